@@ -1,0 +1,132 @@
+"""The `datasets` part of params.yaml as strict, frozen, typed values."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.errors import InputError
+from pipeline.paths import PARAMS
+
+PositiveInt = Annotated[int, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: frozen, nothing extra, no type coerced."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class CameraParams(Section):
+    """The simulated DVS128 of digits-dvs."""
+
+    recordings_per_class: PositiveInt
+    """Digits of each class that are recorded, in scikit-learn's order."""
+    loops: PositiveInt
+    """Times that the digit runs through the closed loop."""
+    loop_ms: PositiveInt
+    """Duration of one loop (milliseconds)."""
+    amplitude_pixels: PositiveInt
+    """Greatest displacement on the loop (pixels of the sensor)."""
+    contrast_threshold: PositiveFloat
+    """Change of log intensity that makes an event (natural log units)."""
+    threshold_mismatch: Annotated[float, Field(ge=0, lt=0.5)]
+    """Standard deviation of the threshold over pixels, as a fraction of it."""
+    refractory_us: Annotated[int, Field(ge=0)]
+    """Time in which a pixel stays silent after an event (microseconds)."""
+    noise_hz: Annotated[float, Field(ge=0)]
+    """Background events a pixel and second."""
+    seed: Annotated[int, Field(ge=0)]
+
+
+class DownloadParams(Section):
+    """Where a dataset comes from."""
+
+    catalog: str
+    """Name of the entry in pipeline/data/catalog.py."""
+    source: str | None
+    """A path, a URL or a mirror folder that holds the published file names; null for the published addresses."""
+    camera: CameraParams | None = None
+    """Only for digits-dvs."""
+
+
+class FolderSplit(Section):
+    """Train and test are folders of the dataset."""
+
+    train: str
+    test: str
+
+
+class WindowParams(Section):
+    """Long recordings are cut into windows of one duration, one after another; a shorter rest is left out."""
+
+    ms: PositiveInt
+    """Duration of a window (milliseconds)."""
+    min_events: PositiveInt
+    """A window with fewer events is left out, and counted."""
+
+
+class PreprocessParams(Section):
+    """How a dataset becomes Arrow shards. `frames` and `size` are for recordings, null for images."""
+
+    split: str | FolderSplit
+    """Name of a split rule, or the folders that train and test."""
+    shards: PositiveInt
+    """Files a split is written into; independent of the number of workers."""
+    frames: PositiveInt | None
+    """T, frames of equal event count."""
+    size: PositiveInt | None
+    """Height and width of a frame (pixels); the sensor's size is a multiple of it."""
+    compression: Literal["none", "zstd"]
+    """none: memory-mapped without a copy; zstd: smaller, decompressed at each read."""
+    window: WindowParams | None
+    """Only for `recordings`."""
+
+
+class DatasetParams(Section):
+    download: DownloadParams
+    preprocess: PreprocessParams
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def load_dataset(name: str, path: Path = PARAMS) -> DatasetParams:
+    """The checked parameters of one dataset. Raises InputError that names the file and every wrong key."""
+    datasets = read_yaml(path).get("datasets") or {}
+    if name not in datasets:
+        raise InputError(f"{path}: datasets.{name} is missing; it has {', '.join(datasets) or 'none'}")
+    return validate(DatasetParams, datasets[name], path, prefix=("datasets", name))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The plain content of a YAML file with a mapping at its top. Raises InputError."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = YAML(typ="safe").load(file)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; `sresnet use quick` writes it") from None
+    except YAMLError as error:
+        raise InputError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values, found {type(content).__name__}")
+    return content
+
+
+def validate(model: type[Model], content: object, path: Path, *, prefix: tuple[str, ...] = ()) -> Model:
+    """`content` as `model`. Raises InputError that names `path` and every wrong key under `prefix`."""
+    try:
+        # Strict JSON mode: YAML has lists where the values are tuples, and nothing else is coerced.
+        return model.model_validate_json(json.dumps(content))
+    except TypeError as error:
+        raise InputError(f"{path}: a value is of a type that YAML parameters do not use: {error}") from None
+    except ValidationError as error:
+        lines = [f"{path}: {error.error_count()} problem(s)"]
+        for problem in error.errors():
+            key = ".".join(str(part) for part in (*prefix, *problem["loc"])) or "(file)"
+            lines.append(f"  {key}: {problem['msg']}")
+        raise InputError("\n".join(lines)) from None

@@ -1,0 +1,77 @@
+"""All of params.yaml as strict, frozen, typed values. An unknown, missing or mistyped key is an error that names it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from models.config import NetworkConfig
+from pipeline.data.params import DatasetParams, PositiveInt, Section, read_yaml, validate
+from pipeline.paths import PARAMS
+from pipeline.train.config import TrainingConfig
+
+
+class ExperimentParams(Section):
+    dataset: str
+    model: NetworkConfig
+    training: TrainingConfig
+
+
+class RunParams(Section):
+    """One training. DVC cannot look a dataset up through an experiment, so it stands here again, checked."""
+
+    experiment: str
+    dataset: str
+    seed: Annotated[int, Field(ge=0)]
+
+
+class ClusterParams(Section):
+    """Where and how fast; never what comes out."""
+
+    address: str
+    """local: a Ray of our own on this machine; auto or host:port: a running cluster."""
+    workers: PositiveInt | Literal["auto"]
+    """Processes that train or preprocess; auto: as many as the shards and the CPUs allow."""
+    gpus_per_worker: Annotated[int, Field(ge=0)]
+    storage: str
+    """Folder of the resume state, reachable from every node; relative to the repository for a local Ray only."""
+    checkpoint_seconds: PositiveInt
+    """Time between two checkpoints (seconds); every epoch ends with one."""
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    profile: str
+    """Name of the profile that this file was made from."""
+    datasets: dict[str, DatasetParams]
+    experiments: dict[str, ExperimentParams]
+    runs: dict[str, RunParams]
+    cluster: ClusterParams
+
+    @model_validator(mode="after")
+    def _runs_match(self) -> "Params":
+        for name, run in self.runs.items():
+            experiment = self.experiments.get(run.experiment)
+            if experiment is None:
+                raise ValueError(f"runs.{name}: there is no experiment {run.experiment!r}")
+            if experiment.dataset != run.dataset:
+                raise ValueError(f"runs.{name}.dataset must be {experiment.dataset!r}, as in its experiment")
+            if name != f"{run.experiment}-{run.seed}":
+                raise ValueError(f"runs.{name} must be named {run.experiment}-{run.seed}")
+        for name, experiment in self.experiments.items():
+            dataset = self.datasets.get(experiment.dataset)
+            if dataset is None:
+                raise ValueError(f"experiments.{name}.dataset: there is no dataset {experiment.dataset!r}")
+            frames = dataset.preprocess.frames
+            if frames is not None and frames != experiment.model.time_steps:
+                raise ValueError(
+                    f"experiments.{name}.model.time_steps is {experiment.model.time_steps}, "
+                    f"but datasets.{experiment.dataset}.preprocess.frames is {frames}"
+                )
+        return self
+
+
+def load(path: Path = PARAMS) -> Params:
+    """The checked content of a params.yaml. Raises InputError that names the file and every wrong key."""
+    return validate(Params, read_yaml(path), path)

@@ -1,0 +1,122 @@
+"""Training on Ray: the only file that imports ray.train."""
+
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import ray.train
+import ray.train.torch
+import torch.distributed
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from pipeline.data.params import ClusterParams
+from pipeline.data.ray_cluster import connect
+from pipeline.errors import InputError
+from pipeline.train.job import Job
+from pipeline.train.loop import train
+from pipeline.train.reduce import Alone, Group
+
+FAILURES = 3
+"""Times that workers may die before the training gives up; each time it goes on from the last checkpoint."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a worker brings back: an error that is the user's to mend, or none."""
+
+    error: str | None
+
+
+def fit(job: Job, cluster: ClusterParams) -> None:
+    """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
+    wanted = job.training.shards if cluster.workers == "auto" else cluster.workers
+    if wanted > job.training.shards:
+        raise InputError(
+            f"cluster.workers is {wanted}, but a batch of {job.name} has only {job.training.shards} logical shards; "
+            "ask for at most as many workers"
+        )
+    with connect(cluster, wanted * job.training.threads) as cpus:
+        workers = min(wanted, max(1, cpus // job.training.threads)) if cluster.workers == "auto" else wanted
+        with followed(job.log()):
+            outcome = run_trainer(job, cluster, workers)
+    if outcome.error:
+        raise InputError(outcome.error)
+
+
+def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
+    """Runs the workers under Ray Train.
+
+    Ray's own record of a run is written in place and does not know the configuration, so it lives under a fresh name
+    and is thrown away; the state that counts is ours (state.py).
+    """
+    storage, name = job.checkpoint().parent / "ray", uuid.uuid4().hex
+    trainer = TorchTrainer(
+        work,
+        train_loop_config={"job": job},
+        torch_config=TorchConfig(backend="nccl" if cluster.gpus_per_worker else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=workers,
+            use_gpu=cluster.gpus_per_worker > 0,
+            resources_per_worker={"CPU": job.training.threads, "GPU": cluster.gpus_per_worker},
+        ),
+        run_config=RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=FAILURES)),
+    )
+    try:
+        outcome = trainer.fit().return_value
+    except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
+        raise KeyboardInterrupt from None
+    finally:
+        shutil.rmtree(storage / name, ignore_errors=True)
+    assert isinstance(outcome, Outcome)
+    return outcome
+
+
+def work(config: dict[str, Job]) -> Outcome:
+    """The life of one worker."""
+    job = config["job"]
+    workers = Group() if torch.distributed.is_initialized() else Alone()
+    log = job.log()
+
+    def say(text: str) -> None:
+        if workers.rank == 0:
+            with log.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
+
+    try:
+        train(job, workers, ray.train.torch.get_device(), say)
+    except InputError as error:
+        return Outcome(error=str(error))  # the same on every worker, and no reason to try again
+    return Outcome(error=None)
+
+
+@contextmanager
+def followed(log: Path) -> Iterator[None]:
+    """Prints what is added to the log meanwhile."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    done = threading.Event()
+
+    def follow() -> None:
+        with log.open(encoding="utf-8") as file:
+            file.seek(0, 2)
+            while True:
+                last = done.is_set()
+                print(file.read(), end="", flush=True)
+                if last:
+                    return
+                time.sleep(0.5)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

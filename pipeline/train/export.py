@@ -1,0 +1,47 @@
+"""A finished training as files that others read."""
+
+import csv
+import io
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from models import checkpoint
+from pipeline.files import whole, write_whole
+from pipeline.train.job import Job
+from pipeline.train.state import State, load
+
+
+def finished(job: Job) -> State | None:
+    """The state of the training if it has come to its end."""
+    state = load(job.checkpoint())
+    return state if state is not None and state.epoch == job.training.epochs else None
+
+
+def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
+    """Writes model.safetensors, config.json and history.csv of a finished training; nothing in them varies by run."""
+    state = finished(job)
+    assert state is not None, f"{job.checkpoint()} is not finished"
+    model = job.build()
+    model.load_state_dict(state.selected or state.weights)
+    with whole(folder / "model.safetensors") as temporary:
+        checkpoint.save(model, temporary)
+    write_whole(folder / "history.csv", _table(state).encode())
+    config = {
+        "experiment": experiment,
+        "seed": job.seed,
+        "dataset": dataset,
+        "network": asdict(job.network),
+        "training": asdict(job.training),
+        "data_digest": job.train_store().digest,
+        "identity": job.identity(),
+    }
+    write_whole(folder / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+
+
+def _table(state: State) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(state.history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(state.history)
+    return text.getvalue()

@@ -1,0 +1,47 @@
+"""One training as plain frozen values: what a worker is sent."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.config import NetworkConfig
+from models.sresnet import SResNet
+from pipeline.data.store import Store
+from pipeline.train.config import TrainingConfig
+from pipeline.train.identity import run_identity
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A network to train on a dataset with a seed; paths are absolute and reachable from every worker."""
+
+    name: str
+    """As in params.yaml: <experiment>-<seed>."""
+    network: NetworkConfig
+    training: TrainingConfig
+    seed: int
+    data: Path
+    """Folder of the Arrow shards."""
+    runs: Path
+    """Folder of all resume states."""
+    checkpoint_seconds: int
+
+    def train_store(self) -> Store:
+        return Store(self.data, "train")
+
+    def identity(self) -> str:
+        return run_identity(self.network, self.training, self.seed, self.train_store().digest)
+
+    def checkpoint(self) -> Path:
+        """The state of this training, in a folder named by all that can change its result."""
+        return self.runs / f"{self.name}-{self.identity()}" / "checkpoint.pt"
+
+    def log(self) -> Path:
+        """The progress lines of this training."""
+        return self.checkpoint().with_name("log.txt")
+
+    def build(self) -> SResNet:
+        """The untrained network for this data; its weights are not yet drawn."""
+        store = self.train_store()
+        frames = store.kind == "frames"
+        shape = store.sample_shape[-3:]
+        return SResNet(self.network, input_shape=shape, classes=len(store.classes), frames=frames)

@@ -1,0 +1,70 @@
+"""A training in progress, as one worker holds it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim import SGD
+
+from models.sresnet import SResNet
+from pipeline.data.store import Store
+from pipeline.train.job import Job
+from pipeline.train.reduce import Workers
+from pipeline.train.sampler import hold_out
+from pipeline.train.state import State
+
+
+@dataclass(kw_only=True)
+class Training:
+    """All workers hold the same weights, momentum and state."""
+
+    job: Job
+    workers: Workers
+    store: Store
+    model: SResNet
+    optimizer: SGD
+    state: State
+    device: torch.device
+    samples: np.ndarray
+    """Indices of the training samples; the rest is held out."""
+    validation: np.ndarray
+
+    @property
+    def width(self) -> int:
+        """D, numbers that a logical shard contributes to a step."""
+        return sum(value.numel() for value in [*self.model.parameters(), *self.model.buffers()]) + 2
+
+
+def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Training:
+    """The training as `state` left it; an empty state gives fresh weights, drawn from the seed."""
+    store = job.train_store()
+    samples, validation = hold_out(store.labels, job.training.validation_percent)
+    model = job.build()
+    model.reset_parameters(torch.Generator().manual_seed(job.seed))
+    model.to(device)
+    config = job.training
+    optimizer = SGD(
+        model.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+    )
+    if state.weights:
+        model.load_state_dict(state.weights)
+    for name, parameter in model.named_parameters():
+        if name in state.momentum:
+            optimizer.state[parameter]["momentum_buffer"] = state.momentum[name].to(device)
+    return Training(
+        job=job,
+        workers=workers,
+        store=store,
+        model=model,
+        optimizer=optimizer,
+        state=state,
+        device=device,
+        samples=samples,
+        validation=validation,
+    )
+
+
+def weights_of(model: SResNet) -> dict[str, Tensor]:
+    """Copies of parameters and buffers on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}

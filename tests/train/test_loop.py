@@ -1,0 +1,181 @@
+"""A training is the same to the bit on any number of workers and after any interruption."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.errors import InputError
+from pipeline.train.export import export, finished
+from pipeline.train.job import Job
+from pipeline.train.loop import train
+from pipeline.train.reduce import Alone, Workers
+from pipeline.train.state import State
+from tests.train.tiny import TRAINING, tiny_job
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def restore_torch() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+
+
+class Threads:
+    """Workers as threads of this process, which exchange tensors at a barrier."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.barrier, self.values = size, threading.Barrier(size), [torch.empty(0)] * size
+
+    def worker(self, rank: int) -> Workers:
+        group = self
+
+        class Worker:
+            def __init__(self) -> None:
+                self.rank, self.size = rank, group.size
+
+            def gather(self, value: Tensor) -> list[Tensor]:
+                group.values[rank] = value
+                group.barrier.wait(60)
+                values = [value.clone() for value in group.values]
+                group.barrier.wait(60)
+                return values
+
+        return Worker()
+
+
+def train_on(workers: int, job: Job) -> State:
+    group = Threads(workers)
+    threads = [
+        threading.Thread(target=train, args=(job, group.worker(rank), CPU, lambda text: None))
+        for rank in range(workers)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return result_of(job)
+
+
+def train_alone(job: Job) -> State:
+    train(job, Alone(), CPU, lambda text: None)
+    return result_of(job)
+
+
+def result_of(job: Job) -> State:
+    state = finished(job)
+    assert state is not None
+    return state
+
+
+def assert_same(one: State, other: State) -> None:
+    assert one.history == other.history
+    assert one.weights.keys() == other.weights.keys()
+    for name in one.weights:
+        assert torch.equal(one.weights[name], other.weights[name]), name
+    for name in one.momentum:
+        assert torch.equal(one.momentum[name], other.momentum[name]), name
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
+    """Three shards on one, two (which does not divide them) and three workers; a last batch with an empty shard."""
+    config = replace(TRAINING, shards=3, batch_size=9, validation_percent=20, test_each_epoch=True)
+    job = tiny_job(tmp_path, config)
+    alone = train_alone(job)
+    many = train_on(workers, replace(job, runs=tmp_path / "others"))
+    assert_same(alone, many)
+
+
+@pytest.mark.parametrize("kind", ["images", "frames"])
+@pytest.mark.parametrize("stop_at", [1, 4, 7])
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path: Path, kind: str, stop_at: int) -> None:
+    job = tiny_job(tmp_path, replace(TRAINING, augmentation="crop-flip" if kind == "images" else "none"), kind=kind)
+    undisturbed = train_alone(job)
+    other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
+    steps = 0
+
+    class Interrupted(Alone):
+        def gather(self, value: Tensor) -> list[Tensor]:
+            nonlocal steps
+            steps += 1
+            if steps == stop_at:
+                raise KeyboardInterrupt
+            return super().gather(value)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(other, Interrupted(), CPU, lambda text: None)
+    assert finished(other) is None
+    said: list[str] = []
+    train(other, Alone(), CPU, said.append)
+    assert said[0].startswith("goes on from epoch") == (stop_at > 1)
+    assert_same(undisturbed, result_of(other))
+
+
+def test_another_configuration_starts_afresh(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, TRAINING)
+    train_alone(job)
+    assert finished(replace(job, training=replace(TRAINING, learning_rate=0.01))) is None
+    assert finished(replace(job, seed=1)) is None
+    assert finished(job) is not None
+
+
+def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path) -> None:
+    """The same first step by torch's own means."""
+    job = tiny_job(tmp_path, replace(TRAINING, shards=1, epochs=1, batch_size=30))
+    state = train_alone(job)
+    model = job.build()
+    model.reset_parameters(torch.Generator().manual_seed(job.seed))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.026844, momentum=0.9, weight_decay=1e-4)
+    store = job.train_store()
+    from pipeline.train.sampler import epoch_batches
+
+    (batch,) = epoch_batches(torch.arange(len(store)).numpy(), job.training, job.seed, 0)
+    inputs = torch.from_numpy(store.read(batch)).float() * store.scale
+    loss = torch.nn.functional.cross_entropy(model.train()(inputs), torch.from_numpy(store.labels[batch]))
+    loss.backward()
+    optimizer.step()
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(state.weights[name], value, rtol=1e-5, atol=1e-6)
+    assert state.history[0]["train_loss"] == pytest.approx(loss.item(), rel=1e-5)
+
+
+def test_a_loss_that_is_no_number_is_one_clear_error(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1e30))
+    with pytest.raises(InputError, match=r"the loss is .* at epoch 1, step 2; a lower training.learning_rate"):
+        train(job, Alone(), CPU, lambda text: None)
+
+
+def test_best_validation_keeps_that_epochs_weights(tmp_path: Path) -> None:
+    config = replace(TRAINING, selection="best-validation", validation_percent=40, epochs=3)
+    state = train_alone(tiny_job(tmp_path, config))
+    best = max(row["validation_accuracy"] or 0.0 for row in state.history)
+    first = next(row for row in state.history if row["validation_accuracy"] == best)
+    shorter = replace(config, epochs=int(first["epoch"] or 0))
+    # Up to that epoch a shorter training is the same, since no learning rate has decayed.
+    again = train_alone(tiny_job(tmp_path, replace(shorter, decay_after=())))
+    assert state.selected.keys() == again.weights.keys()
+    for name in again.weights:
+        assert torch.equal(state.selected[name], again.weights[name])
+
+
+def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, TRAINING)
+    train_alone(job)
+    for folder in ("a", "b"):
+        export(job, "tiny", "tiny-data", tmp_path / folder)
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert names == ["config.json", "history.csv", "model.safetensors"]
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    head = (tmp_path / "a" / "history.csv").read_text().splitlines()[0]
+    assert head == (
+        "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors"
+    )
