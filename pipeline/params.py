@@ -1,12 +1,12 @@
 """All of params.yaml as strict, frozen, typed values. An unknown, missing or mistyped key is an error that names it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from models.config import NetworkConfig
-from pipeline.data.params import DatasetParams, PositiveInt, Section, read_yaml, validate
+from pipeline.data.params import ClusterParams, DatasetParams, Section, read_yaml, validate
 from pipeline.paths import PARAMS
 from pipeline.train.config import TrainingConfig
 
@@ -23,20 +23,6 @@ class RunParams(Section):
     experiment: str
     dataset: str
     seed: Annotated[int, Field(ge=0)]
-
-
-class ClusterParams(Section):
-    """Where and how fast; never what comes out."""
-
-    address: str
-    """local: a Ray of our own on this machine; auto or host:port: a running cluster."""
-    workers: PositiveInt | Literal["auto"]
-    """Processes that train or preprocess; auto: as many as the shards and the CPUs allow."""
-    gpus_per_worker: Annotated[int, Field(ge=0)]
-    storage: str
-    """Folder of the resume state, reachable from every node; relative to the repository for a local Ray only."""
-    checkpoint_seconds: PositiveInt
-    """Time between two checkpoints (seconds); every epoch ends with one."""
 
 
 class Params(Section):

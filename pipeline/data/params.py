@@ -50,6 +50,9 @@ class DownloadParams(Section):
     """Name of the entry in pipeline/data/catalog.py."""
     source: str | None
     """A path, a URL or a mirror folder that holds the published file names; null for the published addresses."""
+    altered: bool = False
+    """true: `source` holds another selection of the data in the published layout; digests and counts are not those published,
+    and every report says so."""
     camera: CameraParams | None = None
     """Only for digits-dvs."""
 
@@ -92,6 +95,20 @@ class DatasetParams(Section):
     preprocess: PreprocessParams
 
 
+class ClusterParams(Section):
+    """Where and how fast; never what comes out."""
+
+    address: str
+    """local: a Ray of our own on this machine; auto or host:port: a running cluster."""
+    workers: PositiveInt | Literal["auto"]
+    """Processes that train or preprocess; auto: as many as the shards and the CPUs allow."""
+    gpus_per_worker: Annotated[int, Field(ge=0)]
+    storage: str
+    """Folder of the resume state, reachable from every node; relative to the repository for a local Ray only."""
+    checkpoint_seconds: PositiveInt
+    """Time between two checkpoints (seconds); every epoch ends with one."""
+
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -101,6 +118,11 @@ def load_dataset(name: str, path: Path = PARAMS) -> DatasetParams:
     if name not in datasets:
         raise InputError(f"{path}: datasets.{name} is missing; it has {', '.join(datasets) or 'none'}")
     return validate(DatasetParams, datasets[name], path, prefix=("datasets", name))
+
+
+def load_cluster(path: Path = PARAMS) -> ClusterParams:
+    """The checked `cluster` part. Raises InputError that names the file and every wrong key."""
+    return validate(ClusterParams, read_yaml(path).get("cluster"), path, prefix=("cluster",))
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,7 +1,14 @@
 """A dataset and a network so small that a training takes seconds."""
 
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
 from models.config import NetworkConfig
+from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.train.config import TrainingConfig
+from pipeline.train.job import Job
 
 NETWORK = NetworkConfig(
     blocks=1,
@@ -32,3 +39,45 @@ TRAINING = TrainingConfig(
     validation_percent=0,
     test_each_epoch=False,
 )
+
+
+def tiny_job(folder: Path, training: TrainingConfig, *, kind: Literal["images", "frames"] = "images") -> Job:
+    """A job on 30 random training samples and 13 test samples of 3 classes."""
+    data = folder / "data" / kind
+    if not data.exists():
+        write_split(data, "train", kind, 30)
+        write_split(data, "test", kind, 13)
+    return Job(
+        name="tiny-0", network=NETWORK, training=training, seed=0, data=data, runs=folder / "runs", checkpoint_seconds=60
+    )
+
+
+def write_split(folder: Path, split: str, kind: Literal["images", "frames"], rows: int) -> None:
+    """A split of random pixels, 8x8, whose labels follow 0, 1, 2, 0, ..."""
+    shape = (1, 8, 8) if kind == "images" else (2, 2, 8, 8)
+    drawn = np.random.default_rng(rows).integers(0, 256, (rows, *shape), dtype=np.uint8)
+    made = [
+        Row(id=f"{index:03}", label=index % 3, pixels=pixels, source_sha256="0" * 64)
+        for index, pixels in enumerate(drawn)
+    ]
+    write_shard(made, folder / shard_name(split, 0, 1), kind, "none")
+    manifest = Manifest(
+        version=VERSION,
+        dataset="tiny",
+        title="Tiny",
+        note=None,
+        published=False,
+        kind=kind,
+        split=split,
+        split_rule="none",
+        framing_rule=None,
+        scale=1 / 255,
+        classes=["a", "b", "c"],
+        sample_shape=list(shape),
+        shards=1,
+        rows=rows,
+        rows_per_class=[int(count) for count in np.bincount([row.label for row in made])],
+        left_out=0,
+        digest=rows_digest(row.digest() for row in made),
+    )
+    write_manifest(manifest, folder)

@@ -1,0 +1,175 @@
+"""The only reader and writer of data/arrow/<dataset>/: memory-mapped Arrow shards and a manifest for each split.
+
+A split is `<split>-00000-of-0000N.arrow` with columns `frames` or `image`, `label`, `id`, `source_sha256`, and a
+`<split>.json` that is written last: without it the split is not there. Shapes: C channels, H height, W width, T steps.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.errors import InputError
+from pipeline.files import whole, write_whole
+
+VERSION = 1
+COLUMNS = {"images": "image", "frames": "frames"}
+IMAGES_A_BATCH = 1000
+"""An image is smaller than the metadata of a record batch; a recording has a batch of its own (44 us to read one)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One sample."""
+
+    id: str
+    label: int
+    pixels: npt.NDArray[Any]
+    """uint8, or uint16 or uint32 where a count needs it: (C, H, W) or (T, 2, H, W)."""
+    source_sha256: str
+    """Digest of the bytes that it was made from."""
+
+    def digest(self) -> str:
+        """SHA-256 over everything in the row; the width of the integers does not count."""
+        head = json.dumps([self.id, self.label, self.source_sha256, list(self.pixels.shape)])
+        return hashlib.sha256(head.encode() + self.pixels.astype("<u4").tobytes()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a split is, written beside its shards."""
+
+    version: int
+    dataset: str
+    title: str
+    note: str | None
+    published: bool
+    kind: Literal["images", "frames"]
+    split: str
+    split_rule: str
+    framing_rule: str | None
+    scale: float
+    """Factor that the device applies to the stored integers."""
+    classes: list[str]
+    sample_shape: list[int]
+    shards: int
+    rows: int
+    rows_per_class: list[int]
+    left_out: int
+    """Windows that had too few events."""
+    digest: str
+    """SHA-256 over the sorted digests of all rows: it does not know the shards."""
+
+
+def rows_digest(digests: Iterable[str]) -> str:
+    """Digest of a set of rows from those of each."""
+    return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
+
+
+def write_shard(rows: list[Row], path: Path, kind: str, compression: str) -> None:
+    """Writes rows into one Arrow file, whole or not at all. All rows get the widest integer that one of them needs."""
+    dtype = np.result_type(*(row.pixels.dtype for row in rows))
+    column = COLUMNS[kind]
+    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].pixels.shape)
+    schema = pa.schema(
+        [(column, tensor), ("label", pa.int64()), ("id", pa.string()), ("source_sha256", pa.string())],
+        metadata={"version": str(VERSION)},
+    )
+    options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
+    size = 1 if kind == "frames" else IMAGES_A_BATCH
+    with whole(path) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as file:
+        for start in range(0, len(rows), size):
+            file.write_batch(_batch(rows[start : start + size], schema, dtype))
+
+
+def _batch(rows: list[Row], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.RecordBatch:
+    pixels = np.stack([row.pixels for row in rows]).astype(dtype, copy=False)
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)
+    storage = pa.ExtensionArray.from_storage(schema.field(0).type, tensor.storage)
+    columns = [
+        storage,
+        pa.array([row.label for row in rows], pa.int64()),
+        pa.array([row.id for row in rows], pa.string()),
+        pa.array([row.source_sha256 for row in rows], pa.string()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Writes <split>.json, which makes the split complete."""
+    write_whole(folder / f"{manifest.split}.json", json.dumps(asdict(manifest), indent=2).encode() + b"\n")
+
+
+def shard_name(split: str, index: int, shards: int) -> str:
+    return f"{split}-{index:05}-of-{shards:05}.arrow"
+
+
+class Store:
+    """One split of a dataset, memory-mapped. Samples stand in string order of their ids.
+
+    Raises InputError if the split is missing, incomplete or damaged.
+    """
+
+    def __init__(self, folder: Path, split: Literal["train", "test"]) -> None:
+        self.folder, self.split = folder, split
+        self.manifest = _read_manifest(folder / f"{split}.json")
+        self.kind = self.manifest.kind
+        self.title = self.manifest.title
+        self.classes = tuple(self.manifest.classes)
+        self.sample_shape = tuple(self.manifest.sample_shape)
+        self.scale = self.manifest.scale
+        self.digest = self.manifest.digest
+        self._open()
+
+    def _open(self) -> None:
+        shards = self.manifest.shards
+        batches = [
+            batch
+            for index in range(shards)
+            for batch in _read_batches(self.folder / shard_name(self.split, index, shards))
+        ]
+        self._pixels = [batch.column(0).to_numpy_ndarray() for batch in batches]
+        self._starts = np.cumsum([0, *(len(batch) for batch in batches)])
+        self.labels: npt.NDArray[np.int64] = np.concatenate([batch["label"].to_numpy() for batch in batches])
+        self.ids: list[str] = [name for batch in batches for name in batch["id"].to_pylist()]
+        if len(self.ids) != self.manifest.rows:
+            raise InputError(
+                f"{self.folder}: the {self.split} shards hold {len(self.ids)} rows, {self.split}.json says "
+                f"{self.manifest.rows}; preprocess the dataset again"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __reduce__(self) -> tuple[type["Store"], tuple[Path, str]]:
+        # Another process maps the files itself.
+        return Store, (self.folder, self.split)
+
+    def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """Pixels of the samples, (len(indices), *sample_shape), in the order asked for."""
+        batches = np.searchsorted(self._starts, indices, side="right") - 1
+        return np.stack([self._pixels[b][i - self._starts[b]] for b, i in zip(batches, indices, strict=True)])
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; `dvc repro preprocess` makes it") from None
+    if content.get("version") != VERSION:
+        raise InputError(f"{path}: version {content.get('version')}, expected {VERSION}; preprocess the dataset again")
+    return Manifest(**content)
+
+
+def _read_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        file = pa.ipc.open_file(pa.memory_map(str(path)))
+        yield from (file.get_batch(index) for index in range(file.num_record_batches))
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: missing or damaged ({error}); preprocess the dataset again") from None
