@@ -14,7 +14,7 @@ def direct(images: Tensor, time_steps: int, generator: Generator | None) -> Tens
 
 
 def poisson(images: Tensor, time_steps: int, generator: Generator | None) -> Tensor:
-    """Signed spikes: sign(x) with probability min(1, |x| / 2), drawn anew each step. Source: the authors' poisson_gen."""
+    """Signed spikes: sign(x) with probability min(1, |x| / 2), anew each step. Source: authors' poisson_gen."""
     shape = (images.shape[0], time_steps, *images.shape[1:])
     drawn = torch.rand(shape, generator=generator, device=images.device, dtype=images.dtype)
     shown = images.unsqueeze(1)

@@ -33,7 +33,7 @@ class Spike(torch.autograd.Function):
 
 
 def lif_step(current: Tensor, membrane: Tensor, leak: float, surrogate: str) -> tuple[Tensor, Tensor]:
-    """Spikes and the membrane after one time step, each of `current`'s shape. The form to read; `Lif` is the fast one."""
+    """Spikes and the membrane after one time step, each of `current`'s shape. The form to read."""
     membrane = leak * membrane + current
     spikes: Tensor = Spike.apply(membrane / THRESHOLD - 1.0, surrogate)
     return spikes, membrane - THRESHOLD * spikes.detach()

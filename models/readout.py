@@ -21,7 +21,7 @@ class MeanVoltage(nn.Module):
 
 
 class Boosting(MeanVoltage):
-    """Ten linear voters a class, averaged; the same function as one, at another scale. Source: the authors' model.py."""
+    """Ten linear voters a class, averaged: one linear layer at another scale. Source: the authors' model.py."""
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__(channels, classes * VOTERS)

@@ -51,7 +51,7 @@ class Block(nn.Module):
 
 
 def spike_add(spikes: Tensor, skip: Tensor) -> Tensor:
-    """Spikes + skip: the sum is the next layer's input and the next skip, so values grow. Source: the authors' model.py."""
+    """Spikes + skip, which is the next input and the next skip, so values grow. Source: the authors' model.py."""
     return spikes + skip
 
 

@@ -32,12 +32,10 @@ class Observation:
 class SResNet(nn.Module):
     """6n + 2 weighted layers: a first layer, three stages of n blocks, a linear readout.
 
-    Images (B, C, H, W) are encoded into T steps; event frames (B, T, C, H, W), one a step, pass a first layer of stride 2.
+    Images (B, C, H, W) are encoded into T steps; event frames (B, T, C, H, W) pass a first layer of stride 2.
     """
 
-    def __init__(
-        self, config: NetworkConfig, *, input_shape: tuple[int, int, int], classes: int, frames: bool
-    ) -> None:
+    def __init__(self, config: NetworkConfig, *, input_shape: tuple[int, int, int], classes: int, frames: bool) -> None:
         super().__init__()
         if frames and config.encoding != "direct":
             raise ValueError(f"encoding {config.encoding} is for images; event frames need encoding direct")
@@ -46,7 +44,9 @@ class SResNet(nn.Module):
         widths = [config.width, config.width, 2 * config.width, 4 * config.width]
         self.blocks = nn.Sequential(
             *(
-                Block(config, widths[stage if first else stage + 1], widths[stage + 1], stride=2 if first and stage else 1)
+                Block(
+                    config, widths[stage if first else stage + 1], widths[stage + 1], stride=2 if first and stage else 1
+                )
                 for stage in range(3)
                 for first in [True] + [False] * (config.blocks - 1)
             )
@@ -54,7 +54,7 @@ class SResNet(nn.Module):
         self.readout = READOUTS[config.readout](widths[-1], classes)
 
     def reset_parameters(self, generator: Generator) -> None:
-        """Draws all weights anew: Xavier uniform with gain 2, as the authors; gains 1, biases and statistics at rest."""
+        """Draws all weights anew: Xavier uniform with gain 2, as the authors do."""
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
                 nn.init.xavier_uniform_(module.weight, gain=INIT_GAIN, generator=generator)
@@ -80,7 +80,9 @@ class SResNet(nn.Module):
             spikes[name] = output.count_nonzero((0, 2, 3, 4))
             neurons[name] = output[0, 0].numel()
 
-        layers = [(name.removesuffix(".neurons"), layer) for name, layer in self.named_modules() if isinstance(layer, Lif)]
+        layers = [
+            (name.removesuffix(".neurons"), layer) for name, layer in self.named_modules() if isinstance(layer, Lif)
+        ]
         hooks = [
             layer.register_forward_hook(lambda module, args, output, name=name: count(name, output))
             for name, layer in layers

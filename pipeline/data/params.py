@@ -30,7 +30,7 @@ class CameraParams(Section):
     """Times that the digit runs through the closed loop."""
     loop_ms: PositiveInt
     """Duration of one loop (milliseconds)."""
-    amplitude_pixels: PositiveInt
+    amplitude_pixels: Annotated[int, Field(ge=1, le=31)]
     """Greatest displacement on the loop (pixels of the sensor)."""
     contrast_threshold: PositiveFloat
     """Change of log intensity that makes an event (natural log units)."""

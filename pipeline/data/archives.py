@@ -1,0 +1,235 @@
+"""The files of a dataset, whether they lie in folders or in archives: zips are read in place, tar archives are unpacked once."""
+
+import functools
+import gzip
+import itertools
+import os
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.errors import InputError
+from pipeline.files import sha256
+from pipeline.paths import RUNS
+
+UNPACKED = RUNS / "unpacked"
+
+_TAR = (".tar.gz", ".tgz")
+_BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    EOFError,
+    gzip.BadGzipFile,
+    NotImplementedError,
+    RuntimeError,
+)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a dataset. It can be sent to another process on a machine that sees the same folders."""
+
+    id: str
+    """Posix path in the dataset; an archive adds nothing of its own name."""
+    size: int
+    """Bytes when read."""
+    path: Path
+    """The file, or the zip that holds it."""
+    name: str | None
+    """Name in the zip; None for a plain file."""
+
+
+def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
+    """Every file with one of the suffixes below `raw` or in an archive there, sorted by id in string order.
+
+    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name, a link, a
+    duplicate or an archive that is cut off.
+    """
+    found = sorted(_listed(raw, PurePosixPath(), suffixes), key=lambda member: member.id)
+    for before, after in itertools.pairwise(found):
+        if before.id == after.id:
+            raise InputError(f"{before.path}, {after.path}: both hold {after.id}; remove one of the two")
+    return found
+
+
+def read(member: Member) -> bytes:
+    """The bytes of a member, checked against the zip's own checksum. Raises InputError."""
+    try:
+        if member.name is None:
+            return member.path.read_bytes()
+        return _opened(member.path, os.getpid()).read(member.name)
+    except FileNotFoundError:
+        raise InputError(f"{member.path}: it was there when the dataset was listed and is now missing") from None
+    except _BROKEN as error:
+        raise _broken(member.path, f"{member.name}: {error}") from None
+
+
+def unpacked(archive: Path) -> Path:
+    """Folder in runs/unpacked/ with the files of a tar archive, or with the archives that lie in a zip; written once, by digest.
+
+    Raises InputError for an unsafe name, a link, a duplicate or an archive that is cut off; nothing half-written stays.
+    """
+    folder = UNPACKED / sha256(archive)
+    if not folder.is_dir():
+        unpack = _unpack_tar if archive.name.endswith(_TAR) else _unpack_inner
+        with whole_folder(folder) as temporary:
+            unpack(archive, temporary)
+    return folder
+
+
+@contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """Gives a temporary folder beside `folder` that takes the place of `folder` if the block ends well, else is removed.
+
+    Its files are flushed first.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        yield temporary
+        for path in files(temporary):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        temporary.chmod(0o755)
+        _put(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put(new: Path, folder: Path) -> None:
+    """Renames `new` to `folder`; what was there before is moved away first, so that a reader never sees a mixture."""
+    before = new.with_name(f"{new.name}.before")
+    if folder.exists():
+        folder.rename(before)
+    new.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...]) -> Iterator[Member]:
+    for path in files(folder):
+        place = within / path.relative_to(folder).as_posix()
+        if path.name.endswith(_TAR):
+            yield from _listed(unpacked(path), place.parent, suffixes)
+        elif path.suffix == ".zip":
+            yield from _listed_zip(path, place.parent, suffixes)
+        elif path.suffix in suffixes:
+            yield Member(str(place), path.stat().st_size, path, None)
+
+
+def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...]) -> Iterator[Member]:
+    entries = list(_zip_entries(path))
+    for entry in entries:
+        if PurePosixPath(entry.filename).suffix in suffixes:
+            yield Member(str(within / entry.filename), entry.file_size, path, entry.filename)
+    if any(map(_is_archive, entries)):
+        yield from _listed(unpacked(path), within, suffixes)
+
+
+def files(folder: Path) -> Iterator[Path]:
+    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC makes such links into its cache."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            yield from files(path)
+        elif path.is_file():
+            yield path
+        else:
+            raise InputError(
+                f"{path}: expected a file or a folder, found a broken link, a link to a folder or a device; remove it"
+            )
+
+
+def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
+    """The files that a zip lists, each name checked."""
+    try:
+        entries = _opened(path, os.getpid()).infolist()
+    except _BROKEN as error:
+        raise _broken(path, str(error)) from None
+    for entry in entries:
+        _refuse_unsafe(path, entry.filename)
+        if stat.S_ISLNK(entry.external_attr >> 16):
+            raise _link(path, entry.filename)
+        if not entry.is_dir() and not _is_hidden(entry.filename):
+            yield entry
+
+
+@functools.lru_cache(maxsize=32)
+def _opened(path: Path, _process: int) -> zipfile.ZipFile:
+    """An opened zip, one a process: a forked process would share the position in the file with its parent."""
+    return zipfile.ZipFile(path)
+
+
+def _unpack_tar(archive: Path, folder: Path) -> None:
+    try:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            for entry in tar:
+                _extract(archive, tar, entry, folder)
+            _drain(stream)
+    except _BROKEN as error:
+        raise _broken(archive, str(error)) from None
+
+
+def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
+    _refuse_unsafe(archive, entry.name)
+    if entry.isdir() or _is_hidden(entry.name):
+        return
+    if not entry.isfile():
+        raise _link(archive, entry.name)
+    _refuse_duplicate(archive, entry.name, folder)
+    tar.extract(entry, folder, filter="data")
+
+
+def _drain(stream: gzip.GzipFile) -> None:
+    """Reads to the end, where gzip's checksum stands: tarfile stops before it."""
+    while stream.read(1 << 20):
+        pass
+
+
+def _unpack_inner(archive: Path, folder: Path) -> None:
+    for entry in filter(_is_archive, _zip_entries(archive)):
+        _refuse_duplicate(archive, entry.filename, folder)
+        target = folder / entry.filename
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with _opened(archive, os.getpid()).open(entry) as source, target.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+        except _BROKEN as error:
+            raise _broken(archive, f"{entry.filename}: {error}") from None
+
+
+def _refuse_unsafe(archive: Path, name: str) -> None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name:
+        raise InputError(
+            f"{archive}: unsafe name {name!r}, it could leave its folder; take the archive from its publisher"
+        )
+
+
+def _refuse_duplicate(archive: Path, name: str, folder: Path) -> None:
+    if (folder / name).exists():
+        raise InputError(f"{archive}: holds {name} twice; take the archive from its publisher")
+
+
+def _link(archive: Path, name: str) -> InputError:
+    return InputError(f"{archive}: {name} is a link or a device; a dataset holds plain files")
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
+
+
+def _is_archive(entry: zipfile.ZipInfo) -> bool:
+    return entry.filename.endswith((".zip", *_TAR))
+
+
+def _broken(archive: Path, what: str) -> InputError:
+    return InputError(f"{archive}: damaged or cut off ({what}); remove it and run the stage `download` again")

@@ -1,0 +1,318 @@
+"""Every dataset that can be named in params.yaml: where it is published, what is in it, and what it must be called."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+DIGITS = tuple("0123456789")
+CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file as its publisher serves it."""
+
+    name: str
+    urls: tuple[str, ...]
+    """Addresses of the same bytes, tried in this order."""
+    md5: str
+    """Hexadecimal digest, as tonic, torchvision and SpikingJelly pin it too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is known of a dataset before it is downloaded."""
+
+    title: str
+    """What every report calls it."""
+    kind: Literal["images", "recordings"]
+    origin: Literal["embedded", "published", "user"]
+    """embedded: made from what is installed; published: has files; user: `source` in params.yaml must name it."""
+    files: tuple[File, ...]
+    decoder: Literal["digits", "cifar10", "cifar100", "parquet", "recordings"]
+    suffixes: tuple[str, ...]
+    """Suffixes of the members that hold samples; empty where the decoder reads the archive itself."""
+    orientation: Literal["cifar10-dvs"] | None
+    """Rule of recordings.orient; None: x, y and polarity as the files have them."""
+    sensor: tuple[int, int] | None
+    """Height and width of the sensor (pixels); None where the recordings say it."""
+    classes: tuple[str, ...] | None
+    """In the order of the labels; None where the data says them."""
+    class_from: Literal["folder", "file name"] | None
+    """folder: the member's own folder is named as its class; file name: its stem is the label's number; None: the decoder knows."""
+    counts: dict[str, int] | None
+    """Samples in each folder (recordings) or split (images) as published."""
+    splits: tuple[str, ...]
+    """Split rules that preprocess accepts; "folders": train and test are folders that params.yaml names."""
+    official: tuple[str, str] | None
+    """Folders that train and test under the rule "official"; None where the decoder knows."""
+    licence: str
+    citation: str
+    note: str | None
+    """What every report has to add to the title."""
+
+
+def _figshare(number: int) -> tuple[str, ...]:
+    """The three addresses of a figshare file; its web firewall refuses some scripts at some of them."""
+    return (
+        f"https://api.figshare.com/v2/file/download/{number}",
+        f"https://ndownloader.figshare.com/files/{number}",
+        f"https://figshare.com/ndownloader/files/{number}",
+    )
+
+
+def _mendeley(file: str) -> tuple[str, ...]:
+    return (f"https://data.mendeley.com/public-files/datasets/468j46mzdv/files/{file}/file_downloaded",)
+
+
+def _toronto(name: str) -> tuple[str, ...]:
+    return (f"https://www.cs.toronto.edu/~kriz/{name}",)
+
+
+_DIGITS_LICENCE = "CC BY 4.0 (UCI Machine Learning Repository)"
+_DIGITS_CITATION = "Alpaydin and Kaynak, Optical Recognition of Handwritten Digits, 1998, doi 10.24432/C50P49"
+_CIFAR_CITATION = "Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009"
+_CIFAR10_DVS_LICENCE = "CC BY 4.0 (figshare)"
+_CIFAR10_DVS_CITATION = (
+    "Li et al., CIFAR10-DVS: An Event-Stream Dataset for Object Classification, 2017, doi 10.3389/fnins.2017.00309"
+)
+
+CATALOG: dict[str, Entry] = {
+    "digits": Entry(
+        title="Digits",
+        kind="images",
+        origin="embedded",
+        files=(),
+        decoder="digits",
+        suffixes=(),
+        orientation=None,
+        sensor=None,
+        classes=DIGITS,
+        class_from=None,
+        counts=None,
+        splits=("every-fifth-tests",),
+        official=None,
+        licence=_DIGITS_LICENCE,
+        citation=_DIGITS_CITATION,
+        note=None,
+    ),
+    "digits-dvs": Entry(
+        title="Digits-DVS (simulated)",
+        kind="recordings",
+        origin="embedded",
+        files=(),
+        decoder="recordings",
+        suffixes=(".aedat",),
+        orientation=None,
+        sensor=(128, 128),
+        classes=DIGITS,
+        class_from="folder",
+        counts=None,
+        splits=("every-fifth-tests",),
+        official=None,
+        licence=_DIGITS_LICENCE,
+        citation=_DIGITS_CITATION,
+        note="simulated: no camera recorded these events",
+    ),
+    "cifar10": Entry(
+        title="CIFAR-10",
+        kind="images",
+        origin="published",
+        files=(
+            File(
+                name="cifar-10-python.tar.gz",
+                urls=_toronto("cifar-10-python.tar.gz"),
+                md5="c58f30108f718f92721af3b95e74349a",
+            ),
+        ),
+        decoder="cifar10",
+        suffixes=(),
+        orientation=None,
+        sensor=None,
+        classes=CIFAR10_CLASSES,
+        class_from=None,
+        counts={"train": 50_000, "test": 10_000},
+        splits=("official",),
+        official=None,
+        licence="not stated by the publisher",
+        citation=_CIFAR_CITATION,
+        note=None,
+    ),
+    "cifar100": Entry(
+        title="CIFAR-100",
+        kind="images",
+        origin="published",
+        files=(
+            File(
+                name="cifar-100-python.tar.gz",
+                urls=_toronto("cifar-100-python.tar.gz"),
+                md5="eb9058c3a382ffc7106e4002c42a8d85",
+            ),
+        ),
+        decoder="cifar100",
+        suffixes=(),
+        orientation=None,
+        sensor=None,
+        classes=None,
+        class_from=None,
+        counts={"train": 50_000, "test": 10_000},
+        splits=("official",),
+        official=None,
+        licence="not stated by the publisher",
+        citation=_CIFAR_CITATION,
+        note=None,
+    ),
+    "cifar10-dvs": Entry(
+        title="CIFAR10-DVS",
+        kind="recordings",
+        origin="published",
+        files=(
+            File(name="airplane.zip", urls=_figshare(7712788), md5="0afd5c4bf9ae06af762a77b180354fdd"),
+            File(name="automobile.zip", urls=_figshare(7712791), md5="8438dfeba3bc970c94962d995b1b9bdd"),
+            File(name="bird.zip", urls=_figshare(7712794), md5="a9c207c91c55b9dc2002dc21c684d785"),
+            File(name="cat.zip", urls=_figshare(7712812), md5="52c63c677c2b15fa5146a8daf4d56687"),
+            File(name="deer.zip", urls=_figshare(7712815), md5="b6bf21f6c04d21ba4e23fc3e36c8a4a3"),
+            File(name="dog.zip", urls=_figshare(7712818), md5="f379ebdf6703d16e0a690782e62639c3"),
+            File(name="frog.zip", urls=_figshare(7712842), md5="cad6ed91214b1c7388a5f6ee56d08803"),
+            File(name="horse.zip", urls=_figshare(7712851), md5="e7cbbf77bec584ffbf913f00e682782a"),
+            File(name="ship.zip", urls=_figshare(7712836), md5="41c7bd7d6b251be82557c6cce9a7d5c9"),
+            File(name="truck.zip", urls=_figshare(7712839), md5="89f3922fd147d9aeff89e76a2b0b70a7"),
+        ),
+        decoder="recordings",
+        suffixes=(".aedat",),
+        orientation="cifar10-dvs",
+        sensor=(128, 128),
+        classes=CIFAR10_CLASSES,
+        class_from="folder",
+        counts=dict.fromkeys(CIFAR10_CLASSES, 1000),
+        splits=("paper",),
+        official=None,
+        licence=_CIFAR10_DVS_LICENCE,
+        citation=_CIFAR10_DVS_CITATION,
+        note=None,
+    ),
+    "cifar10-dvs-aedat4": Entry(
+        title="CIFAR10-DVS (tonic's AEDAT 4 re-encoding)",
+        kind="recordings",
+        origin="published",
+        files=(File(name="CIFAR10DVS.zip", urls=_figshare(38023437), md5="ce3a4a0682dc0943703bd8f749a7701c"),),
+        decoder="recordings",
+        suffixes=(".aedat4",),
+        orientation=None,
+        sensor=(128, 128),
+        classes=CIFAR10_CLASSES,
+        class_from="folder",
+        counts=dict.fromkeys(CIFAR10_CLASSES, 1000),
+        splits=("paper",),
+        official=None,
+        licence=_CIFAR10_DVS_LICENCE,
+        citation=_CIFAR10_DVS_CITATION,
+        note="re-encoded; the paper used the original AEDAT 2.0 recordings",
+    ),
+    "nmnist": Entry(
+        title="N-MNIST",
+        kind="recordings",
+        origin="published",
+        files=(
+            File(
+                name="train.zip",
+                urls=_mendeley("39c25547-014b-4137-a934-9d29fa53c7a0"),
+                md5="20959b8e626244a1b502305a9e6e2031",
+            ),
+            File(
+                name="test.zip",
+                urls=_mendeley("05a4d654-7e03-4c15-bdfa-9bb2bcbea494"),
+                md5="69ca8762b2fe404d9b9bad1103e97832",
+            ),
+        ),
+        decoder="recordings",
+        suffixes=(".bin",),
+        orientation=None,
+        sensor=(34, 34),
+        classes=DIGITS,
+        class_from="folder",
+        counts={"Train": 60_000, "Test": 10_000},
+        splits=("official",),
+        official=("Train", "Test"),
+        licence="CC BY 4.0 (Mendeley Data)",
+        citation="Orchard et al., Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades, 2015, "
+        "doi 10.3389/fnins.2015.00437",
+        note=None,
+    ),
+    "dvs-gesture": Entry(
+        title="DVS128 Gesture (tonic's cut recordings, millisecond timestamps)",
+        kind="recordings",
+        origin="published",
+        files=(
+            File(
+                name="ibmGestureTrain.tar.gz",
+                urls=_figshare(38022171),
+                md5="3a8f0d4120a166bac7591f77409cb105",
+            ),
+            File(
+                name="ibmGestureTest.tar.gz",
+                urls=_figshare(38020584),
+                md5="56070e45dadaa85fff82e0fbfbc06de5",
+            ),
+        ),
+        decoder="recordings",
+        suffixes=(".npy",),
+        orientation=None,
+        sensor=(128, 128),
+        classes=(
+            "hand clapping",
+            "right hand wave",
+            "left hand wave",
+            "right arm clockwise",
+            "right arm counter-clockwise",
+            "left arm clockwise",
+            "left arm counter-clockwise",
+            "arm roll",
+            "air drums",
+            "air guitar",
+            "other gestures",
+        ),
+        class_from="file name",
+        counts={"ibmGestureTrain": 1077, "ibmGestureTest": 264},
+        splits=("official",),
+        official=("ibmGestureTrain", "ibmGestureTest"),
+        licence="CC BY 4.0",
+        citation="Amir et al., A Low Power, Fully Event-Based Gesture Recognition System, CVPR 2017",
+        note=None,
+    ),
+    "parquet-images": Entry(
+        title="the user's images",
+        kind="images",
+        origin="user",
+        files=(),
+        decoder="parquet",
+        suffixes=(".parquet",),
+        orientation=None,
+        sensor=None,
+        classes=None,
+        class_from=None,
+        counts=None,
+        splits=("official",),
+        official=None,
+        licence="the user's",
+        citation="the user's",
+        note="not a published dataset: its numbers stand beside no published ones",
+    ),
+    "recordings": Entry(
+        title="the user's recordings",
+        kind="recordings",
+        origin="user",
+        files=(),
+        decoder="recordings",
+        suffixes=(".aedat", ".aedat4", ".bin", ".npy"),
+        orientation=None,
+        sensor=None,
+        classes=None,
+        class_from="folder",
+        counts=None,
+        splits=("every-fifth-tests", "folders"),
+        official=None,
+        licence="the user's",
+        citation="the user's",
+        note="not a published dataset: its numbers stand beside no published ones",
+    ),
+}

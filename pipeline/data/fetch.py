@@ -1,0 +1,236 @@
+"""A dataset into one folder: as published, from a folder or mirror that the user names, or made from what is installed."""
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256 as hash_sha256
+from pathlib import Path, PurePosixPath
+
+from pipeline.data import archives
+from pipeline.data.catalog import CATALOG, Entry, File
+from pipeline.data.embedded import copy_digits, record_digits
+from pipeline.data.params import DownloadParams
+from pipeline.data.progress import progress
+from pipeline.data.transfer import Unreachable, check_space, md5, transfer
+from pipeline.errors import InputError
+from pipeline.files import sha256
+from pipeline.paths import ROOT, RUNS
+
+DOWNLOADS = RUNS / "download"
+"""Parts and verified files: outside of DVC's outputs, which DVC deletes before a stage runs."""
+SOURCE_FILE = "SOURCE.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What data/raw/<dataset> holds, without date, machine or path: the same data, the same bytes."""
+
+    catalog: str
+    """Name of the entry in the catalog."""
+    title: str
+    """What every report calls the data."""
+    published: bool
+    """True: the files have the digests that the catalog pins."""
+    note: str | None
+    """What every report has to add."""
+    files: dict[str, str]
+    """SHA-256 of each file, by its posix path."""
+
+
+def fetch(dataset: str, download: DownloadParams, into: Path) -> Source:
+    """Fills the folder `into` with a dataset, checks it, writes SOURCE.json and returns it. Raises InputError."""
+    entry = _entry(dataset, download)
+    if entry.origin == "embedded":
+        _embed(into, download)
+    elif entry.origin == "user":
+        _copy_folder(dataset, entry, _folder(dataset, download), into)
+    elif download.source is None or _is_url(download.source):
+        _download(dataset, entry, download, into)
+    else:
+        _copy_published(dataset, entry, download, into)
+    _check_members(dataset, entry, download.altered, into)
+    return _write_source(dataset, entry, download, into)
+
+
+def read_source(raw: Path) -> Source:
+    """What the stage `download` wrote of the folder `raw`. Raises InputError."""
+    path = raw / SOURCE_FILE
+    try:
+        return Source(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; run the stage `download` first") from None
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: not as the stage `download` writes it ({error}); run that stage again") from None
+
+
+def _entry(dataset: str, download: DownloadParams) -> Entry:
+    """The catalog's entry of a dataset whose parameters fit together. Raises InputError."""
+    key = f"datasets.{dataset}.download"
+    entry = CATALOG.get(download.catalog)
+    if entry is None:
+        raise InputError(f"{key}.catalog: there is no {download.catalog!r}; the catalog has {', '.join(CATALOG)}")
+    if (download.camera is not None) != (download.catalog == "digits-dvs"):
+        raise InputError(f"{key}.camera: digits-dvs needs it, and no other dataset has one")
+    if entry.origin == "embedded" and download.source is not None:
+        raise InputError(f"{key}.source: {download.catalog} is made from what is installed; set it to null")
+    if entry.origin == "user" and download.source is None:
+        raise InputError(f"{key}.source: {download.catalog} is your own data; set it to the folder that holds it")
+    if download.altered:
+        _check_altered(key, entry, download)
+    return entry
+
+
+def _check_altered(key: str, entry: Entry, download: DownloadParams) -> None:
+    if entry.origin != "published" or download.source is None:
+        raise InputError(f"{key}.altered: only for a published dataset whose `source` is set")
+    if entry.decoder != "recordings":
+        raise InputError(
+            f"{key}.altered: {entry.title} is published as Python pickles, and only the published ones are opened"
+        )
+
+
+def _embed(into: Path, download: DownloadParams) -> None:
+    if download.camera is None:
+        copy_digits(into)
+    else:
+        record_digits(into, download.camera)
+
+
+def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    cache = DOWNLOADS / dataset
+    if download.altered:  # files of the same names and other bytes: never beside those of another address
+        cache = cache / hash_sha256(str(download.source).encode()).hexdigest()[:16]
+    for file in _addressed(entry, download.source):
+        try:
+            whole = transfer(file, cache, pinned=not download.altered)
+        except Unreachable as reasons:
+            raise InputError(_by_hand(dataset, entry, file, str(reasons))) from None
+        _link(whole, into / file.name)
+    if download.altered:
+        shutil.rmtree(cache)
+
+
+def _addressed(entry: Entry, prefix: str | None) -> Iterator[File]:
+    """The files of an entry with the addresses to be asked: as published, or below the URL of a mirror."""
+    for file in entry.files:
+        if prefix is None:
+            yield file
+            continue
+        below = f"{prefix.rstrip('/')}/{file.name}"
+        itself = len(entry.files) == 1 and not prefix.endswith("/")
+        yield replace(file, urls=(prefix, below) if itself else (below,))
+
+
+def _by_hand(dataset: str, entry: Entry, file: File, reasons: str) -> str:
+    files = "\n".join(f"  {file.name} (MD5 {file.md5}): {file.urls[-1]}" for file in entry.files)
+    return (
+        f"{dataset}: {file.name} of {entry.title} could not be downloaded:\n{reasons}\n"
+        f"Run it again to continue where it stopped, or download by hand, put all of these files in one folder, and set "
+        f"datasets.{dataset}.download.source in params.yaml to that folder:\n{files}"
+    )
+
+
+def _link(whole: Path, target: Path) -> None:
+    """A hard link where the file system has them, else a copy."""
+    try:
+        os.link(whole, target)
+    except OSError:
+        check_space(target.parent, whole.stat().st_size)
+        shutil.copyfile(whole, target)
+
+
+def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    folder = _folder(dataset, download)
+    missing = [file.name for file in entry.files if not (folder / file.name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder}: {', '.join(missing)} not found; datasets.{dataset}.download.source must hold all files of "
+            f"{entry.title} under their published names"
+        )
+    _copy([folder / file.name for file in entry.files], folder, into)
+    for file in entry.files:
+        found = md5(into / file.name)
+        if found != file.md5 and not download.altered:
+            raise InputError(
+                f"{folder / file.name}: expected MD5 {file.md5}, found {found}; download it again, or, if it is another "
+                f"selection of {entry.title} on purpose, set datasets.{dataset}.download.altered to true"
+            )
+
+
+def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> None:
+    if not archives.members(folder, entry.suffixes):
+        raise InputError(
+            f"{folder}: no {' or '.join(entry.suffixes)} file in it or in an archive there; "
+            f"set datasets.{dataset}.download.source to the folder that holds them"
+        )
+    _copy([path for path in archives.files(folder) if path != folder / SOURCE_FILE], folder, into)
+
+
+def _copy(paths: list[Path], folder: Path, into: Path) -> None:
+    """Copies files with their places below `folder` and reads each copy back. Raises InputError if one differs."""
+    sizes = [path.stat().st_size for path in paths]
+    check_space(into, sum(sizes))
+    with progress(f"copying {folder.name}", total=sum(sizes), unit="B") as bar:
+        for path, size in zip(paths, sizes, strict=True):
+            target = into / path.relative_to(folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            if sha256(target) != sha256(path):
+                raise InputError(
+                    f"{path}: the copy differs; is it still being written? Run it again when it is complete"
+                )
+            bar.update(size)
+
+
+def _folder(dataset: str, download: DownloadParams) -> Path:
+    """The folder that `source` names, relative to the repository. Raises InputError."""
+    source = str(download.source)
+    folder = ROOT / Path(source).expanduser()
+    if _is_url(source) or not folder.is_dir():
+        raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
+    return folder
+
+
+def _is_url(source: str) -> bool:
+    return source.startswith(("http://", "https://"))
+
+
+def _check_members(dataset: str, entry: Entry, altered: bool, into: Path) -> None:
+    """Lists the archives: as many samples as published in each folder; where they may differ, at least one. Raises InputError."""
+    if entry.kind == "images":
+        return
+    folders = Counter(part for member in archives.members(into, entry.suffixes) for part in _folders(member.id))
+    if altered and folders:
+        print(f"{dataset}: altered, not the published {entry.title}; every report says so", file=sys.stderr)
+    elif not folders:
+        raise InputError(
+            f"{dataset}: no {' or '.join(entry.suffixes)} file in {', '.join(file.name for file in entry.files)}"
+        )
+    for folder, expected in (entry.counts or {}).items():
+        if folders[folder] != expected and not altered:
+            raise InputError(
+                f"{dataset}: {folder} has {folders[folder]} recordings, expected {expected}; "
+                f"the archive is not the published one"
+            )
+
+
+def _folders(member: str) -> set[str]:
+    """Names of the folders that a member lies in, "." for one that lies in none."""
+    return set(PurePosixPath(member).parts[:-1]) or {"."}
+
+
+def _write_source(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> Source:
+    title, note = entry.title, entry.note
+    if entry.origin == "user":
+        title = f"{dataset} ({title})"
+    if download.altered:
+        title, note = f"{title} (altered)", "another selection of the data, or other bytes, than published"
+    files = {path.relative_to(into).as_posix(): sha256(path) for path in archives.files(into)}
+    published = entry.origin == "published" and not download.altered or entry.decoder == "digits"
+    source = Source(catalog=download.catalog, title=title, published=published, note=note, files=files)
+    (into / SOURCE_FILE).write_text(json.dumps(asdict(source), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return source

@@ -1,0 +1,170 @@
+"""A dataset as Arrow shards. The bytes do not depend on the number of workers, nor on interruptions."""
+
+import hashlib
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data import archives
+from pipeline.data.catalog import CATALOG, Entry
+from pipeline.data.fetch import SOURCE_FILE, Source, read_source
+from pipeline.data.frames import RULE
+from pipeline.data.images import read_images
+from pipeline.data.params import ClusterParams, FolderSplit, PreprocessParams
+from pipeline.data.shards import Part, Summary, make_shards, read_summary
+from pipeline.data.splits import Sample, Split, split_recordings
+from pipeline.data.store import VERSION, Manifest, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.errors import InputError
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+
+def preprocess(
+    dataset: str, raw: Path, params: PreprocessParams, cluster: ClusterParams, into: Path, work: Path
+) -> list[Manifest]:
+    """Writes both splits of a dataset into the folder `into`; gives their manifests. Raises InputError.
+
+    Finished shards wait in a folder in `work`, so that a run that was stopped goes on with the missing ones.
+    """
+    source = read_source(raw)
+    entry = CATALOG[source.catalog]
+    _check(dataset, entry, params)
+    folder = work / f"{dataset}-{_identity(raw, params)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(".*"):
+        leftover.unlink()
+    if entry.kind == "images":
+        manifests = _images(dataset, raw, source, entry, params, folder)
+    else:
+        manifests = _recordings(dataset, raw, source, entry, params, cluster, folder)
+    with archives.whole_folder(into) as temporary:
+        for manifest in manifests:
+            for index in range(manifest.shards):
+                name = shard_name(manifest.split, index, manifest.shards)
+                (folder / name).rename(temporary / name)
+            write_manifest(manifest, temporary)
+    shutil.rmtree(folder)
+    return manifests
+
+
+def _check(dataset: str, entry: Entry, params: PreprocessParams) -> None:
+    """What fits together in the parameters. Raises InputError."""
+    where, framing = f"datasets.{dataset}.preprocess", (params.frames, params.size)
+    if entry.kind == "images" and framing != (None, None):
+        raise InputError(
+            f"{where}: frames and size are for recordings; {entry.title} holds images, so set both to null"
+        )
+    if entry.kind == "recordings" and None in framing:
+        raise InputError(f"{where}: {entry.title} holds recordings, so frames and size must be numbers")
+    if params.window is not None and entry.origin != "user":
+        raise InputError(f"{where}.window: only the user's own recordings are cut; set it to null")
+
+
+def _identity(raw: Path, params: PreprocessParams) -> str:
+    """Digest of what was downloaded, the parameters and this room's code: it names the folder of finished shards."""
+    code = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    parts = [(raw / SOURCE_FILE).read_bytes(), params.model_dump_json().encode(), *code]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+def _images(
+    dataset: str, raw: Path, source: Source, entry: Entry, params: PreprocessParams, folder: Path
+) -> list[Manifest]:
+    """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
+    assert isinstance(params.split, str), "images have no folders"
+    images, classes = read_images(raw, entry, params.split)
+    manifests = []
+    for split in SPLITS:
+        rows = images[split]
+        shards = _blocks(len(rows), params.shards)
+        for index, block in enumerate(shards):
+            part = [rows[i] for i in block]
+            write_shard(part, folder / shard_name(split, index, len(shards)), "images", params.compression)
+        summary = Summary.of(rows)
+        manifests.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
+    return manifests
+
+
+def _recordings(
+    dataset: str,
+    raw: Path,
+    source: Source,
+    entry: Entry,
+    params: PreprocessParams,
+    cluster: ClusterParams,
+    folder: Path,
+) -> list[Manifest]:
+    members = {member.id: member for member in archives.members(raw, entry.suffixes)}
+    split = split_recordings(list(members), params.split, entry)
+    classes = _classes(entry, [sample for samples in split.values() for sample in samples])
+    parts: dict[Split, list[Part]] = {}
+    for name in SPLITS:
+        blocks = _blocks(len(split[name]), params.shards)
+        parts[name] = [
+            Part(
+                path=folder / shard_name(name, index, len(blocks)),
+                members=[members[split[name][i].id] for i in block],
+                labels=[classes.index(split[name][i].class_name) for i in block],
+                params=params,
+                orientation=entry.orientation,
+            )
+            for index, block in enumerate(blocks)
+        ]
+    make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
+    return [
+        _manifest(
+            dataset, source, entry, params, name, classes, len(parts[name]), [read_summary(p) for p in parts[name]]
+        )
+        for name in SPLITS
+    ]
+
+
+def _blocks(samples: int, shards: int) -> list[np.ndarray]:
+    """Indices of the samples of each shard: contiguous, as even as can be, none empty."""
+    if samples == 0:
+        raise InputError("a split has no samples; look at preprocess.split and at what was downloaded")
+    return np.array_split(np.arange(samples), min(shards, samples))
+
+
+def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
+    found = sorted({sample.class_name for sample in samples})
+    if entry.classes is None:
+        return tuple(found)
+    if strangers := set(found) - set(entry.classes):
+        raise InputError(f"{entry.title}: {min(strangers)} is not one of its classes {', '.join(entry.classes)}")
+    return entry.classes
+
+
+def _manifest(
+    dataset: str,
+    source: Source,
+    entry: Entry,
+    params: PreprocessParams,
+    split: Split,
+    classes: tuple[str, ...],
+    shards: int,
+    summaries: list[Summary],
+) -> Manifest:
+    total = Summary.together(summaries)
+    rule = params.split
+    return Manifest(
+        version=VERSION,
+        dataset=dataset,
+        title=source.title,
+        note=source.note,
+        published=source.published,
+        kind="images" if entry.kind == "images" else "frames",
+        split=split,
+        split_rule=f"folders: {rule.train} trains, {rule.test} tests" if isinstance(rule, FolderSplit) else rule,
+        framing_rule=None if params.frames is None else RULE,
+        scale=1 / 255 if params.size is None else (params.size / total.sensor_size) ** 2,
+        classes=list(classes),
+        sample_shape=total.sample_shape,
+        shards=shards,
+        rows=len(total.labels),
+        rows_per_class=[Counter(total.labels)[label] for label in range(len(classes))],
+        left_out=total.left_out,
+        digest=rows_digest(total.digests),
+    )

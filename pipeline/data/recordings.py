@@ -1,0 +1,208 @@
+"""Recordings of event cameras as arrays, values as the file has them, and one clear error for a damaged file."""
+
+import io
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import aedat
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.errors import InputError
+
+DVS128 = 128
+NMNIST = 34
+DAVIS_HEADER_END = b"#!END-HEADER\r\n"
+POLARITY_EVENT = 1
+REMEDY = "fetch or record the file again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """N events in the order of the file."""
+
+    t: npt.NDArray[np.int64]
+    """Microseconds."""
+    x: npt.NDArray[np.int64]
+    """Column, 0 to width - 1."""
+    y: npt.NDArray[np.int64]
+    """Row, 0 to height - 1."""
+    p: npt.NDArray[np.int64]
+    """Polarity as the file has it, 0 or 1."""
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+
+def read(path: Path) -> Recording:
+    """The recording in a file; the suffix names its format. Raises InputError."""
+    return decode(path.read_bytes(), path.suffix, str(path))
+
+
+def decode(data: bytes, suffix: str, where: str) -> Recording:
+    """The recording in the bytes of a file; `where` names it in errors. Raises InputError."""
+    if suffix not in DECODERS:
+        raise InputError(f"{where}: no decoder for {suffix!r}; there are {', '.join(DECODERS)}")
+    if not data:
+        raise InputError(f"{where}: the file is empty; {REMEDY}")
+    return _inside(DECODERS[suffix](data, where), where)
+
+
+def orient(recording: Recording, rule: Literal["cifar10-dvs"] | None) -> Recording:
+    """The recording turned by a named rule; None leaves it.
+
+    cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as SpikingJelly's reader, which the authors used, does.
+    """
+    if rule is None:
+        return recording
+    last = DVS128 - 1
+    return replace(recording, x=last - recording.y, y=last - recording.x, p=1 - recording.p)
+
+
+def _aedat(data: bytes, where: str) -> Recording:
+    """AEDAT 2.0 or 3.1; the first line says which."""
+    if data.startswith(b"#!AER-DAT2.0"):
+        return _aedat2(data, where)
+    if data.startswith(b"#!AER-DAT3.1"):
+        return _aedat3(data, where)
+    raise InputError(f"{where}: byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found {data[:12]!r}; {REMEDY}")
+
+
+def _aedat2(data: bytes, where: str) -> Recording:
+    """Big-endian pairs of address and timestamp after lines that begin with #.
+
+    DVS128 address: bit 0 polarity, bits 1 to 7 x, bits 8 to 14 y; bit 15 marks events that no pixel made: left out.
+    The 32-bit timestamps are microseconds; where they run back by more than half their range they have wrapped.
+    """
+    start = 0
+    while data[start : start + 1] == b"#" and (end := data.find(b"\n", start)) >= 0:
+        start = end + 1
+    _check_length(len(data) - start, 8, start, where)
+    pairs = np.frombuffer(data, dtype=">u4", offset=start).reshape(-1, 2).astype(np.int64)
+    address, t = pairs[:, 0], pairs[:, 1]
+    wraps = np.cumsum(np.diff(t, prepend=t[:1]) < -(2**31))
+    pixels = address & 0x8000 == 0
+    t, address = (t + (wraps << 32))[pixels], address[pixels]
+    return Recording(t=t, x=address >> 1 & 127, y=address >> 8 & 127, p=address & 1, width=DVS128, height=DVS128)
+
+
+def _aedat3(data: bytes, where: str) -> Recording:
+    """Packets of a 28-byte header and events of 8 bytes, little-endian; packets of other kinds are passed over.
+
+    Polarity event: bit 0 valid, bit 1 polarity, bits 2 to 16 y, bits 17 to 31 x, then 31 bits of microseconds to which
+    the packet's header adds its overflows.
+    """
+    end = data.find(DAVIS_HEADER_END)
+    if end < 0:
+        raise InputError(f"{where}: the header has no end line #!END-HEADER; {REMEDY}")
+    offset, parts = end + len(DAVIS_HEADER_END), []
+    while offset < len(data):
+        kind, size, overflow, number = _packet(data, offset, where)
+        offset += 28
+        if kind == POLARITY_EVENT:
+            _check_length(size, 8, 0, where)
+            events = np.frombuffer(data, dtype="<u4", count=number * 2, offset=offset).reshape(-1, 2).astype(np.int64)
+            parts.append(np.column_stack([events, np.full(number, overflow)]))
+        offset += size * number
+    events = np.concatenate(parts) if parts else np.zeros((0, 3), np.int64)
+    address, t = events[:, 0], events[:, 1] + (events[:, 2] << 31)
+    valid = address & 1 == 1
+    address, t = address[valid], t[valid]
+    return Recording(
+        t=t, x=address >> 17 & 0x7FFF, y=address >> 2 & 0x7FFF, p=address >> 1 & 1, width=DVS128, height=DVS128
+    )
+
+
+def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int]:
+    """Kind, bytes of an event, overflows of the timestamp and number of events of the packet at `offset`."""
+    if len(data) - offset < 28:
+        raise InputError(f"{where}: byte {offset}: a packet's header is cut off; {REMEDY}")
+    kind = int(np.frombuffer(data, "<u2", 1, offset)[0])
+    size, _, overflow, _, number, _ = (int(value) for value in np.frombuffer(data, "<u4", 6, offset + 4))
+    if size == 0 or offset + 28 + size * number > len(data):
+        raise InputError(f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {REMEDY}")
+    return kind, size, overflow, number
+
+
+def _aedat4(data: bytes, where: str) -> Recording:
+    """AEDAT 4 by the aedat package, which reads from a file only."""
+    with tempfile.NamedTemporaryFile(suffix=".aedat4") as file:
+        file.write(data)
+        file.flush()
+        try:
+            decoder = aedat.Decoder(file.name)
+            packets = [packet["events"] for packet in decoder if "events" in packet]
+            streams = [stream for stream in decoder.id_to_stream().values() if stream["type"] == "events"]
+        except BaseException as error:  # the package panics, which is no Exception, on some damage
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                raise
+            raise InputError(f"{where}: not readable as AEDAT 4 ({error}); {REMEDY}") from None
+    if not streams:
+        raise InputError(f"{where}: there is no stream of events in it; {REMEDY}")
+    events = np.concatenate(packets) if packets else np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
+    x, y, on = (events[name].astype(np.int64) for name in ("x", "y", "on"))
+    return Recording(
+        t=events["t"].astype(np.int64), x=x, y=y, p=on, width=streams[0]["width"], height=streams[0]["height"]
+    )
+
+
+def _nmnist(data: bytes, where: str) -> Recording:
+    """Five bytes an event: x, y, then bit 7 polarity and 23 bits of microseconds, big-endian.
+
+    y = 240 marks an overflow of the sensor's clock, 2^13 microseconds, not an event.
+    """
+    _check_length(len(data), 5, 0, where)
+    rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, 5).astype(np.int64)
+    t = (rows[:, 2] & 127) << 16 | rows[:, 3] << 8 | rows[:, 4]
+    overflow = rows[:, 1] == 240
+    t += np.cumsum(overflow) << 13
+    rows, t = rows[~overflow], t[~overflow]
+    return Recording(t=t, x=rows[:, 0], y=rows[:, 1], p=rows[:, 2] >> 7, width=NMNIST, height=NMNIST)
+
+
+def _gesture(data: bytes, where: str) -> Recording:
+    """tonic's cut DVS128 Gesture: an array (N, 4) of x, y, polarity and milliseconds."""
+    try:
+        events: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise InputError(f"{where}: not an array of numpy's format ({error}); {REMEDY}") from None
+    if events.ndim != 2 or events.shape[1] != 4:
+        raise InputError(f"{where}: expected an array (N, 4) of x, y, p, milliseconds, found {events.shape}")
+    x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
+    return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128)
+
+
+DECODERS: dict[str, Callable[[bytes, str], Recording]] = {
+    ".aedat": _aedat,
+    ".aedat4": _aedat4,
+    ".bin": _nmnist,
+    ".npy": _gesture,
+}
+
+
+def _check_length(length: int, unit: int, start: int, where: str) -> None:
+    if length % unit:
+        cut = start + length - length % unit
+        raise InputError(
+            f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte {start}; "
+            f"the file is cut off; {REMEDY}"
+        )
+
+
+def _inside(recording: Recording, where: str) -> Recording:
+    """The recording, if every event lies on the sensor."""
+    outside = (
+        (recording.x < 0) | (recording.x >= recording.width) | (recording.y < 0) | (recording.y >= recording.height)
+    ) | (recording.p >> 1 != 0)
+    if outside.any():
+        first = int(np.flatnonzero(outside)[0])
+        raise InputError(
+            f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} lies "
+            f"outside of the sensor of {recording.width} x {recording.height}; {REMEDY}"
+        )
+    return recording

@@ -1,0 +1,177 @@
+"""One published file over HTTP: several addresses, resumed where it was cut off, used only when its digest is right."""
+
+import hashlib
+import http.client
+import shutil
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.data.catalog import File
+from pipeline.data.progress import progress
+from pipeline.errors import InputError
+
+USER_AGENT = "sresnet-repro/0.1"
+SILENCE_SECONDS = 60.0
+"""A server that sends nothing for so long has failed."""
+TRIES = 3
+"""Failures in a row without a new byte, after which the next address is tried."""
+PAUSE_SECONDS = 2.0
+DISK_MARGIN = 256 << 20  # bytes left free for everything else on the disk
+_BLOCK = 1 << 18  # bytes
+
+
+class Unreachable(Exception):
+    """No address gave the file. The text has a line for each address and why."""
+
+
+class _Refused(Exception):
+    """This address will not give the file."""
+
+
+class _Interrupted(Exception):
+    """This address may give the rest when asked again."""
+
+
+def transfer(file: File, folder: Path, *, pinned: bool) -> Path:
+    """Path of the whole file in `folder`; a part that an earlier try left there is continued, a whole one is not fetched again.
+
+    With `pinned` its MD5 is the file's. Raises Unreachable, and InputError if the disk is too small.
+    """
+    whole, part = folder / file.name, folder / f"{file.name}.part"
+    if whole.exists() and not (pinned and md5(whole) != file.md5):
+        return whole
+    folder.mkdir(parents=True, exist_ok=True)
+    reasons = []
+    for url in file.urls:
+        try:
+            _from_address(url, part, file.md5 if pinned else None)
+        except _Refused as reason:
+            reasons.append(f"  {url}: {reason}")
+        else:
+            return part.replace(whole)
+    raise Unreachable("\n".join(reasons))
+
+
+def md5(path: Path) -> str:
+    """Hexadecimal MD5 of a file's bytes: the digest that the publishers of these datasets are pinned by."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Raises InputError if `needed` bytes and a margin do not fit on the disk of `folder`."""
+    free = shutil.disk_usage(folder).free
+    if free < needed + DISK_MARGIN:
+        raise InputError(
+            f"{folder}: {needed / 1e9:.2f} GB are to be written and {DISK_MARGIN / 1e9:.2f} GB left free, "
+            f"but the disk has only {free / 1e9:.2f} GB; free some and run it again"
+        )
+
+
+def _from_address(url: str, part: Path, digest: str | None) -> None:
+    """Makes `part` whole from one address. Raises _Refused."""
+    resumed = _size(part) > 0
+    _receive_all(url, part)
+    found = digest and md5(part)
+    if found == digest:
+        return
+    part.unlink()
+    if not resumed:
+        raise _Refused(f"the file has MD5 {found}, expected {digest}")
+    _from_address(url, part, digest)  # the part that was continued may have been wrong, not this address
+
+
+def _receive_all(url: str, part: Path) -> None:
+    most, failures = _size(part), 0
+    while True:
+        try:
+            return _receive(url, part)
+        except _Interrupted as reason:
+            failures = 0 if _size(part) > most else failures + 1
+            most = max(most, _size(part))
+            if failures == TRIES:
+                raise _Refused(str(reason)) from None
+            print(f"{part.stem}: {url}: {reason}; asking again", file=sys.stderr)
+            time.sleep(PAUSE_SECONDS)
+
+
+def _receive(url: str, part: Path) -> None:
+    """Appends what is missing to `part`. Raises _Refused or _Interrupted."""
+    have = _size(part)
+    headers = {"User-Agent": USER_AGENT} | ({"Range": f"bytes={have}-"} if have else {})
+    try:
+        with _network_errors():
+            response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=SILENCE_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return _judge(error, part, have)
+    with response:
+        start = _start(response, have)
+        length = response.headers.get("Content-Length")
+        _write(response, part, start, None if length is None else start + int(length))
+
+
+@contextmanager
+def _network_errors() -> Iterator[None]:
+    """Turns what the network does into _Interrupted; an error of the disk must not look like one of the network."""
+    try:
+        yield
+    except urllib.error.HTTPError:
+        raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _Interrupted(str(getattr(error, "reason", error)) or type(error).__name__) from None
+
+
+def _start(response: http.client.HTTPResponse, have: int) -> int:
+    """Position in the file of the first byte that the response brings: `have`, or 0 if the server ignores Range."""
+    if response.status not in (200, 206):
+        raise _Refused(f"status {response.status} instead of the file; its web firewall may refuse scripts")
+    if response.headers.get_content_type() == "text/html":
+        raise _Refused("a web page instead of the file")
+    if response.status == 200:
+        return 0
+    if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
+        raise _Refused(
+            f"the part from byte {have} was asked for, the answer is {response.headers.get('Content-Range')!r}"
+        )
+    return have
+
+
+def _write(response: http.client.HTTPResponse, part: Path, start: int, total: int | None) -> None:
+    check_space(part.parent, (total or start) - start)
+    with part.open("ab") as file, progress(part.stem, total=total, unit="B", initial=start) as bar:
+        file.truncate(start)
+        while block := _read(response):
+            file.write(block)
+            bar.update(len(block))
+    if total is not None and _size(part) < total:
+        raise _Interrupted(f"cut off after {_size(part)} of {total} bytes")
+    if _size(part) == 0:
+        raise _Refused("an empty answer; its web firewall may refuse scripts")
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    """What has arrived, without waiting for a full block: what is not written yet is lost when the process is killed."""
+    with _network_errors():
+        return response.read1(_BLOCK)
+
+
+def _judge(error: urllib.error.HTTPError, part: Path, have: int) -> None:
+    """Returns if the answer says that nothing is missing; raises _Interrupted for what may pass, else _Refused."""
+    if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
+        return
+    if error.code == 416:
+        part.unlink()
+        raise _Interrupted(f"the part of {have} bytes was not of this file")
+    if error.code in (408, 425, 429) or error.code >= 500:
+        raise _Interrupted(f"status {error.code} {error.reason}")
+    raise _Refused(f"status {error.code} {error.reason}")
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

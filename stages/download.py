@@ -1,0 +1,28 @@
+"""Stage `download`: a dataset as published, or as the user names it, whole and verified in data/raw/<dataset>."""
+
+import argparse
+
+from pipeline import paths
+from pipeline.data.archives import whole_folder
+from pipeline.data.fetch import fetch
+from pipeline.data.params import load_dataset
+from pipeline.stage import run
+
+
+def download(dataset: str) -> None:
+    """Writes data/raw/<dataset>; nothing is there until all of it is. Raises InputError."""
+    params = load_dataset(dataset)
+    with whole_folder(paths.raw(dataset)) as folder:
+        source = fetch(dataset, params.download, folder)
+    print(f"{dataset}: {source.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m stages.download", description=__doc__)
+    parser.add_argument("dataset", metavar="DATASET", help="name of a dataset in params.yaml, for instance digits")
+    dataset = parser.parse_args().dataset
+    run(f"download@{dataset}", lambda: download(dataset))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Makes Arrow shards of one dataset of params.yaml: python -m stages.preprocess digits"""
+
+import argparse
+
+from pipeline import paths, stage
+from pipeline.data.params import load_cluster, load_dataset
+from pipeline.data.preprocess import preprocess
+
+
+def main(dataset: str) -> None:
+    """Reads data/raw/<dataset>, writes data/arrow/<dataset>, and says what is in it."""
+    params = load_dataset(dataset).preprocess
+    work = paths.RUNS / "preprocess"
+    manifests = preprocess(dataset, paths.raw(dataset), params, load_cluster(), paths.arrow(dataset), work)
+    for manifest in manifests:
+        left_out = f", {manifest.left_out} windows with too few events left out" if manifest.left_out else ""
+        print(f"{dataset}: {manifest.split}: {manifest.rows} samples of {len(manifest.classes)} classes{left_out}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Makes Arrow shards of one dataset of params.yaml.")
+    parser.add_argument("dataset", help="name under `datasets:` in params.yaml, for example digits")
+    arguments = parser.parse_args()
+    stage.run(f"preprocess@{arguments.dataset}", lambda: main(arguments.dataset))
