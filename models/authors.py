@@ -35,7 +35,7 @@ def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: boo
     """
     single = without_doubles(state_dict)
     model = empty_network(single, leak, boosting)
-    names = {ours: theirs for ours, theirs in parameter_names(model).items()}
+    names = parameter_names(model)
     used = {name for theirs in names.values() for name in theirs}
     left = {name for name in single if not name.endswith("num_batches_tracked")}
     if used != left:

@@ -58,9 +58,12 @@ class LifThroughTime(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         """dL/du[t] = dL/ds[t] s'(u[t]) + leak dL/du[t + 1]: the recurrence runs back, the reset has no gradient."""
         (membranes,) = ctx.saved_tensors
-        grad = grads[0] * ctx.surrogate(membranes / THRESHOLD - 1.0) / THRESHOLD
-        for t in range(grad.shape[1] - 2, -1, -1):
-            grad[:, t].add_(grad[:, t + 1], alpha=ctx.leak)
+        steps = membranes.shape[1]
+        grad = torch.empty_like(membranes)
+        for t in reversed(range(steps)):  # a step at a time, so that its temporaries stay in the cache
+            torch.mul(grads[0][:, t], ctx.surrogate(membranes[:, t] / THRESHOLD - 1.0) / THRESHOLD, out=grad[:, t])
+            if t + 1 < steps:
+                grad[:, t].add_(grad[:, t + 1], alpha=ctx.leak)
         return grad, None, None
 
 

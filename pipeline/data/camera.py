@@ -88,7 +88,7 @@ def loop(camera: CameraParams) -> Ints:
     place = steps % camera.loop_ms * 4  # in quarters of the loop, times loop_ms
     corner, part = place // camera.loop_ms, (place % camera.loop_ms)[:, None]
     path: Ints = corners[corner] + (corners[corner + 1] - corners[corner]) * part // camera.loop_ms
-    return path - [0, reach]
+    return path - np.array([0, reach])
 
 
 def log_intensity(scene: Ints, displacement: Ints) -> Ints:

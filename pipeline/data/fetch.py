@@ -81,7 +81,16 @@ def _entry(dataset: str, download: DownloadParams) -> Entry:
         raise InputError(f"{key}.source: {download.catalog} is your own data; set it to the folder that holds it")
     if download.altered:
         _check_altered(key, entry, download)
+    if download.title is not None:
+        _check_title(key, entry, download)
     return entry
+
+
+def _check_title(key: str, entry: Entry, download: DownloadParams) -> None:
+    if entry.origin != "user" and not download.altered:
+        raise InputError(f"{key}.title: {entry.title} has its name from the catalog; only your own data takes a title")
+    if download.title in {other.title for other in CATALOG.values()}:
+        raise InputError(f"{key}.title: {download.title} is the name of a published dataset, which this is not")
 
 
 def _check_altered(key: str, entry: Entry, download: DownloadParams) -> None:
@@ -226,11 +235,12 @@ def _folders(member: str) -> set[str]:
 def _write_source(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> Source:
     title, note = entry.title, entry.note
     if entry.origin == "user":
-        title = f"{dataset} ({title})"
+        title = download.title or f"{dataset} ({title})"
     if download.altered:
-        title, note = f"{title} (altered)", "another selection of the data, or other bytes, than published"
+        title = download.title or f"{title} (altered)"
+        note = "another selection of the data, or other bytes, than published"
     files = {path.relative_to(into).as_posix(): sha256(path) for path in archives.files(into)}
-    published = entry.origin == "published" and not download.altered or entry.decoder == "digits"
+    published = (entry.origin == "published" and not download.altered) or entry.decoder == "digits"
     source = Source(catalog=download.catalog, title=title, published=published, note=note, files=files)
     (into / SOURCE_FILE).write_text(json.dumps(asdict(source), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return source

@@ -50,6 +50,8 @@ class DownloadParams(Section):
     """Name of the entry in pipeline/data/catalog.py."""
     source: str | None
     """A path, a URL or a mirror folder that holds the published file names; null for the published addresses."""
+    title: str | None = None
+    """What every report calls the user's own or altered data; a published title is not the user's to change."""
     altered: bool = False
     """true: `source` holds another selection of the data in the published layout; digests and counts are not those published,
     and every report says so."""

@@ -1,6 +1,7 @@
 """A dataset as Arrow shards. The bytes do not depend on the number of workers, nor on interruptions."""
 
 import hashlib
+import json
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -77,11 +78,12 @@ def _images(
     images, classes = read_images(raw, entry, params.split)
     manifests = []
     for split in SPLITS:
-        rows = images[split]
+        rows, about = images[split], _about(dataset, source, params, split, classes)
         shards = _blocks(len(rows), params.shards)
         for index, block in enumerate(shards):
             part = [rows[i] for i in block]
-            write_shard(part, folder / shard_name(split, index, len(shards)), "images", params.compression)
+            path = folder / shard_name(split, index, len(shards))
+            write_shard(part, path, "images", params.compression, about)
         summary = Summary.of(rows)
         manifests.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
     return manifests
@@ -109,6 +111,7 @@ def _recordings(
                 labels=[classes.index(split[name][i].class_name) for i in block],
                 params=params,
                 orientation=entry.orientation,
+                about=_about(dataset, source, params, name, classes),
             )
             for index, block in enumerate(blocks)
         ]
@@ -137,6 +140,24 @@ def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
     return entry.classes
 
 
+def _about(
+    dataset: str, source: Source, params: PreprocessParams, split: Split, classes: tuple[str, ...]
+) -> dict[str, str]:
+    """What each shard of a split says of itself."""
+    return {
+        "dataset": dataset,
+        "title": source.title,
+        "split": split,
+        "split_rule": _rule_name(params.split),
+        "framing_rule": RULE if params.frames is not None else "none",
+        "classes": json.dumps(classes),
+    }
+
+
+def _rule_name(rule: str | FolderSplit) -> str:
+    return rule if isinstance(rule, str) else f"folders: {rule.train} trains, {rule.test} tests"
+
+
 def _manifest(
     dataset: str,
     source: Source,
@@ -148,7 +169,6 @@ def _manifest(
     summaries: list[Summary],
 ) -> Manifest:
     total = Summary.together(summaries)
-    rule = params.split
     return Manifest(
         version=VERSION,
         dataset=dataset,
@@ -157,7 +177,7 @@ def _manifest(
         published=source.published,
         kind="images" if entry.kind == "images" else "frames",
         split=split,
-        split_rule=f"folders: {rule.train} trains, {rule.test} tests" if isinstance(rule, FolderSplit) else rule,
+        split_rule=_rule_name(params.split),
         framing_rule=None if params.frames is None else RULE,
         scale=1 / 255 if params.size is None else (params.size / total.sensor_size) ** 2,
         classes=list(classes),

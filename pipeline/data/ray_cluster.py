@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 # Before Ray is imported: no usage statistics; workers stay in their folder; a short training is not kept waiting.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -37,7 +38,7 @@ def connect(cluster: ClusterParams, cpus: int, gpus: int = 0) -> Iterator[int]:
 
 
 def _start(cluster: ClusterParams, folder: str) -> None:
-    quiet = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     if cluster.address == "local":
         ray.init(address="local", include_dashboard=False, _temp_dir=folder, **quiet)
         return

@@ -29,6 +29,8 @@ class Part:
     labels: list[int]
     params: PreprocessParams
     orientation: Literal["cifar10-dvs"] | None
+    about: dict[str, str]
+    """What the shard says of itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +87,8 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
 
     wanted = len(parts) if cluster.workers == "auto" else cluster.workers
     with connect(cluster, wanted) as cpus:
-        task, waiting, running = ray.remote(num_cpus=1)(make_shard), list(parts), {}
+        task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
+        running: dict[Any, Part] = {}
         while waiting or running:
             while waiting and len(running) < min(wanted, cpus):
                 part = waiting.pop(0)
@@ -95,7 +98,7 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
             yield running.pop(finished)
 
 
-def _raise_plainly(finished: object) -> None:
+def _raise_plainly(finished: Any) -> None:
     """The user's error of a task as itself, without Ray's account of where it was raised."""
     import ray
 
@@ -116,7 +119,7 @@ def make_shard(part: Part) -> None:
         left_out += skipped
     if not rows:
         raise InputError(f"{part.members[0].id}: no window has window.min_events events")
-    write_shard(rows, part.path, "frames", part.params.compression)
+    write_shard(rows, part.path, "frames", part.params.compression, part.about)
     summary = Summary.of(rows, left_out=left_out, sensor_size=size)
     write_whole(_summary_path(part.path), json.dumps(asdict(summary)).encode())
 

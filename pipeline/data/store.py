@@ -6,7 +6,7 @@ A split is `<split>-00000-of-0000N.arrow` with columns `frames` or `image`, `lab
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -72,14 +72,22 @@ def rows_digest(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def write_shard(rows: list[Row], path: Path, kind: str, compression: str) -> None:
-    """Writes rows into one Arrow file, whole or not at all. All rows get the widest integer that one of them needs."""
+def write_shard(rows: list[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]) -> None:
+    """Writes rows into one Arrow file, whole or not at all. All rows get the widest integer that one of them needs.
+
+    `about` goes into the schema's metadata, beside the number and the digest of the rows.
+    """
     dtype = np.result_type(*(row.pixels.dtype for row in rows))
     column = COLUMNS[kind]
     tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].pixels.shape)
     schema = pa.schema(
         [(column, tensor), ("label", pa.int64()), ("id", pa.string()), ("source_sha256", pa.string())],
-        metadata={"version": str(VERSION)},
+        metadata={
+            **about,
+            "version": str(VERSION),
+            "rows": str(len(rows)),
+            "digest": rows_digest(row.digest() for row in rows),
+        },
     )
     options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
     size = 1 if kind == "frames" else IMAGES_A_BATCH

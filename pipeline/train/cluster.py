@@ -58,7 +58,7 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
     """
     storage, name = job.checkpoint().parent / "ray", uuid.uuid4().hex
     trainer = TorchTrainer(
-        work,
+        work,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
         train_loop_config={"job": job},
         torch_config=TorchConfig(backend="nccl" if cluster.gpus_per_worker else "gloo"),
         scaling_config=ScalingConfig(
@@ -69,7 +69,7 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
         run_config=RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=FAILURES)),
     )
     try:
-        outcome = trainer.fit().return_value
+        outcome = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
     except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
         raise KeyboardInterrupt from None
     finally:

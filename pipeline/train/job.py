@@ -43,5 +43,5 @@ class Job:
         """The untrained network for this data; its weights are not yet drawn."""
         store = self.train_store()
         frames = store.kind == "frames"
-        shape = store.sample_shape[-3:]
-        return SResNet(self.network, input_shape=shape, classes=len(store.classes), frames=frames)
+        channels, height, width = store.sample_shape[-3:]
+        return SResNet(self.network, input_shape=(channels, height, width), classes=len(store.classes), frames=frames)

@@ -48,7 +48,13 @@ def tiny_job(folder: Path, training: TrainingConfig, *, kind: Literal["images", 
         write_split(data, "train", kind, 30)
         write_split(data, "test", kind, 13)
     return Job(
-        name="tiny-0", network=NETWORK, training=training, seed=0, data=data, runs=folder / "runs", checkpoint_seconds=60
+        name="tiny-0",
+        network=NETWORK,
+        training=training,
+        seed=0,
+        data=data,
+        runs=folder / "runs",
+        checkpoint_seconds=60,
     )
 
 
@@ -60,7 +66,7 @@ def write_split(folder: Path, split: str, kind: Literal["images", "frames"], row
         Row(id=f"{index:03}", label=index % 3, pixels=pixels, source_sha256="0" * 64)
         for index, pixels in enumerate(drawn)
     ]
-    write_shard(made, folder / shard_name(split, 0, 1), kind, "none")
+    write_shard(made, folder / shard_name(split, 0, 1), kind, "none", {})
     manifest = Manifest(
         version=VERSION,
         dataset="tiny",
