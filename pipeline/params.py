@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 
 from models.config import NetworkConfig
 from pipeline.data.params import ClusterParams, DatasetParams, Section, read_yaml, validate
+from pipeline.errors import InputError
 from pipeline.paths import PARAMS
 from pipeline.train.config import TrainingConfig
 
@@ -56,6 +57,15 @@ class Params(Section):
                     f"but datasets.{experiment.dataset}.preprocess.frames is {frames}"
                 )
         return self
+
+
+def load_run(name: str, path: Path = PARAMS) -> tuple[RunParams, ExperimentParams]:
+    """One training and its experiment. Raises InputError."""
+    params = load(path)
+    run = params.runs.get(name)
+    if run is None:
+        raise InputError(f"{path}: runs.{name} is missing; it has {', '.join(params.runs)}")
+    return run, params.experiments[run.experiment]
 
 
 def load(path: Path = PARAMS) -> Params:

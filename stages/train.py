@@ -2,32 +2,29 @@
 
 import argparse
 
-from pipeline import params, paths, stage
-from pipeline.errors import InputError
+from pipeline import paths, stage
+from pipeline.data.params import load_cluster
+from pipeline.params import load_run
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 
 
 def main(name: str) -> None:
     """Trains the run, or goes on where it stopped, and writes its artifacts."""
-    everything = params.load()
-    run = everything.runs.get(name)
-    if run is None:
-        raise InputError(f"{paths.PARAMS}: runs.{name} is missing; it has {', '.join(everything.runs)}")
-    experiment = everything.experiments[run.experiment]
+    (run, experiment), cluster = load_run(name), load_cluster()
     job = Job(
         name=name,
         network=experiment.model,
         training=experiment.training,
         seed=run.seed,
         data=paths.arrow(run.dataset),
-        runs=paths.ROOT / everything.cluster.storage,
-        checkpoint_seconds=everything.cluster.checkpoint_seconds,
+        runs=paths.ROOT / cluster.storage,
+        checkpoint_seconds=cluster.checkpoint_seconds,
     )
     if finished(job) is None:
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
-        fit(job, everything.cluster)
+        fit(job, cluster)
     export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
 
 

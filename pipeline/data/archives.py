@@ -1,4 +1,4 @@
-"""The files of a dataset, whether they lie in folders or in archives: zips are read in place, tar archives are unpacked once."""
+"""The files of a dataset, in folders or in archives: zips are read in place, tar archives are unpacked once."""
 
 import functools
 import gzip
@@ -50,8 +50,8 @@ class Member:
 def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
     """Every file with one of the suffixes below `raw` or in an archive there, sorted by id in string order.
 
-    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name, a link, a
-    duplicate or an archive that is cut off.
+    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name,
+    a link, a duplicate or an archive that is cut off.
     """
     found = sorted(_listed(raw, PurePosixPath(), suffixes), key=lambda member: member.id)
     for before, after in itertools.pairwise(found):
@@ -73,7 +73,7 @@ def read(member: Member) -> bytes:
 
 
 def unpacked(archive: Path) -> Path:
-    """Folder in runs/unpacked/ with the files of a tar archive, or with the archives that lie in a zip; written once, by digest.
+    """Folder in runs/unpacked/ with the files of a tar archive, or the archives in a zip; written once, by digest.
 
     Raises InputError for an unsafe name, a link, a duplicate or an archive that is cut off; nothing half-written stays.
     """
@@ -87,7 +87,7 @@ def unpacked(archive: Path) -> Path:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `folder` that takes the place of `folder` if the block ends well, else is removed.
+    """Gives a temporary folder beside `folder`, which takes its place if the block ends well, else is removed.
 
     Its files are flushed first.
     """
@@ -134,7 +134,7 @@ def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...]) ->
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC makes such links into its cache."""
+    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache."""
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue

@@ -38,7 +38,7 @@ class Entry:
     classes: tuple[str, ...] | None
     """In the order of the labels; None where the data says them."""
     class_from: Literal["folder", "file name"] | None
-    """folder: the member's own folder is named as its class; file name: its stem is the label's number; None: the decoder knows."""
+    """folder: its folder is named as its class; file name: its stem is the label's number; None: the decoder knows."""
     counts: dict[str, int] | None
     """Samples in each folder (recordings) or split (images) as published."""
     splits: tuple[str, ...]
@@ -234,8 +234,8 @@ CATALOG: dict[str, Entry] = {
         splits=("official",),
         official=("Train", "Test"),
         licence="CC BY 4.0 (Mendeley Data)",
-        citation="Orchard et al., Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades, 2015, "
-        "doi 10.3389/fnins.2015.00437",
+        citation="Orchard et al., Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades, "
+        "2015, doi 10.3389/fnins.2015.00437",
         note=None,
     ),
     "dvs-gesture": Entry(

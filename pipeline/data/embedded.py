@@ -25,14 +25,15 @@ _GREATEST = 16  # value of a black pixel in scikit-learn's digits
 
 
 def copy_digits(into: Path) -> None:
-    """Copies digits.csv.gz, as scikit-learn ships it, into the folder `into`. Raises InputError if it is another file."""
+    """Copies digits.csv.gz, as scikit-learn ships it, into `into`. Raises InputError if it is another file."""
     shutil.copyfile(_shipped_digits(), into / DIGITS_FILE)
 
 
 def record_digits(into: Path, camera: CameraParams) -> None:
-    """Writes <class>/<class>_<index>.aedat for the first `recordings_per_class` digits of each class; simulated, on all CPUs.
+    """Writes <class>/<class>_<index>.aedat, simulated on all CPUs, for the first digits of each class.
 
-    `index` counts all digits in scikit-learn's order. The bytes do not depend on the number of CPUs.
+    There are `recordings_per_class` of each. `index` counts all digits in scikit-learn's order. The bytes do not depend
+    on the number of CPUs.
     """
     images, labels = digits(_shipped_digits())
     chosen = _first_of_each_class(labels, camera.recordings_per_class)
@@ -45,7 +46,7 @@ def record_digits(into: Path, camera: CameraParams) -> None:
 
 
 def digits(path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Images (1797, 8, 8) scaled from 0..16 to 0..255, and labels (1797,), of the digits.csv.gz at `path`. Raises InputError."""
+    """Images (1797, 8, 8) scaled from 0..16 to 0..255, and labels (1797,), of a digits.csv.gz. Raises InputError."""
     _check_digits(path)
     rows = np.loadtxt(path, delimiter=",", dtype=np.int64)
     images = (rows[:, :-1] * 255 + _GREATEST // 2) // _GREATEST
@@ -90,7 +91,7 @@ def _processes() -> ProcessPoolExecutor:
 
 
 def _follow_parent() -> None:
-    """Leaves Ctrl-C to the parent, so that one message comes and not one a process, and ends when the parent was killed."""
+    """Leaves Ctrl-C to the parent, so that one message comes and not many, and ends when the parent was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

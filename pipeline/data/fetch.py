@@ -1,4 +1,4 @@
-"""A dataset into one folder: as published, from a folder or mirror that the user names, or made from what is installed."""
+"""A dataset into one folder: as published, from the user's folder or mirror, or made from what is installed."""
 
 import json
 import os
@@ -138,7 +138,7 @@ def _by_hand(dataset: str, entry: Entry, file: File, reasons: str) -> str:
     files = "\n".join(f"  {file.name} (MD5 {file.md5}): {file.urls[-1]}" for file in entry.files)
     return (
         f"{dataset}: {file.name} of {entry.title} could not be downloaded:\n{reasons}\n"
-        f"Run it again to continue where it stopped, or download by hand, put all of these files in one folder, and set "
+        "Run it again to continue where it stopped, or download by hand, put all of these files in one folder, and set "
         f"datasets.{dataset}.download.source in params.yaml to that folder:\n{files}"
     )
 
@@ -165,8 +165,8 @@ def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: 
         found = md5(into / file.name)
         if found != file.md5 and not download.altered:
             raise InputError(
-                f"{folder / file.name}: expected MD5 {file.md5}, found {found}; download it again, or, if it is another "
-                f"selection of {entry.title} on purpose, set datasets.{dataset}.download.altered to true"
+                f"{folder / file.name}: expected MD5 {file.md5}, found {found}; download it again, or, if it is "
+                f"another selection of {entry.title} on purpose, set datasets.{dataset}.download.altered to true"
             )
 
 
@@ -209,7 +209,10 @@ def _is_url(source: str) -> bool:
 
 
 def _check_members(dataset: str, entry: Entry, altered: bool, into: Path) -> None:
-    """Lists the archives: as many samples as published in each folder; where they may differ, at least one. Raises InputError."""
+    """Lists the archives: each folder has as many samples as published; altered ones at least one.
+
+    Raises InputError.
+    """
     if entry.kind == "images":
         return
     folders = Counter(part for member in archives.members(into, entry.suffixes) for part in _folders(member.id))

@@ -12,7 +12,7 @@ RULE = "T slices of floor(N / T) events, the last takes the remainder; counts pe
 
 
 def to_frames(recording: Recording, num_frames: int, size: int) -> npt.NDArray[Any]:
-    """Events counted per pixel and polarity, (T, 2, size, size), in the narrowest unsigned integer that holds all counts.
+    """Events counted per pixel and polarity, (T, 2, size, size), in the narrowest unsigned integer that holds them.
 
     The paper's rule (SpikingJelly's split by number): T slices of floor(N / T) events, the last takes the remainder.
     A sensor of k x size is summed over k x k pixels; a quarter of that sum for k = 2 is what the authors' bilinear

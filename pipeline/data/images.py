@@ -108,7 +108,7 @@ def _decoded(content: bytes, where: str) -> npt.NDArray[np.uint8]:
 
 def _class_names(raw: Path, images: Images) -> tuple[str, ...]:
     """Names from the Hugging Face metadata of the first file if it has them, else the numbers."""
-    schema = pq.read_schema(sorted(raw.rglob("train-*.parquet"))[0])
+    schema = pq.read_schema(min(raw.rglob("train-*.parquet")))
     described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
     names = next((tuple(f["names"]) for f in described.values() if f.get("_type") == "ClassLabel"), None)
     count = 1 + max(row.label for rows in images.values() for row in rows)

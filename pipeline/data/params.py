@@ -53,8 +53,8 @@ class DownloadParams(Section):
     title: str | None = None
     """What every report calls the user's own or altered data; a published title is not the user's to change."""
     altered: bool = False
-    """true: `source` holds another selection of the data in the published layout; digests and counts are not those published,
-    and every report says so."""
+    """true: `source` holds another selection of the data in the published layout; digests and counts are not those
+    published, and every report says so."""
     camera: CameraParams | None = None
     """Only for digits-dvs."""
 

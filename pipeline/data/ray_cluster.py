@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,21 +18,27 @@ import ray
 
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
+from pipeline.paths import PARAMS
 
 
 @contextmanager
-def connect(cluster: ClusterParams, cpus: int, gpus: int = 0) -> Iterator[int]:
-    """Gives the number of CPUs of the cluster. Raises InputError at once if a stated number of workers needs more.
+def connect(cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each: int = 0) -> Iterator[int]:
+    """Gives the number of workers, at most `most`: as many as stated, or as many as the cluster has room for.
 
-    `cpus` and `gpus` are what all workers need together. Ray itself would wait for ever.
+    Raises InputError at once if the stated number does not fit; Ray itself would wait for ever.
     """
     folder = tempfile.mkdtemp(prefix="ray-")
     try:
         _start(cluster, folder)
         have = ray.cluster_resources()
-        _check(cluster, "CPU", cpus if cluster.workers != "auto" else 1, int(have.get("CPU", 0)))
-        _check(cluster, "GPU", gpus, int(have.get("GPU", 0)))
-        yield int(have["CPU"])
+        room = {"CPU": (cpus_each, int(have.get("CPU", 0))), "GPU": (gpus_each, int(have.get("GPU", 0)))}
+        stated = 1 if cluster.workers == "auto" else cluster.workers
+        for what, (each, there) in room.items():
+            _check(cluster, what, stated * each, there)
+        fits = min(there // each for each, there in room.values() if each)
+        if stated > most:
+            print(f"uses {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
+        yield min(most, fits if cluster.workers == "auto" else stated)
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
@@ -45,12 +52,14 @@ def _start(cluster: ClusterParams, folder: str) -> None:
     try:
         ray.init(address=cluster.address, **quiet)
     except (ConnectionError, ValueError) as error:
-        raise InputError(f"cluster.address {cluster.address}: no Ray cluster answers there ({error})") from None
+        raise InputError(
+            f"{PARAMS}: cluster.address {cluster.address}: no Ray cluster answers there ({error})"
+        ) from None
 
 
 def _check(cluster: ClusterParams, what: str, wanted: int, have: int) -> None:
     if wanted > have:
         raise InputError(
-            f"cluster.workers {cluster.workers} needs {wanted} {what}s, but the cluster {cluster.address} has {have}; "
-            "ask for fewer workers or add nodes"
+            f"{PARAMS}: cluster.workers {cluster.workers} needs {wanted} {what}s, but the cluster {cluster.address} "
+            f"has {have}; ask for fewer workers or add nodes"
         )

@@ -189,8 +189,8 @@ def _check_length(length: int, unit: int, start: int, where: str) -> None:
     if length % unit:
         cut = start + length - length % unit
         raise InputError(
-            f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte {start}; "
-            f"the file is cut off; {REMEDY}"
+            f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte "
+            f"{start}; the file is cut off; {REMEDY}"
         )
 
 
@@ -202,7 +202,7 @@ def _inside(recording: Recording, where: str) -> Recording:
     if outside.any():
         first = int(np.flatnonzero(outside)[0])
         raise InputError(
-            f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} lies "
-            f"outside of the sensor of {recording.width} x {recording.height}; {REMEDY}"
+            f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
+            f"lies outside of the sensor of {recording.width} x {recording.height}; {REMEDY}"
         )
     return recording

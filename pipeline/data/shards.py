@@ -85,12 +85,11 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
 
     from pipeline.data.ray_cluster import connect
 
-    wanted = len(parts) if cluster.workers == "auto" else cluster.workers
-    with connect(cluster, wanted) as cpus:
+    with connect(cluster, most=len(parts)) as workers:
         task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
         running: dict[Any, Part] = {}
         while waiting or running:
-            while waiting and len(running) < min(wanted, cpus):
+            while waiting and len(running) < workers:
                 part = waiting.pop(0)
                 running[task.remote(part)] = part
             (finished,), _ = ray.wait(list(running), num_returns=1)

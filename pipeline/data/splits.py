@@ -27,7 +27,7 @@ class Sample:
 
 
 def split_recordings(ids: Sequence[str], rule: str | FolderSplit, entry: Entry) -> dict[Split, list[Sample]]:
-    """The recordings of each split, in string order of their ids. Raises InputError for ids that the rule does not know."""
+    """The recordings of each split, in string order of their ids. Raises InputError for an id outside of the rule."""
     alone = isinstance(rule, FolderSplit)
     samples = [Sample(name, class_of(name, entry, alone)) for name in sorted(ids)]
     if isinstance(rule, FolderSplit):

@@ -25,20 +25,20 @@ DISK_MARGIN = 256 << 20  # bytes left free for everything else on the disk
 _BLOCK = 1 << 18  # bytes
 
 
-class Unreachable(Exception):
+class Unreachable(Exception):  # noqa: N818 - a state of the network, not a mistake
     """No address gave the file. The text has a line for each address and why."""
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818 - an answer, not a mistake
     """This address will not give the file."""
 
 
-class _Interrupted(Exception):
+class _Interrupted(Exception):  # noqa: N818 - what may be tried again, not a mistake
     """This address may give the rest when asked again."""
 
 
 def transfer(file: File, folder: Path, *, pinned: bool) -> Path:
-    """Path of the whole file in `folder`; a part that an earlier try left there is continued, a whole one is not fetched again.
+    """Path of the whole file in `folder`; a part that is there is continued, a whole one is not fetched again.
 
     With `pinned` its MD5 is the file's. Raises Unreachable, and InputError if the disk is too small.
     """
@@ -106,10 +106,12 @@ def _receive(url: str, part: Path) -> None:
     headers = {"User-Agent": USER_AGENT} | ({"Range": f"bytes={have}-"} if have else {})
     try:
         with _network_errors():
-            response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=SILENCE_SECONDS)
+            request = urllib.request.Request(url, headers=headers)  # noqa: S310 - from the catalog or the user
+            response = urllib.request.urlopen(request, timeout=SILENCE_SECONDS)  # noqa: S310 - as above
     except urllib.error.HTTPError as error:
         error.close()
-        return _judge(error, part, have)
+        _judge(error, part, have)
+        return
     with response:
         start = _start(response, have)
         length = response.headers.get("Content-Length")
@@ -156,7 +158,7 @@ def _write(response: http.client.HTTPResponse, part: Path, start: int, total: in
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
-    """What has arrived, without waiting for a full block: what is not written yet is lost when the process is killed."""
+    """What has arrived, without waiting for a full block: what is not written yet is lost with the process."""
     with _network_errors():
         return response.read1(_BLOCK)
 

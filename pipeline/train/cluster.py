@@ -19,6 +19,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
 from pipeline.errors import InputError
+from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.reduce import Alone, Group
@@ -36,16 +37,12 @@ class Outcome:
 
 def fit(job: Job, cluster: ClusterParams) -> None:
     """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
-    wanted = job.training.shards if cluster.workers == "auto" else cluster.workers
-    if wanted > job.training.shards:
-        raise InputError(
-            f"cluster.workers is {wanted}, but a batch of {job.name} has only {job.training.shards} logical shards; "
-            "ask for at most as many workers"
-        )
-    with connect(cluster, wanted * job.training.threads) as cpus:
-        workers = min(wanted, max(1, cpus // job.training.threads)) if cluster.workers == "auto" else wanted
-        with followed(job.log()):
-            outcome = run_trainer(job, cluster, workers)
+    most, threads = job.training.shards, job.training.threads
+    with (
+        connect(cluster, most=most, cpus_each=threads, gpus_each=cluster.gpus_per_worker) as workers,
+        followed(job.log()),
+    ):
+        outcome = run_trainer(job, cluster, workers)
     if outcome.error:
         raise InputError(outcome.error)
 
@@ -89,8 +86,10 @@ def work(config: dict[str, Job]) -> Outcome:
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
 
+    device = ray.train.torch.get_device()
+    note(job.platforms(), device)
     try:
-        train(job, workers, ray.train.torch.get_device(), say)
+        train(job, workers, device, say)
     except InputError as error:
         return Outcome(error=str(error))  # the same on every worker, and no reason to try again
     return Outcome(error=None)

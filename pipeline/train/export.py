@@ -35,6 +35,8 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
         "training": asdict(job.training),
         "data_digest": job.train_store().digest,
         "identity": job.identity(),
+        "platforms": sorted(set(job.platforms().read_text(encoding="utf-8").splitlines())),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }
     write_whole(folder / "config.json", json.dumps(config, indent=2).encode() + b"\n")
 

@@ -39,6 +39,10 @@ class Job:
         """The progress lines of this training."""
         return self.checkpoint().with_name("log.txt")
 
+    def platforms(self) -> Path:
+        """What computed this training: a line for each kind of processor that took part."""
+        return self.checkpoint().with_name("platforms.txt")
+
     def build(self) -> SResNet:
         """The untrained network for this data; its weights are not yet drawn."""
         store = self.train_store()

@@ -51,11 +51,14 @@ class _Handler(BaseHTTPRequestHandler):
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if page.ranges else None
         start = int(wanted[1]) if wanted else 0
         if wanted and start >= len(page.content):
-            return self._head(416, "", 0, f"bytes */{len(page.content)}")
+            self._head(416, "", 0, f"bytes */{len(page.content)}")
+            return
         body = page.content[start:]
         content_range = f"bytes {start}-{len(page.content) - 1}/{len(page.content)}" if wanted else None
+        sent = body[: page.cut_after]
+        self.site.served.append((self.path, start, len(sent)))  # before the answer, which the test may see at once
         self._head(206 if wanted else page.status, page.kind, len(body), content_range)
-        self._send(page, start, body[: page.cut_after])
+        self._send(page, start, sent)
 
     def _head(self, status: int, kind: str, length: int, content_range: str | None) -> None:
         self.send_response(status)
@@ -66,14 +69,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _send(self, page: Page, start: int, body: bytes) -> None:
-        self.site.served.append((self.path, start, len(body)))
         if page.hold_after is not None and start < page.hold_after:
             self.wfile.write(body[: page.hold_after - start])
             self.site.release.wait(20)
             return
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server gives it
         pass
 
 

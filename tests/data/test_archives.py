@@ -229,11 +229,16 @@ def test_forked_processes_read_one_zip_at_the_same_time(raw: Path) -> None:
         assert list(pool.map(read, listed * 5)) == [files[member.id] for member in listed * 5]
 
 
+def stop_halfway(folder: Path) -> None:
+    with whole_folder(folder) as temporary:
+        write_files(temporary, {"new": b"2"})
+        raise ValueError("stop")
+
+
 def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
     write_files(tmp_path / "data", {"old": b"1"})
-    with pytest.raises(ValueError, match="stop"), whole_folder(tmp_path / "data") as folder:
-        write_files(folder, {"new": b"2"})
-        raise ValueError("stop")
+    with pytest.raises(ValueError, match="stop"):
+        stop_halfway(tmp_path / "data")
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["old"]
     with whole_folder(tmp_path / "data") as folder:
         write_files(folder, {"new": b"2"})

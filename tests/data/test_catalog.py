@@ -13,7 +13,8 @@ PUBLISHED = [name for name, entry in CATALOG.items() if entry.origin == "publish
 
 def source_of(package: str, path: str) -> str:
     found = importlib.util.find_spec(package)
-    assert found is not None and found.origin is not None
+    assert found is not None
+    assert found.origin is not None
     return (Path(found.origin).parent / path).read_text(encoding="utf-8")
 
 
@@ -54,9 +55,10 @@ def test_addresses_and_digests_are_those_of_torchvision(name: str, class_: str) 
 
 def test_cifar10_dvs_is_ten_archives_of_a_thousand_recordings() -> None:
     entry = CATALOG["cifar10-dvs"]
-    assert entry.classes is not None and len(entry.classes) == 10
+    assert entry.classes is not None
+    assert len(entry.classes) == 10
     assert [file.name for file in entry.files] == [f"{name}.zip" for name in entry.classes]
-    assert entry.counts == {name: 1000 for name in entry.classes}
+    assert entry.counts == dict.fromkeys(entry.classes, 1000)
     assert entry.files[0].urls == (
         "https://api.figshare.com/v2/file/download/7712788",
         "https://ndownloader.figshare.com/files/7712788",

@@ -28,7 +28,7 @@ def test_the_digits_are_scikit_learns_times_255_by_16(tmp_path: Path) -> None:
 
 def test_other_digits_are_refused_with_both_digests(tmp_path: Path) -> None:
     (tmp_path / "digits.csv.gz").write_bytes(b"other")
-    with pytest.raises(InputError, match="expected sha256 09f66e6d.*found d9298a10"):
+    with pytest.raises(InputError, match=r"expected sha256 09f66e6d.*found d9298a10"):
         digits(tmp_path / "digits.csv.gz")
     with pytest.raises(InputError, match="not found"):
         digits(tmp_path / "missing.csv.gz")

@@ -53,7 +53,8 @@ def test_a_whole_file_that_was_damaged_since_is_fetched_again(site: Site, tmp_pa
 def test_after_a_kill_only_the_rest_is_fetched(site: Site, tmp_path: Path) -> None:
     url = site.add("/a.zip", Page(CONTENT, hold_after=200_000))
     code = (
-        "import sys; from pathlib import Path; from pipeline.data.transfer import transfer; from pipeline.data.catalog import File;"
+        "import sys; from pathlib import Path;"
+        "from pipeline.data.transfer import transfer; from pipeline.data.catalog import File;"
         "transfer(File(name='a.zip', urls=(sys.argv[1],), md5=sys.argv[2]), Path(sys.argv[3]), pinned=True)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, url, MD5, str(tmp_path)], cwd=ROOT, stderr=subprocess.PIPE)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.errors import InputError
 from pipeline.train.export import export, finished
+from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.reduce import Alone, Workers
@@ -169,6 +170,7 @@ def test_best_validation_keeps_that_epochs_weights(tmp_path: Path) -> None:
 def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, TRAINING)
     train_alone(job)
+    note(job.platforms(), CPU)
     for folder in ("a", "b"):
         export(job, "tiny", "tiny-data", tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())

@@ -1,0 +1,99 @@
+"""Every test sample through a trained network, once. Shapes: B samples, T steps, K classes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models import checkpoint
+from models.sresnet import SResNet
+from pipeline.audit.predictions import Seen
+from pipeline.data.params import ClusterParams
+from pipeline.data.progress import progress
+from pipeline.data.ray_cluster import connect
+from pipeline.data.store import Store
+from pipeline.errors import InputError
+from pipeline.train.config import TrainingConfig
+from pipeline.train.inputs import prepare
+from pipeline.train.sampler import encoding_seed
+from pipeline.train.score import EVALUATION_EPOCH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a worker needs to evaluate any batch of the test split."""
+
+    model: Path
+    data: Path
+    training: TrainingConfig
+    seed: int
+
+    def batches(self, samples: int) -> list[npt.NDArray[np.int64]]:
+        """Indices of the test samples in batches of twice the training's size: the authors' choice."""
+        size = 2 * self.training.batch_size
+        return [np.arange(start, min(start + size, samples)) for start in range(0, samples, size)]
+
+
+class Evaluator:
+    """One worker: the network in memory, the test split mapped."""
+
+    def __init__(self, task: Task, device: str) -> None:
+        torch.set_num_threads(task.training.threads)
+        torch.use_deterministic_algorithms(True)
+        self.task, self.device = task, torch.device(device)
+        self.store = Store(task.data, "test")
+        self.model: SResNet = checkpoint.load(task.model).to(self.device).eval()
+
+    def see(self, index: int) -> Seen:
+        """The network on batch `index`; the result depends on nothing that came before."""
+        batch = self.task.batches(len(self.store))[index]
+        values = prepare(self.store.read(batch), self.store.scale, self.task.training, self.device)
+        generator = torch.Generator(self.device)
+        generator.manual_seed(encoding_seed(self.task.seed, EVALUATION_EPOCH, index, 0))
+        seen = self.model.observe(values, generator=generator)
+        return Seen(
+            voltage=_numpy(seen.voltage),
+            spikes={name: _numpy(spikes) for name, spikes in seen.spikes.items()},
+            neurons=seen.neurons,
+        )
+
+
+def _numpy(values: Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = values.cpu().numpy()
+    return array
+
+
+def evaluate(task: Task, cluster: ClusterParams, name: str) -> Seen:
+    """All test samples in the order of the split, on Ray; the bits do not depend on the number of workers.
+
+    Raises InputError if a voltage is not a number.
+    """
+    store = Store(task.data, "test")
+    batches = task.batches(len(store))
+    seen: list[Seen] = []
+    with progress(f"evaluate {name}", total=len(store), unit="sample") as bar:
+        for one in _on_ray(task, len(batches), cluster):
+            seen.append(one)
+            bar.update(len(one.voltage))
+    voltage = np.concatenate([one.voltage for one in seen])
+    if not np.isfinite(voltage).all():
+        sample = store.ids[int(np.argwhere(~np.isfinite(voltage))[0, 0])]
+        raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
+    spikes = {layer: np.sum([one.spikes[layer] for one in seen], axis=0) for layer in seen[0].spikes}
+    return Seen(voltage=voltage, spikes=spikes, neurons=seen[0].neurons)
+
+
+def _on_ray(task: Task, batches: int, cluster: ClusterParams) -> Iterator[Seen]:
+    """What was seen on each batch, in order."""
+    import ray  # takes seconds to import
+
+    threads, gpus = task.training.threads, cluster.gpus_per_worker
+    with connect(cluster, most=batches, cpus_each=threads, gpus_each=gpus) as workers:
+        remote = ray.remote(num_cpus=threads, num_gpus=gpus)(Evaluator)
+        pool = ray.util.ActorPool([remote.remote(task, "cuda" if gpus else "cpu") for _ in range(workers)])
+        yield from pool.map(lambda worker, index: worker.see.remote(index), list(range(batches)))

@@ -1,0 +1,146 @@
+"""results/<experiment>/<seed>.json: what one training came to, in exact counts, with what it was made from."""
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.audit.metrics import Counts, count
+from pipeline.audit.predictions import Predictions, Seen
+from pipeline.audit.protocols import best_test_epoch_accuracy, full_batches_accuracy
+from pipeline.audit.statistics import percent, wilson
+from pipeline.data.store import Manifest
+from pipeline.errors import InputError
+from pipeline.files import sha256, write_whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One training, evaluated. Nothing in it varies from run to run on one kind of machine."""
+
+    experiment: str
+    seed: int
+    dataset: dict[str, Any]
+    """What the data are called, where they come from, how they were split and framed."""
+    network: dict[str, Any]
+    training: dict[str, Any]
+    parameters: int
+    test: dict[str, Any]
+    """Counts of metrics.Counts with percentages and Wilson's 95 % interval."""
+    protocols: dict[str, float | None]
+    """Percent by our protocol and by each choice of the authors'."""
+    firing: dict[str, dict[str, Any]]
+    """Of each layer: neurons, and spikes a neuron at each step."""
+    digests: dict[str, str]
+    platforms: list[str]
+    """What computed the training."""
+
+    def write(self, path: Path) -> None:
+        write_whole(path, json.dumps(asdict(self), indent=1).encode() + b"\n")
+
+
+def read_record(path: Path) -> Record:
+    """The content of a record. Raises InputError."""
+    try:
+        return Record(**json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a record of an evaluation ({error}); evaluate again") from None
+
+
+def make_record(
+    folder: Path, config: dict[str, Any], train: Manifest, test: Manifest, predictions: Predictions, seen: Seen
+) -> Record:
+    """The record of the training whose artifacts lie in `folder`; `config` is its config.json."""
+    counts = count(predictions)
+    return Record(
+        experiment=config["experiment"],
+        seed=config["seed"],
+        dataset=_dataset(config["dataset"], train, test),
+        network=config["network"],
+        training=config["training"],
+        parameters=config["parameters"],
+        test=_test(counts),
+        protocols={
+            "every_test_sample": percent(counts.correct, counts.samples),
+            "full_batches_only": full_batches_accuracy(predictions, config["training"]["batch_size"]),
+            "best_test_epoch": best_test_epoch_accuracy(folder / "history.csv"),
+        },
+        firing=_firing(seen),
+        digests={
+            "train_rows": train.digest,
+            "test_rows": test.digest,
+            "identity": config["identity"],
+            "model": sha256(folder / "model.safetensors"),
+            "predictions": sha256(folder / "predictions.parquet"),
+        },
+        platforms=config["platforms"],
+    )
+
+
+def _dataset(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": test.title,
+        "note": test.note,
+        "published": test.published,
+        "split_rule": test.split_rule,
+        "framing_rule": test.framing_rule,
+        "sample_shape": test.sample_shape,
+        "classes": test.classes,
+        "train_samples": train.rows,
+        "test_samples": test.rows,
+    }
+
+
+def _test(counts: Counts) -> dict[str, Any]:
+    low, high = wilson(counts.correct, counts.samples)
+    top5 = counts.top5_correct
+    return {
+        **asdict(counts),
+        "top1_percent": percent(counts.correct, counts.samples),
+        "top1_low": low,
+        "top1_high": high,
+        "top5_percent": None if top5 is None else percent(top5, counts.samples),
+    }
+
+
+def _firing(seen: Seen) -> dict[str, dict[str, Any]]:
+    samples = len(seen.voltage)
+    return {
+        layer: {"neurons": seen.neurons[layer], "rate": (spikes / (seen.neurons[layer] * samples)).tolist()}
+        for layer, spikes in seen.spikes.items()
+    }
+
+
+def write_tables(record: Record, predictions: Predictions, folder: Path) -> None:
+    """Writes what `dvc metrics show` and `dvc plots show` draw: metrics.json and three CSV files."""
+    classes, test = predictions.about.classes, record.test
+    metrics = {
+        "test_samples": test["samples"],
+        "correct": test["correct"],
+        "accuracy": test["top1_percent"],
+        "low": test["top1_low"],
+        "high": test["top1_high"],
+        "firing_rate": float(np.mean([np.mean(layer["rate"]) for layer in record.firing.values()])),
+    }
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
+    predicted = predictions.voltage[:, -1].argmax(1)
+    pairs = [(classes[a], classes[p]) for a, p in zip(predictions.labels, predicted, strict=True)]
+    _write_csv(folder / "confusion.csv", ("actual", "predicted"), pairs)
+    steps = [(t + 1, percent(correct, test["samples"])) for t, correct in enumerate(test["correct_by_step"])]
+    _write_csv(folder / "steps.csv", ("step", "accuracy"), steps)
+    rates = [(layer, t + 1, rate) for layer, fired in record.firing.items() for t, rate in enumerate(fired["rate"])]
+    _write_csv(folder / "firing.csv", ("layer", "step", "rate"), rates)
+
+
+def _write_csv(path: Path, head: tuple[str, ...], rows: list[Any]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([head, *rows])
+    write_whole(path, text.getvalue().encode())

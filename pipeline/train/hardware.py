@@ -1,0 +1,35 @@
+"""What computes: the same name, the same bits."""
+
+import platform
+from pathlib import Path
+
+import torch
+
+
+def describe(device: torch.device) -> str:
+    """The processor as far as it decides on the order of additions, and torch's version.
+
+    Libraries choose their kernels by instruction set and by model, so two machines of one name give the same bits and
+    two others need not.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return f"{name}, torch {torch.__version__}"
+
+
+def note(path: Path, device: torch.device) -> None:
+    """Adds this worker's processor to those that computed a training, a line each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        file.write(describe(device) + "\n")
+
+
+def _processor() -> str:
+    facts = dict.fromkeys(("vendor_id", "cpu family", "model"), "?")
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text(encoding="utf-8").splitlines() if cpuinfo.exists() else []
+    for line in reversed(lines):
+        key, _, value = line.partition(":")
+        if key.strip() in facts:
+            facts[key.strip()] = value.strip()
+    described = f"{facts['vendor_id']} family {facts['cpu family']} model {facts['model']}"
+    return f"{platform.machine()} {described} {torch.backends.cpu.get_cpu_capability()}"

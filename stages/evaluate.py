@@ -1,0 +1,49 @@
+"""Shows every test sample to one trained network of params.yaml: python -m stages.evaluate digits-0"""
+
+import argparse
+import json
+
+from pipeline import paths, stage
+from pipeline.audit.evaluate import Task, evaluate
+from pipeline.audit.examples import write_examples
+from pipeline.audit.predictions import About, Predictions
+from pipeline.audit.record import make_record, write_tables
+from pipeline.data.params import load_cluster
+from pipeline.data.store import Store
+from pipeline.files import sha256
+from pipeline.params import load_run
+
+
+def main(name: str) -> None:
+    """Writes predictions, tables and examples beside the model, and the record into results/."""
+    run, experiment = load_run(name)
+    folder = paths.artifacts(run.experiment, run.seed)
+    data, model = paths.arrow(run.dataset), folder / "model.safetensors"
+    task = Task(model=model, data=data, training=experiment.training, seed=run.seed)
+    seen, store = evaluate(task, load_cluster(), name), Store(data, "test")
+    about = About(
+        experiment=run.experiment,
+        seed=run.seed,
+        classes=list(store.classes),
+        model_sha256=sha256(model),
+        data_digest=store.digest,
+    )
+    predictions = Predictions(about=about, ids=store.ids, labels=store.labels, voltage=seen.voltage)
+    predictions.write(folder / "predictions.parquet")
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    record = make_record(folder, config, Store(data, "train").manifest, store.manifest, predictions, seen)
+    record.write(paths.result(run.experiment, run.seed))
+    write_tables(record, predictions, folder)
+    write_examples(store, predictions, folder / "examples.npz")
+    test = record.test
+    print(
+        f"{name}: {test['correct']} of {test['samples']} test samples of {record.dataset['title']} correct: "
+        f"{test['top1_percent']:.2f} % [{test['top1_low']:.2f}, {test['top1_high']:.2f}]"
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Shows every test sample to one trained network of params.yaml.")
+    parser.add_argument("run", help="name under `runs:` in params.yaml, for example digits-0")
+    arguments = parser.parse_args()
+    stage.run(f"evaluate@{arguments.run}", lambda: main(arguments.run))
