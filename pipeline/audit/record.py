@@ -40,7 +40,9 @@ class Record:
     """What computed the training."""
 
     def write(self, path: Path) -> None:
-        write_whole(path, json.dumps(asdict(self), indent=1).encode() + b"\n")
+        """Writes the record, a part a line."""
+        parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items()]
+        write_whole(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
 
 
 def read_record(path: Path) -> Record:

@@ -4,6 +4,7 @@ import functools
 import gzip
 import itertools
 import os
+import re
 import shutil
 import stat
 import tarfile
@@ -89,9 +90,10 @@ def unpacked(archive: Path) -> Path:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Gives a temporary folder beside `folder`, which takes its place if the block ends well, else is removed.
 
-    Its files are flushed first.
+    Its files are flushed first. What a killed process left beside `folder` is removed: DVC lets one at a time fill it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         yield temporary
@@ -102,6 +104,14 @@ def whole_folder(folder: Path) -> Iterator[Path]:
         _put(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Removes the temporary folders that whole_folder could not."""
+    ours = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9_]{{8}}(\.before)?")
+    for path in folder.parent.iterdir():
+        if ours.fullmatch(path.name):
+            shutil.rmtree(path)
 
 
 def _put(new: Path, folder: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -69,6 +70,9 @@ def _cifar(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
 
 def _parquet(raw: Path) -> tuple[Images, tuple[str, ...]]:
     images: Images = {part: list(_parquet_split(raw, part)) for part in ("train", "test")}
+    shapes = {row.pixels.shape for rows in images.values() for row in rows}
+    if len(shapes) != 1:
+        raise InputError(f"{raw}: images of {len(shapes)} shapes {sorted(shapes)}; expected one for train and test")
     return images, _class_names(raw, images)
 
 
@@ -79,37 +83,58 @@ def _parquet_split(raw: Path, part: Split) -> Iterator[Row]:
         raise InputError(f"{raw}: no {part}-*.parquet; expected the Hugging Face layout, one or more files a split")
     shape, index = None, 0
     for path in files:
-        table = pq.read_table(path)
-        image, label = _columns(path, table.schema.names)
-        for content, number in zip(table[image], table[label].to_pylist(), strict=True):
-            pixels = _decoded(content.as_py()["bytes"], f"{path.name}: row {index}")
+        table = _table(path)
+        image, label = _columns(path, table.schema)
+        for place, (content, number) in enumerate(zip(table[image], table[label].to_pylist(), strict=True)):
+            where = f"{path.name}: row {place}"
+            pixels = _decoded((content.as_py() or {}).get("bytes"), where)
             if shape is not None and pixels.shape != shape:
-                raise InputError(f"{path.name}: row {index}: the image is {pixels.shape}, the first was {shape}")
+                raise InputError(f"{where}: the image is {pixels.shape}, the first was {shape}; resize it")
+            if number is None or number < 0:
+                raise InputError(f"{where}: label {number}; expected the number of a class, so leave the row out")
             shape = pixels.shape
             yield _row(f"{part}/{index:08}", number, pixels)
             index += 1
 
 
-def _columns(path: Path, names: list[str]) -> tuple[str, str]:
+def _table(path: Path) -> pa.Table:
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: not a whole Parquet file ({error}); fetch or write it again") from None
+
+
+def _columns(path: Path, schema: pa.Schema) -> tuple[str, str]:
+    names = schema.names
     image = next((name for name in ("img", "image") if name in names), None)
     label = next((name for name in ("label", "fine_label") if name in names), None)
     if image is None or label is None:
         raise InputError(f"{path.name}: columns {', '.join(names)}; expected img or image, and label or fine_label")
+    types = schema.field(image).type, schema.field(label).type
+    if not pa.types.is_struct(types[0]) or not pa.types.is_integer(types[1]):
+        raise InputError(f"{path.name}: {image} is {types[0]}, {label} {types[1]}; expected struct<bytes, path>, int64")
     return image, label
 
 
-def _decoded(content: bytes, where: str) -> npt.NDArray[np.uint8]:
+def _decoded(content: bytes | None, where: str) -> npt.NDArray[np.uint8]:
+    if content is None:
+        raise InputError(f"{where}: no bytes of an image, only its path; write the files with the images in them")
     try:
         with Image.open(io.BytesIO(content)) as image:
             return np.ascontiguousarray(np.asarray(image.convert("RGB")).transpose(2, 0, 1))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where}: not an image ({error})") from None
+    except Exception as error:  # each of Pillow's formats has its own for damage
+        raise InputError(f"{where}: not a whole image ({error}); replace it or leave the row out") from None
 
 
 def _class_names(raw: Path, images: Images) -> tuple[str, ...]:
     """Names from the Hugging Face metadata of the first file if it has them, else the numbers."""
-    schema = pq.read_schema(min(raw.rglob("train-*.parquet")))
+    path = min(raw.rglob("train-*.parquet"))
+    schema = pq.read_schema(path)
     described = json.loads((schema.metadata or {}).get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    names = next((tuple(f["names"]) for f in described.values() if f.get("_type") == "ClassLabel"), None)
+    names = described.get(_columns(path, schema)[1], {}).get("names")
     count = 1 + max(row.label for rows in images.values() for row in rows)
-    return names or tuple(str(number) for number in range(count))
+    if names is None:
+        return tuple(str(number) for number in range(count))
+    if count > len(names):
+        raise InputError(f"{raw}: label {count - 1}, but the metadata names {len(names)} classes; correct one of them")
+    return tuple(names)

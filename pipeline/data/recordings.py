@@ -77,16 +77,26 @@ def _aedat2(data: bytes, where: str) -> Recording:
     """Big-endian pairs of address and timestamp after lines that begin with #.
 
     DVS128 address: bit 0 polarity, bits 1 to 7 x, bits 8 to 14 y; bit 15 marks events that no pixel made: left out.
-    The 32-bit timestamps are microseconds; where they run back by more than half their range they have wrapped.
+    A higher bit says that it was another camera. The 32-bit timestamps are microseconds; where they run back by more
+    than half their range they have wrapped.
     """
     start = 0
-    while data[start : start + 1] == b"#" and (end := data.find(b"\n", start)) >= 0:
+    while data[start : start + 1] == b"#":
+        end = data.find(b"\n", start)
+        if end < 0:
+            raise InputError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
         start = end + 1
     _check_length(len(data) - start, 8, start, where)
     pairs = np.frombuffer(data, dtype=">u4", offset=start).reshape(-1, 2).astype(np.int64)
     address, t = pairs[:, 0], pairs[:, 1]
     wraps = np.cumsum(np.diff(t, prepend=t[:1]) < -(2**31))
     pixels = address & 0x8000 == 0
+    if (other := pixels & (address & 0x7FFF0000 != 0)).any():
+        first = int(np.flatnonzero(other)[0])
+        raise InputError(
+            f"{where}: event {first}: address {address[first]:#x} has more than the 15 bits of a DVS128, the only "
+            "camera whose AEDAT 2.0 is read; convert the file to AEDAT 4"
+        )
     t, address = (t + (wraps << 32))[pixels], address[pixels]
     return Recording(t=t, x=address >> 1 & 127, y=address >> 8 & 127, p=address & 1, width=DVS128, height=DVS128)
 
@@ -105,7 +115,8 @@ def _aedat3(data: bytes, where: str) -> Recording:
         kind, size, overflow, number = _packet(data, offset, where)
         offset += 28
         if kind == POLARITY_EVENT:
-            _check_length(size, 8, 0, where)
+            if size != 8:
+                raise InputError(f"{where}: byte {offset - 28}: events of {size} bytes, expected 8; {REMEDY}")
             events = np.frombuffer(data, dtype="<u4", count=number * 2, offset=offset).reshape(-1, 2).astype(np.int64)
             parts.append(np.column_stack([events, np.full(number, overflow)]))
         offset += size * number
@@ -168,11 +179,17 @@ def _nmnist(data: bytes, where: str) -> Recording:
 def _gesture(data: bytes, where: str) -> Recording:
     """tonic's cut DVS128 Gesture: an array (N, 4) of x, y, polarity and milliseconds."""
     try:
-        events: npt.NDArray[Any] = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        events: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # a damaged header is parsed as Python, which fails in many ways
         raise InputError(f"{where}: not an array of numpy's format ({error}); {REMEDY}") from None
-    if events.ndim != 2 or events.shape[1] != 4:
-        raise InputError(f"{where}: expected an array (N, 4) of x, y, p, milliseconds, found {events.shape}")
+    if events.ndim != 2 or events.shape[1] != 4 or events.dtype.kind not in "iuf":
+        found = f"{events.shape} of {events.dtype}"
+        raise InputError(
+            f"{where}: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
+        )
+    events = events.astype(np.float64)  # before the product, which a narrow integer cannot hold
+    if not (np.abs(events) < 2**40).all():
+        raise InputError(f"{where}: holds a number that is not finite, or too large; {REMEDY}")
     x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
     return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128)
 

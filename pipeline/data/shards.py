@@ -19,6 +19,8 @@ from pipeline.data.windows import windows
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 
+ONE_SENSOR = "give each size a dataset of its own"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
@@ -58,7 +60,7 @@ class Summary:
     def together(parts: list["Summary"]) -> "Summary":
         """Several shards as one. Raises InputError if their sensors differ."""
         if len({part.sensor_size for part in parts}) > 1:
-            raise InputError("the recordings come from sensors of different sizes; give each size a dataset of its own")
+            raise InputError(f"the recordings come from sensors of different sizes; {ONE_SENSOR}")
         return Summary(
             labels=[label for part in parts for label in part.labels],
             digests=[digest for part in parts for digest in part.digests],
@@ -70,7 +72,7 @@ class Summary:
 
 def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None:
     """Makes the shards that are not finished yet, on Ray. Raises InputError."""
-    missing = [part for part in parts if not _summary_path(part.path).exists()]
+    missing = [part for part in parts if not (part.path.exists() and _summary_path(part.path).exists())]
     recordings = sum(len(part.members) for part in parts)
     done = recordings - sum(len(part.members) for part in missing)
     with progress(dataset, total=recordings, unit="recording", initial=done) as bar:
@@ -93,11 +95,11 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
                 part = waiting.pop(0)
                 running[task.remote(part)] = part
             (finished,), _ = ray.wait(list(running), num_returns=1)
-            _raise_plainly(finished)
+            _raise_plainly(finished, running[finished])
             yield running.pop(finished)
 
 
-def _raise_plainly(finished: Any) -> None:
+def _raise_plainly(finished: Any, part: Part) -> None:
     """The user's error of a task as itself, without Ray's account of where it was raised."""
     import ray
 
@@ -107,13 +109,22 @@ def _raise_plainly(finished: Any) -> None:
         if isinstance(error.cause, InputError):
             raise InputError(str(error.cause)) from None
         raise
+    except ray.exceptions.WorkerCrashedError:  # after Ray's own tries: no accident
+        first, last = part.members[0].id, part.members[-1].id
+        raise InputError(
+            f"{first} to {last}: the process that read them died again and again; one of them is damaged in a way that "
+            "its decoder does not survive, or the memory is too small"
+        ) from None
 
 
 def make_shard(part: Part) -> None:
     """Writes one shard and its summary. Raises InputError that names the recording."""
     rows, left_out, size = [], 0, 0
     for member, label in zip(part.members, part.labels, strict=True):
-        made, skipped, size = _rows(member, label, part)
+        made, skipped, width = _rows(member, label, part)
+        if size not in (0, width):
+            raise InputError(f"{member.id}: a sensor of {width} pixels, {part.members[0].id} has {size}; {ONE_SENSOR}")
+        size = width
         rows += made
         left_out += skipped
     if not rows:

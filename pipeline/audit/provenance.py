@@ -1,0 +1,88 @@
+"""Where numbers come from: commit, lock file, versions, machine, and whether the committed digests came out again."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "tonic", "aedat", "scikit-learn")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """The commit that the files come from."""
+
+    name: str | None
+    """None outside of a git checkout."""
+    changed: list[str]
+    """Tracked files that differ from it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """The outputs in dvc.lock beside those in the committed dvc.lock, for the stages that stand in both."""
+
+    same: list[str]
+    different: list[str]
+    reason: str | None
+    """Why nothing could be compared."""
+
+    @property
+    def held(self) -> bool:
+        return bool(self.same) and not self.different
+
+
+def commit(root: Path) -> Commit:
+    """The checkout's commit and what was changed since."""
+    name = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no") or ""
+    return Commit(name=name and name.strip(), changed=[line[3:] for line in changed.splitlines()])
+
+
+def reproduction(root: Path, stage_left_out: str) -> Reproduction:
+    """Whether this run's outputs have the committed digests. `stage_left_out` is the one that asks."""
+    committed, lock = _git(root, "show", "HEAD:dvc.lock"), root / "dvc.lock"
+    if committed is None or not lock.exists():
+        missing = "no committed dvc.lock" if lock.exists() else "no dvc.lock"
+        return Reproduction(same=[], different=[], reason=f"{missing} to compare with")
+    before, now = _outputs(committed, stage_left_out), _outputs(lock.read_text(encoding="utf-8"), stage_left_out)
+    both = sorted(before.keys() & now.keys())
+    return Reproduction(
+        same=[path for path in both if before[path] == now[path]],
+        different=[path for path in both if before[path] != now[path]],
+        reason=None if both else "the committed dvc.lock is of another profile",
+    )
+
+
+def _outputs(lock: str, stage_left_out: str) -> dict[str, str]:
+    """Digest of each output of a dvc.lock."""
+    stages: dict[str, Any] = (YAML(typ="safe").load(lock) or {}).get("stages", {})
+    return {
+        out["path"]: out["md5"]
+        for name, stage in stages.items()
+        if name != stage_left_out
+        for out in stage.get("outs", [])
+    }
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what a number can depend on."""
+    return {name: version(name) for name in PACKAGES}
+
+
+def stage_records(runs: Path) -> list[dict[str, Any]]:
+    """What varied from run to run, a record a stage, in the order in which they began."""
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in (runs / "records").glob("*.json")]
+    return sorted(records, key=lambda record: str(record["began"]))
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What git says, or None where it has nothing to say."""
+    try:
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None

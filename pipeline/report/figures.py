@@ -1,0 +1,126 @@
+"""The report's charts as Vega-Lite specifications. Okabe and Ito's colours: colour-blind readers tell them apart."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from pipeline.audit.audit import Audit
+from pipeline.audit.record import Record
+
+BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+Spec = dict[str, Any]
+
+
+def claims_chart(audit: Audit) -> Spec:
+    """Every claimed accuracy as a range, ours as a point with its 95 % interval."""
+    rows = [
+        {
+            "claim": claim.id,
+            "value": claim.value,
+            "start": claim.value - claim.tolerance,
+            "end": claim.value + claim.tolerance,
+            "estimate": judgement.estimate,
+            "low": judgement.low,
+            "high": judgement.high,
+            "verdict": judgement.verdict,
+        }
+        for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
+        if claim.value is not None and claim.tolerance is not None
+    ]
+    base = alt.Chart(pd.DataFrame(rows)).encode(y=alt.Y("claim:N", title=None, sort=None))
+    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False))
+    tips = ["claim", "verdict", "value", "estimate", "low", "high"]
+    claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q", tooltip=tips)
+    value = base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q", tooltip=tips)
+    interval = base.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
+    point = base.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
+    return _spec(claimed + value + interval + point, height=alt.Step(34))
+
+
+def training_chart(history: Path) -> Spec:
+    """Accuracy on the training set, and on held-out samples where there are any, after each epoch."""
+    names = {"train_accuracy": "train", "validation_accuracy": "validation"}
+    with history.open(encoding="utf-8", newline="") as file:
+        rows = [
+            {"epoch": int(row["epoch"]), "samples": name, "accuracy": float(row[column])}
+            for row in csv.DictReader(file)
+            for column, name in names.items()
+            if row[column]
+        ]
+    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point=True)
+    colour = alt.Color("samples:N", scale=alt.Scale(domain=list(names.values()), range=[BLUE, ORANGE]), title=None)
+    epoch = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
+    accuracy = alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(domain=[0, 100]))
+    one = {row["samples"] for row in rows} == {"train"}
+    return _spec(
+        chart.encode(
+            x=epoch,
+            y=accuracy.title("training accuracy (%)") if one else accuracy,
+            color=alt.value(BLUE) if one else colour,
+            tooltip=["epoch", "samples", alt.Tooltip("accuracy", format=".2f")],
+        )
+    )
+
+
+def steps_chart(record: Record) -> Spec:
+    """Test accuracy if the output voltage were read after each time step."""
+    test = record.test
+    rows = [
+        {"step": t + 1, "accuracy": 100 * correct / test["samples"]}
+        for t, correct in enumerate(test["correct_by_step"])
+    ]
+    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point=True, color=GREEN)
+    return _spec(
+        chart.encode(
+            x=alt.X("step:Q", title="time step", axis=alt.Axis(tickMinStep=1, format="d")),
+            y=alt.Y("accuracy:Q", title="test accuracy (%)", scale=alt.Scale(domain=[0, 100])),
+            tooltip=["step", alt.Tooltip("accuracy", format=".2f")],
+        )
+    )
+
+
+def confusion_chart(record: Record) -> Spec:
+    """Test samples by label and prediction, in percent of the label's samples."""
+    classes, counts = record.dataset["classes"], record.test["confusion"]
+    rows = [
+        {"label": label, "predicted": guess, "samples": n, "percent": 100 * n / max(1, sum(line))}
+        for label, line in zip(classes, counts, strict=True)
+        for guess, n in zip(classes, line, strict=True)
+    ]
+    chart = alt.Chart(pd.DataFrame(rows)).mark_rect()
+    return _spec(
+        chart.encode(
+            x=alt.X("predicted:N", sort=None, axis=alt.Axis(labelAngle=-45 if max(map(len, classes)) > 2 else 0)),
+            y=alt.Y("label:N", sort=None),
+            color=alt.Color("percent:Q", scale=alt.Scale(scheme="blues", domain=[0, 100]), title="% of label"),
+            tooltip=["label", "predicted", "samples", alt.Tooltip("percent", format=".1f")],
+        ),
+        height=280,
+    )
+
+
+def firing_chart(record: Record) -> Spec:
+    """Spikes a neuron of each layer at each time step."""
+    rows = [
+        {"layer": layer, "step": t + 1, "rate": rate}
+        for layer, fired in record.firing.items()
+        for t, rate in enumerate(fired["rate"])
+    ]
+    chart = alt.Chart(pd.DataFrame(rows)).mark_rect()
+    return _spec(
+        chart.encode(
+            x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("layer:N", sort=None, title=None),
+            color=alt.Color("rate:Q", scale=alt.Scale(scheme="blues", domainMin=0), title="spikes"),
+            tooltip=["layer", "step", alt.Tooltip("rate", format=".4f")],
+        ),
+        height=alt.Step(22) if len(record.firing) < 12 else 280,
+    )
+
+
+def _spec(chart: Any, height: Any = 220) -> Spec:
+    spec: Spec = chart.properties(width="container", height=height).to_dict()
+    return spec

@@ -1,0 +1,126 @@
+"""The report: one self-contained page, and the same as Markdown."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import vl_convert
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from pipeline.audit import provenance
+from pipeline.audit.audit import Audit
+from pipeline.audit.claims import Claim, Judgement
+from pipeline.audit.record import Record
+from pipeline.files import write_whole
+from pipeline.report import figures
+from pipeline.report.pictures import Example, examples
+
+TEMPLATES = Path(__file__).parent / "templates"
+REPORT_STAGE = "report"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One training as the report shows it."""
+
+    record: Record
+    examples: list[Example]
+    charts: dict[str, str]
+    """Ids of the charts by what they show."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Everything that the templates show."""
+
+    audit: Audit
+    judged: list[tuple[Claim, Judgement]]
+    runs: list[Run]
+    specs: dict[str, figures.Spec]
+    """Vega-Lite specifications by the id of their place in the page."""
+    commit: provenance.Commit
+    reproduction: provenance.Reproduction
+    versions: dict[str, str]
+    stages: list[dict[str, Any]]
+    made: str
+
+
+def make_page(audit: Audit, root: Path, artifacts: Callable[[str, int], Path], runs: Path) -> Page:
+    """Gathers what the report shows; `artifacts` gives the folder of an experiment and seed."""
+    specs = {"claims": figures.claims_chart(audit)}
+    shown = []
+    for index, record in enumerate(audit.records):
+        folder = artifacts(record.experiment, record.seed)
+        charts = {
+            "training": figures.training_chart(folder / "history.csv"),
+            "steps": figures.steps_chart(record),
+            "confusion": figures.confusion_chart(record),
+            "firing": figures.firing_chart(record),
+        }
+        ids = {what: f"{what}-{index}" for what in charts}
+        specs |= {ids[what]: spec for what, spec in charts.items()}
+        pictures = examples(folder / "examples.npz", record.dataset["classes"])
+        shown.append(Run(record=record, examples=pictures, charts=ids))
+    return Page(
+        audit=audit,
+        judged=list(zip(audit.claims, audit.judgements, strict=True)),
+        runs=shown,
+        specs=specs,
+        commit=provenance.commit(root),
+        reproduction=provenance.reproduction(root, REPORT_STAGE),
+        versions=provenance.versions(),
+        stages=provenance.stage_records(runs),
+        made=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def write_page(page: Page, folder: Path) -> None:
+    """Writes index.html and report.md into `folder`."""
+    html = _environment().get_template("report.html.j2")
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
+    script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
+    text = html.render(
+        page=page,
+        cpus=os.cpu_count(),
+        style=style,
+        vega=_in_script(vl_convert.javascript_bundle()),  # type: ignore[call-arg] # its stub knows no default
+        specs=_in_script(json.dumps(page.specs)),
+        script=script,
+    )
+    write_whole(folder / "index.html", text.encode())
+    markdown = _environment().get_template("report.md.j2")
+    write_whole(folder / "report.md", markdown.render(page=page).encode())
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration
+    environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
+    return environment
+
+
+def _in_script(text: str) -> str:
+    """Text that cannot end the script element that it stands in."""
+    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people read them: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,71 @@
+"""A few test samples as pictures in data addresses. Shapes: T time steps, C channels, H height, W width."""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+GAP = 2  # pixels between frames
+MOST = 8  # frames of a strip
+ON, OFF = (0, 114, 178), (213, 94, 0)  # Okabe and Ito's blue and vermilion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One test sample."""
+
+    id: str
+    label: str
+    predicted: str
+    address: str
+    """data: address of a PNG."""
+    frames: int
+    """Frames that the picture shows side by side; 1 for an image."""
+
+
+def examples(path: Path, classes: list[str]) -> list[Example]:
+    """The samples of an examples.npz."""
+    with np.load(path) as file:
+        stored = {name: file[name] for name in ("pixels", "id", "label", "predicted")}
+    made = []
+    for i, pixels in enumerate(stored["pixels"]):
+        picture, frames = (strip(pixels), min(MOST, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)
+        label, predicted = classes[stored["label"][i]], classes[stored["predicted"][i]]
+        address = _address(picture)
+        made.append(Example(id=str(stored["id"][i]), label=label, predicted=predicted, address=address, frames=frames))
+    return made
+
+
+def image(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """(C, H, W) of one or three channels as (H, W, 4)."""
+    shown = np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0)
+    return np.dstack([shown, np.full(shown.shape[:2], 255)]).astype(np.uint8)
+
+
+def strip(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """(T, 2, H, W) as up to 8 frames side by side, (H, W', 4): transparent where nothing happened.
+
+    Each pixel has the colour of the polarity that had more events; its opacity is their number, on the scale of the
+    sample's 99th percentile.
+    """
+    shown = frames[np.linspace(0, len(frames) - 1, min(MOST, len(frames))).astype(int)].astype(np.int64)
+    total = shown.sum(1)
+    active = total[total > 0]
+    full = max(1.0, float(np.percentile(active, 99))) if active.size else 1.0
+    opacity = (255 * np.minimum(1.0, total / full)).astype(np.uint8)
+    colour = np.where((shown[:, 1] >= shown[:, 0])[..., None], np.array(ON), np.array(OFF)).astype(np.uint8)
+    pictures = np.concatenate([colour, opacity[..., None]], axis=-1)
+    padded = np.pad(pictures, ((0, 0), (0, 0), (0, GAP), (0, 0)))
+    joined: npt.NDArray[np.uint8] = np.concatenate(list(padded), axis=1)[:, :-GAP]
+    return joined
+
+
+def _address(picture: npt.NDArray[np.uint8]) -> str:
+    file = io.BytesIO()
+    Image.fromarray(picture, "RGBA").save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

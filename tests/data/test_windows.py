@@ -1,0 +1,63 @@
+"""Long recordings are cut into windows of one duration: no event twice, none between two windows lost."""
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.data.params import WindowParams
+from pipeline.data.recordings import Recording
+from pipeline.data.windows import windows
+
+
+def recording(times: list[int]) -> Recording:
+    """Events that carry their place in the file as x."""
+    t, zero = np.array(times, np.int64), np.zeros(len(times), np.int64)
+    return Recording(t=t, x=np.arange(len(times)), y=zero, p=zero, width=10_000, height=10_000)
+
+
+def cut(times: list[int], ms: int) -> dict[str, list[int]]:
+    """Times by the name of their window."""
+    made = windows(recording(times), WindowParams(ms=ms, min_events=1))
+    return {name: piece.t.tolist() for name, piece in made}
+
+
+def test_windows_follow_one_another_from_the_first_event() -> None:
+    times = [500, 1000, 2499, 2500, 4499, 4500, 6499]
+    assert cut(times, 2) == {
+        "000000-000002ms": [500, 1000, 2499],
+        "000002-000004ms": [2500, 4499],
+    }  # the rest, 4500 to 6499, is one microsecond short
+
+
+def test_the_event_that_completes_a_window_belongs_to_the_next() -> None:
+    assert cut([0, 999, 1000], 1) == {"000000-000001ms": [0, 999]}
+    assert cut([0, 999], 1) == {}
+
+
+def test_a_silent_window_is_there_and_empty() -> None:
+    assert cut([0, 2000, 3000], 1) == {"000000-000001ms": [0], "000001-000002ms": [], "000002-000003ms": [2000]}
+
+
+def test_a_recording_without_events_has_no_windows() -> None:
+    assert cut([], 5) == {}
+
+
+def test_a_recording_whose_time_runs_back_is_cut_where_it_first_reaches_the_end() -> None:
+    assert cut([0, 1500, 900, 2500, 100, 3000], 1) == {
+        "000000-000001ms": [0],
+        "000001-000002ms": [1500, 900],
+        "000002-000003ms": [2500, 100],
+    }
+
+
+@given(steps=st.lists(st.integers(0, 900), min_size=1, max_size=80), ms=st.integers(1, 4))
+@settings(deadline=None, derandomize=True, max_examples=100)
+def test_every_event_before_the_rest_is_in_one_window_in_order(steps: list[int], ms: int) -> None:
+    times = np.cumsum(steps).tolist()
+    made = windows(recording(times), WindowParams(ms=ms, min_events=1))
+    whole = (times[-1] - times[0]) // (ms * 1000)
+    assert len(made) == whole
+    kept = [place for _, piece in made for place in piece.x.tolist()]
+    assert kept == [place for place, t in enumerate(times) if t - times[0] < whole * ms * 1000]
+    for index, (_, piece) in enumerate(made):
+        assert all(index * ms * 1000 <= t - times[0] < (index + 1) * ms * 1000 for t in piece.t.tolist())
