@@ -121,7 +121,7 @@ def judge(claim: Claim, records: list[Record]) -> Judgement:
 
 def _place(value: float, tolerance: float, low: float, high: float) -> tuple[Verdict, str]:
     """Where an interval lies to value +- tolerance: inside, outside, or across an end (equivalence test)."""
-    start, end = value - tolerance, value + tolerance
+    start, end = max(value - tolerance, 0.0), min(value + tolerance, 100.0)
     if high < start:
         return "BELOW", f"the whole interval lies below {start:.2f} %"
     if low > end:

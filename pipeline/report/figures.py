@@ -20,8 +20,8 @@ def claims_chart(audit: Audit) -> Spec:
         {
             "claim": claim.id,
             "value": claim.value,
-            "start": claim.value - claim.tolerance,
-            "end": claim.value + claim.tolerance,
+            "start": max(claim.value - claim.tolerance, 0.0),
+            "end": min(claim.value + claim.tolerance, 100.0),
             "estimate": judgement.estimate,
             "low": judgement.low,
             "high": judgement.high,
@@ -30,14 +30,18 @@ def claims_chart(audit: Audit) -> Spec:
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
         if claim.value is not None and claim.tolerance is not None
     ]
-    base = alt.Chart(pd.DataFrame(rows)).encode(y=alt.Y("claim:N", title=None, sort=None))
+    names = [row["claim"] for row in rows]
+    y = alt.Y("claim:N", title=None, scale=alt.Scale(domain=names))
+    base = alt.Chart(pd.DataFrame(rows)).encode(y=y)
+    tested = alt.Chart(pd.DataFrame([row for row in rows if row["estimate"] is not None])).encode(y=y)
     axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False))
     tips = ["claim", "verdict", "value", "estimate", "low", "high"]
     claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q", tooltip=tips)
     value = base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q", tooltip=tips)
-    interval = base.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
-    point = base.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
-    return _spec(claimed + value + interval + point, height=alt.Step(34))
+    interval = tested.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
+    point = tested.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
+    layers = [claimed, value, interval, point] if any(row["estimate"] is not None for row in rows) else [claimed, value]
+    return _spec(alt.layer(*layers), height=34 * len(rows))
 
 
 def training_chart(history: Path) -> Spec:
@@ -72,7 +76,7 @@ def steps_chart(record: Record) -> Spec:
         {"step": t + 1, "accuracy": 100 * correct / test["samples"]}
         for t, correct in enumerate(test["correct_by_step"])
     ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point=True, color=GREEN)
+    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point={"color": GREEN}, color=GREEN)
     return _spec(
         chart.encode(
             x=alt.X("step:Q", title="time step", axis=alt.Axis(tickMinStep=1, format="d")),
@@ -95,7 +99,7 @@ def confusion_chart(record: Record) -> Spec:
         chart.encode(
             x=alt.X("predicted:N", sort=None, axis=alt.Axis(labelAngle=-45 if max(map(len, classes)) > 2 else 0)),
             y=alt.Y("label:N", sort=None),
-            color=alt.Color("percent:Q", scale=alt.Scale(scheme="blues", domain=[0, 100]), title="% of label"),
+            color=alt.Color("percent:Q", scale=alt.Scale(domain=[0, 100]), title="% of label"),
             tooltip=["label", "predicted", "samples", alt.Tooltip("percent", format=".1f")],
         ),
         height=280,
@@ -114,10 +118,10 @@ def firing_chart(record: Record) -> Spec:
         chart.encode(
             x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0)),
             y=alt.Y("layer:N", sort=None, title=None),
-            color=alt.Color("rate:Q", scale=alt.Scale(scheme="blues", domainMin=0), title="spikes"),
+            color=alt.Color("rate:Q", scale=alt.Scale(domainMin=0), title="spikes"),
             tooltip=["layer", "step", alt.Tooltip("rate", format=".4f")],
         ),
-        height=alt.Step(22) if len(record.firing) < 12 else 280,
+        height=max(120, 14 * len(record.firing)),
     )
 
 

@@ -87,8 +87,8 @@ def write_page(page: Page, folder: Path) -> None:
         page=page,
         cpus=os.cpu_count(),
         style=style,
-        vega=_in_script(vl_convert.javascript_bundle()),  # type: ignore[call-arg] # its stub knows no default
-        specs=_in_script(json.dumps(page.specs)),
+        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg] # its stub knows no default
+        specs=json.dumps(page.specs).replace("</", "<\\/"),  # cannot end the element that it stands in
         script=script,
     )
     write_whole(folder / "index.html", text.encode())
@@ -107,11 +107,6 @@ def _environment() -> Environment:
     environment.filters["duration"] = duration
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment
-
-
-def _in_script(text: str) -> str:
-    """Text that cannot end the script element that it stands in."""
-    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
 
 
 def duration(seconds: float) -> str:

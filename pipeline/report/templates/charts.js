@@ -9,6 +9,7 @@
     return {
       background: "transparent",
       font: "system-ui, sans-serif",
+      range: { heatmap: isDark ? ["#1a2027", "#6cb6ff"] : ["#f0f4f8", "#0b4f82"] },
       view: { stroke: "transparent" },
       axis: { ...text, gridColor: line, domainColor: line, tickColor: line, labelLimit: 220 },
       legend: { ...text, orient: "top", direction: "horizontal" },
