@@ -1,0 +1,49 @@
+# Needs python3 (3.11 or newer), git, make and a package index. Everything is installed into .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PYTHON ?= python3
+UV := 0.13.9
+LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --quiet
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+help: ## this text
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: $(PYTHON) is {v}; 3.11 or newer is needed: make PYTHON=python3.12")'
+	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet uv==$(UV); }
+	uv pip sync --python .venv/bin/python --require-hashes requirements.lock
+	uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+setup: .venv/installed ## install requirements.lock into .venv
+
+repro: setup ## run the pipeline that params.yaml describes, then look at report/index.html
+	@sresnet check
+	dvc repro
+	@test -e report/index.html || dvc repro --quiet --single-item --force report
+	@echo "report: $(CURDIR)/report/index.html"
+
+test: setup ## run all tests
+	python -m pytest
+
+check: setup ## format, lint, types and spelling
+	ruff format --check .
+	ruff check .
+	mypy
+	codespell
+
+bench: setup ## one training step beside its step-by-step form; writes results/bench-train.json
+	python -m benchmarks.train_step
+
+lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
+	@test -x .venv/bin/uv || $(MAKE) setup
+	$(LOCK) --upgrade --output-file requirements.lock
+
+clean: ## remove everything that is generated, .venv too
+	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help setup repro test check bench lock clean

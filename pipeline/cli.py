@@ -1,0 +1,96 @@
+"""The command `sresnet`: puts a profile into params.yaml, or checks what stands there."""
+
+import argparse
+import io
+import sys
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+
+from pipeline.errors import InputError
+from pipeline.files import write_whole
+from pipeline.params import load
+from pipeline.paths import PARAMS, PROFILES
+
+DATA = "DATA/"
+"""Stands in a profile's `source` for the folder that --data names."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; exits with 1 on an InputError."""
+    chosen = _parser().parse_args(arguments)
+    try:
+        chosen.run(chosen)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    profiles = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    parser = argparse.ArgumentParser(prog="sresnet", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    use = commands.add_parser(
+        "use", help="put a profile into params.yaml", description="Puts a profile into params.yaml."
+    )
+    use.add_argument("profile", choices=profiles, metavar="PROFILE", help=", ".join(profiles))
+    use.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the profile's data (real-small)")
+    use.add_argument("--seeds", type=int, default=1, metavar="N", help="train each experiment with seeds 0 to N-1")
+    use.set_defaults(run=lambda chosen: use_profile(chosen.profile, chosen.data, chosen.seeds))
+    check = commands.add_parser("check", help="check params.yaml", description="Checks every value of params.yaml.")
+    check.set_defaults(run=lambda _: check_params())
+    return parser
+
+
+def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
+    """Writes profiles/<profile>.yaml to `into`, comments kept. Raises InputError, and then changes nothing."""
+    yaml = YAML()
+    yaml.width = 200
+    yaml.representer.add_representer(
+        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
+    )
+    content = yaml.load((PROFILES / f"{profile}.yaml").read_text(encoding="utf-8"))
+    for name, dataset in content["datasets"].items():
+        _place_source(f"datasets.{name}.download.source", dataset["download"], data)
+    if seeds < 1:
+        raise InputError(f"--seeds must be at least 1, not {seeds}")
+    if seeds > 1:
+        _set_seeds(content, seeds)
+    text = io.StringIO()
+    yaml.dump(content, text)
+    write_whole(into, text.getvalue().encode())
+    print(f"{into}: profile {profile}, {len(content['runs'])} training(s); `make repro` runs it")
+
+
+def _place_source(key: str, download: Any, data: Path | None) -> None:
+    source = download["source"]
+    if not str(source).startswith(DATA):
+        return
+    if data is None:
+        raise InputError(f"{key}: the profile's data lie in a folder of yours; name it with --data DIR")
+    folder = data.resolve() / source.removeprefix(DATA)
+    if not folder.exists():
+        raise InputError(f"{folder}: not found; --data DIR must hold {source.removeprefix(DATA)}")
+    download["source"] = str(folder)
+
+
+def _set_seeds(content: Any, seeds: int) -> None:
+    """One run an experiment and seed, in the place of the profile's."""
+    runs = content["runs"]
+    runs.clear()
+    for experiment, described in content["experiments"].items():
+        for seed in range(seeds):
+            run = CommentedMap(experiment=experiment, dataset=described["dataset"], seed=seed)
+            run.fa.set_flow_style()
+            runs[f"{experiment}-{seed}"] = run
+
+
+def check_params() -> None:
+    """Says that params.yaml is as it should be. Raises InputError that names every wrong key."""
+    params = load()
+    print(f"{PARAMS}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+
+
+if __name__ == "__main__":
+    main()
