@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,9 @@ import ray
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS
+
+ANSWER_SECONDS = 10
+"""Within this time a running cluster takes a connection."""
 
 
 @contextmanager
@@ -50,8 +54,11 @@ def _start(cluster: ClusterParams, folder: str) -> None:
         ray.init(address="local", include_dashboard=False, _temp_dir=folder, **quiet)
         return
     try:
+        host, colon, port = cluster.address.rpartition(":")
+        if colon:  # Ray itself asks a silent address for ever
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
         ray.init(address=cluster.address, **quiet)
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise InputError(
             f"{PARAMS}: cluster.address {cluster.address}: no Ray cluster answers there ({error})"
         ) from None

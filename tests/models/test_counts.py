@@ -1,4 +1,4 @@
-"""Parameters, neurons and multiplications are those of the authors' networks, counted by instantiating their classes."""
+"""Parameters, neurons and multiplications are those of the authors' networks, counted on their classes."""
 
 from dataclasses import replace
 

@@ -2,40 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, cross_entropy
+from torch.nn.functional import cross_entropy
 
 from models.authors import from_authors, parameter_names, without_doubles
 from models.sresnet import SResNet
+from tests.models.recorded import recorded
 
-GOLDEN = Path(__file__).parent / "golden"
 NETWORKS = ["sresnet", "sresnet_boosting", "sresnet_n2_100classes", "sresnet_nm"]
 STEPS = range(3)
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """A golden file."""
-
-    values: dict[str, Tensor]
-    settings: dict[str, str]
-
-    def under(self, prefix: str) -> dict[str, Tensor]:
-        """Values whose keys begin with `prefix`, without it, under one of their two names each."""
-        return without_doubles({k.removeprefix(prefix): v for k, v in self.values.items() if k.startswith(prefix)})
-
-    def input(self, part: str) -> Tensor:
-        """What the network gets: images, or the counts of events at half their resolution."""
-        value = self.values[f"{part}/input"]
-        if value.dtype != torch.uint8:
-            return value
-        return avg_pool2d(value.double().flatten(0, 1), 2).unflatten(0, value.shape[:2])
 
 
 @dataclass(frozen=True)
@@ -49,22 +27,9 @@ class Replayed:
 
 
 @cache
-def recorded(name: str) -> Recorded:
-    path = GOLDEN / f"{name}.safetensors"
-    with safe_open(path, framework="pt") as file:
-        settings = file.metadata()
-        values = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    inputs = GOLDEN / f"{name}_inputs.npz"
-    if inputs.exists():
-        values |= {key: torch.from_numpy(value) for key, value in np.load(inputs).items()}
-    return Recorded(values, settings)
-
-
-@cache
 def replayed(name: str) -> Replayed:
     file = recorded(name)
-    init = {key.removeprefix("init/"): value for key, value in file.values.items() if key.startswith("init/")}
-    model = from_authors(init, leak=float(file.settings["leak"]), boosting=file.settings["boosting"] == "True").train()
+    model = from_authors(file.state_dict("init"), leak=file.leak, boosting=file.boosting).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0268, momentum=0.9, weight_decay=1e-4)
     result = Replayed(model, {}, [], [])
     for step in STEPS:
@@ -116,32 +81,34 @@ def test_logits_and_loss_of_each_step(name: str) -> None:
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_gradient_of_the_first_step(name: str) -> None:
-    assert_all_close(replayed(name).model, replayed(name).gradients, recorded(name).under("step0/grad/"))
+    assert_all_close(
+        replayed(name).model, replayed(name).gradients, without_doubles(recorded(name).state_dict("step0/grad"))
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_state_after_three_steps(name: str) -> None:
     """Weights and running statistics."""
     ours = {key: value.detach() for key, value in replayed(name).model.state_dict().items()}
-    assert_all_close(replayed(name).model, ours, recorded(name).under("final/"))
+    assert_all_close(replayed(name).model, ours, without_doubles(recorded(name).state_dict("final")))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_evaluation(name: str) -> None:
-    model = from_authors(
-        recorded(name).under("final/"),
-        leak=float(recorded(name).settings["leak"]),
-        boosting=recorded(name).settings["boosting"] == "True",
-    ).eval()
-    for network in (model, replayed(name).model):
+    """Of the network that we trained, and of the one that they trained."""
+    file = recorded(name)
+    for network in (
+        replayed(name).model,
+        from_authors(file.state_dict("final"), leak=file.leak, boosting=file.boosting),
+    ):
         with torch.no_grad():
-            logits = network.eval()(recorded(name).input("eval"))
-        assert_close(logits, recorded(name).values["eval/logits"], "eval logits")
+            logits = network.eval()(file.input("eval"))
+        assert_close(logits, file.values["eval/logits"], "eval logits")
 
 
 def test_training_moved_what_is_compared() -> None:
     """The golden values would not tell a network that does not train from one that does, if steps changed nothing."""
     file = recorded("sresnet")
-    init, final = file.under("init/"), file.under("final/")
+    init, final = (without_doubles(file.state_dict(part)) for part in ("init", "final"))
     for part in ("conv_list.0.weight", "bntt_list.2.1.bias", "bntt_list.2.1.running_mean", "fc.weight"):
         assert (init[part] - final[part]).abs().max() > 1e-4

@@ -1,0 +1,145 @@
+"""One shard: rows redone by hand from its recordings, and one error that names the recording that does not fit."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import ray
+
+from pipeline.data import archives, shards
+from pipeline.data.camera import write_aedat2
+from pipeline.data.frames import to_frames
+from pipeline.data.params import PreprocessParams, WindowParams
+from pipeline.data.recordings import Recording, orient, read
+from pipeline.data.shards import Part, Summary, make_shard, read_summary
+from pipeline.data.store import rows_digest
+from pipeline.errors import InputError
+
+PARAMS = PreprocessParams(split="every-fifth-tests", shards=1, frames=3, size=32, compression="none", window=None)
+
+
+def record(path: Path, times: Sequence[int]) -> Path:
+    """A recording with an event at each time, on pixels that follow from its place."""
+    place = np.arange(len(times))
+    x, y, p = place * 37 % 128, place * 101 % 128, place // 3 % 2
+    write_aedat2(Recording(t=np.array(times, np.int64), x=x, y=y, p=p, width=128, height=128), path)
+    return path
+
+
+def part(raw: Path, params: PreprocessParams = PARAMS, *, turned: bool = False) -> Part:
+    """All recordings below `raw` as one shard, labels 0, 1, ..."""
+    members = archives.members(raw, (".aedat", ".bin"))
+    return Part(
+        path=raw.parent / "shards" / "train-00000-of-00001.arrow",
+        members=members,
+        labels=list(range(len(members))),
+        params=params,
+        orientation="cifar10-dvs" if turned else None,
+        about={"dataset": "mine"},
+    )
+
+
+def windowed(ms: int, min_events: int) -> PreprocessParams:
+    return PARAMS.model_copy(update={"window": WindowParams(ms=ms, min_events=min_events)})
+
+
+def columns(shard: Part) -> dict[str, list[object]]:
+    with pa.ipc.open_file(str(shard.path)) as file:
+        table = file.read_all()
+    return {name: table[name].to_pylist() for name in ("id", "label", "source_sha256")}
+
+
+def pixels(shard: Part) -> np.ndarray:
+    with pa.ipc.open_file(str(shard.path)) as file:
+        return file.read_all()["frames"].combine_chunks().to_numpy_ndarray()
+
+
+def error_of(shard: Part) -> str:
+    with pytest.raises(InputError) as error:
+        make_shard(shard)
+    assert not shard.path.parent.exists() or list(shard.path.parent.iterdir()) == []
+    return str(error.value)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    record(tmp_path / "raw" / "a" / "1.aedat", range(0, 3000, 30))
+    record(tmp_path / "raw" / "b" / "2.aedat", range(500, 5600, 100))
+    return tmp_path / "raw"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_recording_is_a_row_of_its_frames(raw: Path, turned: bool) -> None:
+    shard = part(raw, turned=turned)
+    make_shard(shard)
+    paths = [raw / "a" / "1.aedat", raw / "b" / "2.aedat"]
+    assert columns(shard) == {
+        "id": ["a/1.aedat", "b/2.aedat"],
+        "label": [0, 1],
+        "source_sha256": [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
+    }
+    expected = [to_frames(orient(read(path), "cifar10-dvs" if turned else None), 3, 32) for path in paths]
+    np.testing.assert_array_equal(pixels(shard), np.stack(expected))
+
+
+def test_windows_are_rows_and_those_with_too_few_events_are_counted(raw: Path) -> None:
+    shard = part(raw, windowed(1, 20))
+    make_shard(shard)
+    # a: 100 events every 30 us are 2.97 ms: two windows of 34 and 33. b: an event each 100 us: five windows of ten.
+    assert columns(shard)["id"] == ["a/1.aedat@000000-000001ms", "a/1.aedat@000001-000002ms"]
+    assert pixels(shard).sum(axis=(1, 2, 3, 4)).tolist() == [34, 33]
+    assert read_summary(shard).left_out == 5
+
+
+def test_the_summary_is_what_the_shard_holds(raw: Path) -> None:
+    shard = part(raw)
+    make_shard(shard)
+    summary = read_summary(shard)
+    assert (summary.labels, summary.left_out) == ([0, 1], 0)
+    assert (summary.sample_shape, summary.sensor_size) == ([3, 2, 32, 32], 128)
+    with pa.ipc.open_file(str(shard.path)) as file:
+        assert file.schema.metadata[b"digest"].decode() == rows_digest(summary.digests)
+        assert file.schema.metadata[b"dataset"] == b"mine"
+
+
+def test_no_window_with_enough_events_is_an_error(raw: Path) -> None:
+    assert error_of(part(raw, windowed(1, 1000))) == "a/1.aedat: no window has window.min_events events"
+
+
+def test_a_damaged_recording_is_named_and_no_shard_stays(raw: Path) -> None:
+    path = raw / "b" / "2.aedat"
+    path.write_bytes(path.read_bytes()[:-3])
+    assert error_of(part(raw)).startswith("b/2.aedat: byte ")
+
+
+def test_a_recording_without_events_is_named(raw: Path) -> None:
+    record(raw / "b" / "2.aedat", [])
+    text = "b/2.aedat: a recording without events cannot be framed; remove it or fetch it again"
+    assert error_of(part(raw)) == text
+
+
+def test_two_cameras_in_one_shard_are_refused(raw: Path) -> None:
+    (raw / "b" / "3.bin").write_bytes(bytes([1, 2, 0, 0, 9]) * 5)
+    text = error_of(part(raw, PARAMS.model_copy(update={"size": 2})))
+    assert text == ("b/3.bin: a sensor of 34 pixels, a/1.aedat has 128; give each size a dataset of its own")
+
+
+def test_two_cameras_in_two_shards_are_refused() -> None:
+    one = Summary(labels=[0], digests=["a"], left_out=1, sample_shape=[3, 2, 2, 2], sensor_size=34)
+    other = Summary(labels=[1], digests=["b"], left_out=2, sample_shape=[3, 2, 2, 2], sensor_size=34)
+    together = Summary.together([one, other])
+    assert (together.labels, together.digests, together.left_out) == ([0, 1], ["a", "b"], 3)
+    with pytest.raises(InputError, match="sensors of different sizes; give each size a dataset of its own"):
+        Summary.together([one, Summary(labels=[], digests=[], left_out=0, sample_shape=[], sensor_size=128)])
+
+
+def test_a_process_that_dies_again_and_again_is_one_error(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_: object) -> None:
+        raise ray.exceptions.WorkerCrashedError
+
+    monkeypatch.setattr(ray, "get", crash)
+    with pytest.raises(InputError, match=r"^a/1\.aedat to b/2\.aedat: the process that read them died"):
+        shards._raise_plainly(None, part(raw))

@@ -1,0 +1,133 @@
+"""Training and evaluation on a real Ray: worker counts, dead workers and dead drivers change no bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.audit.evaluate import Task, evaluate
+from pipeline.data.params import ClusterParams
+from pipeline.errors import InputError
+from pipeline.train.cluster import fit
+from pipeline.train.export import export, finished
+from pipeline.train.job import Job
+from tests.train.tiny import TRAINING, tiny_job
+
+ONE = ClusterParams(address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60)
+TWO = ONE.model_copy(update={"workers": 2})
+LONG = replace(TRAINING, epochs=40)
+DRIVER = """
+import pickle, sys
+from pathlib import Path
+from pipeline.data.params import ClusterParams
+from pipeline.train.cluster import fit
+job, cluster = pickle.loads(Path(sys.argv[1]).read_bytes())
+fit(job, cluster)
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, bytes]:
+    """A long tiny training on one worker, and its weights."""
+    job = tiny_job(tmp_path_factory.mktemp("one"), LONG)
+    fit(job, ONE)
+    return job, weights(job)
+
+
+def weights(job: Job) -> bytes:
+    export(job, "tiny", "tiny", job.runs / "exported")
+    return (job.runs / "exported" / "model.safetensors").read_bytes()
+
+
+def wait_for(path: Path, text: str) -> None:
+    for _ in range(1200):
+        if path.exists() and text in path.read_text(encoding="utf-8"):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"{path} never said {text}")
+
+
+def workers_of(process: int) -> list[int]:
+    """Ray's worker processes that train, among the descendants of a process."""
+    import psutil
+
+    found = psutil.Process(process).children(recursive=True)
+    return [child.pid for child in found if "RayTrainWorker" in " ".join(child.cmdline())]
+
+
+def test_two_workers_and_a_killed_one_give_the_same_bits(undisturbed: tuple[Job, bytes], tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, LONG)
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        wait_for(job.log(), "epoch 5/40")
+        killed.extend(workers_of(os.getpid())[:1])
+        for worker in killed:
+            os.kill(worker, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill_one)
+    thread.start()
+    fit(job, TWO)
+    thread.join()
+    assert killed, "the training ended before a worker could be killed"
+    assert "goes on from epoch" in job.log().read_text(encoding="utf-8")
+    assert weights(job) == undisturbed[1]
+
+
+def test_a_killed_driver_goes_on_where_it_stopped(undisturbed: tuple[Job, bytes], tmp_path: Path) -> None:
+    import pickle
+
+    job = tiny_job(tmp_path, LONG)
+    (tmp_path / "job").write_bytes(pickle.dumps((job, TWO)))
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path / "job")], stdout=subprocess.DEVNULL)
+    wait_for(job.log(), "epoch 3/40")
+    driver.kill()
+    driver.wait()
+    assert finished(job) is None
+    fit(job, ONE)
+    assert "goes on from epoch" in job.log().read_text(encoding="utf-8")
+    assert weights(job) == undisturbed[1]
+
+
+def test_more_workers_than_cpus_is_one_error_at_once(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, TRAINING)
+    start = time.monotonic()
+    with pytest.raises(InputError, match=r"cluster\.workers 999 needs 999 CPUs, but the cluster local has \d+"):
+        fit(job, ONE.model_copy(update={"workers": 999}))
+    with pytest.raises(InputError, match=r"needs 1 GPUs, but the cluster local has 0"):
+        fit(job, ONE.model_copy(update={"gpus_per_worker": 1}))
+    assert time.monotonic() - start < 120
+    assert finished(job) is None
+
+
+def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cluster\.address 127\.0\.0\.1:1: no Ray cluster answers there"):
+        fit(tiny_job(tmp_path, TRAINING), ONE.model_copy(update={"address": "127.0.0.1:1"}))
+
+
+def test_a_loss_that_is_no_number_is_one_error(tmp_path: Path) -> None:
+    job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1e30))
+    with pytest.raises(
+        InputError, match=r"tiny-0: the loss is .* at epoch 1, step \d+; a lower training\.learning_rate"
+    ):
+        fit(job, ONE)
+
+
+def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, bytes]) -> None:
+    job, _ = undisturbed
+    weights(job)
+    task = Task(
+        model=job.runs / "exported" / "model.safetensors", data=job.data, training=replace(LONG, batch_size=3), seed=0
+    )
+    one, two = evaluate(task, ONE, "tiny"), evaluate(task, TWO, "tiny")
+    assert one.voltage.shape == (13, 2, 3)
+    assert one.voltage.tobytes() == two.voltage.tobytes()
+    assert {name: rates.tolist() for name, rates in one.spikes.items()} == {
+        name: rates.tolist() for name, rates in two.spikes.items()
+    }
