@@ -7,6 +7,7 @@ conv1 = conv_list.0, bntt1 = bntt_list.0, conv_resize_k = conv1x1_list.(k-1), re
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor
@@ -40,6 +41,11 @@ def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: boo
     left = {name for name in single if not name.endswith("num_batches_tracked")}
     if used != left:
         raise ValueError(f"missing: {sorted(used - left)[:5]}; unknown: {sorted(left - used)[:5]}")
+    for ours, empty in model.state_dict().items():
+        expected = empty.shape[1:] if "norm" in ours else empty.shape
+        for name in names[ours]:
+            if single[name].shape != expected:
+                raise ValueError(f"{name}: of shape {tuple(single[name].shape)}, expected {tuple(expected)}")
     values = {
         ours: torch.stack([single[name] for name in theirs]) if "norm" in ours else single[theirs[0]]
         for ours, theirs in names.items()
@@ -50,20 +56,30 @@ def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: boo
 
 def read_authors(path: Path, *, leak: float, boosting: bool | None = None) -> SResNet:
     """The network of a checkpoint file of the authors' train.py. Raises ValueError; nothing in the file is executed."""
-    content = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, IndexError, RuntimeError, UnpicklingError) as error:
+        reason = str(error).split(". ")[0]  # torch goes on with how to run the code in it
+        raise ValueError(f"{path}: no checkpoint, damaged, or with code in it, which is not run ({reason})") from None
+    if not isinstance(content, dict):
+        raise ValueError(  # noqa: TRY004 (the file is wrong, not an argument)
+            f"{path}: expected a checkpoint with names, found {type(content).__name__}"
+        )
     return from_authors(content.get("state_dict", content), leak=leak, boosting=boosting)
 
 
 def without_doubles(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state dict with one name a tensor. Raises ValueError if two that should be the same differ."""
     single: dict[str, Tensor] = {}
+    first: dict[str, str] = {}
     for name, value in state_dict.items():
         plain = name.removeprefix("module.")
         for pattern, replacement in TWICE:
             plain = re.sub(pattern, replacement, plain)
         if plain in single and not torch.equal(single[plain], value):
-            raise ValueError(f"{name} differs from the same layer under its other name, {plain}")
+            raise ValueError(f"{name} differs from the same layer under its other name, {first[plain]}")
         single[plain] = value
+        first.setdefault(plain, name)
     return single
 
 

@@ -32,9 +32,9 @@ def load(path: Path) -> SResNet:
         with safe_open(path, framework="pt") as file:
             network = json.loads((file.metadata() or {})["network"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        config = NetworkConfig(**network.pop("config"))
+        model = SResNet(config, **(network | {"input_shape": tuple(network["input_shape"])}))
+        model.load_state_dict(tensors)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: not a network of this project, or damaged ({error}); train it again") from None
-    config = NetworkConfig(**network.pop("config"))
-    model = SResNet(config, **(network | {"input_shape": tuple(network["input_shape"])}))
-    model.load_state_dict(tensors)
     return model

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.audit.claims import Claim, judge, read_claims
 from pipeline.errors import InputError
-from pipeline.paths import CLAIMS, PROFILES
 from pipeline.params import load
+from pipeline.paths import CLAIMS, PROFILES
 from tests.audit.made import record
 
 ACCURACY = Claim(

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-import ray
 
-from pipeline.data import archives, shards
+from pipeline.data import archives, ray_cluster, shards
 from pipeline.data.camera import write_aedat2
 from pipeline.data.frames import to_frames
 from pipeline.data.params import PreprocessParams, WindowParams
@@ -138,8 +137,8 @@ def test_two_cameras_in_two_shards_are_refused() -> None:
 
 def test_a_process_that_dies_again_and_again_is_one_error(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(_: object) -> None:
-        raise ray.exceptions.WorkerCrashedError
+        raise ray_cluster.ray.exceptions.WorkerCrashedError
 
-    monkeypatch.setattr(ray, "get", crash)
+    monkeypatch.setattr(ray_cluster.ray, "get", crash)
     with pytest.raises(InputError, match=r"^a/1\.aedat to b/2\.aedat: the process that read them died"):
         shards._raise_plainly(None, part(raw))

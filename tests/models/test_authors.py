@@ -1,6 +1,5 @@
 """A checkpoint of the authors becomes our network, or one error says what is wrong with it."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +47,10 @@ def test_doubles_are_stored_twice_and_read_once(checkpoint: dict[str, Tensor]) -
 def test_a_difference_between_doubles_is_an_error(checkpoint: dict[str, Tensor], name: str, other: str) -> None:
     assert torch.equal(checkpoint[name], checkpoint[other])
     for changed in (name, other):
-        with pytest.raises(ValueError, match=rf"differs from the same layer under its other name, {other}"):
+        with pytest.raises(ValueError, match=rf"{other} differs|under its other name, {other}"):
             from_authors(checkpoint | {changed: checkpoint[changed] + 1}, leak=LEAK)
 
 
-@pytest.mark.xfail(strict=True, reason="the second name is said twice when it is the one that is stored last")
 def test_the_error_says_both_names(checkpoint: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match=r"conv1.weight"):
         from_authors(checkpoint | {"conv1.weight": checkpoint["conv1.weight"] + 1}, leak=LEAK)
@@ -130,7 +128,6 @@ def test_foreign_network() -> None:
         from_authors(other, leak=LEAK)
 
 
-@pytest.mark.xfail(strict=True, raises=RuntimeError, reason="torch's own error comes through")
 @pytest.mark.parametrize("name", ["conv_list.3.weight", "bntt_list.3.0.weight"])
 def test_a_layer_of_another_size(checkpoint: dict[str, Tensor], name: str) -> None:
     with pytest.raises(ValueError, match=name):
@@ -177,14 +174,13 @@ class Code:
 def test_code_in_a_file_is_not_executed(checkpoint: dict[str, Tensor], tmp_path: Path) -> None:
     path, trace = tmp_path / "checkpoint.pth.tar", tmp_path / "executed"
     torch.save({"state_dict": checkpoint, "extra": Code(trace)}, path)
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+    with pytest.raises(ValueError, match="with code in it, which is not run"):
         read_authors(path, leak=LEAK)
     assert not trace.exists()
     torch.load(path, weights_only=False)
     assert trace.exists()  # a careless reader would have
 
 
-@pytest.mark.xfail(strict=True, raises=(EOFError, IndexError), reason="torch's own error comes through")
 @pytest.mark.parametrize("content", [b"", b"text"])
 def test_a_file_of_something_else(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "checkpoint.pth.tar"

@@ -21,7 +21,7 @@ from tests.train.tiny import TRAINING, tiny_job
 
 ONE = ClusterParams(address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60)
 TWO = ONE.model_copy(update={"workers": 2})
-LONG = replace(TRAINING, epochs=40)
+LONG = replace(TRAINING, epochs=150)
 DRIVER = """
 import pickle, sys
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_two_workers_and_a_killed_one_give_the_same_bits(undisturbed: tuple[Job,
     killed: list[int] = []
 
     def kill_one() -> None:
-        wait_for(job.log(), "epoch 5/40")
+        wait_for(job.log(), "epoch 5/150")
         killed.extend(workers_of(os.getpid())[:1])
         for worker in killed:
             os.kill(worker, signal.SIGKILL)
@@ -86,7 +86,7 @@ def test_a_killed_driver_goes_on_where_it_stopped(undisturbed: tuple[Job, bytes]
     job = tiny_job(tmp_path, LONG)
     (tmp_path / "job").write_bytes(pickle.dumps((job, TWO)))
     driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path / "job")], stdout=subprocess.DEVNULL)
-    wait_for(job.log(), "epoch 3/40")
+    wait_for(job.log(), "epoch 3/150")
     driver.kill()
     driver.wait()
     assert finished(job) is None

@@ -1,0 +1,93 @@
+"""The report from a real tiny record: everything in one file, nothing that varies in what is tracked."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.audit.audit import Audit, make_audit
+from pipeline.paths import CLAIMS
+from pipeline.report.page import duration, make_page, write_page
+from tests.audit.made import RECORD, record
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository's results, artifacts and records of one training."""
+    RECORD.write(tmp_path / "results" / "tiny" / "0.json")
+    record(850, experiment="other", dataset={**RECORD.dataset, "title": "Other <b>data</b>"}).write(
+        tmp_path / "results" / "other" / "0.json"
+    )
+    folder = tmp_path / "artifacts" / "tiny" / "0"
+    folder.mkdir(parents=True)
+    (folder / "history.csv").write_text("epoch,train_accuracy,validation_accuracy\n1,50,\n2,70,\n")
+    pixels = np.random.default_rng(0).integers(0, 4, (2, 5, 2, 8, 8), dtype=np.uint8)
+    np.savez(folder / "examples.npz", pixels=pixels, id=["x", "y"], label=[0, 1], predicted=[0, 2])
+    (tmp_path / "runs" / "records").mkdir(parents=True)
+    (tmp_path / "runs" / "records" / "train@tiny-0.json").write_text(
+        '{"stage": "train@tiny-0", "began": "2026-01-02T03:04:05+00:00", "seconds": 125, "peak_memory_bytes": 2000000,'
+        '"host": "h", "platform": "p", "cpus": 2, "python": "3.11.7"}'
+    )
+    return tmp_path
+
+
+def audit_of(root: Path) -> Audit:
+    return make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
+
+
+def written(root: Path) -> tuple[str, str]:
+    page = make_page(
+        audit_of(root), root, lambda experiment, seed: root / "artifacts" / experiment / str(seed), root / "runs"
+    )
+    write_page(page, root / "report")
+    return (root / "report" / "index.html").read_text(), (root / "report" / "report.md").read_text()
+
+
+def test_both_forms_say_the_numbers(root: Path) -> None:
+    for text in written(root):
+        assert "900 of 1000" in text
+        assert re.search(r"90\.00 %.*\[87\.98, 91\.71\]", text, re.DOTALL)
+        assert "2 min 5 s" in text
+        assert "94.14 %" in text
+        assert "NOT RUN" in text
+
+
+def test_the_page_asks_for_nothing(root: Path) -> None:
+    html = re.sub(r"<script.*?</script>", "", written(root)[0], flags=re.DOTALL)
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", html)
+    assert addresses, "the page has a picture"
+    assert all(address.startswith(("data:", "https://doi.org/")) for address in addresses)
+    assert not re.search(r"<link[^>]+stylesheet|@import|url\(", html)
+
+
+def test_names_cannot_become_markup(root: Path) -> None:
+    html, _ = written(root)
+    assert "Other &lt;b&gt;data&lt;/b&gt;" in html
+    assert "Other <b>data</b>" not in html
+
+
+def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:
+    html, _ = written(root)
+    specs = json.loads(re.findall(r'id="specs">(.*?)</script>', html, re.DOTALL)[0])
+    assert set(re.findall(r'class="chart" id="([^"]+)"', html)) == specs.keys()
+    assert {"claims", "training-0", "steps-0", "confusion-0", "firing-0"} == specs.keys()
+
+
+def test_the_audit_is_the_same_each_time(root: Path) -> None:
+    contents = []
+    for _ in range(2):
+        audit_of(root).write(root / "results" / "audit.json")
+        contents.append((root / "results" / "audit.json").read_bytes())
+    assert contents[0] == contents[1]
+    claims = {claim["id"]: claim for claim in json.loads(contents[0])["claims"]}
+    assert (claims["cifar10-accuracy"]["verdict"], claims["cifar10-accuracy"]["printed"]) == ("NOT RUN", "94.14 %")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.44, "0.4 s"), (59.4, "59 s"), (125, "2 min 5 s"), (7800, "2 h 10 min"), (3599.7, "1 h 0 min")],
+)
+def test_durations_as_people_read_them(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
