@@ -246,5 +246,14 @@ def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
 
 
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".data.abcd1234", ".data.abcd_123.before", ".data.x.abcd1234", ".data", "data.abcd1234", "data"):
+        write_files(tmp_path / name, {"old": b"1"})
+    with whole_folder(tmp_path / "data") as folder:
+        write_files(folder, {"new": b"2"})
+    left = {path.name: [file.name for file in path.iterdir()] for path in tmp_path.iterdir()}
+    assert left == {".data.x.abcd1234": ["old"], ".data": ["old"], "data.abcd1234": ["old"], "data": ["new"]}
+
+
 def test_no_file_is_an_empty_list(raw: Path) -> None:
     assert members(raw, (".bin",)) == []

@@ -79,6 +79,16 @@ def error_of(action: Callable[[], object]) -> str:
 
 
 @contextmanager
+def ray_folder() -> Iterator[Path]:
+    """A folder with a short name, for Ray's sockets; removed with what a killed Ray leaves in it."""
+    folder = Path(tempfile.mkdtemp(prefix="ray-test-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
 def without_ray() -> Iterator[None]:
     """Shards are made one after another in this process."""
 
@@ -103,15 +113,17 @@ def cluster() -> Iterator[ClusterParams]:
     """A running Ray cluster of four CPUs, however many this machine has; joined once, so that workers start once."""
     from ray.cluster_utils import Cluster  # after ray_cluster, which sets Ray up
 
-    running = Cluster(initialize_head=True, head_node_args={"num_cpus": 4, "include_dashboard": False})
-    params = LOCAL.model_copy(update={"address": running.address})
-    try:
-        with ray_cluster.connect(params, most=4), pytest.MonkeyPatch.context() as patch:
-            patch.setattr(ray_cluster, "_start", lambda *_: None)
-            patch.setattr(ray_cluster.ray, "shutdown", lambda: None)
-            yield params
-    finally:
-        running.shutdown()
+    with ray_folder() as folder:
+        head = {"num_cpus": 4, "include_dashboard": False, "temp_dir": str(folder)}
+        running = Cluster(initialize_head=True, head_node_args=head)
+        params = LOCAL.model_copy(update={"address": running.address})
+        try:
+            with ray_cluster.connect(params, most=4), pytest.MonkeyPatch.context() as patch:
+                patch.setattr(ray_cluster, "_start", lambda *_: None)
+                patch.setattr(ray_cluster.ray, "shutdown", lambda: None)
+                yield params
+        finally:
+            running.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -262,16 +274,6 @@ def test_a_killed_run_leaves_nothing_that_looks_done_and_goes_on_with_what_is_mi
     assert [path.name for path in (tmp_path / "arrow").iterdir()] == ["mine"]
     kept = {name: (tmp_path / "arrow" / "mine" / name).stat().st_ino for name in done}
     assert kept == done
-
-
-@contextmanager
-def ray_folder() -> Iterator[Path]:
-    """A folder with a short name, for Ray's sockets; removed with what a killed Ray leaves in it."""
-    folder = Path(tempfile.mkdtemp(prefix="killed-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 def kill_when_one_is_done(raw: Path, folder: Path, temporary: Path) -> None:

@@ -1,0 +1,116 @@
+"""The real pipeline in a copy of the repository: Ctrl-C, kill -9, a second run beside the first."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.paths import ROOT
+
+SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2"}
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    "PYTHONPATH": ".",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The repository with a smaller training of the digits, downloaded and preprocessed by DVC."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    for name in ("models", "pipeline", "stages", "paper", ".dvc"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    text = (ROOT / "profiles" / "quick.yaml").read_text(encoding="utf-8")
+    for old, new in SMALLER.items():
+        assert old in text
+        text = text.replace(old, new, 1)
+    (folder / "params.yaml").write_text(text, encoding="utf-8")
+    config = folder / ".dvc" / "config"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("[core]", "[core]\n    no_scm = true"), encoding="utf-8"
+    )
+    assert run(folder, "dvc", "repro", "preprocess@digits").returncode == 0
+    return folder
+
+
+def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+def start(folder: Path, *command: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def said(folder: Path) -> int:
+    """Bytes that trainings have written into their logs."""
+    return sum(path.stat().st_size for path in folder.glob("runs/digits-0-*/log.txt"))
+
+
+def wait_for_training(folder: Path, before: int) -> None:
+    for _ in range(1200):
+        if said(folder) > before:
+            return
+        time.sleep(0.1)
+    pytest.fail("the training never began")
+
+
+def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: Path) -> None:
+    artifacts = copy / "artifacts" / "digits" / "0"
+
+    interrupted = start(copy, sys.executable, "-m", "stages.train", "digits-0")
+    wait_for_training(copy, 0)
+    interrupted.send_signal(signal.SIGINT)
+    output = interrupted.communicate(timeout=120)[0]
+    assert interrupted.returncode == 130
+    assert output.endswith("error: train@digits-0: interrupted; run it again to continue\n")
+    assert not artifacts.exists()
+
+    before, first = said(copy), start(copy, "dvc", "repro", "train@digits-0")
+    wait_for_training(copy, before)
+    beside = run(copy, "dvc", "repro", "train@digits-0")
+    assert beside.returncode != 0
+    assert "busy" in beside.stderr or "lock" in beside.stderr
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate(timeout=120)
+    assert not list(artifacts.glob("*"))
+
+    assert run(copy, "dvc", "repro", "train@digits-0").returncode == 0
+    resumed = (artifacts / "model.safetensors").read_bytes()
+    shutil.rmtree(copy / "runs")
+    shutil.rmtree(copy / "artifacts")
+    again = run(copy, "dvc", "repro", "--force", "--single-item", "train@digits-0")
+    assert again.returncode == 0
+    assert (artifacts / "model.safetensors").read_bytes() == resumed
+    assert "didn't change" in run(copy, "dvc", "repro", "train@digits-0").stdout
+
+
+def test_a_wrong_parameter_stops_before_anything_is_written(copy: Path) -> None:
+    params = copy / "params.yaml"
+    text = params.read_text(encoding="utf-8")
+    params.write_text(text.replace("leak: 0.8744", "leak: high", 1), encoding="utf-8")
+    try:
+        stopped = run(copy, sys.executable, "-m", "stages.train", "digits-0")
+    finally:
+        params.write_text(text, encoding="utf-8")
+    assert stopped.returncode == 1
+    assert f"error: train@digits-0: {params}: " in stopped.stderr
+    assert "experiments.digits.model.leak" in stopped.stderr
+    assert "Traceback" not in stopped.stderr
