@@ -95,11 +95,15 @@ def test_a_higher_threshold_gives_fewer_events(monkeypatch: pytest.MonkeyPatch) 
     assert counts == [2 * 64 * each for each in (8, 5, 2, 1, 0)]
 
 
-def test_a_pixel_is_silent_for_the_refractory_time(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("refractory_us", "times"), [(167, [166, 333, 500, 833]), (300, [166, 500, 833])])
+def test_a_pixel_is_silent_for_the_refractory_time(
+    monkeypatch: pytest.MonkeyPatch, refractory_us: int, times: list[int]
+) -> None:
+    """Of 166, 333, 500, 666 and 833 us: at the end of the refractory time it is ready, 1 us earlier it is not."""
     move(monkeypatch, (0, 0), (0, 16))
-    recording = simulate(WHITE, camera(refractory_us=300), index=0)
+    recording = simulate(WHITE, camera(refractory_us=refractory_us), index=0)
     pixel = (recording.x == BOTTOM) & (recording.y == TOP)
-    assert recording.t[pixel].tolist() == [166, 500, 833]  # 333 and 666 come 167 and 166 us after an event
+    assert recording.t[pixel].tolist() == times
 
 
 @pytest.mark.parametrize("refractory_us", [1, 500, 2500])

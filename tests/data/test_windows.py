@@ -43,10 +43,10 @@ def test_a_recording_without_events_has_no_windows() -> None:
 
 
 def test_a_recording_whose_time_runs_back_is_cut_where_it_first_reaches_the_end() -> None:
-    assert cut([0, 1500, 900, 2500, 100, 3000], 1) == {
+    assert cut([0, 1500, 100, 100, 100, 2500, 3000], 1) == {
         "000000-000001ms": [0],
-        "000001-000002ms": [1500, 900],
-        "000002-000003ms": [2500, 100],
+        "000001-000002ms": [1500, 100, 100, 100],
+        "000002-000003ms": [2500],
     }
 
 
