@@ -9,6 +9,8 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from pipeline.data.fetch import check_download
+from pipeline.data.preprocess import check_preprocess
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.params import load
@@ -89,6 +91,8 @@ def _set_seeds(content: Any, seeds: int) -> None:
 def check_params() -> None:
     """Says that params.yaml is as it should be. Raises InputError that names every wrong key."""
     params = load()
+    for name, dataset in params.datasets.items():
+        check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
     print(f"{PARAMS}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
 
 

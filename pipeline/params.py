@@ -46,11 +46,19 @@ class Params(Section):
                 raise ValueError(f"runs.{name}.dataset must be {experiment.dataset!r}, as in its experiment")
             if name != f"{run.experiment}-{run.seed}":
                 raise ValueError(f"runs.{name} must be named {run.experiment}-{run.seed}")
+        return self
+
+    @model_validator(mode="after")
+    def _experiments_match(self) -> "Params":
         for name, experiment in self.experiments.items():
             dataset = self.datasets.get(experiment.dataset)
             if dataset is None:
                 raise ValueError(f"experiments.{name}.dataset: there is no dataset {experiment.dataset!r}")
-            frames = dataset.preprocess.frames
+            frames, training = dataset.preprocess.frames, experiment.training
+            if frames is not None and (training.augmentation != "none" or training.pixel_mean):
+                raise ValueError(f"experiments.{name}.training: augmentation, pixel_mean and pixel_std are for images")
+            if frames is not None and experiment.model.encoding != "direct":
+                raise ValueError(f"experiments.{name}.model.encoding must be direct for event frames")
             if frames is not None and frames != experiment.model.time_steps:
                 raise ValueError(
                     f"experiments.{name}.model.time_steps is {experiment.model.time_steps}, "

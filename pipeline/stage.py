@@ -9,26 +9,34 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import RUNS
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+"""What a disk says when it is full, over quota or not ours to write."""
 
-def run(name: str, main: Callable[[], None]) -> None:
-    """Runs a stage and records it in runs/records/<name>.json; exits with 1 on an InputError, 130 on Ctrl-C."""
+
+def run(name: str, main: Callable[[], dict[str, Any] | None]) -> None:
+    """Runs a stage and records it in runs/records/<name>.json, with what `main` returns to add to the record.
+
+    Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C.
+    """
     began, start = datetime.now(UTC), time.perf_counter()
     try:
-        main()
+        added = main() or {}
     except InputError as error:
         _fail(name, str(error), 1)
     except KeyboardInterrupt:
         _fail(name, "interrupted; run it again to continue", 130)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in DISK:
             raise
-        _fail(name, f"{error.filename or 'the disk'}: no space left on the device; free some and run it again", 1)
-    _record(name, began, time.perf_counter() - start)
+        reason = (error.strerror or "refused").lower()
+        _fail(name, f"{error.filename or 'the disk'}: {reason}; mend that and run it again", 1)
+    _record(name, began, time.perf_counter() - start, added)
 
 
 def _fail(name: str, message: str, code: int) -> None:
@@ -36,7 +44,7 @@ def _fail(name: str, message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _record(name: str, began: datetime, seconds: float) -> None:
+def _record(name: str, began: datetime, seconds: float, added: dict[str, Any]) -> None:
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     record = {
         "stage": name,
@@ -47,6 +55,8 @@ def _record(name: str, began: datetime, seconds: float) -> None:
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
+        "note": "",
+        **added,
     }
     path = RUNS / "records" / f"{name}.json"
     write_whole(path, json.dumps(record, indent=2).encode() + b"\n")

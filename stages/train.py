@@ -1,6 +1,7 @@
 """Trains one run of params.yaml: python -m stages.train digits-0"""
 
 import argparse
+from typing import Any
 
 from pipeline import paths, stage
 from pipeline.data.params import load_cluster
@@ -9,7 +10,7 @@ from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 
 
-def main(name: str) -> None:
+def main(name: str) -> dict[str, Any]:
     """Trains the run, or goes on where it stopped, and writes its artifacts."""
     (run, experiment), cluster = load_run(name), load_cluster()
     job = Job(
@@ -21,11 +22,14 @@ def main(name: str) -> None:
         runs=paths.ROOT / cluster.storage,
         checkpoint_seconds=cluster.checkpoint_seconds,
     )
+    record: dict[str, Any] = {"note": "taken from the finished state in runs/, not trained again"}
     if finished(job) is None:
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
-        fit(job, cluster)
+        record = {"note": "trained", "peak_memory_bytes": fit(job, cluster).peak_memory_bytes}
+    print(f"{name}: {record['note']}")
     export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
+    return record
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import cli
 from pipeline.data.params import load_dataset
 from pipeline.errors import InputError
 from pipeline.params import load, load_run
@@ -66,3 +67,38 @@ def test_an_unknown_dataset_or_run_is_answered_with_those_that_exist() -> None:
         load_dataset("letters", PROFILES / "quick.yaml")
     with pytest.raises(InputError, match=r"runs\.letters-0 is missing; it has digits-0, digits-dvs-0"):
         load_run("letters-0", PROFILES / "quick.yaml")
+
+
+def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
+    path = changed(tmp_path, "      pixel_mean: []", "      augmentation: crop-flip\n      pixel_mean: []")
+    with pytest.raises(
+        InputError, match=r"digits-dvs\.training: augmentation, pixel_mean and pixel_std are for images"
+    ):
+        load(path)
+    path = changed(tmp_path, "      <<: *network\n", "      <<: *network\n      encoding: poisson\n")
+    with pytest.raises(InputError, match=r"digits-dvs\.model\.encoding must be direct"):
+        load(path)
+    for wrong in ("learning_rate: -0.3", "learning_rate: 0.0"):
+        with pytest.raises(InputError, match="expected learning_rate above 0"):
+            load(changed(tmp_path, "learning_rate: 0.3", wrong))
+    with pytest.raises(InputError, match="pixel_std must be above 0"):
+        load(changed(tmp_path, "pixel_std: [0.376]", "pixel_std: [0.0]"))
+    with pytest.raises(InputError, match="decay_after must lie in 1 to 100"):
+        load(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [0]"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{catalog: digits, source: null}", "{catalog: numbers, source: null}", r"catalog: there is no 'numbers'"),
+        ("{split: every-fifth-tests, shards: 2", "{split: paper, shards: 2", r"split 'paper': expected one of every"),
+        ("size: null", "size: 32", r"frames and size are for recordings"),
+    ],
+)
+def test_check_knows_the_datasets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
+) -> None:
+    path = changed(tmp_path, old, new)
+    monkeypatch.setattr(cli, "load", lambda: load(path))
+    with pytest.raises(InputError, match=message):
+        cli.check_params()

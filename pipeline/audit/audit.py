@@ -1,11 +1,12 @@
 """results/audit.json: every claim with its verdict. Nothing in it varies from run to run on one kind of machine."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from pipeline.audit.claims import Claim, Deviation, Judgement, NotChecked, judge, read_claims
 from pipeline.audit.record import Record, read_record
+from pipeline.errors import InputError
 from pipeline.files import write_whole
 
 
@@ -47,11 +48,11 @@ def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -
     Raises InputError.
     """
     registry = read_claims(claims)
-    records = {path: read_record(path) for path in sorted([*results.glob("*/*.json"), *current])}
-    judged = [
-        judge(claim, [record for record in records.values() if record.experiment == claim.experiment])
-        for claim in registry.claims
-    ]
+    records = {path: read_record(path) for path in sorted({*results.glob("*/*.json"), *current})}
+    for path, record in records.items():
+        if path != results / record.experiment / f"{record.seed}.json":
+            raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
+    judged = [_judge(claim, records, current) for claim in registry.claims]
     return Audit(
         profile=profile,
         claims=registry.claims,
@@ -61,3 +62,11 @@ def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -
         records=[records[path] for path in current],
         recorded=[record for path, record in records.items() if path not in current],
     )
+
+
+def _judge(claim: Claim, records: dict[Path, Record], current: list[Path]) -> Judgement:
+    """The verdict from this run's records; where it has none, from recorded ones."""
+    about = {path: record for path, record in records.items() if record.experiment == claim.experiment}
+    own = {path: record for path, record in about.items() if path in current}
+    judgement = judge(claim, list((own or about).values()))
+    return replace(judgement, recorded=bool(about) and not own)

@@ -85,6 +85,8 @@ class Judgement:
     low: float | None
     """95 % interval for the choice of test samples."""
     high: float | None
+    recorded: bool = False
+    """True if a record of another run stands behind it."""
 
 
 def read_claims(path: Path) -> Registry:
@@ -130,7 +132,7 @@ def _place(value: float, tolerance: float, low: float, high: float) -> tuple[Ver
         return "REPRODUCED", f"the whole interval lies within {start:.2f} to {end:.2f} %"
     return (
         "UNDERPOWERED",
-        f"the interval crosses an end of {start:.2f} to {end:.2f} %: more samples or seeds are needed",
+        f"the interval crosses an end of {start:.2f} to {end:.2f} %: more test samples are needed",
     )
 
 

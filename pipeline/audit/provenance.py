@@ -43,13 +43,13 @@ def commit(root: Path) -> Commit:
     return Commit(name=name and name.strip(), changed=[line[3:] for line in changed.splitlines()])
 
 
-def reproduction(root: Path, stage_left_out: str) -> Reproduction:
-    """Whether this run's outputs have the committed digests. `stage_left_out` is the one that asks."""
+def reproduction(root: Path, stages: set[str]) -> Reproduction:
+    """Whether the outputs of these stages have the committed digests."""
     committed, lock = _git(root, "show", "HEAD:dvc.lock"), root / "dvc.lock"
     if committed is None or not lock.exists():
         missing = "no committed dvc.lock" if lock.exists() else "no dvc.lock"
         return Reproduction(same=[], different=[], reason=f"{missing} to compare with")
-    before, now = _outputs(committed, stage_left_out), _outputs(lock.read_text(encoding="utf-8"), stage_left_out)
+    before, now = _outputs(committed, stages), _outputs(lock.read_text(encoding="utf-8"), stages)
     both = sorted(before.keys() & now.keys())
     return Reproduction(
         same=[path for path in both if before[path] == now[path]],
@@ -58,14 +58,11 @@ def reproduction(root: Path, stage_left_out: str) -> Reproduction:
     )
 
 
-def _outputs(lock: str, stage_left_out: str) -> dict[str, str]:
-    """Digest of each output of a dvc.lock."""
-    stages: dict[str, Any] = (YAML(typ="safe").load(lock) or {}).get("stages", {})
+def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
+    """Digest of each output of these stages in a dvc.lock, which also keeps stages of other profiles."""
+    locked: dict[str, Any] = (YAML(typ="safe").load(lock) or {}).get("stages", {})
     return {
-        out["path"]: out["md5"]
-        for name, stage in stages.items()
-        if name != stage_left_out
-        for out in stage.get("outs", [])
+        out["path"]: out["md5"] for name, stage in locked.items() if name in stages for out in stage.get("outs", [])
     }
 
 
@@ -74,9 +71,10 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def stage_records(runs: Path) -> list[dict[str, Any]]:
-    """What varied from run to run, a record a stage, in the order in which they began."""
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in (runs / "records").glob("*.json")]
+def stage_records(runs: Path, stages: set[str]) -> list[dict[str, Any]]:
+    """What varied from run to run, a record for each of these stages, in the order in which they began."""
+    paths = [runs / "records" / f"{name}.json" for name in stages]
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
     return sorted(records, key=lambda record: str(record["began"]))
 
 

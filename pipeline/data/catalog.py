@@ -42,7 +42,7 @@ class Entry:
     counts: dict[str, int] | None
     """Samples in each folder (recordings) or split (images) as published."""
     splits: tuple[str, ...]
-    """Split rules that preprocess accepts; "folders": train and test are folders that params.yaml names."""
+    """Split rules that preprocess accepts by name; the user's own recordings can also be split by folders."""
     official: tuple[str, str] | None
     """Folders that train and test under the rule "official"; None where the decoder knows."""
     licence: str
@@ -309,7 +309,7 @@ CATALOG: dict[str, Entry] = {
         classes=None,
         class_from="folder",
         counts=None,
-        splits=("every-fifth-tests", "folders"),
+        splits=("every-fifth-tests",),
         official=None,
         licence="the user's",
         citation="the user's",

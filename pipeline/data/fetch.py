@@ -43,7 +43,7 @@ class Source:
 
 def fetch(dataset: str, download: DownloadParams, into: Path) -> Source:
     """Fills the folder `into` with a dataset, checks it, writes SOURCE.json and returns it. Raises InputError."""
-    entry = _entry(dataset, download)
+    entry = check_download(dataset, download)
     if entry.origin == "embedded":
         _embed(into, download)
     elif entry.origin == "user":
@@ -67,7 +67,7 @@ def read_source(raw: Path) -> Source:
         raise InputError(f"{path}: not as the stage `download` writes it ({error}); run that stage again") from None
 
 
-def _entry(dataset: str, download: DownloadParams) -> Entry:
+def check_download(dataset: str, download: DownloadParams) -> Entry:
     """The catalog's entry of a dataset whose parameters fit together. Raises InputError."""
     key = f"datasets.{dataset}.download"
     entry = CATALOG.get(download.catalog)

@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.data import archives
 from pipeline.data.catalog import CATALOG, Entry
 from pipeline.data.fetch import SOURCE_FILE, Source, read_source
-from pipeline.data.frames import RULE
+from pipeline.data.frames import RULE, scale
 from pipeline.data.images import read_images
 from pipeline.data.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.data.shards import Part, Summary, make_shards, read_summary
@@ -31,7 +31,7 @@ def preprocess(
     """
     source = read_source(raw)
     entry = CATALOG[source.catalog]
-    _check(dataset, entry, params)
+    check_preprocess(dataset, entry, params)
     folder = work / f"{dataset}-{_identity(raw, params)}"
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
@@ -44,13 +44,13 @@ def preprocess(
         for manifest in manifests:
             for index in range(manifest.shards):
                 name = shard_name(manifest.split, index, manifest.shards)
-                (folder / name).rename(temporary / name)
+                shutil.move(folder / name, temporary / name)
             write_manifest(manifest, temporary)
     shutil.rmtree(folder)
     return manifests
 
 
-def _check(dataset: str, entry: Entry, params: PreprocessParams) -> None:
+def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> None:
     """What fits together in the parameters. Raises InputError."""
     where, framing = f"datasets.{dataset}.preprocess", (params.frames, params.size)
     if entry.kind == "images" and framing != (None, None):
@@ -59,6 +59,11 @@ def _check(dataset: str, entry: Entry, params: PreprocessParams) -> None:
         )
     if entry.kind == "recordings" and None in framing:
         raise InputError(f"{where}: {entry.title} holds recordings, so frames and size must be numbers")
+    if isinstance(params.split, FolderSplit):
+        if entry.origin != "user" or entry.kind != "recordings":
+            raise InputError(f"{where}.split: only the user's own recordings are split by folders named here")
+    elif params.split not in entry.splits:
+        raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
     if params.window is not None and entry.origin != "user":
         raise InputError(f"{where}.window: only the user's own recordings are cut; set it to null")
 
@@ -179,7 +184,7 @@ def _manifest(
         split=split,
         split_rule=_rule_name(params.split),
         framing_rule=None if params.frames is None else RULE,
-        scale=1 / 255 if params.size is None else (params.size / total.sensor_size) ** 2,
+        scale=1 / 255 if params.size is None else scale(total.sensor_size, params.size),
         classes=list(classes),
         sample_shape=total.sample_shape,
         shards=shards,

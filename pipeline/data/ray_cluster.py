@@ -51,7 +51,7 @@ def connect(cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each:
 def _start(cluster: ClusterParams, folder: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     if cluster.address == "local":
-        ray.init(address="local", include_dashboard=False, _temp_dir=folder, **quiet)
+        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=folder, **quiet)
         return
     try:
         host, colon, port = cluster.address.rpartition(":")

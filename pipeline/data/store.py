@@ -167,12 +167,14 @@ class Store:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; `dvc repro preprocess` makes it") from None
-    if content.get("version") != VERSION:
-        raise InputError(f"{path}: version {content.get('version')}, expected {VERSION}; preprocess the dataset again")
-    return Manifest(**content)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: damaged or of another version ({error}); preprocess the dataset again") from None
+    if manifest.version != VERSION:
+        raise InputError(f"{path}: version {manifest.version}, expected {VERSION}; preprocess the dataset again")
+    return manifest
 
 
 def _read_batches(path: Path) -> Iterator[pa.RecordBatch]:

@@ -1,7 +1,6 @@
 """The report: one self-contained page, and the same as Markdown."""
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +19,6 @@ from pipeline.report import figures
 from pipeline.report.pictures import Example, examples
 
 TEMPLATES = Path(__file__).parent / "templates"
-REPORT_STAGE = "report"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +49,7 @@ class Page:
 
 def make_page(audit: Audit, root: Path, artifacts: Callable[[str, int], Path], runs: Path) -> Page:
     """Gathers what the report shows; `artifacts` gives the folder of an experiment and seed."""
+    stages = stages_of(audit.records)
     specs = {"claims": figures.claims_chart(audit)}
     shown = []
     for index, record in enumerate(audit.records):
@@ -71,11 +70,19 @@ def make_page(audit: Audit, root: Path, artifacts: Callable[[str, int], Path], r
         runs=shown,
         specs=specs,
         commit=provenance.commit(root),
-        reproduction=provenance.reproduction(root, REPORT_STAGE),
+        reproduction=provenance.reproduction(root, stages),
         versions=provenance.versions(),
-        stages=provenance.stage_records(runs),
+        stages=provenance.stage_records(runs, stages),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def stages_of(records: list[Record]) -> set[str]:
+    """Names of the DVC stages that these records came from."""
+    data = {f"{stage}@{record.dataset['name']}" for record in records for stage in ("download", "preprocess")}
+    return data | {
+        f"{stage}@{record.experiment}-{record.seed}" for record in records for stage in ("train", "evaluate")
+    }
 
 
 def write_page(page: Page, folder: Path) -> None:
@@ -85,7 +92,6 @@ def write_page(page: Page, folder: Path) -> None:
     script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
     text = html.render(
         page=page,
-        cpus=os.cpu_count(),
         style=style,
         vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg] # its stub knows no default
         specs=json.dumps(page.specs).replace("</", "<\\/"),  # cannot end the element that it stands in

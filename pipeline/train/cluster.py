@@ -1,5 +1,6 @@
 """Training on Ray: the only file that imports ray.train."""
 
+import resource
 import shutil
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 import ray.train
 import ray.train.torch
 import torch.distributed
-from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from pipeline.data.params import ClusterParams
@@ -30,21 +31,24 @@ FAILURES = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a worker brings back: an error that is the user's to mend, or none."""
+    """What the first worker brings back."""
 
     error: str | None
+    """The user's to mend."""
+    peak_memory_bytes: int
 
 
-def fit(job: Job, cluster: ClusterParams) -> None:
+def fit(job: Job, cluster: ClusterParams) -> Outcome:
     """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
     most, threads = job.training.shards, job.training.threads
     with (
         connect(cluster, most=most, cpus_each=threads, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        outcome = run_trainer(job, cluster, workers)
-    if outcome.error:
-        raise InputError(outcome.error)
+        ended = run_trainer(job, cluster, workers)
+    if ended.error:
+        raise InputError(ended.error)
+    return ended
 
 
 def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
@@ -66,13 +70,18 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
         run_config=RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=FAILURES)),
     )
     try:
-        outcome = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
+        ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
+    except TrainingFailedError as error:
+        raise InputError(
+            f"{job.name}: workers died more than {FAILURES} times, last: {str(error).strip().splitlines()[-1]}; "
+            f"what was done until the last checkpoint is kept, see {job.log()}"
+        ) from None
     except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
         raise KeyboardInterrupt from None
     finally:
         shutil.rmtree(storage / name, ignore_errors=True)
-    assert isinstance(outcome, Outcome)
-    return outcome
+    assert isinstance(ended, Outcome)
+    return ended
 
 
 def work(config: dict[str, Job]) -> Outcome:
@@ -90,9 +99,14 @@ def work(config: dict[str, Job]) -> Outcome:
     note(job.platforms(), device)
     try:
         train(job, workers, device, say)
-    except InputError as error:
-        return Outcome(error=str(error))  # the same on every worker, and no reason to try again
-    return Outcome(error=None)
+    except (InputError, OSError) as error:
+        return outcome(str(error))  # no reason to try again
+    return outcome(None)
+
+
+def outcome(error: str | None) -> Outcome:
+    """How this worker ended."""
+    return Outcome(error=error, peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 @contextmanager

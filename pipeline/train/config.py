@@ -42,14 +42,25 @@ class TrainingConfig:
     """Also score the test set after each epoch, by the authors' protocol, for the record only."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "shards", "threads"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        _check_numbers(self)
         if self.batch_size < self.shards:
             raise ValueError(f"batch_size {self.batch_size} is smaller than the number of shards, {self.shards}")
+        if any(not 0 < percent <= 100 for percent in self.decay_after):
+            raise ValueError(f"decay_after must lie in 1 to 100 percent, not {list(self.decay_after)}")
+        if any(deviation <= 0 for deviation in self.pixel_std):
+            raise ValueError(f"pixel_std must be above 0, not {list(self.pixel_std)}")
         if not 0 <= self.validation_percent <= 50:
             raise ValueError(f"validation_percent must lie in 0 to 50, not {self.validation_percent}")
         if self.selection == "best-validation" and self.validation_percent == 0:
             raise ValueError("selection best-validation needs validation_percent above 0")
         if len(self.pixel_mean) != len(self.pixel_std):
             raise ValueError("pixel_mean and pixel_std must have one value a channel each")
+
+
+def _check_numbers(config: TrainingConfig) -> None:
+    """Raises ValueError for a number outside of its range."""
+    for name in ("epochs", "batch_size", "shards", "threads"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if config.learning_rate <= 0 or config.weight_decay < 0 or not 0 <= config.momentum < 1:
+        raise ValueError("expected learning_rate above 0, weight_decay of 0 or more, momentum in [0, 1)")

@@ -34,7 +34,7 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
         "network": asdict(job.network),
         "training": asdict(job.training),
         "data_digest": job.train_store().digest,
-        "identity": job.identity(),
+        "identity": job.identity,
         "platforms": sorted(set(job.platforms().read_text(encoding="utf-8").splitlines())),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
     }

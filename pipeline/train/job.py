@@ -1,7 +1,9 @@
 """One training as plain frozen values: what a worker is sent."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 from models.config import NetworkConfig
 from models.sresnet import SResNet
@@ -28,12 +30,18 @@ class Job:
     def train_store(self) -> Store:
         return Store(self.data, "train")
 
+    @cached_property
     def identity(self) -> str:
-        return run_identity(self.network, self.training, self.seed, self.train_store().digest)
+        """Computed once and sent with the job: code that is edited meanwhile must not change the name of a training."""
+        splits: tuple[Literal["train", "test"], ...] = (
+            ("train", "test") if self.training.test_each_epoch else ("train",)
+        )
+        digests = tuple(Store(self.data, split).digest for split in splits)
+        return run_identity(self.network, self.training, self.seed, digests)
 
     def checkpoint(self) -> Path:
         """The state of this training, in a folder named by all that can change its result."""
-        return self.runs / f"{self.name}-{self.identity()}" / "checkpoint.pt"
+        return self.runs / f"{self.name}-{self.identity}" / "checkpoint.pt"
 
     def log(self) -> Path:
         """The progress lines of this training."""

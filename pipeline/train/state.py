@@ -34,8 +34,9 @@ class State:
 
 def save(state: State, path: Path) -> None:
     """Writes the state in one step: a reader, or a run after a crash, finds the old one or the new one."""
-    with whole(path) as temporary:
-        torch.save(asdict(state), temporary)
+    # Through a file of Python's: torch's own writer does not say that the disk is full.
+    with whole(path) as temporary, temporary.open("wb") as file:
+        torch.save(asdict(state), file)
 
 
 def load(path: Path) -> State | None:

@@ -9,6 +9,7 @@ from torch.optim import SGD
 
 from models.sresnet import SResNet
 from pipeline.data.store import Store
+from pipeline.errors import InputError
 from pipeline.train.job import Job
 from pipeline.train.reduce import Workers
 from pipeline.train.sampler import hold_out
@@ -37,9 +38,23 @@ class Training:
 
 
 def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Training:
-    """The training as `state` left it; an empty state gives fresh weights, drawn from the seed."""
+    """The training as `state` left it; an empty state gives fresh weights, drawn from the seed.
+
+    Raises InputError for parameters that do not fit the data.
+    """
     store = job.train_store()
     samples, validation = hold_out(store.labels, job.training.validation_percent)
+    if job.training.selection == "best-validation" and not len(validation):
+        raise InputError(
+            f"{job.name}: training.validation_percent {job.training.validation_percent} holds out no sample of any "
+            "class, and selection best-validation needs some; raise it, or select the last epoch"
+        )
+    channels = store.sample_shape[-3]
+    if job.training.pixel_mean and len(job.training.pixel_mean) != channels:
+        raise InputError(
+            f"{job.name}: training.pixel_mean and pixel_std have {len(job.training.pixel_mean)} values, "
+            f"but {store.title} has {channels} channel(s)"
+        )
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
     model.to(device)

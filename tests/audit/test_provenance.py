@@ -32,28 +32,29 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_the_same_digests_hold(checkout: Path) -> None:
-    found = reproduction(checkout, "report")
+    found = reproduction(checkout, {"train@a"})
     assert (found.held, found.same, found.different) == (True, ["model"], [])
     assert commit(checkout).changed == []
 
 
 def test_another_digest_does_not_hold(checkout: Path) -> None:
     (checkout / "dvc.lock").write_text(LOCK.replace("MODEL", "OTHER"))
-    found = reproduction(checkout, "report")
+    found = reproduction(checkout, {"train@a"})
     assert (found.held, found.different) == (False, ["model"])
     assert commit(checkout).changed == ["dvc.lock"]
 
 
-def test_the_stage_that_asks_is_left_out(checkout: Path) -> None:
+def test_stages_of_another_profile_are_left_out(checkout: Path) -> None:
     (checkout / "dvc.lock").write_text(LOCK.replace("AUDIT", "OTHER"))
-    assert reproduction(checkout, "report").held
+    assert reproduction(checkout, {"train@a"}).held
+    assert reproduction(checkout, {"train@b"}).reason == "the committed dvc.lock is of another profile"
 
 
 def test_another_profile_and_no_git_are_said(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (checkout / "dvc.lock").write_text(LOCK.replace("path: model", "path: other"))
-    assert reproduction(checkout, "report").reason == "the committed dvc.lock is of another profile"
+    assert reproduction(checkout, {"train@a"}).reason == "the committed dvc.lock is of another profile"
     outside = tmp_path_factory.mktemp("outside")
-    assert reproduction(outside, "report").reason == "no dvc.lock to compare with"
+    assert reproduction(outside, {"train@a"}).reason == "no dvc.lock to compare with"
     assert commit(outside).name is None
 
 
@@ -61,4 +62,4 @@ def test_records_stand_in_the_order_of_their_beginning(tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     for name, began in (("b", "2026-01-01T00:00:02"), ("a", "2026-01-01T00:00:09")):
         (tmp_path / "records" / f"{name}.json").write_text(f'{{"stage": "{name}", "began": "{began}"}}')
-    assert [record["stage"] for record in stage_records(tmp_path)] == ["b", "a"]
+    assert [record["stage"] for record in stage_records(tmp_path, {"a", "b", "c"})] == ["b", "a"]

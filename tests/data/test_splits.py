@@ -113,5 +113,5 @@ def test_a_numbered_file_is_the_class_of_its_number() -> None:
 
 
 def test_an_unknown_rule_lists_those_of_the_dataset() -> None:
-    with pytest.raises(InputError, match=r"preprocess\.split 'paper': expected one of every-fifth-tests, folders"):
+    with pytest.raises(InputError, match=r"preprocess\.split 'paper': expected one of every-fifth-tests"):
         split_recordings(["a/1.bin"], "paper", MINE)

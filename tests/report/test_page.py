@@ -28,7 +28,7 @@ def root(tmp_path: Path) -> Path:
     (tmp_path / "runs" / "records").mkdir(parents=True)
     (tmp_path / "runs" / "records" / "train@tiny-0.json").write_text(
         '{"stage": "train@tiny-0", "began": "2026-01-02T03:04:05+00:00", "seconds": 125, "peak_memory_bytes": 2000000,'
-        '"host": "h", "platform": "p", "cpus": 2, "python": "3.11.7"}'
+        '"host": "h", "platform": "p", "cpus": 2, "python": "3.11.7", "note": "trained"}'
     )
     return tmp_path
 

@@ -30,7 +30,7 @@ def fill_the_disk() -> None:
 FAILURES = [
     (refuse, 1, "error: train@x: params.yaml: datasets.digits is missing\n"),
     (interrupt, 130, "error: train@x: interrupted; run it again to continue\n"),
-    (fill_the_disk, 1, "error: train@x: the disk: no space left on the device; free some and run it again\n"),
+    (fill_the_disk, 1, "error: train@x: the disk: no space left on device; mend that and run it again\n"),
 ]
 
 
@@ -48,12 +48,13 @@ def test_a_failure_is_one_line_and_no_record(
 
 def test_our_own_mistakes_keep_their_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
-        stage.run("train@x", lambda: print(1 // 0))
+        stage.run("train@x", lambda: {"note": 1 // 0})
 
 
 def test_a_finished_stage_is_recorded(tmp_path: Path) -> None:
-    stage.run("train@x", lambda: None)
+    stage.run("train@x", lambda: {"note": "trained"})
     record = json.loads((tmp_path / "records" / "train@x.json").read_text(encoding="utf-8"))
     assert record["stage"] == "train@x"
     assert record["peak_memory_bytes"] > 1e6
     assert record["seconds"] >= 0
+    assert record["note"] == "trained"

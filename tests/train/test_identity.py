@@ -9,14 +9,14 @@ from tests.train.tiny import NETWORK, TRAINING
 
 def test_everything_that_changes_a_result_changes_the_name() -> None:
     names = {
-        run_identity(NETWORK, TRAINING, 0, "data"),
-        run_identity(replace(NETWORK, leak=0.9), TRAINING, 0, "data"),
-        run_identity(NETWORK, replace(TRAINING, epochs=3), 0, "data"),
-        run_identity(NETWORK, TRAINING, 1, "data"),
-        run_identity(NETWORK, TRAINING, 0, "other data"),
+        run_identity(NETWORK, TRAINING, 0, ("data",)),
+        run_identity(replace(NETWORK, leak=0.9), TRAINING, 0, ("data",)),
+        run_identity(NETWORK, replace(TRAINING, epochs=3), 0, ("data",)),
+        run_identity(NETWORK, TRAINING, 1, ("data",)),
+        run_identity(NETWORK, TRAINING, 0, ("other data",)),
     }
     assert len(names) == 5
-    assert run_identity(NETWORK, TRAINING, 0, "data") in names
+    assert run_identity(NETWORK, TRAINING, 0, ("data",)) in names
 
 
 def test_code_counts_and_comments_do_not(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A state is read as it was written, and a crash while writing leaves the old one."""
 
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -34,8 +35,8 @@ def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch:
     path = tmp_path / "checkpoint.pt"
     save(State(epoch=1), path)
 
-    def crash(content: object, target: Path) -> None:
-        target.write_bytes(b"half")
+    def crash(content: object, target: BinaryIO) -> None:
+        target.write(b"half")
         raise OSError("no space left")
 
     monkeypatch.setattr(state.torch, "save", crash)
