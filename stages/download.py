@@ -4,6 +4,7 @@ import argparse
 
 from pipeline import paths
 from pipeline.data.archives import whole_folder
+from pipeline.data.catalog import CATALOG
 from pipeline.data.fetch import fetch
 from pipeline.data.params import load_dataset
 from pipeline.stage import run
@@ -14,7 +15,9 @@ def download(dataset: str) -> None:
     params = load_dataset(dataset)
     with whole_folder(paths.raw(dataset)) as folder:
         source = fetch(dataset, params.download, folder)
+    entry = CATALOG[source.catalog]
     print(f"{dataset}: {source.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
+    print(f"{dataset}: licence: {entry.licence}; source: {entry.citation}")
 
 
 def main() -> None:

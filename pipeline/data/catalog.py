@@ -33,8 +33,6 @@ class Entry:
     """Suffixes of the members that hold samples; empty where the decoder reads the archive itself."""
     orientation: Literal["cifar10-dvs"] | None
     """Rule of recordings.orient; None: x, y and polarity as the files have them."""
-    sensor: tuple[int, int] | None
-    """Height and width of the sensor (pixels); None where the recordings say it."""
     classes: tuple[str, ...] | None
     """In the order of the labels; None where the data says them."""
     class_from: Literal["folder", "file name"] | None
@@ -85,7 +83,6 @@ CATALOG: dict[str, Entry] = {
         decoder="digits",
         suffixes=(),
         orientation=None,
-        sensor=None,
         classes=DIGITS,
         class_from=None,
         counts=None,
@@ -103,7 +100,6 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat",),
         orientation=None,
-        sensor=(128, 128),
         classes=DIGITS,
         class_from="folder",
         counts=None,
@@ -127,7 +123,6 @@ CATALOG: dict[str, Entry] = {
         decoder="cifar10",
         suffixes=(),
         orientation=None,
-        sensor=None,
         classes=CIFAR10_CLASSES,
         class_from=None,
         counts={"train": 50_000, "test": 10_000},
@@ -151,7 +146,6 @@ CATALOG: dict[str, Entry] = {
         decoder="cifar100",
         suffixes=(),
         orientation=None,
-        sensor=None,
         classes=None,
         class_from=None,
         counts={"train": 50_000, "test": 10_000},
@@ -180,7 +174,6 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat",),
         orientation="cifar10-dvs",
-        sensor=(128, 128),
         classes=CIFAR10_CLASSES,
         class_from="folder",
         counts=dict.fromkeys(CIFAR10_CLASSES, 1000),
@@ -198,7 +191,6 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat4",),
         orientation=None,
-        sensor=(128, 128),
         classes=CIFAR10_CLASSES,
         class_from="folder",
         counts=dict.fromkeys(CIFAR10_CLASSES, 1000),
@@ -227,7 +219,6 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".bin",),
         orientation=None,
-        sensor=(34, 34),
         classes=DIGITS,
         class_from="folder",
         counts={"Train": 60_000, "Test": 10_000},
@@ -257,7 +248,6 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".npy",),
         orientation=None,
-        sensor=(128, 128),
         classes=(
             "hand clapping",
             "right hand wave",
@@ -287,7 +277,6 @@ CATALOG: dict[str, Entry] = {
         decoder="parquet",
         suffixes=(".parquet",),
         orientation=None,
-        sensor=None,
         classes=None,
         class_from=None,
         counts=None,
@@ -305,7 +294,6 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat", ".aedat4", ".bin", ".npy"),
         orientation=None,
-        sensor=None,
         classes=None,
         class_from="folder",
         counts=None,

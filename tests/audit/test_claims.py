@@ -1,5 +1,6 @@
 """Each verdict, from evidence that just allows it and from evidence that just does not."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,17 @@ def test_a_claim_is_about_accuracy_or_about_weights(tmp_path: Path) -> None:
     path.write_text(text.replace("origin: paper", "origin: rumour", 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"claims\.0\.origin"):
         read_claims(path)
+
+
+def test_the_quick_profile_is_what_this_repositorys_claims_are_about() -> None:
+    own = [claim for claim in read_claims(CLAIMS).claims if claim.origin == "repository"]
+    assert len(own) == 4
+    params = load(PROFILES / "quick.yaml")
+    for claim in own:
+        experiment = params.experiments[claim.experiment]
+        for part, had in (("network", asdict(experiment.model)), ("training", asdict(experiment.training))):
+            left_out = had.keys() - claim.requires[part].keys()
+            assert left_out <= {"test_each_epoch"}, f"{claim.id} leaves {left_out} open"
+            for key, value in claim.requires[part].items():
+                found = had[key]
+                assert (list(found) if isinstance(found, tuple) else found) == value, f"{claim.id}: {part}.{key}"
