@@ -1,9 +1,9 @@
-# Needs python3 (3.11.4 or newer), git, make and a package index. Everything is installed into .venv.
+# Needs python3 (3.11 or newer), git, make and a package index. Everything is installed into .venv.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
 UV := 0.13.9
-LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3.11.4 --generate-hashes \
+LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --quiet
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
@@ -12,7 +12,7 @@ help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11, 4) and f"error: $(PYTHON) is {v}; 3.11.4 or newer is needed: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: $(PYTHON) is {v}; 3.11 or newer is needed: make PYTHON=python3.12")'
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet uv==$(UV); }
 	uv pip sync --python .venv/bin/python --require-hashes requirements.lock
 	uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
