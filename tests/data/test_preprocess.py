@@ -113,7 +113,9 @@ def cluster() -> Iterator[ClusterParams]:
     """A running Ray cluster of four CPUs, however many this machine has; joined once, so that workers start once."""
     from ray.cluster_utils import Cluster  # after ray_cluster, which sets Ray up
 
-    with ray_folder() as folder:
+    with ray_folder() as folder, pytest.MonkeyPatch.context() as surroundings:
+        surroundings.setenv("RAY_TMPDIR", str(folder))  # there Ray notes the newest cluster's address
+        (folder / "ray").mkdir()
         head = {"num_cpus": 4, "include_dashboard": False, "temp_dir": str(folder)}
         running = Cluster(initialize_head=True, head_node_args=head)
         params = LOCAL.model_copy(update={"address": running.address})
@@ -387,7 +389,7 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
         ("recordings", {"frames": None}, "so frames and size must be numbers"),
         ("recordings", {"size": None}, "so frames and size must be numbers"),
         ("recordings", {"size": 60}, "need a square sensor of a multiple of that; set preprocess.size"),
-        ("recordings", {"split": "paper"}, "preprocess.split 'paper': expected one of every-fifth-tests, folders"),
+        ("recordings", {"split": "paper"}, "preprocess.split 'paper': expected one of every-fifth-tests"),
         (
             "recordings",
             {"split": FolderSplit(train="cup", test="jug")},
