@@ -34,7 +34,7 @@ def main(name: str) -> None:
     record = make_record(folder, config, Store(data, "train").manifest, store.manifest, predictions, seen)
     record.write(paths.result(run.experiment, run.seed))
     write_tables(record, predictions, folder)
-    write_examples(store, predictions, folder / "examples.npz")
+    write_examples(store, predictions, folder / "examples.parquet")
     test = record.test
     print(
         f"{name}: {test['correct']} of {test['samples']} test samples of {record.dataset['title']} correct: "

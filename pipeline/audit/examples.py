@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.audit.predictions import Predictions
 from pipeline.data.store import Store
@@ -12,13 +14,18 @@ EXAMPLES = 4
 
 
 def write_examples(store: Store, predictions: Predictions, path: Path) -> None:
-    """Writes the first test sample of each of the first classes: pixels as stored, id, label and prediction."""
+    """Writes the first test sample of each of the first classes: pixels as stored, id, label and prediction.
+
+    As Parquet and not as .npz, whose bytes depend on the zlib that Python was built with.
+    """
     places = [int(np.flatnonzero(store.labels == label)[0]) for label in np.unique(store.labels)[:EXAMPLES]]
-    with whole(path) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file,
-            pixels=store.read(np.array(places)),
-            id=np.array([store.ids[i] for i in places]),
-            label=store.labels[places],
-            predicted=predictions.voltage[places, -1].argmax(1),
-        )
+    table = pa.table(
+        {
+            "pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(store.read(np.array(places))),
+            "id": [store.ids[i] for i in places],
+            "label": store.labels[places],
+            "predicted": predictions.voltage[places, -1].argmax(1),
+        }
+    )
+    with whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")

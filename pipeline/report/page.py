@@ -62,7 +62,7 @@ def make_page(audit: Audit, root: Path, artifacts: Callable[[str, int], Path], r
         }
         ids = {what: f"{what}-{index}" for what in charts}
         specs |= {ids[what]: spec for what, spec in charts.items()}
-        pictures = examples(folder / "examples.npz", record.dataset["classes"])
+        pictures = examples(folder / "examples.parquet", record.dataset["classes"])
         shown.append(Run(record=record, examples=pictures, charts=ids))
     return Page(
         audit=audit,

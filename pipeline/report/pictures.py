@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 from PIL import Image
 
 GAP = 2  # pixels between frames
@@ -29,15 +30,15 @@ class Example:
 
 
 def examples(path: Path, classes: list[str]) -> list[Example]:
-    """The samples of an examples.npz."""
-    with np.load(path) as file:
-        stored = {name: file[name] for name in ("pixels", "id", "label", "predicted")}
+    """The samples of an examples.parquet."""
+    table = pq.read_table(path)
+    stored = {name: table[name].to_pylist() for name in ("id", "label", "predicted")}
     made = []
-    for i, pixels in enumerate(stored["pixels"]):
+    for i, pixels in enumerate(table["pixels"].combine_chunks().to_numpy_ndarray()):
         picture, frames = (strip(pixels), min(MOST, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)
         label, predicted = classes[stored["label"][i]], classes[stored["predicted"][i]]
         address = _address(picture)
-        made.append(Example(id=str(stored["id"][i]), label=label, predicted=predicted, address=address, frames=frames))
+        made.append(Example(id=stored["id"][i], label=label, predicted=predicted, address=address, frames=frames))
     return made
 
 

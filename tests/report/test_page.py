@@ -11,6 +11,7 @@ from pipeline.audit.audit import Audit, make_audit
 from pipeline.paths import CLAIMS
 from pipeline.report.page import duration, make_page, write_page
 from tests.audit.made import RECORD, record
+from tests.report.made import write_pictures
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def root(tmp_path: Path) -> Path:
     folder.mkdir(parents=True)
     (folder / "history.csv").write_text("epoch,train_accuracy,validation_accuracy\n1,50,\n2,70,\n")
     pixels = np.random.default_rng(0).integers(0, 4, (2, 5, 2, 8, 8), dtype=np.uint8)
-    np.savez(folder / "examples.npz", pixels=pixels, id=["x", "y"], label=[0, 1], predicted=[0, 2])
+    write_pictures(folder / "examples.parquet", pixels, ["x", "y"], [0, 1], [0, 2])
     (tmp_path / "runs" / "records").mkdir(parents=True)
     (tmp_path / "runs" / "records" / "train@tiny-0.json").write_text(
         '{"stage": "train@tiny-0", "began": "2026-01-02T03:04:05+00:00", "seconds": 125, "peak_memory_bytes": 2000000,'

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.report.pictures import GAP, OFF, ON, examples, image, strip
+from tests.report.made import write_pictures
 
 
 def test_colour_and_opacity_by_hand() -> None:
@@ -44,8 +45,8 @@ def test_grey_and_colour_images() -> None:
 
 def test_examples_are_pictures_with_their_names(tmp_path: Path) -> None:
     pixels = np.ones((1, 1, 8, 8), dtype=np.uint8)
-    np.savez(tmp_path / "e.npz", pixels=pixels, id=["1/0007"], label=[1], predicted=[0])
-    (example,) = examples(tmp_path / "e.npz", ["zero", "one"])
+    write_pictures(tmp_path / "e.parquet", pixels, ["1/0007"], [1], [0])
+    (example,) = examples(tmp_path / "e.parquet", ["zero", "one"])
     assert (example.id, example.label, example.predicted, example.frames) == ("1/0007", "one", "zero", 1)
     content = base64.b64decode(example.address.removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(content)).size == (8, 8)
