@@ -6,17 +6,22 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from pipeline.audit.evaluate import Task, evaluate
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
 from pipeline.train.cluster import fit
 from pipeline.train.export import export, finished
+from pipeline.train.hardware import note
 from pipeline.train.job import Job
+from pipeline.train.loop import train
+from pipeline.train.reduce import Alone
 from tests.train.tiny import TRAINING, tiny_job
 
 ONE = ClusterParams(address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60)
@@ -33,11 +38,14 @@ fit(job, cluster)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, bytes]:
-    """A long tiny training on one worker, and its weights."""
-    job = tiny_job(tmp_path_factory.mktemp("one"), LONG)
-    fit(job, ONE)
-    return job, weights(job)
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, bytes]]:
+    """A long tiny training in this process, without Ray, and its weights."""
+    job, threads = tiny_job(tmp_path_factory.mktemp("one"), LONG), torch.get_num_threads()
+    note(job.platforms(), torch.device("cpu"))
+    train(job, Alone(), torch.device("cpu"), lambda text: None)
+    yield job, weights(job)
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
 
 
 def weights(job: Job) -> bytes:
