@@ -1,4 +1,4 @@
-"""One thread: these networks are so small that a second one only waits."""
+"""One thread: the networks of the tests are so small that a second one only waits."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="session")
 def one_thread() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
