@@ -1,9 +1,10 @@
-"""Time of a training step on a CPU: models.sresnet against the same network computed step by step.
+"""Time and memory of S-ResNet38's steps, against the same network step by step and against its convolutions alone.
 
 python -m benchmarks.train_step
 
-Both forms take turns in pairs, A B B A, so that a machine that slows down or is shared slows both. Processes beside it
-still change the ratio, since the forms differ in how much memory and how many threads they use: the load is recorded.
+The forms take turns, in another order each round, so that a machine that slows down or is shared slows all of them.
+Processes beside it still change the ratios, since the forms differ in how much memory and how many threads they use:
+the load is recorded.
 """
 
 import argparse
@@ -12,22 +13,34 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
 from benchmarks import WAIT_POLICY
-from benchmarks.step_by_step import StepByStep
-from models.config import NetworkConfig
-from models.sresnet import SResNet
+from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
+from benchmarks.memory import peak_bytes
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS
-from pipeline.train.hardware import describe
+from pipeline.train.hardware import describe, keep_memory
 
-INPUT_SHAPE, CLASSES = (3, 32, 32), 10  # CIFAR-10
-FORMS = ("through_time", "step_by_step")
+BFLOAT16 = replace(S_RESNET38, precision="bfloat16")
+CASES: dict[str, Case] = {
+    "float32, T = 50, batch 2": Case(network=S_RESNET38, batch=2),
+    "float32, T = 10, batch 8": Case(network=replace(S_RESNET38, time_steps=10), batch=8),
+    "bfloat16, T = 50, batch 2": Case(network=BFLOAT16, batch=2),
+    "inference, float32, T = 50, batch 2": Case(network=S_RESNET38, batch=2, inference=True),
+}
+ON_GPU: dict[str, Case] = {
+    f"GPU, bfloat16, T = 50, batch {batch}": Case(network=BFLOAT16, batch=batch, device="cuda") for batch in (21, 128)
+}
+MEMORY: dict[str, Case] = {
+    f"float32, T = 50, batch 2, recompute {what}": Case(network=S_RESNET38, batch=2, recompute=what)
+    for what in ("spikes", "blocks")
+}
+Ratio = dict[str, float]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -35,11 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = parse(arguments)
     load = os.getloadavg()[0]
     torch.set_num_threads(settings.threads)
-    pairs = measure(training_steps(settings), settings.pairs)
-    ratios = [ratio_of(pair) for pair in pairs]
-    ratio = {"median": statistics.median(ratios), "low": min(ratios), "high": max(ratios)}
-    print("ratio {median:.2f} ({low:.2f} to {high:.2f})".format(**ratio) + f", {len(pairs)} pairs, load {load:.1f}")
-    result = {"ratio": ratio, "pairs": pairs} | circumstances(pairs, settings, load)
+    keep_memory()
+    rows = {name: row(name, case, settings) for name, case in (CASES | gpu_cases()).items()}
+    saved = {name: row(name, case, settings) for name, case in MEMORY.items()}
+    result = {"rows": rows, "recompute": saved} | circumstances(settings, load)
     write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
     print(f"written to {settings.output}")
 
@@ -47,16 +59,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.train_step",
-        description="Times one training step (forward, cross-entropy, backward, SGD) of the network as it is trained "
-        "here against the same network computed one time step after another.",
+        description="Times steps of S-ResNet38 as it is trained here against the same network computed one time step "
+        "after another, and against its convolutions alone.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    parser.add_argument("--blocks", type=positive, default=6, help="n; the network has 6n + 2 layers")
-    parser.add_argument("--width", type=positive, default=32, help="filters of the first stage")
-    parser.add_argument("--time-steps", type=positive, default=50, help="T")
-    parser.add_argument("--batch", type=positive, default=2, help="images of a step")
     parser.add_argument("--threads", type=positive, default=2, help="threads of torch")
-    parser.add_argument("--pairs", type=positive, default=5, help="measurements of each form, after one to warm up")
+    parser.add_argument("--rounds", type=positive, default=5, help="measurements of each form, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / "bench-train.json", help="file of the result")
     return parser.parse_args(arguments)
 
@@ -68,75 +76,72 @@ def positive(text: str) -> int:
     return value
 
 
-def training_steps(settings: argparse.Namespace) -> dict[str, Callable[[], None]]:
-    """One training step of each form, on the same weights, images and labels."""
-    config = NetworkConfig(
-        blocks=settings.blocks,
-        width=settings.width,
-        time_steps=settings.time_steps,
-        leak=0.8744,
-        normalization="bntt",
-        shortcut="spike-add",
-        surrogate="triangle",
-        reset="subtract",
-        encoding="direct",
-        readout="mean-voltage",
+def gpu_cases() -> dict[str, Case]:
+    return ON_GPU if torch.cuda.is_available() else {}
+
+
+def row(name: str, case: Case, settings: argparse.Namespace) -> dict[str, Any]:
+    """Seconds, ratios and memory of a case."""
+    print(f"{name}: ", end="", flush=True)
+    seconds = measure({form: step_of(case, form) for form in FORMS}, settings.rounds, case.device)
+    faster, above_floor = (
+        ratios(seconds, "step-by-step", "through-time"),
+        ratios(seconds, "through-time", "convolutions"),
     )
-    model = SResNet(config, input_shape=INPUT_SHAPE, classes=CLASSES, frames=False)
-    generator = torch.Generator().manual_seed(0)
-    model.reset_parameters(generator)
-    images = torch.randn(settings.batch, *INPUT_SHAPE, generator=generator)
-    labels = torch.randint(CLASSES, (settings.batch,), generator=generator)
-    networks: tuple[nn.Module, nn.Module] = (model, StepByStep(model))
-    return {form: training_step(network, images, labels) for form, network in zip(FORMS, networks, strict=True)}
+    forms: tuple[Form, ...] = ("through-time", "step-by-step")
+    memory = {} if case.inference else {form: peak_bytes(case, form, settings.threads) for form in forms}
+    shown = "{median:.2f} ({low:.2f} to {high:.2f})"
+    print(f"{shown.format(**faster)} times step by step, {shown.format(**above_floor)} of the convolutions", end="")
+    print(f", memory {memory['through-time'] / memory['step-by-step']:.2f}" if memory else "", flush=True)
+    return {
+        "case": asdict(case),
+        "faster_than_step_by_step": faster,
+        "against_convolutions": above_floor,
+        "median_seconds": {form: statistics.median(taken) for form, taken in seconds.items()},
+        "seconds": seconds,
+        "peak_bytes": memory,
+    }
 
 
-def training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callable[[], None]:
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.026844, momentum=0.9, weight_decay=1e-4)
-
-    def step() -> None:
-        optimizer.zero_grad()
-        cross_entropy(network(images), labels).backward()
-        optimizer.step()
-
-    return step
-
-
-def measure(steps: dict[str, Callable[[], None]], pairs: int) -> list[dict[str, float]]:
-    """Seconds of each form for each pair; the forms change their order from pair to pair."""
-    for form, step in steps.items():
-        print(f"warm-up, {form}: {seconds(step):.2f} s", flush=True)
-    measured: list[dict[str, float]] = []
-    for index in range(pairs):
-        order = FORMS if index % 2 == 0 else FORMS[::-1]
-        pair = {form: seconds(steps[form]) for form in order}
-        measured.append(pair)
-        taken = ", ".join(f"{form} {pair[form]:.2f} s" for form in FORMS)
-        print(f"pair {index + 1} of {pairs}: {taken}, ratio {ratio_of(pair):.2f}", flush=True)
-    return measured
+def measure(steps: dict[Form, Callable[[], None]], rounds: int, device: str = "cpu") -> dict[Form, list[float]]:
+    """Seconds of each form in each round; their order turns from round to round."""
+    for step in steps.values():
+        duration(step, device)
+    taken: dict[Form, list[float]] = {form: [] for form in steps}
+    forms = list(steps)
+    for index in range(rounds):
+        turn = index % len(forms)
+        for form in forms[turn:] + forms[:turn]:
+            taken[form].append(duration(steps[form], device))
+    return taken
 
 
-def seconds(step: Callable[[], None]) -> float:
+def duration(step: Callable[[], None], device: str) -> float:
+    """Seconds of a step; on a GPU until it has finished."""
     start = time.perf_counter()
     step()
+    if device == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
-def ratio_of(pair: dict[str, float]) -> float:
-    """How many times longer the step-by-step form takes."""
-    return pair["step_by_step"] / pair["through_time"]
+def ratios(seconds: dict[Form, list[float]], above: Form, below: Form) -> Ratio:
+    """Median and range of the rounds' ratios."""
+    each = [a / b for a, b in zip(seconds[above], seconds[below], strict=True)]
+    return {"median": statistics.median(each), "low": min(each), "high": max(each)}
 
 
-def circumstances(pairs: list[dict[str, float]], settings: argparse.Namespace, load: float) -> dict[str, object]:
-    """Median seconds of each form, and what they depend on: machine, load and settings."""
+def circumstances(settings: argparse.Namespace, load: float) -> dict[str, object]:
+    """What the figures depend on."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return {
-        "median_seconds": {form: statistics.median(pair[form] for pair in pairs) for form in FORMS},
         "machine": describe(torch.device("cpu")),
+        "gpu": describe(device) if device.type == "cuda" else None,
         "cpus": os.cpu_count(),
         "load_before": load,
         "wait_policy": os.environ[WAIT_POLICY],
-        "torch": str(torch.__version__),
-        "settings": {name: value for name, value in vars(settings).items() if name != "output"},
+        "threads": settings.threads,
+        "rounds": settings.rounds,
     }
 
 

@@ -105,6 +105,7 @@ def empty_network(single: Mapping[str, Tensor], leak: float, boosting: bool | No
         reset="subtract",
         encoding="direct",
         readout="boosting" if boosted else "mean-voltage",
+        precision="float32",
     )
     frames = channels == 2
     shape = (2, 64, 64) if frames else (3, 32, 32)

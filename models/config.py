@@ -24,6 +24,8 @@ class NetworkConfig:
     reset: Literal["subtract"]
     encoding: Literal["direct", "poisson"]
     readout: Literal["mean-voltage", "boosting"]
+    precision: Literal["float32", "bfloat16"]
+    """Of convolutions and stored activations; statistics, membranes, thresholds and weights are float32 in both."""
 
     def __post_init__(self) -> None:
         for name in ("blocks", "width", "time_steps"):

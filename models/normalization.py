@@ -1,23 +1,46 @@
-"""Normalizations of the currents (B, T, C, H, W) of a layer, by name."""
+"""Normalizations of the currents of a layer, by name.
+
+Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width,
+G sets of parameters and statistics (T, or 1 for all steps).
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import batch_norm
 
+from models.kernels.choice import chosen
+from models.kernels.operation import Statistics, flat
 from models.neuron import THRESHOLD
 
 EPSILON = 1e-4  # authors' model.py
 MOMENTUM = 0.1  # authors' model.py
 
+_counting: ContextVar[bool] = ContextVar("counting", default=True)
+
+
+@contextlib.contextmanager
+def computed_again() -> Iterator[None]:
+    """Within it, a forward pass leaves the running statistics alone: the batch has been counted."""
+    token = _counting.set(False)
+    try:
+        yield
+    finally:
+        _counting.reset(token)
+
 
 class Normalization(nn.Module):
     """Batch normalization over samples and pixels, with trained gain and bias and running statistics.
 
-    Parameters and statistics are of shape `(sets, C)`: one set for all time steps, or one a time step.
+    Parameters and statistics are of shape (G, C): one set for all time steps, or one a time step.
     """
 
     running_mean: Tensor
     running_var: Tensor
+    scale = 1.0
+    """Of the normalized values, beside the gain."""
 
     def __init__(self, sets: int, channels: int) -> None:
         super().__init__()
@@ -26,18 +49,35 @@ class Normalization(nn.Module):
         self.register_buffer("running_mean", torch.zeros(sets, channels))
         self.register_buffer("running_var", torch.ones(sets, channels))
 
-    def normalize(self, values: Tensor, *, scale: float = 1.0) -> Tensor:
-        """Batch norm of (N, sets * C, ...) with `scale` on the gain."""
-        return batch_norm(
-            values,
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
-            self.gain.view(-1) * scale if scale != 1.0 else self.gain.view(-1),
-            self.bias.view(-1),
-            self.training,
-            MOMENTUM,
-            EPSILON,
-        )
+    @torch.no_grad()
+    def statistics(self, currents: Tensor, steps: int) -> Statistics:
+        """Those of the batch (S, B, C, H, W) in training, which enter the running ones; else the running ones.
+
+        Raises ValueError for a batch with fewer than two values a channel, which have no variance.
+        """
+        if not self.training:
+            return Statistics(mean=self.running_mean, inverse=(self.running_var + EPSILON).rsqrt(), count=0)
+        values = flat(currents)
+        if values.shape[1] < 2:
+            raise ValueError(
+                f"a batch of shape {tuple(currents.shape)} has no variance; two values a channel are needed"
+            )
+        mean, deviations = chosen(values).moments(values)
+        count = values.shape[1]
+        if len(self.gain) == 1:
+            mean, deviations, count = over_steps(mean, deviations, count, steps)
+        if _counting.get():
+            self.running_mean.lerp_(mean.expand_as(self.running_mean), MOMENTUM)
+            self.running_var.lerp_((deviations / (count - 1)).expand_as(self.running_var), MOMENTUM)
+        inverse = (deviations / count + EPSILON).rsqrt()
+        return Statistics(mean=mean.expand_as(self.gain), inverse=inverse.expand_as(self.gain), count=count)
+
+
+def over_steps(mean: Tensor, deviations: Tensor, count: int, steps: int) -> tuple[Tensor, Tensor, int]:
+    """Mean, sum of squared deviations, each (1, C), and number of values over all steps, from those of each step."""
+    total = mean.mean(0, keepdim=True)
+    between = count * (mean - total).square()
+    return total, (deviations + between).sum(0, keepdim=True) * (steps // len(mean)), count * steps
 
 
 class Bntt(Normalization):
@@ -49,10 +89,6 @@ class Bntt(Normalization):
     def __init__(self, channels: int, time_steps: int) -> None:
         super().__init__(time_steps, channels)
 
-    def forward(self, currents: Tensor) -> Tensor:
-        # Steps and channels side by side: one batch_norm for all steps, without a copy.
-        return self.normalize(currents.flatten(1, 2)).view_as(currents)
-
 
 class Bn(Normalization):
     """One set for all time steps; the statistics are over samples, pixels and time. Ioffe & Szegedy 2015."""
@@ -60,16 +96,12 @@ class Bn(Normalization):
     def __init__(self, channels: int, time_steps: int) -> None:
         super().__init__(1, channels)
 
-    def forward(self, currents: Tensor) -> Tensor:
-        return self.normalize(currents.flatten(0, 1)).view_as(currents)
-
 
 class TdBn(Bn):
     """Bn whose normalized values are scaled by the threshold. Zheng et al., "Going Deeper With Directly-Trained Larger
     Spiking Neural Networks" (AAAI 2021), equation 5 with alpha = 1."""
 
-    def forward(self, currents: Tensor) -> Tensor:
-        return self.normalize(currents.flatten(0, 1), scale=THRESHOLD).view_as(currents)
+    scale = THRESHOLD
 
 
 NORMALIZATIONS: dict[str, type[Bntt] | type[Bn]] = {"bntt": Bntt, "bn": Bn, "tdbn": TdBn}

@@ -6,17 +6,18 @@ VOTERS = 10  # authors' model.py: AvgPool1d(10, 10)
 
 
 class MeanVoltage(nn.Module):
-    """Mean over pixels, then a linear layer without bias: (B, T, C, H, W) to the current of each step (B, T, classes).
+    """A linear layer without bias on the features' means over the pixels: (..., channels) to (..., classes).
 
-    The output neuron only integrates; its voltage is the sum of these currents, and the logit its mean over time.
+    The output neuron only integrates these currents of each time step; its voltage is their sum, and the logit its
+    mean over time. All of it is linear, so the mean over time may come first.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.linear = nn.Linear(channels, classes, bias=False)
 
-    def forward(self, features: Tensor) -> Tensor:
-        currents: Tensor = self.linear(features.mean((3, 4)))
+    def forward(self, means: Tensor) -> Tensor:
+        currents: Tensor = self.linear(means)
         return currents
 
 
@@ -26,8 +27,8 @@ class Boosting(MeanVoltage):
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__(channels, classes * VOTERS)
 
-    def forward(self, features: Tensor) -> Tensor:
-        return super().forward(features).unflatten(-1, (-1, VOTERS)).mean(-1)
+    def forward(self, means: Tensor) -> Tensor:
+        return super().forward(means).unflatten(-1, (-1, VOTERS)).mean(-1)
 
 
 READOUTS: dict[str, type[MeanVoltage]] = {"mean-voltage": MeanVoltage, "boosting": Boosting}

@@ -3,18 +3,25 @@
 Shapes: B samples, T time steps, C channels, H height, W width, K classes.
 """
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from models.config import NetworkConfig
 from models.encoding import ENCODINGS
-from models.neuron import Lif
+from models.kernels.choice import MEMORY_FORMAT
+from models.normalization import computed_again
 from models.readout import READOUTS
 from models.residual import Block, SpikingLayer
 
 INIT_GAIN = 2.0  # authors' model.py, xavier_uniform_
+Recompute = Literal["nothing", "spikes", "blocks"]
+"""What backward computes again instead of keeping it, for less memory and the same bits: the spikes inside of blocks,
+or blocks as a whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +39,8 @@ class Observation:
 class SResNet(nn.Module):
     """6n + 2 weighted layers: a first layer, three stages of n blocks, a linear readout.
 
-    Images (B, C, H, W) are encoded into T steps; event frames (B, T, C, H, W) pass a first layer of stride 2.
+    Images (B, C, H, W) are encoded into T steps; event frames (B, T, C, H, W) pass a first layer of stride 2. Inside,
+    time comes first and a pixel's channels lie side by side.
     """
 
     def __init__(self, config: NetworkConfig, *, input_shape: tuple[int, int, int], classes: int, frames: bool) -> None:
@@ -52,6 +60,7 @@ class SResNet(nn.Module):
             )
         )
         self.readout = READOUTS[config.readout](widths[-1], classes)
+        self.recompute: Recompute = "nothing"
 
     def reset_parameters(self, generator: Generator) -> None:
         """Draws all weights anew: Xavier uniform with gain 2, as the authors do."""
@@ -61,14 +70,36 @@ class SResNet(nn.Module):
 
     def forward(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Logits (B, K): the output voltage, averaged over the time steps. `generator` is for Poisson encoding."""
-        return self.currents(inputs, generator).sum(1) / self.config.time_steps
+        means = self.features(inputs, generator).mean((0, 3, 4), dtype=self.readout.linear.weight.dtype)
+        logits: Tensor = self.readout(means)
+        return logits
 
-    def currents(self, inputs: Tensor, generator: Generator | None) -> Tensor:
-        """Current into the output neurons at each time step, (B, T, K)."""
-        if not self.frames:
-            inputs = ENCODINGS[self.config.encoding](inputs, self.config.time_steps, generator)
-        currents: Tensor = self.readout(self.blocks(self.stem(inputs)))
-        return currents
+    def features(self, inputs: Tensor, generator: Generator | None) -> Tensor:
+        """Output of the last block, (T, B, C, H, W)."""
+        if self.frames:
+            values = inputs.transpose(0, 1)
+        else:
+            values = ENCODINGS[self.config.encoding](inputs, self.config.time_steps, generator)
+        stored = values.shape[:2]
+        values = values.to(self.activations()).flatten(0, 1).contiguous(memory_format=MEMORY_FORMAT)
+        values = self.stem(values.unflatten(0, stored))
+        for block in self.blocks:
+            values = self.through(block, values)
+        return values
+
+    def through(self, block: nn.Module, values: Tensor) -> Tensor:
+        """A block's output; what it keeps for backward is as `recompute` says."""
+        if self.recompute != "blocks" or not torch.is_grad_enabled():
+            output: Tensor = block(values, keep_spikes=self.recompute != "spikes")
+            return output
+        again: Tensor = checkpoint(
+            block, values, use_reentrant=False, preserve_rng_state=False, context_fn=once_and_again
+        )
+        return again
+
+    def activations(self) -> torch.dtype:
+        """Type of convolutions and stored activations; parameters and statistics keep theirs."""
+        return torch.bfloat16 if self.config.precision == "bfloat16" else self.stem.conv.weight.dtype
 
     @torch.no_grad()
     def observe(self, inputs: Tensor, *, generator: Generator | None = None) -> Observation:
@@ -76,20 +107,25 @@ class SResNet(nn.Module):
         spikes: dict[str, Tensor] = {}
         neurons: dict[str, int] = {}
 
-        def count(name: str, output: Tensor) -> None:
-            spikes[name] = output.count_nonzero((0, 2, 3, 4))
+        def count(name: str, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+            _, *skip = arguments
+            fired = output != skip[0] if skip else output != 0
+            spikes[name] = fired.sum((1, 2, 3, 4))
             neurons[name] = output[0, 0].numel()
 
-        layers = [
-            (name.removesuffix(".neurons"), layer) for name, layer in self.named_modules() if isinstance(layer, Lif)
-        ]
         hooks = [
-            layer.register_forward_hook(lambda module, args, output, name=name: count(name, output))
-            for name, layer in layers
+            layer.register_forward_hook(lambda module, args, output, name=name: count(name, args, output))
+            for name, layer in self.named_modules()
+            if isinstance(layer, SpikingLayer)
         ]
         try:
-            voltage = self.currents(inputs, generator).cumsum(1)
+            means = self.features(inputs, generator).mean((3, 4), dtype=self.readout.linear.weight.dtype)
         finally:
             for hook in hooks:
                 hook.remove()
-        return Observation(voltage=voltage, spikes=spikes, neurons=neurons)
+        return Observation(voltage=self.readout(means).cumsum(0).transpose(0, 1), spikes=spikes, neurons=neurons)
+
+
+def once_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Around a block's first and second computation."""
+    return nullcontext(), computed_again()

@@ -21,6 +21,7 @@ def main(name: str) -> dict[str, Any]:
         data=paths.arrow(run.dataset),
         runs=paths.ROOT / cluster.storage,
         checkpoint_seconds=cluster.checkpoint_seconds,
+        recompute=cluster.recompute,
     )
     record: dict[str, Any] = {"note": "taken from the finished state in runs/, not trained again"}
     if finished(job) is None:

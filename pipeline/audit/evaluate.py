@@ -19,6 +19,7 @@ from pipeline.data.ray_cluster import connect
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train.config import TrainingConfig
+from pipeline.train.hardware import keep_memory
 from pipeline.train.inputs import prepare
 from pipeline.train.sampler import encoding_seed
 from pipeline.train.score import EVALUATION_EPOCH
@@ -43,6 +44,7 @@ class Evaluator:
     """One worker: the network in memory, the test split mapped."""
 
     def __init__(self, task: Task, device: str) -> None:
+        keep_memory()
         torch.set_num_threads(task.training.threads)
         torch.use_deterministic_algorithms(True)
         self.task, self.device = task, torch.device(device)

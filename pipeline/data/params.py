@@ -109,6 +109,8 @@ class ClusterParams(Section):
     """Folder of the resume state, reachable from every node; relative to the repository for a local Ray only."""
     checkpoint_seconds: PositiveInt
     """Time between two checkpoints (seconds); every epoch ends with one."""
+    recompute: Literal["nothing", "spikes", "blocks"]
+    """What backward computes again instead of keeping it, for less memory: the spikes inside of blocks, or blocks."""
 
 
 Model = TypeVar("Model", bound=BaseModel)

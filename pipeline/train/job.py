@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from models.config import NetworkConfig
-from models.sresnet import SResNet
+from models.sresnet import Recompute, SResNet
 from pipeline.data.store import Store
 from pipeline.train.config import TrainingConfig
 from pipeline.train.identity import run_identity
@@ -26,6 +26,7 @@ class Job:
     runs: Path
     """Folder of all resume states."""
     checkpoint_seconds: int
+    recompute: Recompute
 
     def train_store(self) -> Store:
         return Store(self.data, "train")

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from pipeline.data.store import Store
+from pipeline.train.hardware import keep_memory
 from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
 from pipeline.train.reduce import Workers
@@ -22,6 +23,7 @@ def train(job: Job, workers: Workers, device: torch.device, say: Say) -> None:
 
     Raises InputError if the loss stops being a number.
     """
+    keep_memory()
     torch.set_num_threads(job.training.threads)
     torch.use_deterministic_algorithms(True)
     path = job.checkpoint()

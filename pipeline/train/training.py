@@ -58,6 +58,7 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
     model.to(device)
+    model.recompute = job.recompute
     config = job.training
     optimizer = SGD(
         model.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay

@@ -18,7 +18,9 @@ from pipeline.data.store import Manifest
 from pipeline.errors import InputError
 
 PARAMS = PreprocessParams(split="every-fifth-tests", shards=3, frames=4, size=64, compression="none", window=None)
-LOCAL = ClusterParams(address="local", workers="auto", gpus_per_worker=0, storage="runs", checkpoint_seconds=60)
+LOCAL = ClusterParams(
+    address="local", workers="auto", gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+)
 TITLE = "Cups and mugs"
 Files = dict[str, bytes]
 

@@ -1,4 +1,4 @@
-"""Networks that compute in milliseconds."""
+"""Networks and layers that compute in milliseconds."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,8 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from models.kernels.operation import Statistics, normalize_and_fire
+from models.normalization import Normalization
 from models.sresnet import SResNet
 from tests.train.tiny import NETWORK
+
+PASSES = ("reference", "cpu")
+"""Implementations that run on every machine."""
 
 
 def small_network(*, frames: bool = False, classes: int = 3, **parts: Any) -> SResNet:
@@ -24,6 +29,39 @@ def small_inputs(model: SResNet, batch: int = 4) -> Tensor:
     return drawn(batch, *steps, *model.input_shape)
 
 
-def drawn(*shape: int) -> Tensor:
+def drawn(*shape: int, seed: int = 2) -> Tensor:
     """Normally distributed numbers, the same each time, float64."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def neurons(currents: Tensor, leak: float, *, steps: int | None = None, skip: Tensor | None = None) -> Tensor:
+    """Spikes (T, B, C, H, W) of neurons that the currents (S, B, C, H, W) themselves drive: gain 1, bias 0, mean 0,
+    variance 1."""
+    one = torch.ones(1, currents.shape[2], dtype=currents.dtype)
+    statistics = Statistics(mean=0 * one, inverse=one, count=0)
+    steps = len(currents) if steps is None else steps
+    return normalize_and_fire(
+        currents, one, 0 * one, statistics, steps=steps, skip=skip, leak=leak, surrogate="triangle"
+    )
+
+
+def normalized(
+    norm: Normalization,
+    currents: Tensor,
+    *,
+    steps: int | None = None,
+    skip: Tensor | None = None,
+    leak: float | None = None,
+) -> Tensor:
+    """What a layer makes of its currents (S, B, C, H, W), as models/residual.py does: without a leak, no neurons."""
+    steps = len(currents) if steps is None else steps
+    return normalize_and_fire(
+        currents,
+        norm.gain * norm.scale,
+        norm.bias,
+        norm.statistics(currents, steps),
+        steps=steps,
+        skip=skip,
+        leak=leak,
+        surrogate="triangle",
+    )

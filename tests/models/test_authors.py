@@ -75,7 +75,7 @@ def test_numbers_keep_their_type(checkpoint: dict[str, Tensor], dtype: torch.dty
 
 def test_the_leak_is_what_was_given(checkpoint: dict[str, Tensor]) -> None:
     model = from_authors(checkpoint, leak=0.5)
-    assert model.config.leak == model.stem.neurons.leak == 0.5
+    assert model.config.leak == model.stem.leak == 0.5
 
 
 def test_every_tensor_is_named_once(checkpoint: dict[str, Tensor]) -> None:

@@ -13,7 +13,11 @@ from models.checkpoint import load, save
 from models.sresnet import SResNet
 from tests.models.small import small_inputs, small_network
 
-KINDS: list[dict[str, Any]] = [{}, {"frames": True}, {"readout": "boosting", "normalization": "tdbn", "blocks": 2}]
+KINDS: list[dict[str, Any]] = [
+    {},
+    {"frames": True, "precision": "bfloat16"},
+    {"readout": "boosting", "normalization": "tdbn", "blocks": 2},
+]
 
 
 def used_network(**parts: Any) -> SResNet:

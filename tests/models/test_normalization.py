@@ -1,21 +1,24 @@
 """Each normalization is torch's batch norm over the samples, pixels and time steps that it says."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from models import normalization
-from models.normalization import NORMALIZATIONS, Bn, Bntt, TdBn
-from tests.models.small import drawn
+from models.neuron import THRESHOLD
+from models.normalization import NORMALIZATIONS, Bn, Bntt, TdBn, computed_again
+from models.residual import Downsampling, each_step
+from tests.models.small import drawn, normalized
+from tests.train.tiny import NETWORK
 
 STEPS, CHANNELS = 3, 4
-SHAPE = (5, STEPS, CHANNELS, 6, 6)
+SHAPE = (STEPS, 5, CHANNELS, 6, 6)
 
 
 class ByTorch(nn.Module):
-    """One BatchNorm2d a time step, or one for all, on (B, T, C, H, W)."""
+    """One BatchNorm2d a time step, or one for all, on (T, B, C, H, W)."""
 
     def __init__(self, ours: Bntt | Bn, scale: float = 1.0) -> None:
         super().__init__()
@@ -29,7 +32,7 @@ class ByTorch(nn.Module):
     def forward(self, currents: Tensor) -> Tensor:
         if len(self.each) == 1:
             return self.each[0](currents.flatten(0, 1)).view_as(currents)
-        return torch.stack([norm(currents[:, t]) for t, norm in enumerate(self.each)], 1)
+        return torch.stack([norm(currents[t]) for t, norm in enumerate(self.each)])
 
     def stacked(self, of: Callable[[nn.BatchNorm2d], Tensor]) -> Tensor:
         return torch.stack([of(norm) for norm in self.each])
@@ -46,18 +49,18 @@ def ours(name: str) -> Bntt | Bn:
 
 def batches() -> list[Tensor]:
     """Three batches whose steps have different means and spreads."""
-    steps = torch.arange(1.0, STEPS + 1).view(1, -1, 1, 1, 1)
+    steps = torch.arange(1.0, STEPS + 1).view(-1, 1, 1, 1, 1)
     return [steps * part + steps for part in drawn(3, *SHAPE)]
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)
-def test_values_gradients_and_statistics(name: str) -> None:
+def test_values_gradients_and_statistics(passes: str, name: str) -> None:
     mine = ours(name)
     theirs = ByTorch(mine)
-    outer = drawn(*SHAPE).flip(0)
+    outer = drawn(*SHAPE).flip(1)
     for batch in batches():
         inputs = [batch.clone().requires_grad_() for _ in range(2)]
-        outputs = [mine(inputs[0]), theirs(inputs[1])]
+        outputs = [normalized(mine, inputs[0]), theirs(inputs[1])]
         for output in outputs:
             (output * outer).sum().backward()
         torch.testing.assert_close(*outputs, rtol=1e-10, atol=1e-10)
@@ -72,28 +75,28 @@ def test_values_gradients_and_statistics(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NORMALIZATIONS)
-def test_evaluation_uses_the_running_statistics_and_leaves_them(name: str) -> None:
+def test_evaluation_uses_the_running_statistics_and_leaves_them(passes: str, name: str) -> None:
     mine = ours(name)
     theirs = ByTorch(mine)
     for batch in batches():
-        mine(batch), theirs(batch)
+        normalized(mine, batch), theirs(batch)
     mine.eval(), theirs.eval()
     kept = mine.running_mean.clone(), mine.running_var.clone()
     probe = 5 * drawn(*SHAPE)
-    torch.testing.assert_close(mine(probe), theirs(probe), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(normalized(mine, probe), theirs(probe), rtol=1e-10, atol=1e-10)
     assert torch.equal(mine.running_mean, kept[0])
     assert torch.equal(mine.running_var, kept[1])
 
 
-def test_constants_of_the_authors() -> None:
+def test_constants_of_the_authors(passes: str) -> None:
     """A constant input has variance 0, so epsilon alone is under the root; the mean moves by a tenth."""
     norm = Bn(1, 1).double()
-    norm(torch.full((1, 1, 1, 2, 2), 3.0, dtype=torch.float64))
+    normalized(norm, torch.full((1, 1, 1, 2, 2), 3.0, dtype=torch.float64))
     assert norm.running_mean.item() == pytest.approx(0.3)
     assert norm.running_var.item() == pytest.approx(0.9)
     norm.running_var.zero_()
     norm.running_mean.zero_()
-    value = norm.eval()(torch.full((1, 1, 1, 1, 1), 0.02, dtype=torch.float64))
+    value = normalized(norm.eval(), torch.full((1, 1, 1, 1, 1), 0.02, dtype=torch.float64))
     assert value.item() == pytest.approx(2.0)  # 0.02 / sqrt(1e-4)
 
 
@@ -105,8 +108,47 @@ def test_gain_and_bias_are_trained(name: str, sets: int) -> None:
 
 def test_tdbn_scales_by_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     """The threshold is 1 everywhere; another one shows where it enters: at the gain, not at the bias."""
-    mine = ours("tdbn")
-    assert isinstance(mine, TdBn)
-    monkeypatch.setattr(normalization, "THRESHOLD", 0.5)
+    assert [NORMALIZATIONS[name].scale for name in ("bntt", "bn", "tdbn")] == [1.0, 1.0, THRESHOLD]
+    monkeypatch.setattr(TdBn, "scale", 0.5)
+    layer = Downsampling(replace(NETWORK, normalization="tdbn", time_steps=STEPS), CHANNELS, CHANNELS).double()
+    layer.norm = ours("tdbn")
     batch = batches()[0]
-    torch.testing.assert_close(mine(batch), ByTorch(mine, scale=0.5)(batch), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(
+        layer(batch), ByTorch(layer.norm, scale=0.5)(each_step(layer.conv, batch)), rtol=1e-10, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_one_stored_step_has_the_statistics_of_its_repetition(passes: str, name: str) -> None:
+    once, repeated = ours(name), ours(name)
+    image = drawn(1, *SHAPE[1:])
+    outputs = [
+        normalized(once, image, steps=STEPS),
+        normalized(repeated, image.repeat(STEPS, 1, 1, 1, 1)),
+    ]
+    torch.testing.assert_close(*outputs, rtol=1e-12, atol=1e-12)
+    for key, value in repeated.state_dict().items():
+        torch.testing.assert_close(once.state_dict()[key], value, rtol=1e-12, atol=1e-12, msg=key)
+
+
+def test_a_batch_that_is_computed_again_is_counted_once(passes: str) -> None:
+    once, again = ours("bntt"), ours("bntt")
+    first = normalized(once, batches()[0])
+    normalized(again, batches()[0])
+    with computed_again():
+        second = normalized(again, batches()[0])
+    assert torch.equal(first, second)
+    assert torch.equal(once.running_mean, again.running_mean)
+    assert torch.equal(once.running_var, again.running_var)
+    normalized(again, batches()[0])
+    assert not torch.equal(once.running_mean, again.running_mean)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4, 1, 1), (3, 1, 4, 1, 1), (3, 0, 4, 6, 6), (1, 0, 4, 6, 6), (3, 5, 4, 0, 6)])
+@pytest.mark.parametrize("name", NORMALIZATIONS)
+def test_a_batch_without_a_variance_is_refused(passes: str, name: str, shape: tuple[int, ...]) -> None:
+    mine = ours(name)
+    kept = {key: value.clone() for key, value in mine.state_dict().items()}
+    with pytest.raises(ValueError, match=rf"a batch of shape \({', '.join(map(str, shape))}\) has no variance"):
+        normalized(mine, torch.zeros(shape, dtype=torch.float64), steps=STEPS)
+    assert all(torch.equal(value, kept[key]) for key, value in mine.state_dict().items())

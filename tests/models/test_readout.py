@@ -1,4 +1,4 @@
-"""The readout is linear: pixels are averaged, and ten voters a class are one row."""
+"""The readout is linear, and ten voters a class are one row."""
 
 import torch
 
@@ -6,17 +6,16 @@ from models.readout import VOTERS, Boosting, MeanVoltage
 from tests.models.small import drawn
 
 
-def test_mean_over_pixels_then_a_linear_layer() -> None:
-    """Two channels with pixel means 2 and 5; rows (1, 0) and (-1, 2) make 2 and 8 of them."""
+def test_a_linear_layer_of_the_means() -> None:
+    """Two channels with means 2 and 5; rows (1, 0) and (-1, 2) make 2 and 8 of them."""
     readout = MeanVoltage(2, 2)
     readout.linear.weight.data = torch.tensor([[1.0, 0.0], [-1.0, 2.0]])
-    features = torch.tensor([[[0.0, 4.0], [1.0, 3.0]], [[5.0, 5.0], [10.0, 0.0]]]).view(1, 1, 2, 2, 2)
-    assert readout(features).tolist() == [[[2.0, 8.0]]]
+    assert readout(torch.tensor([[[2.0, 5.0]]])).tolist() == [[[2.0, 8.0]]]
 
 
 def test_no_bias() -> None:
     assert [name for name, _ in MeanVoltage(2, 2).named_parameters()] == ["linear.weight"]
-    assert MeanVoltage(2, 3)(torch.zeros(4, 5, 2, 2, 2)).abs().max() == 0
+    assert MeanVoltage(2, 3)(torch.zeros(4, 5, 2)).abs().max() == 0
 
 
 def test_boosting_is_a_linear_layer_of_averaged_rows() -> None:
@@ -24,6 +23,6 @@ def test_boosting_is_a_linear_layer_of_averaged_rows() -> None:
     weight = boosting.linear.weight.data
     assert weight.shape == (3 * VOTERS, 6) == (30, 6)
     plain.linear.weight.data = torch.stack([weight[0:10].mean(0), weight[10:20].mean(0), weight[20:30].mean(0)])
-    features = drawn(2, 4, 6, 3, 3)
-    assert boosting(features).shape == (2, 4, 3)
-    torch.testing.assert_close(boosting(features), plain(features), rtol=1e-12, atol=1e-12)
+    means = drawn(2, 4, 6)
+    assert boosting(means).shape == (2, 4, 3)
+    torch.testing.assert_close(boosting(means), plain(means), rtol=1e-12, atol=1e-12)

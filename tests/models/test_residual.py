@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from models.residual import Block, each_step
+from models.residual import Block, SpikingLayer, each_step
 from tests.models.small import drawn
 from tests.train.tiny import NETWORK
 
@@ -22,9 +22,9 @@ def is_whole(values: Tensor) -> bool:
     return torch.equal(values, values.round())
 
 
-def test_values_accumulate_within_a_stage() -> None:
+def test_values_accumulate_within_a_stage(passes: str) -> None:
     """Without a change of size the skip is the input itself, and the output is that plus 0 or 1."""
-    spikes = (drawn(2, 3, 4, 8, 8) > 0).double()
+    spikes = (drawn(3, 2, 4, 8, 8) > 0).double()
     values = spikes
     for _ in range(4):
         added = block(4, 4, stride=1)(values) - values
@@ -34,12 +34,12 @@ def test_values_accumulate_within_a_stage() -> None:
     assert is_whole(values)
 
 
-def test_the_skip_into_a_stage_has_no_neuron() -> None:
+def test_the_skip_into_a_stage_has_no_neuron(passes: str) -> None:
     """Half the size, twice the channels; values are neither whole nor all positive."""
     start = block(4, 8, stride=2)
-    values = drawn(2, 3, 4, 8, 8)
+    values = drawn(3, 2, 4, 8, 8)
     output = start(values)
-    assert output.shape == (2, 3, 8, 4, 4)
+    assert output.shape == (3, 2, 8, 4, 4)
     assert not is_whole(output)
     assert output.min() < 0
     spikes = output - start.skip(values)
@@ -47,9 +47,9 @@ def test_the_skip_into_a_stage_has_no_neuron() -> None:
     assert spikes.round().unique().tolist() == [0, 1]
 
 
-def test_the_second_layer_reads_the_spikes_of_the_first() -> None:
+def test_the_second_layer_reads_the_spikes_of_the_first(passes: str) -> None:
     made = block(4, 8, stride=2)
-    values = drawn(2, 3, 4, 8, 8)
+    values = drawn(3, 2, 4, 8, 8)
     between = made.first(values)
     assert between.unique().tolist() == [0, 1]
     assert torch.equal(made(values), made.second(between) + made.skip(values))
@@ -61,40 +61,43 @@ def test_only_a_change_of_size_has_a_skip_with_weights(stride: int, skips: list[
     assert names == skips
 
 
-def convolved(values: Tensor) -> tuple[Tensor, int]:
-    """The convolution of each step, and how many images it was computed for."""
+def layer() -> SpikingLayer:
     torch.manual_seed(4)
-    conv = nn.Conv2d(3, 4, 3, stride=2, padding=1, bias=False).double()
-    images = 0
-
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal images
-        images += len(output)
-
-    conv.register_forward_hook(count)
-    return each_step(conv, values), images
+    return SpikingLayer(CONFIG, 3, 4, stride=2).double()
 
 
 def test_a_shown_image_is_convolved_once() -> None:
-    shown = drawn(2, 1, 3, 8, 8).expand(-1, 5, -1, -1, -1)
-    once, images = convolved(shown)
-    full, all_images = convolved(shown.contiguous())
-    assert (images, all_images) == (2, 10)
-    assert once.shape == full.shape == (2, 5, 4, 4, 4)
-    torch.testing.assert_close(once, full, rtol=1e-12, atol=1e-12)
+    """One stored step in, one step of currents out, from which the layer makes the spikes of all steps."""
+    image, made = drawn(1, 2, 3, 8, 8), layer()
+    once, full = each_step(made.conv, image), each_step(made.conv, image.repeat(3, 1, 1, 1, 1))
+    assert once.shape == (1, 2, 4, 4, 4)
+    torch.testing.assert_close(once.expand_as(full), full, rtol=1e-12, atol=1e-12)
+    shown, given = made(image), layer()(image.repeat(3, 1, 1, 1, 1))
+    assert shown.shape == (3, 2, 4, 4, 4)
+    assert torch.equal(shown, given)
 
 
-def test_a_shown_image_has_the_gradient_of_all_steps() -> None:
-    image = drawn(2, 1, 3, 8, 8).requires_grad_()
-    outer = drawn(2, 5, 4, 4, 4)
-    (once,) = torch.autograd.grad((convolved(image.expand(-1, 5, -1, -1, -1))[0] * outer).sum(), image)
-    (full,) = torch.autograd.grad((convolved(image.repeat(1, 5, 1, 1, 1))[0] * outer).sum(), image)
-    torch.testing.assert_close(once, full, rtol=1e-12, atol=1e-12)
+def test_a_shown_image_has_the_gradient_of_all_steps(passes: str) -> None:
+    image = drawn(1, 2, 3, 8, 8).requires_grad_()
+    outer = drawn(3, 2, 4, 4, 4)
+    made = layer()
+    given = [image, *made.parameters()]
+    once = torch.autograd.grad((made(image) * outer).sum(), given)
+    full = torch.autograd.grad((made(image.repeat(3, 1, 1, 1, 1)) * outer).sum(), given)
+    for one, other in zip(once, full, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+    assert once[0].count_nonzero() > 0
 
 
 def test_each_step_is_convolved_by_itself() -> None:
-    frames = drawn(2, 5, 3, 8, 8)
-    together, images = convolved(frames)
-    assert images == 10
+    frames, conv = drawn(5, 2, 3, 8, 8), layer().conv
+    together = each_step(conv, frames)
+    assert together.shape == (5, 2, 4, 4, 4)
     for t in range(5):
-        torch.testing.assert_close(together[:, t], convolved(frames[:, t : t + 1])[0][:, 0], rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(together[t], conv(frames[t]), rtol=1e-12, atol=1e-12)
+
+
+def test_a_convolution_is_in_the_type_of_the_values() -> None:
+    conv = layer().conv
+    assert each_step(conv, drawn(2, 2, 3, 8, 8).bfloat16()).dtype == torch.bfloat16
+    assert conv.weight.dtype == torch.float64

@@ -4,8 +4,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.kernels.choice import implementation
+from models.kernels.operation import flat
+from models.residual import Layer
 from models.sresnet import SResNet
-from tests.models.small import drawn, small_inputs, small_network
+from tests.models.small import PASSES, drawn, small_inputs, small_network
+
+
+def currents(model: SResNet, inputs: Tensor) -> Tensor:
+    """Of the output neurons at each time step, (T, B, K)."""
+    return model.readout(model.features(inputs, None).mean((3, 4)))
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])
@@ -23,7 +31,7 @@ def test_depth(blocks: int) -> None:
 def test_sizes_halve_and_channels_double(frames: bool) -> None:
     """Images keep their size in the first layer; event frames come at twice the size and are halved there."""
     model = small_network(frames=frames, width=4, blocks=2)
-    values = model.stem(torch.zeros(2, 3, *model.input_shape).double())
+    values = model.stem(torch.zeros(3, 2, *model.input_shape).double())
     shapes = [tuple(values.shape[2:])]
     for block in model.blocks:
         values = block(values)
@@ -37,27 +45,27 @@ def test_an_image_is_the_same_as_frames_that_repeat_it() -> None:
     """Direct encoding feeds the image at every step: the same currents as when it is given at each step."""
     model = small_network()
     images = small_inputs(model)
-    shown = model.currents(images, None)
+    shown = currents(model, images)
     model.frames = True
-    given = model.currents(images.unsqueeze(1).repeat(1, 3, 1, 1, 1), None)
+    given = currents(model, images.unsqueeze(1).repeat(1, 3, 1, 1, 1))
     torch.testing.assert_close(shown, given, rtol=1e-12, atol=1e-12)
 
 
 def test_frames_come_in_order() -> None:
     model = small_network(frames=True)
     frames = small_inputs(model)
-    turned = model.currents(frames.flip(1), None)
-    assert not torch.allclose(turned, model.currents(frames, None))
-    assert not torch.allclose(turned.flip(1), model.currents(frames, None))
+    turned = currents(model, frames.flip(1))
+    assert not torch.allclose(turned, currents(model, frames))
+    assert not torch.allclose(turned.flip(0), currents(model, frames))
 
 
 @pytest.mark.parametrize("readout", ["mean-voltage", "boosting"])
 def test_logits_are_the_mean_of_the_currents(readout: str) -> None:
     model = small_network(readout=readout, time_steps=5).eval()
     inputs = small_inputs(model)
-    currents = model.currents(inputs, None)
-    assert currents.shape == (4, 5, 3)
-    torch.testing.assert_close(model(inputs), currents.mean(1), rtol=1e-12, atol=1e-12)
+    each = currents(model, inputs)
+    assert each.shape == (5, 4, 3)
+    torch.testing.assert_close(model(inputs), each.mean(0), rtol=1e-12, atol=1e-12)
 
 
 def by_hand(model: SResNet, values: Tensor) -> dict[str, Tensor]:
@@ -76,13 +84,12 @@ def test_observed_spikes(frames: bool) -> None:
     model = small_network(frames=frames, width=4).eval()
     inputs = small_inputs(model)
     seen = model.observe(inputs)
-    steps = inputs if frames else inputs.unsqueeze(1).expand(-1, 3, -1, -1, -1)
-    expected = by_hand(model, steps)
+    expected = by_hand(model, inputs.transpose(0, 1) if frames else inputs.unsqueeze(0))
     assert list(seen.spikes) == list(seen.neurons) == list(expected)
     assert sum(int(counts.sum()) for counts in seen.spikes.values()) > 100
     for name, spikes in expected.items():
         assert seen.spikes[name].dtype == torch.int64
-        assert seen.spikes[name].tolist() == spikes.sum((0, 2, 3, 4)).tolist(), name
+        assert seen.spikes[name].tolist() == spikes.sum((1, 2, 3, 4)).tolist(), name
         assert seen.neurons[name] == spikes[0, 0].numel()
 
 
@@ -93,7 +100,8 @@ def test_observed_voltage_ends_at_the_logits(frames: bool) -> None:
     voltage = model.observe(inputs).voltage
     assert voltage.shape == (4, 3, 3)
     torch.testing.assert_close(voltage[:, -1] / 3, model(inputs), rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(voltage.diff(dim=1), model.currents(inputs, None)[:, 1:], rtol=1e-12, atol=1e-12)
+    each = currents(model, inputs).transpose(0, 1)
+    torch.testing.assert_close(voltage.diff(dim=1), each[:, 1:], rtol=1e-12, atol=1e-12)
 
 
 def test_observing_leaves_nothing_behind() -> None:
@@ -159,3 +167,44 @@ def test_samples_do_not_disturb_each_other() -> None:
     inputs = small_inputs(model)
     together = model.eval()(inputs)
     torch.testing.assert_close(model(inputs[2:3]), together[2:3], rtol=1e-12, atol=1e-12)
+
+
+def test_bfloat16_is_for_activations_alone(passes: str) -> None:
+    """Features are bfloat16; weights, their gradients, statistics and logits are float32."""
+    model = small_network(precision="bfloat16").float()
+    inputs = small_inputs(model).float()
+    assert model.features(inputs, None).dtype == torch.bfloat16
+    logits = model(inputs)
+    logits.sum().backward()
+    assert logits.dtype == torch.float32
+    assert {value.dtype for value in model.state_dict().values()} == {torch.float32}
+    assert {value.grad.dtype for value in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(("frames", "batch"), [(False, 1), (False, 4), (True, 4)])
+def test_every_implementation_gives_the_same_gradients(frames: bool, batch: int) -> None:
+    found = []
+    for name in PASSES:
+        model = small_network(frames=frames)
+        with implementation(name):
+            model(small_inputs(model, batch)).square().sum().backward()
+        found.append([value.grad for value in model.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("frames", [False, True])
+def test_channels_of_a_pixel_lie_side_by_side(frames: bool) -> None:
+    """In every layer's output, so that the next one's passes need no copy."""
+    model = small_network(frames=frames)
+    layouts = []
+
+    def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        layouts.append(output.flatten(0, 1).is_contiguous(memory_format=torch.channels_last))
+        assert flat(output).data_ptr() == output.data_ptr()
+
+    for module in model.modules():
+        if isinstance(module, Layer):
+            module.register_forward_hook(note)
+    model(small_inputs(model))
+    assert layouts == [True] * 9  # 7 layers of neurons, 2 skips

@@ -32,7 +32,7 @@ from pipeline.train.loop import train
 from pipeline.train.reduce import Alone
 run, experiment = params.load_run("digits-0")
 job = Job(name="digits-0", network=experiment.model, training=experiment.training, seed=run.seed,
-          data=paths.arrow("digits"), runs=Path("elsewhere").absolute(), checkpoint_seconds=600)
+          data=paths.arrow("digits"), runs=Path("elsewhere").absolute(), checkpoint_seconds=600, recompute="nothing")
 note(job.platforms(), torch.device("cpu"))
 train(job, Alone(), torch.device("cpu"), print)
 export(job, "digits", "digits", Path("undisturbed"))

@@ -24,7 +24,9 @@ from pipeline.train.loop import train
 from pipeline.train.reduce import Alone
 from tests.train.tiny import TRAINING, tiny_job
 
-ONE = ClusterParams(address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60)
+ONE = ClusterParams(
+    address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+)
 TWO = ONE.model_copy(update={"workers": 2})
 LONG = replace(TRAINING, epochs=150)
 DRIVER = """

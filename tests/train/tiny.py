@@ -21,6 +21,7 @@ NETWORK = NetworkConfig(
     reset="subtract",
     encoding="direct",
     readout="mean-voltage",
+    precision="float32",
 )
 TRAINING = TrainingConfig(
     epochs=2,
@@ -55,6 +56,7 @@ def tiny_job(folder: Path, training: TrainingConfig, *, kind: Literal["images", 
         data=data,
         runs=folder / "runs",
         checkpoint_seconds=60,
+        recompute="nothing",
     )
 
 

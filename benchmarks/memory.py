@@ -1,0 +1,61 @@
+"""Peak memory of one step above the process before it, in a process of its own: python -m benchmarks.memory FILE"""
+
+import ctypes
+import gc
+import pickle
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from benchmarks.forms import Case, Form, step_of
+
+
+def peak_bytes(case: Case, form: Form, threads: int) -> int:
+    """Bytes that one step needs beyond what weights, images and libraries take."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(pickle.dumps((case, form, threads)))
+        file.flush()
+        command = [sys.executable, "-m", "benchmarks.memory", file.name]
+        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(printed.splitlines()[-1])
+
+
+def measured(case: Case, form: Form, threads: int) -> int:
+    """In this process, after a small step that loads and compiles everything.
+
+    Every large tensor gets pages of its own (glibc's M_MMAP_THRESHOLD, 1 MiB), so that what is freed counts as free.
+    """
+    ctypes.CDLL(None).mallopt(-3, 1 << 20)
+    torch.set_num_threads(threads)
+    step_of(replace(case, batch=1, network=replace(case.network, time_steps=2, blocks=1, width=8)), form)()
+    step = step_of(case, form)
+    gc.collect()
+    if case.device == "cuda":
+        return _on_gpu(step)
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak, see proc(5)
+    before = _status("VmRSS")
+    step()
+    return _status("VmHWM") - before
+
+
+def _on_gpu(step: object) -> int:
+    assert callable(step)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    step()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _status(key: str) -> int:
+    """Bytes of an entry of /proc/self/status."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{key}:"))
+    return int(kilobytes) * 1024
+
+
+if __name__ == "__main__":
+    print(measured(*pickle.loads(Path(sys.argv[1]).read_bytes())))

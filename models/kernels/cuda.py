@@ -1,0 +1,302 @@
+"""The passes of reference.py as Triton kernels.
+
+A program takes a tile of pixels and channels through all time steps and keeps its membranes in registers. Sums are
+taken within a tile in the type of the statistics, and over the tiles in float64 and in one order, without atomics: the
+same bits each time. Products and sums are not fused: the membranes that backward computes again are those of forward,
+bit for bit, and spikes are those of the reference. Tested on the CPU in Triton's interpreter.
+Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, K blocks.
+"""
+
+from typing import Any
+
+import torch
+import triton  # type: ignore[import-untyped,import-not-found,unused-ignore] # comes with torch for CUDA only
+import triton.language as tl  # type: ignore[import-untyped,import-not-found,unused-ignore]
+from torch import Tensor
+
+from models.kernels.reference import statistics_type
+from models.neuron import THRESHOLD
+from models.surrogate import HEIGHT
+
+SURROGATES = ("triangle",)
+COLUMNS = 64
+"""Most channels of a tile: in bfloat16 a row of them is a line of 128 bytes."""
+VALUES = (512, 2048)
+"""Fewest and most values of a tile: 4 to 16 for each thread of its warps."""
+WARPS = 4
+PROGRAMS = 512
+"""Where larger tiles would leave fewer programs, tiles are smaller: about four for each multiprocessor of an H100."""
+PARTS = 8
+"""Tiles whose moments one program sums."""
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _channels(columns: tl.constexpr) -> tl.tensor:
+    """Those of this program's tiles."""
+    return tl.program_id(1) * columns + tl.arange(0, columns)
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _tile(block: tl.tensor, column: tl.tensor, pixels: tl.tensor, channels: tl.tensor, rows: tl.constexpr) -> tl.tuple:
+    """Offsets in a step, and which of them exist, each (rows, columns)."""
+    row = block.to(tl.int64) * rows + tl.arange(0, rows)
+    inside = (row < pixels)[:, None] & (column < channels)[None, :]
+    return row[:, None] * channels + column[None, :], inside
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _of_channels(values: tl.tensor, column: tl.tensor, channels: tl.tensor) -> tl.tensor:
+    """(1, columns)."""
+    return tl.load(values + column, mask=column < channels, other=0.0)[None, :]
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _moments(
+    currents: tl.tensor,
+    sums: tl.tensor,
+    squares: tl.tensor,
+    parts: tl.constexpr,
+    pixels: tl.tensor,
+    channels: tl.tensor,
+    size: tl.tensor,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+) -> None:
+    """Sums (S, K, C) of values and squares, both from the first pixel's value, which keeps them small."""
+    block, step = tl.program_id(0), tl.program_id(2).to(tl.int64)
+    currents += step * size
+    column = _channels(columns)
+    origin = _of_channels(currents, column, channels).to(sums.dtype.element_ty)
+    total = tl.zeros((rows, columns), sums.dtype.element_ty)
+    square = tl.zeros((rows, columns), sums.dtype.element_ty)
+    for part in range(parts):
+        at, inside = _tile(block * parts + part, column, pixels, channels, rows)
+        value = tl.load(currents + at, mask=inside, other=0.0).to(sums.dtype.element_ty)
+        value = tl.where(inside, value - origin, 0.0)
+        total += value
+        square += value * value
+    to = (step * tl.num_programs(0) + block) * channels + column
+    tl.store(sums + to, tl.sum(total, 0), mask=column < channels)
+    tl.store(squares + to, tl.sum(square, 0), mask=column < channels)
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _advance(
+    membrane: tl.tensor,
+    currents: tl.tensor,
+    at: tl.tensor,
+    inside: tl.tensor,
+    gain: tl.tensor,
+    offset: tl.tensor,
+    leak: tl.constexpr,
+) -> tl.tensor:
+    """leak * membrane + currents * scale + shift; without neurons nothing is carried from step to step."""
+    value = tl.load(currents + at, mask=inside, other=0.0).to(membrane.dtype) * gain + offset
+    if leak is not None:
+        value = leak * membrane + value
+    return value
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _fire(
+    currents: tl.tensor,
+    scale: tl.tensor,
+    shift: tl.tensor,
+    skip: tl.tensor,
+    output: tl.tensor,
+    steps: tl.tensor,
+    pixels: tl.tensor,
+    channels: tl.tensor,
+    size: tl.tensor,
+    stride: tl.tensor,
+    leak: tl.constexpr,
+    threshold: tl.constexpr,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+) -> None:
+    """Pointers move on by a step: `size` values, `stride` in the currents."""
+    column = _channels(columns)
+    at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
+    membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
+    for _ in range(steps):
+        gain, offset = _of_channels(scale, column, channels), _of_channels(shift, column, channels)
+        membrane = _advance(membrane, currents, at, inside, gain, offset, leak)
+        value = membrane
+        if leak is not None:
+            value = (membrane > threshold).to(membrane.dtype)
+            membrane -= threshold * value
+        if skip is not None:
+            value += tl.load(skip + at, mask=inside, other=0.0).to(membrane.dtype)
+            skip += size
+        tl.store(output + at, value, mask=inside)
+        currents += stride
+        scale += channels
+        shift += channels
+        output += size
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _fire_backward(
+    grad: tl.tensor,
+    currents: tl.tensor,
+    scale: tl.tensor,
+    shift: tl.tensor,
+    mean: tl.tensor,
+    slopes: tl.tensor,
+    driven: tl.tensor,
+    total: tl.tensor,
+    centred: tl.tensor,
+    steps: tl.tensor,
+    pixels: tl.tensor,
+    channels: tl.tensor,
+    size: tl.tensor,
+    stride: tl.tensor,
+    leak: tl.constexpr,
+    threshold: tl.constexpr,
+    height: tl.constexpr,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+) -> None:
+    """`total` and `centred` (K, T, C) are the sums of each block. `slopes` (T, P, C) is memory to work in."""
+    column = _channels(columns)
+    at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
+    membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
+    for _ in range(steps):
+        if leak is not None:
+            gain, offset = _of_channels(scale, column, channels), _of_channels(shift, column, channels)
+            membrane = _advance(membrane, currents, at, inside, gain, offset, leak)
+            slope = 1.0 - tl.abs(membrane / threshold - 1.0)
+            tl.store(slopes + at, tl.where(slope > 0, slope * height, 0.0) / threshold, mask=inside)
+            membrane -= threshold * (membrane > threshold).to(membrane.dtype)
+            slopes += size
+        currents += stride
+        scale += channels
+        shift += channels
+        grad += size
+        driven += size
+    tl.debug_barrier()  # other threads than those that stored the slopes may read them
+    carried = tl.zeros((rows, columns), scale.dtype.element_ty)
+    for t in range(steps - 1, -1, -1):
+        currents -= stride
+        grad -= size
+        driven -= size
+        received = tl.load(grad + at, mask=inside, other=0.0).to(carried.dtype)
+        if leak is not None:
+            slopes -= size
+            carried = leak * carried + received * tl.load(slopes + at, mask=inside, other=0.0)
+        else:
+            carried = received
+        tl.store(driven + at, carried, mask=inside)
+        value = tl.load(currents + at, mask=inside, other=0.0).to(carried.dtype)
+        distance = value - _of_channels(mean + t * channels, column, channels)
+        to = (tl.program_id(0).to(tl.int64) * steps + t) * channels + column
+        tl.store(total + to, tl.sum(carried, 0), mask=column < channels)
+        tl.store(centred + to, tl.sum(carried * distance, 0), mask=column < channels)
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _combine(
+    driven: tl.tensor,
+    currents: tl.tensor,
+    a: tl.tensor,
+    b: tl.tensor,
+    c: tl.tensor,
+    output: tl.tensor,
+    stored: tl.tensor,
+    stands_for: tl.tensor,
+    pixels: tl.tensor,
+    channels: tl.tensor,
+    size: tl.tensor,
+    rows: tl.constexpr,
+    columns: tl.constexpr,
+) -> None:
+    """Each stored step gets the sum over the steps that it stands for, in their order."""
+    column = _channels(columns)
+    at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
+    for _step in range(stored):
+        value = tl.load(currents + at, mask=inside, other=0.0).to(a.dtype.element_ty)
+        combined = tl.zeros((rows, columns), a.dtype.element_ty)
+        for _part in range(stands_for):
+            given = tl.load(driven + at, mask=inside, other=0.0).to(a.dtype.element_ty)
+            added = _of_channels(b, column, channels) * value + _of_channels(c, column, channels)
+            combined += _of_channels(a, column, channels) * given + added
+            driven += size
+            a += channels
+            b += channels
+            c += channels
+        tl.store(output + at, combined, mask=inside)
+        currents += size
+        output += size
+
+
+def tile(currents: Tensor) -> dict[str, int]:
+    """Rows (pixels) and columns (channels) of a tile, powers of two, for (S, P, C)."""
+    _, pixels, channels = currents.shape
+    columns = min(COLUMNS, triton.next_power_of_2(channels))
+    values = VALUES[1]
+    while values > VALUES[0] and pixels * channels < PROGRAMS * values:
+        values //= 2
+    return {"rows": values // columns, "columns": columns}
+
+
+def blocks(currents: Tensor, parts: int = 1) -> int:
+    """K, where each block is of `parts` tiles of pixels."""
+    return -(-currents.shape[1] // (parts * tile(currents)["rows"]))
+
+
+def run(kernel: Any, currents: Tensor, *given: Any, parts: int = 1, steps: int = 1, **others: Any) -> None:
+    """Runs a kernel with a program for each block of pixels, tile of channels and one of `steps`."""
+    _, pixels, channels = currents.shape
+    grid = (blocks(currents, parts), -(-channels // tile(currents)["columns"]), steps)
+    others |= {"pixels": pixels, "channels": channels, "size": pixels * channels} | tile(currents)
+    with torch.cuda.device_of(currents):
+        kernel[grid](*given, **others, num_warps=WARPS, enable_fp_fusion=False)
+
+
+def stride(currents: Tensor) -> int:
+    """From one step to the next, in values: 0 where one is stored for all."""
+    return currents[0].numel() if len(currents) > 1 else 0
+
+
+def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
+    """As reference.moments."""
+    currents, dtype = currents.contiguous(), statistics_type(currents.dtype)
+    steps, pixels, channels = currents.shape
+    sums = currents.new_empty(steps, blocks(currents, PARTS), channels, dtype=dtype)
+    squares = torch.empty_like(sums)
+    run(_moments, currents, currents, sums, squares, PARTS, parts=PARTS, steps=steps)
+    total, square = sums.sum(1, dtype=torch.float64), squares.sum(1, dtype=torch.float64)
+    mean = currents[:, 0].double() + total / pixels
+    return mean.to(dtype), (square - total.square() / pixels).clamp_min(0.0).to(dtype)
+
+
+def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, leak: float | None) -> Tensor:
+    """As reference.fire."""
+    currents, skip = currents.contiguous(), None if skip is None else skip.contiguous()
+    output = currents.new_empty(len(scale), *currents.shape[1:])
+    given = (currents, scale, shift, skip, output, len(scale))
+    run(_fire, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD)
+    return output
+
+
+def fire_backward(
+    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As reference.fire_backward, for the triangle."""
+    assert surrogate in SURROGATES
+    grad, currents = grad.contiguous(), currents.contiguous()
+    driven, slopes = torch.empty_like(grad), None if leak is None else torch.empty_like(grad, dtype=scale.dtype)
+    total = scale.new_empty(blocks(currents), *scale.shape)
+    centred = torch.empty_like(total)
+    given = (grad, currents, scale, shift, mean, slopes, driven, total, centred, len(scale))
+    run(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, height=HEIGHT)
+    sums, products = (part.sum(0, dtype=torch.float64).to(scale.dtype) for part in (total, centred))
+    return driven, sums, products
+
+
+def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """As reference.combine; the result lies in the memory of `driven` where all steps are stored."""
+    driven, currents = driven.contiguous(), currents.contiguous()
+    output = driven if len(driven) == len(currents) else torch.empty_like(currents)
+    run(_combine, currents, driven, currents, a, b, c, output, len(currents), len(driven) // len(currents))
+    return output

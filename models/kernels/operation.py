@@ -1,0 +1,133 @@
+"""Normalization through time, leaky integrate-and-fire neurons and the shortcut's sum as one node of the graph.
+
+    y[t] = gain[t] (currents[t] - mean[t]) / sqrt(var[t] + epsilon) + bias[t]
+    output[t] = spikes of the neurons that y drives (models/neuron.py) + skip[t]
+
+Backward needs the currents, which the convolution has written anyway, and computes the membranes again.
+Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width,
+P = B H W pixels, G sets of parameters (T, or 1 for all steps).
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.kernels.choice import chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """What the currents are normalized by."""
+
+    mean: Tensor
+    """(G, C)."""
+    inverse: Tensor
+    """1 / sqrt(var + epsilon), (G, C)."""
+    count: int
+    """Values behind each mean; 0 where they are running statistics, on which currents have no influence."""
+
+
+def normalize_and_fire(
+    currents: Tensor,
+    gain: Tensor,
+    bias: Tensor,
+    statistics: Statistics,
+    *,
+    steps: int,
+    skip: Tensor | None,
+    leak: float | None,
+    surrogate: str,
+) -> Tensor:
+    """Spikes + skip, (T, B, C, H, W); without a leak there are no neurons: the normalized currents + skip.
+
+    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W).
+    """
+    output: Tensor = NormalizeAndFire.apply(currents, skip, gain, bias, statistics, steps, leak, surrogate)
+    return output
+
+
+@contextlib.contextmanager
+def made_again(output: Tensor) -> Iterator[None]:
+    """Within it, what reads the output of the operation does not keep it: backward makes it again from the currents."""
+    node, place = output.grad_fn, output.data_ptr()
+
+    def pack(saved: Tensor) -> Tensor | torch.Size:
+        return saved.shape if saved.data_ptr() == place else saved
+
+    def unpack(kept: Tensor | torch.Size) -> Tensor:
+        return kept if isinstance(kept, Tensor) else NormalizeAndFire.output_of(node).reshape(kept)
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+        yield
+
+
+def flat(values: Tensor) -> Tensor:
+    """(T, B, C, H, W) as (T, P, C); no copy in the memory format of the activations."""
+    return values.permute(0, 1, 3, 4, 2).flatten(1, 3)
+
+
+def unflat(values: Tensor, like: Tensor) -> Tensor:
+    """(T, P, C) as (T, B, C, H, W), with samples and pixels as in `like`."""
+    samples, _, height, width = like.shape[1:]
+    return values.view(len(values), samples, height, width, -1).permute(0, 1, 4, 2, 3)
+
+
+class NormalizeAndFire(torch.autograd.Function):
+    """The operation; its passes work on (T, P, C)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        currents: Tensor,
+        skip: Tensor | None,
+        gain: Tensor,
+        bias: Tensor,
+        statistics: Statistics,
+        steps: int,
+        leak: float | None,
+        surrogate: str,
+    ) -> Tensor:
+        ctx.passes = chosen(currents, surrogate)
+        ctx.statistics, ctx.leak, ctx.surrogate = statistics, leak, surrogate
+        scale = (gain * statistics.inverse).expand(steps, -1).contiguous()
+        shift = (bias - statistics.mean * gain * statistics.inverse).expand(steps, -1).contiguous()
+        ctx.save_for_backward(currents, gain, scale, shift)
+        fired = ctx.passes.fire(flat(currents), scale, shift, None if skip is None else flat(skip), leak)
+        return unflat(fired, currents)
+
+    @staticmethod
+    def output_of(node: Any) -> Tensor:
+        """The output of a node that had no skip, computed again."""
+        currents, _, scale, shift = node.saved_tensors
+        return unflat(node.passes.fire(flat(currents), scale, shift, None, node.leak), currents)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        saved, gain, scale, shift = ctx.saved_tensors
+        statistics, currents, grad = ctx.statistics, flat(saved), flat(grads[0]).contiguous()
+        mean = statistics.mean.expand_as(scale).contiguous()
+        driven, total, centred = ctx.passes.fire_backward(grad, currents, scale, shift, mean, ctx.leak, ctx.surrogate)
+        total, centred = by_set(total, gain), by_set(centred, gain)
+        slope, offset = influence(scale, mean, statistics, total, centred)
+        grad_currents = unflat(ctx.passes.combine(driven, currents, scale, slope, offset), saved)
+        grad_skip = grads[0] if ctx.needs_input_grad[1] else None
+        return grad_currents, grad_skip, centred * statistics.inverse, total, None, None, None, None
+
+
+def by_set(sums: Tensor, gain: Tensor) -> Tensor:
+    """Sums of each step (T, C) as sums of each set (G, C)."""
+    return sums if len(gain) == len(sums) else sums.sum(0, keepdim=True)
+
+
+def influence(
+    scale: Tensor, mean: Tensor, statistics: Statistics, total: Tensor, centred: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What mean and variance, which depend on all currents x, add to the gradient: slope x + offset, each (T, C)."""
+    if not statistics.count:
+        return torch.zeros_like(scale), torch.zeros_like(scale)
+    slope = -scale * statistics.inverse.square() * centred / statistics.count
+    return slope, -scale * total / statistics.count - slope * mean

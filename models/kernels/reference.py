@@ -1,0 +1,87 @@
+"""The four passes of a layer in plain PyTorch, for any device and to read; cpu.py and cuda.py compute the same.
+
+Shapes: T time steps, S stored steps (T, or 1 where all steps are the same), P pixels of all samples, C channels.
+"""
+
+import torch
+from torch import Tensor
+
+from models.neuron import THRESHOLD
+from models.surrogate import SURROGATES
+
+
+def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and sum of squared deviations over the pixels of (S, P, C), each (S, C)."""
+    values = currents.to(statistics_type(currents.dtype))
+    mean = values.mean(1)
+    return mean, (values - mean.unsqueeze(1)).square().sum(1)
+
+
+def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, leak: float | None) -> Tensor:
+    """Spikes of the neurons that currents * scale + shift drive, plus the skip, (T, P, C) of the currents' type.
+
+    `currents` (S, P, C), `scale` and `shift` (T, C), `skip` (T, P, C). Without a leak there are no neurons: the
+    scaled currents themselves.
+    """
+    output = torch.empty(len(scale), *currents.shape[1:], dtype=currents.dtype, device=currents.device)
+    membrane = torch.zeros_like(currents[0], dtype=scale.dtype)
+    for t in range(len(scale)):
+        value = currents[stored(t, currents)] * scale[t] + shift[t]
+        if leak is not None:
+            membrane = leak * membrane + value
+            value = (membrane > THRESHOLD).to(scale.dtype)
+            membrane = membrane - THRESHOLD * value
+        output[t] = value if skip is None else value + skip[t]
+    return output
+
+
+def fire_backward(
+    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: str
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradient of what drives the neurons, (T, P, C); its sum over the pixels, and that of its product with
+    currents - mean, each (T, C).
+
+    The membranes are computed again. With z = u / threshold - 1 and u the membrane before the reset, which has no
+    gradient: dL/du[t] = dL/ds[t] s'(z[t]) / threshold + leak dL/du[t + 1].
+    """
+    steps = len(scale)
+    driven = torch.empty_like(grad)
+    excess = None if leak is None else _excess(currents, scale, shift, leak)
+    total, centred = torch.zeros_like(scale), torch.zeros_like(scale)
+    carried = torch.zeros_like(grad[0], dtype=scale.dtype)
+    for t in reversed(range(steps)):
+        carried = leak * carried if leak is not None else torch.zeros_like(carried)
+        carried = carried + grad[t] * (SURROGATES[surrogate](excess[t]) / THRESHOLD if excess is not None else 1.0)
+        driven[t] = carried
+        total[t] = carried.sum(0)
+        centred[t] = (carried * (currents[stored(t, currents)] - mean[t])).sum(0)
+    return driven, total, centred
+
+
+def _excess(currents: Tensor, scale: Tensor, shift: Tensor, leak: float) -> Tensor:
+    """Membrane before the reset, over the threshold, minus 1, at every step, (T, P, C)."""
+    excess, membrane = [], torch.zeros_like(currents[0], dtype=scale.dtype)
+    for t in range(len(scale)):
+        membrane = leak * membrane + (currents[stored(t, currents)] * scale[t] + shift[t])
+        excess.append(membrane / THRESHOLD - 1.0)
+        membrane = membrane - THRESHOLD * (membrane > THRESHOLD).to(scale.dtype)
+    return torch.stack(excess)
+
+
+def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
+    """a * driven + b * currents + c, (S, P, C): where one step was stored for all, the sum over the steps.
+
+    `driven` (T, P, C), the others (T, C); `driven` may be overwritten.
+    """
+    combined = driven * a.unsqueeze(1) + currents * b.unsqueeze(1) + c.unsqueeze(1)
+    return (combined if len(currents) == len(driven) else combined.sum(0, keepdim=True)).to(currents.dtype)
+
+
+def stored(t: int, currents: Tensor) -> int:
+    """Index of the stored step that stands for step t."""
+    return t if len(currents) > 1 else 0
+
+
+def statistics_type(dtype: torch.dtype) -> torch.dtype:
+    """Statistics, membrane and threshold are float32 also where activations are bfloat16: a spike is a comparison."""
+    return torch.float32 if dtype == torch.bfloat16 else dtype

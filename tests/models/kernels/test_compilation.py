@@ -1,0 +1,46 @@
+"""Processes that start at once compile a kernel once."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+PROCESS = """
+import torch
+from models.kernels import cpu
+
+torch.set_num_threads(1)
+values = torch.ones(2, 3, 4)
+print("ready", flush=True)
+input()
+combined = cpu.combine(values, values, *torch.ones(3, 2, 4))
+stats = cpu._combine.stats
+print(sum(stats.cache_misses.values()), sum(stats.cache_hits.values()), combined.unique().tolist())
+"""
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    """A process with an empty cache and a lock of its own, beside those of this test."""
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(folder / "cache"),
+        "TMPDIR": str(folder),
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", PROCESS], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_two_processes_compile_once(tmp_path: Path) -> None:
+    """One misses the cache and fills it, the other waits and finds it filled."""
+    processes = [start(tmp_path) for _ in range(2)]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    found = sorted(process.communicate(timeout=120)[0] for process in processes)
+    assert found == ["0 1 [3.0]\n", "1 0 [3.0]\n"]
