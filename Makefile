@@ -38,6 +38,9 @@ check: setup ## format, lint, types and spelling
 bench: setup ## one training step beside its step-by-step form; writes results/bench-train.json
 	python -m benchmarks.train_step
 
+bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
+	python -m benchmarks.precision
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -46,4 +49,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench lock clean
+.PHONY: help setup repro test check bench bench-precision lock clean

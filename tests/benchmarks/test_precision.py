@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks import precision
-from benchmarks.precision import images_of, main, paired_interval, standardized, tested
+from benchmarks.precision import accuracy_of, drawn, images_of, main, paired_interval, spread, trained
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train import loop
@@ -35,12 +36,15 @@ def test_interval() -> None:
 def test_an_accuracy_is_of_the_trained_network(tmp_path: Path) -> None:
     """13 test samples; each precision is a training of its own."""
     job = tiny_job(tmp_path, replace(TRAINING, epochs=1))
-    percent = {}
+    percent, networks = {}, {}
     for name in precision.PRECISIONS:
         own = replace(job, name=name, network=replace(NETWORK, precision=name))
-        percent[name] = tested(own)
-        assert own.checkpoint().exists()
+        percent[name] = accuracy_of(own)
+        networks[name] = trained(own)
     assert all(round(value * 13 / 100, 6).is_integer() for value in percent.values())
+    single, half = (network.stem.conv.weight for network in networks.values())
+    assert not torch.equal(single, half)
+    assert torch.allclose(single, half, atol=0.1)
 
 
 def test_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -51,7 +55,8 @@ def test_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         jobs.append(job)
         return 90.0 - (1 + 2 * job.seed if job.network.precision == "bfloat16" else 0)
 
-    monkeypatch.setattr(precision, "tested", set_accuracy)
+    monkeypatch.setattr(precision, "accuracy_of", set_accuracy)
+    monkeypatch.setattr(precision, "trained", lambda job: drawn(job.network, Store(job.data, "test")))
     monkeypatch.setattr(precision, "DEEP", NETWORK)
     output = tmp_path / "bench.json"
     main(["--seeds=2", "--epochs=4", "--batch=2", "--threads=1", f"--output={output}"])
@@ -65,23 +70,22 @@ def test_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert accuracy["difference"]["mean"] == -2.0
     assert accuracy["difference"]["low"] == pytest.approx(-2 - 12.7062, abs=1e-3)
     assert "mean difference -2.00 points, 95 % interval -14.71 to +10.71, n = 2, 355 test samples" in shown
-    assert (result["images"], result["threads"]) == ("Digits", 1)
-    small, _ = result["flips"].values()
-    assert small["network"]["width"] == 8
-    assert small["batch"] == 2
-    assert 0 < small["rate_alone"] <= small["rate_free"] < 1
-    assert [len(layer["flips"]) for layer in small["free"]] == [4] * 7
+    assert result["threads"] == 1
+    quick, small, deep = result["flips"].items()
+    assert (quick[0], small[0]) == ("Digits, n = 1, trained", "Digits, n = 1, 8 filters, T = 4, drawn")
+    for name, flips in (quick, small, deep):
+        assert name in shown
+        assert flips["batch"] == 2
+        assert 0 <= flips["rate_alone"] <= flips["rate_free"] < 1
+        assert len(flips["flips_by_step"]["free"]) == flips["network"]["time_steps"]
+        assert len(flips["layers"]) == 7
+        assert min(layer["alone"] for layer in flips["layers"].values()) <= flips["rate_alone"]
 
 
-def test_images_are_standardized_and_from_the_whole_split(tmp_path: Path) -> None:
+def test_samples_are_from_the_whole_split(tmp_path: Path) -> None:
     store = Store(tiny_job(tmp_path, TRAINING).data, "test")
-    images = standardized(store, 2)
-    assert images.shape == (2, 1, 8, 8)
-    assert images.mean().item() == pytest.approx(0, abs=1e-6)
-    assert images.std().item() == pytest.approx(1, abs=1e-6)
-    pixels = torch.from_numpy(store.read([0, 12])).float()  # type: ignore[arg-type]
-    assert torch.allclose(images, (pixels - pixels.mean()) / pixels.std(), atol=1e-5)
-    assert len(standardized(store, 99)) == 13
+    assert np.array_equal(spread(store, 3), store.read(np.array([0, 6, 12])))
+    assert len(spread(store, 99)) == 13
 
 
 def test_event_frames_are_refused(tmp_path: Path) -> None:
