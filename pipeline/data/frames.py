@@ -1,31 +1,143 @@
 """Recordings as frames of equal event count. Shapes: T frames, H height, W width."""
 
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.data.recordings import Recording
+from pipeline.data.recordings import (
+    AEDAT2,
+    DVS128,
+    NMNIST,
+    Orientation,
+    Recording,
+    aedat2_start,
+    decode,
+    orient,
+)
+from pipeline.data.scatter import Buffer, Table, count_aedat2, count_columns
 from pipeline.errors import InputError
 
 RULE = "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
 
+Frames = npt.NDArray[Any]
 
-def to_frames(recording: Recording, num_frames: int, size: int) -> npt.NDArray[Any]:
+
+def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer | None = None) -> Frames:
     """Events counted per pixel and polarity, (T, 2, size, size), in the narrowest unsigned integer that holds them.
 
     The paper's rule (SpikingJelly's split by number): T slices of floor(N / T) events, the last takes the remainder.
     A sensor of k x size is summed over k x k pixels; a quarter of that sum for k = 2 is what the authors' bilinear
-    resize gives, to the bit. Raises InputError for a recording without events or a sensor that does not fit.
+    resize gives, to the bit. With a buffer the frames lie in it. Raises InputError for a recording without events or a
+    sensor that does not fit.
     """
     _check(recording, size)
-    k = recording.width // size
-    frame = np.minimum(np.arange(len(recording)) // max(len(recording) // num_frames, 1), num_frames - 1)
-    if len(recording) < num_frames:
-        frame[:] = num_frames - 1  # floor(N / T) is 0: all but the last slice are empty
-    index = ((frame * 2 + recording.p) * size + recording.y // k) * size + recording.x // k
-    counts = np.bincount(index, minlength=num_frames * 2 * size * size)
-    return counts.astype(np.min_scalar_type(int(counts.max()))).reshape(num_frames, 2, size, size)
+    places = _places(recording.width, size, None)
+    columns = tuple(np.asarray(values, np.int64) for values in (recording.x, recording.y, recording.p))
+    shape = (num_frames, 2 * size * size)
+    frames = count_columns(columns, (places.x, places.y, places.p), shape, buffer or Buffer())
+    assert frames is not None, "a Recording holds no event outside of its sensor"
+    return frames.reshape(num_frames, 2, size, size)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framing:
+    """How the bytes of a file become frames."""
+
+    num_frames: int
+    size: int
+    orientation: Orientation
+
+
+def frames_of_bytes(
+    data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
+) -> tuple[Frames, int]:
+    """to_frames(orient(decode(data))), to the bit, and the width of the sensor. Raises the same InputErrors.
+
+    AEDAT 2.0 and N-MNIST are counted straight from the bytes; a file in which anything is unusual is decoded.
+    """
+    buffer = buffer or Buffer()
+    if suffix == ".aedat" and data.startswith(AEDAT2):
+        frames, width = _aedat2(data, where, framing, buffer), DVS128
+    elif suffix == ".bin":
+        frames, width = _nmnist(data, framing, buffer), NMNIST
+    else:
+        frames = None
+    if frames is not None:
+        return frames.reshape(framing.num_frames, 2, framing.size, framing.size), width
+    recording = orient(decode(data, suffix, where), framing.orientation)
+    return framed(recording, where, framing, buffer), recording.width
+
+
+def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> Frames:
+    """to_frames of a recording that is turned already; `where` names it in errors. Raises InputError."""
+    try:
+        return to_frames(recording, framing.num_frames, framing.size, buffer)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> Frames | None:
+    start = aedat2_start(data, where)
+    if len(data) == start or (len(data) - start) % 8 or DVS128 % framing.size:
+        return None
+    tables = _aedat2_tables(framing.size, framing.orientation)
+    return count_aedat2(np.frombuffer(data, np.uint8), start, tables, _shape(framing), buffer)
+
+
+def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> Frames | None:
+    if not data or len(data) % 5 or NMNIST % framing.size:
+        return None
+    x, y, p = np.frombuffer(data, np.uint8).reshape(-1, 5).T[:3]
+    return count_columns((x, y, p), _nmnist_tables(framing.size, framing.orientation), _shape(framing), buffer)
+
+
+def _shape(framing: Framing) -> tuple[int, int]:
+    return framing.num_frames, 2 * framing.size**2
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Places:
+    """What x, y and polarity add to an event's place in a frame (2, size, size)."""
+
+    x: Table
+    y: Table
+    p: Table
+
+
+@cache
+def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
+    """Tables of a sensor: a rule that turns it maps x, y and polarity one by one, so their parts add up."""
+    k = sensor // size
+
+    def place(x: Table, y: Table, p: Table) -> Table:
+        events = orient(Recording(t=x, x=x, y=y, p=p, width=sensor, height=sensor), orientation)
+        return (events.p * size + events.y // k) * size + events.x // k
+
+    line, none = np.arange(sensor), np.zeros(sensor, np.int64)
+    first = place(none, none, none)
+    both = np.arange(2)
+    return _Places(
+        x=place(line, none, none),
+        y=place(none, line, none) - first,
+        p=place(none[:2], none[:2], both) - first[:2],
+    )
+
+
+@cache
+def _aedat2_tables(size: int, orientation: Orientation) -> tuple[Table, Table]:
+    """For the second lowest byte of an address, y, and the lowest, x and polarity. A y over 127 is no pixel's."""
+    places, byte = _places(DVS128, size, orientation), np.arange(256)
+    return places.y[byte & 127], places.x[byte >> 1] + places.p[byte & 1]
+
+
+@cache
+def _nmnist_tables(size: int, orientation: Orientation) -> tuple[Table, Table, Table]:
+    """For the first three bytes of an event: the polarity is bit 7 of the third."""
+    places = _places(NMNIST, size, orientation)
+    return places.x, places.y, places.p[np.arange(256) >> 7]
 
 
 def scale(sensor_size: int, size: int) -> float:

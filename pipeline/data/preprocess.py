@@ -85,11 +85,11 @@ def _images(
     for split in SPLITS:
         rows, about = images[split], _about(dataset, source, params, split, classes)
         shards = _blocks(len(rows), params.shards)
+        written = []
         for index, block in enumerate(shards):
-            part = [rows[i] for i in block]
             path = folder / shard_name(split, index, len(shards))
-            write_shard(part, path, "images", params.compression, about)
-        summary = Summary.of(rows)
+            written += write_shard((rows[i] for i in block), path, "images", params.compression, about)
+        summary = Summary.of(written)
         manifests.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
     return manifests
 

@@ -16,7 +16,9 @@ from pipeline.errors import InputError
 DVS128 = 128
 NMNIST = 34
 DAVIS_HEADER_END = b"#!END-HEADER\r\n"
+AEDAT2 = b"#!AER-DAT2.0"
 POLARITY_EVENT = 1
+Orientation = Literal["cifar10-dvs"] | None
 REMEDY = "fetch or record the file again"
 
 
@@ -53,7 +55,7 @@ def decode(data: bytes, suffix: str, where: str) -> Recording:
     return _inside(DECODERS[suffix](data, where), where)
 
 
-def orient(recording: Recording, rule: Literal["cifar10-dvs"] | None) -> Recording:
+def orient(recording: Recording, rule: Orientation) -> Recording:
     """The recording turned by a named rule; None leaves it.
 
     cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as SpikingJelly's reader, which the authors used, does.
@@ -66,7 +68,7 @@ def orient(recording: Recording, rule: Literal["cifar10-dvs"] | None) -> Recordi
 
 def _aedat(data: bytes, where: str) -> Recording:
     """AEDAT 2.0 or 3.1; the first line says which."""
-    if data.startswith(b"#!AER-DAT2.0"):
+    if data.startswith(AEDAT2):
         return _aedat2(data, where)
     if data.startswith(b"#!AER-DAT3.1"):
         return _aedat3(data, where)
@@ -80,12 +82,7 @@ def _aedat2(data: bytes, where: str) -> Recording:
     A higher bit says that it was another camera. The 32-bit timestamps are microseconds; where they run back by more
     than half their range they have wrapped.
     """
-    start = 0
-    while data[start : start + 1] == b"#":
-        end = data.find(b"\n", start)
-        if end < 0:
-            raise InputError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
-        start = end + 1
+    start = aedat2_start(data, where)
     _check_length(len(data) - start, 8, start, where)
     pairs = np.frombuffer(data, dtype=">u4", offset=start).reshape(-1, 2).astype(np.int64)
     address, t = pairs[:, 0], pairs[:, 1]
@@ -99,6 +96,17 @@ def _aedat2(data: bytes, where: str) -> Recording:
         )
     t, address = (t + (wraps << 32))[pixels], address[pixels]
     return Recording(t=t, x=address >> 1 & 127, y=address >> 8 & 127, p=address & 1, width=DVS128, height=DVS128)
+
+
+def aedat2_start(data: bytes, where: str) -> int:
+    """The byte after the header of an AEDAT 2.0 file. Raises InputError."""
+    start = 0
+    while data[start : start + 1] == b"#":
+        end = data.find(b"\n", start)
+        if end < 0:
+            raise InputError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
+        start = end + 1
+    return start
 
 
 def _aedat3(data: bytes, where: str) -> Recording:

@@ -5,16 +5,15 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy.typing as npt
+from typing import Any
 
 from pipeline.data import archives
-from pipeline.data.frames import to_frames
+from pipeline.data.frames import Frames, Framing, framed, frames_of_bytes
 from pipeline.data.params import ClusterParams, PreprocessParams
 from pipeline.data.progress import progress
-from pipeline.data.recordings import Recording, decode, orient
-from pipeline.data.store import Row, write_shard
+from pipeline.data.recordings import Orientation, decode, orient
+from pipeline.data.scatter import Buffer
+from pipeline.data.store import Row, Written, write_shard
 from pipeline.data.windows import windows
 from pipeline.errors import InputError
 from pipeline.files import write_whole
@@ -30,7 +29,7 @@ class Part:
     members: list[archives.Member]
     labels: list[int]
     params: PreprocessParams
-    orientation: Literal["cifar10-dvs"] | None
+    orientation: Orientation
     about: dict[str, str]
     """What the shard says of itself."""
 
@@ -47,12 +46,12 @@ class Summary:
     sensor_size: int
 
     @staticmethod
-    def of(rows: list[Row], *, left_out: int = 0, sensor_size: int = 0) -> "Summary":
+    def of(rows: list[Written], *, left_out: int = 0, sensor_size: int = 0) -> "Summary":
         return Summary(
             labels=[row.label for row in rows],
-            digests=[row.digest() for row in rows],
+            digests=[row.digest for row in rows],
             left_out=left_out,
-            sample_shape=list(rows[0].pixels.shape),
+            sample_shape=list(rows[0].shape),
             sensor_size=sensor_size,
         )
 
@@ -119,44 +118,56 @@ def _raise_plainly(finished: Any, part: Part) -> None:
 
 def make_shard(part: Part) -> None:
     """Writes one shard and its summary. Raises InputError that names the recording."""
-    rows, left_out, size = [], 0, 0
-    for member, label in zip(part.members, part.labels, strict=True):
-        made, skipped, width = _rows(member, label, part)
-        if size not in (0, width):
-            raise InputError(f"{member.id}: a sensor of {width} pixels, {part.members[0].id} has {size}; {ONE_SENSOR}")
-        size = width
-        rows += made
-        left_out += skipped
-    if not rows:
-        raise InputError(f"{part.members[0].id}: no window has window.min_events events")
-    write_shard(rows, part.path, "frames", part.params.compression, part.about)
-    summary = Summary.of(rows, left_out=left_out, sensor_size=size)
+    reader = _Reader(part)
+    written = write_shard(reader.rows(), part.path, "frames", part.params.compression, part.about)
+    summary = Summary.of(written, left_out=reader.left_out, sensor_size=reader.sensor_size)
     write_whole(_summary_path(part.path), json.dumps(asdict(summary)).encode())
 
 
-def _rows(member: archives.Member, label: int, part: Part) -> tuple[list[Row], int, int]:
-    """Rows of one recording, the number of windows left out, the sensor's size."""
-    data, params = archives.read(member), part.params
-    assert params.frames is not None, "checked by preprocess"
-    assert params.size is not None, "checked by preprocess"
-    digest = hashlib.sha256(data).hexdigest()
-    recording = orient(decode(data, Path(member.id).suffix, member.id), part.orientation)
-    pieces = [(member.id, recording)]
-    if params.window is not None:
-        pieces = [(f"{member.id}@{name}", piece) for name, piece in windows(recording, params.window)]
-    kept = [(name, piece) for name, piece in pieces if params.window is None or len(piece) >= params.window.min_events]
-    rows = [
-        Row(id=name, label=label, pixels=_framed(name, piece, params.frames, params.size), source_sha256=digest)
-        for name, piece in kept
-    ]
-    return rows, len(pieces) - len(kept), recording.width
+class _Reader:
+    """The rows of a part, one at a time, and what was seen on the way."""
 
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.left_out = self.sensor_size = 0
+        self._buffer = Buffer()
 
-def _framed(name: str, piece: Recording, frames: int, size: int) -> npt.NDArray[Any]:
-    try:
-        return to_frames(piece, frames, size)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+    def rows(self) -> Iterator[Row]:
+        """Each row is valid until the next: all lie in one buffer. Raises InputError that names the recording."""
+        empty = True
+        for member, label in zip(self.part.members, self.part.labels, strict=True):
+            data = archives.read(member)
+            digest = hashlib.sha256(data).hexdigest()
+            for name, pixels in self._pieces(member, data):
+                empty = False
+                yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
+        if empty:
+            raise InputError(f"{self.part.members[0].id}: no window has window.min_events events")
+
+    def _pieces(self, member: archives.Member, data: bytes) -> Iterator[tuple[str, Frames]]:
+        """The recording, or its windows, each with its name."""
+        params, suffix = self.part.params, Path(member.id).suffix
+        assert params.frames is not None, "checked by preprocess"
+        assert params.size is not None, "checked by preprocess"
+        framing = Framing(num_frames=params.frames, size=params.size, orientation=self.part.orientation)
+        if params.window is None:
+            frames, width = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
+            self._same_sensor(member, width)
+            yield member.id, frames
+            return
+        recording = orient(decode(data, suffix, member.id), self.part.orientation)
+        self._same_sensor(member, recording.width)
+        for name, piece in windows(recording, params.window):
+            if len(piece) < params.window.min_events:
+                self.left_out += 1
+            else:
+                yield f"{member.id}@{name}", framed(piece, f"{member.id}@{name}", framing, self._buffer)
+
+    def _same_sensor(self, member: archives.Member, width: int) -> None:
+        if self.sensor_size not in (0, width):
+            first = self.part.members[0].id
+            raise InputError(f"{member.id}: a sensor of {width} pixels, {first} has {self.sensor_size}; {ONE_SENSOR}")
+        self.sensor_size = width
 
 
 def read_summary(part: Part) -> Summary:

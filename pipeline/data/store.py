@@ -6,10 +6,12 @@ A split is `<split>-00000-of-0000N.arrow` with columns `frames` or `image`, `lab
 
 import hashlib
 import json
+import math
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +39,22 @@ class Row:
 
     def digest(self) -> str:
         """SHA-256 over everything in the row; the width of the integers does not count."""
-        head = json.dumps([self.id, self.label, self.source_sha256, list(self.pixels.shape)])
-        return hashlib.sha256(head.encode() + self.pixels.astype("<u4").tobytes()).hexdigest()
+        digest = hashlib.sha256(json.dumps([self.id, self.label, self.source_sha256, list(self.pixels.shape)]).encode())
+        for part in self.pixels:  # one after another: all at once, as 32-bit integers, they would leave the cache
+            digest.update(part.astype("<u4"))
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What is kept of a row when its pixels are on the disk."""
+
+    id: str
+    label: int
+    source_sha256: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,33 +88,54 @@ def rows_digest(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def write_shard(rows: list[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]) -> None:
+def write_shard(
+    rows: Iterable[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]
+) -> list[Written]:
     """Writes rows into one Arrow file, whole or not at all. All rows get the widest integer that one of them needs.
 
-    `about` goes into the schema's metadata, beside the number and the digest of the rows.
+    `about` goes into the schema's metadata, beside the number and the digest of the rows. Both stand at the start of
+    the file, so the pixels wait on the disk until they are known: memory holds one batch, however many rows come.
     """
-    dtype = np.result_type(*(row.pixels.dtype for row in rows))
-    column = COLUMNS[kind]
-    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].pixels.shape)
-    schema = pa.schema(
+    size = 1 if kind == "frames" else IMAGES_A_BATCH
+    options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
+    with whole(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as pixels:
+        written = [_set_aside(row, pixels) for row in rows]
+        dtype = np.result_type(*(row.dtype for row in written))
+        schema = _schema(COLUMNS[kind], dtype, written, about)
+        pixels.seek(0)
+        with pa.ipc.new_file(str(temporary), schema, options=options) as file:
+            for start in range(0, len(written), size):
+                file.write_batch(_batch(written[start : start + size], pixels, schema, dtype))
+    return written
+
+
+def _set_aside(row: Row, pixels: IO[bytes]) -> Written:
+    pixels.write(np.ascontiguousarray(row.pixels).data)
+    return Written(
+        id=row.id,
+        label=row.label,
+        source_sha256=row.source_sha256,
+        dtype=row.pixels.dtype,
+        shape=row.pixels.shape,
+        digest=row.digest(),
+    )
+
+
+def _schema(column: str, dtype: np.dtype[Any], rows: list[Written], about: Mapping[str, str]) -> pa.Schema:
+    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].shape)
+    return pa.schema(
         [(column, tensor), ("label", pa.int64()), ("id", pa.string()), ("source_sha256", pa.string())],
         metadata={
             **about,
             "version": str(VERSION),
             "rows": str(len(rows)),
-            "digest": rows_digest(row.digest() for row in rows),
+            "digest": rows_digest(row.digest for row in rows),
         },
     )
-    options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
-    size = 1 if kind == "frames" else IMAGES_A_BATCH
-    with whole(path) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as file:
-        for start in range(0, len(rows), size):
-            file.write_batch(_batch(rows[start : start + size], schema, dtype))
 
 
-def _batch(rows: list[Row], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.RecordBatch:
-    pixels = np.stack([row.pixels for row in rows]).astype(dtype, copy=False)
-    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)
+def _batch(rows: list[Written], pixels: IO[bytes], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.RecordBatch:
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.stack([_read(row, pixels) for row in rows], dtype=dtype))
     storage = pa.ExtensionArray.from_storage(schema.field(0).type, tensor.storage)
     columns = [
         storage,
@@ -107,6 +144,10 @@ def _batch(rows: list[Row], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.Recor
         pa.array([row.source_sha256 for row in rows], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _read(row: Written, pixels: IO[bytes]) -> npt.NDArray[Any]:
+    return np.frombuffer(pixels.read(math.prod(row.shape) * row.dtype.itemsize), row.dtype).reshape(row.shape)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
