@@ -9,6 +9,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -177,16 +178,14 @@ class Store:
         self._open()
 
     def _open(self) -> None:
-        shards = self.manifest.shards
-        batches = [
-            batch
-            for index in range(shards)
-            for batch in _read_batches(self.folder / shard_name(self.split, index, shards))
+        shards = [
+            _Shard(self.folder / shard_name(self.split, i, self.manifest.shards)) for i in range(self.manifest.shards)
         ]
-        self._pixels = [batch.column(0).to_numpy_ndarray() for batch in batches]
-        self._starts = np.cumsum([0, *(len(batch) for batch in batches)])
-        self.labels: npt.NDArray[np.int64] = np.concatenate([batch["label"].to_numpy() for batch in batches])
-        self.ids: list[str] = [name for batch in batches for name in batch["id"].to_pylist()]
+        self._places = [(shard, batch) for shard in shards for batch in range(len(shard.lengths))]
+        self._starts = np.cumsum([0, *(length for shard in shards for length in shard.lengths)])
+        self._kept: dict[int, npt.NDArray[Any]] = {}
+        self.labels: npt.NDArray[np.int64] = np.concatenate([shard.labels for shard in shards])
+        self.ids: list[str] = [name for shard in shards for name in shard.ids]
         if len(self.ids) != self.manifest.rows:
             raise InputError(
                 f"{self.folder}: the {self.split} shards hold {len(self.ids)} rows, {self.split}.json says "
@@ -201,9 +200,44 @@ class Store:
         return Store, (self.folder, self.split)
 
     def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Pixels of the samples, (len(indices), *sample_shape), in the order asked for."""
+        """Pixels of the samples, (len(indices), *sample_shape), in the order asked for. Raises InputError."""
         batches = np.searchsorted(self._starts, indices, side="right") - 1
-        return np.stack([self._pixels[b][i - self._starts[b]] for b, i in zip(batches, indices, strict=True)])
+        return np.stack([self._batch(b)[i - self._starts[b]] for b, i in zip(batches, indices, strict=True)])
+
+    def _batch(self, index: int) -> npt.NDArray[Any]:
+        """Pixels of a batch. Mapped ones are kept, they take no memory; a compressed recording is read anew."""
+        if index in self._kept:
+            return self._kept[index]
+        shard, batch = self._places[index]
+        pixels = shard.pixels(batch)
+        if self.kind == "images" or pixels.nbytes <= shard.path.stat().st_size // len(shard.lengths):
+            self._kept[index] = pixels
+        return pixels
+
+
+class _Shard:
+    """One file, mapped; labels and ids are read at once. Raises InputError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._damage():
+            mapped = pa.memory_map(str(path))
+            some = pa.ipc.IpcReadOptions(included_fields=[1, 2])
+            table = pa.ipc.open_file(mapped, options=some).read_all()
+            self._file = pa.ipc.open_file(mapped)  # all columns: Arrow copies what it reads of some
+        self.lengths = [len(chunk) for chunk in table["label"].chunks]
+        self.labels, self.ids = table["label"].to_numpy(), table["id"].to_pylist()
+
+    def pixels(self, batch: int) -> npt.NDArray[Any]:
+        with self._damage():
+            return self._file.get_batch(batch).column(0).to_numpy_ndarray()
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{self.path}: missing or damaged ({error}); preprocess the dataset again") from None
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -216,11 +250,3 @@ def _read_manifest(path: Path) -> Manifest:
     if manifest.version != VERSION:
         raise InputError(f"{path}: version {manifest.version}, expected {VERSION}; preprocess the dataset again")
     return manifest
-
-
-def _read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    try:
-        file = pa.ipc.open_file(pa.memory_map(str(path)))
-        yield from (file.get_batch(index) for index in range(file.num_record_batches))
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: missing or damaged ({error}); preprocess the dataset again") from None
