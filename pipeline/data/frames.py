@@ -18,7 +18,7 @@ from pipeline.data.recordings import (
     orient,
 )
 from pipeline.data.scatter import Buffer, Table, count_aedat2, count_columns
-from pipeline.errors import InputError
+from pipeline.errors import RecordingError
 
 RULE = "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
 
@@ -30,8 +30,8 @@ def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer |
 
     The paper's rule (SpikingJelly's split by number): T slices of floor(N / T) events, the last takes the remainder.
     A sensor of k x size is summed over k x k pixels; a quarter of that sum for k = 2 is what the authors' bilinear
-    resize gives, to the bit. With a buffer the frames lie in it. Raises InputError for a recording without events or a
-    sensor that does not fit.
+    resize gives, to the bit. With a buffer the frames lie in it. Raises RecordingError for a recording without
+    events or a sensor that does not fit.
     """
     _check(recording, size)
     places = _places(recording.width, size, None)
@@ -54,7 +54,7 @@ class Framing:
 def frames_of_bytes(
     data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
 ) -> tuple[Frames, int]:
-    """to_frames(orient(decode(data))), to the bit, and the width of the sensor. Raises the same InputErrors.
+    """to_frames(orient(decode(data))), to the bit, and the width of the sensor. Raises the same RecordingErrors.
 
     AEDAT 2.0 and N-MNIST are counted straight from the bytes; a file in which anything is unusual is decoded.
     """
@@ -72,11 +72,11 @@ def frames_of_bytes(
 
 
 def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> Frames:
-    """to_frames of a recording that is turned already; `where` names it in errors. Raises InputError."""
+    """to_frames of a recording that is turned already; `where` names it in errors. Raises RecordingError."""
     try:
         return to_frames(recording, framing.num_frames, framing.size, buffer)
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+    except RecordingError as error:
+        raise RecordingError(f"{where}: {error}") from None
 
 
 def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> Frames | None:
@@ -147,9 +147,9 @@ def scale(sensor_size: int, size: int) -> float:
 
 def _check(recording: Recording, size: int) -> None:
     if recording.width != recording.height or recording.width % size:
-        raise InputError(
+        raise RecordingError(
             f"the sensor is {recording.width} x {recording.height} pixels, but frames of {size} x {size} need a square "
             "sensor of a multiple of that; set preprocess.size"
         )
     if not len(recording):
-        raise InputError("a recording without events cannot be framed; remove it or fetch it again")
+        raise RecordingError("event 0: a recording without events cannot be framed; remove it or fetch it again")
