@@ -9,13 +9,13 @@ from typing import Any
 
 from pipeline.data import archives
 from pipeline.data.frames import Frames, Framing, framed, frames_of_bytes
-from pipeline.data.params import ClusterParams, PreprocessParams
+from pipeline.data.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.data.progress import progress
-from pipeline.data.recordings import Orientation, decode, orient
+from pipeline.data.recordings import Orientation, Recording, decode, orient
 from pipeline.data.scatter import Buffer
 from pipeline.data.store import Row, Written, write_shard
 from pipeline.data.windows import windows
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RecordingError
 from pipeline.files import write_whole
 
 ONE_SENSOR = "give each size a dataset of its own"
@@ -157,7 +157,7 @@ class _Reader:
             return
         recording = orient(decode(data, suffix, member.id), self.part.orientation)
         self._same_sensor(member, recording.width)
-        for name, piece in windows(recording, params.window):
+        for name, piece in _windows(recording, params.window, member.id):
             if len(piece) < params.window.min_events:
                 self.left_out += 1
             else:
@@ -168,6 +168,13 @@ class _Reader:
             first = self.part.members[0].id
             raise InputError(f"{member.id}: a sensor of {width} pixels, {first} has {self.sensor_size}; {ONE_SENSOR}")
         self.sensor_size = width
+
+
+def _windows(recording: Recording, params: WindowParams, where: str) -> list[tuple[str, Recording]]:
+    try:
+        return windows(recording, params)
+    except RecordingError as error:
+        raise RecordingError(f"{where}: {error}") from None
 
 
 def read_summary(part: Part) -> Summary:
