@@ -116,7 +116,7 @@ def test_a_damaged_recording_is_named_and_no_shard_stays(raw: Path) -> None:
 
 def test_a_recording_without_events_is_named(raw: Path) -> None:
     record(raw / "b" / "2.aedat", [])
-    text = "b/2.aedat: a recording without events cannot be framed; remove it or fetch it again"
+    text = "b/2.aedat: event 0: a recording without events cannot be framed; remove it or fetch it again"
     assert error_of(part(raw)) == text
 
 
