@@ -38,6 +38,9 @@ check: setup ## format, lint, types and spelling
 bench: setup ## one training step beside its step-by-step form; writes results/bench-train.json
 	python -m benchmarks.train_step
 
+fuzz: setup ## 100,000 damaged recordings through reading and framing; what breaks it lies in runs/fuzz
+	python -m tests.fuzz --cases 100000
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -46,4 +49,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench lock clean
+.PHONY: help setup repro test check bench fuzz lock clean

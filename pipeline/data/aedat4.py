@@ -27,9 +27,9 @@ EVENT = np.dtype(
 )
 CODECS = (None, "lz4", "lz4", "zstd", "zstd")
 """By the header's number; LZ4 and LZ4_HIGH, ZSTD and ZSTD_HIGH are read alike."""
-SMALL = 32 << 20  # bytes that any file may decompress to
-EXPANSION = 64
-"""A larger one at most so many times its size: events at random places shrink to no less than an eighth."""
+SMALL = 16 << 20  # bytes that any file may decompress to
+EXPANSION = 16
+"""A larger one at most so many times its size; zstd at its best makes a quarter of events at random places."""
 LATEST = 1 << 60
 """No recording is of 36,000 years after 1970 (microseconds); differences of such times fit into 64 bits."""
 

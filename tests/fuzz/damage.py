@@ -231,7 +231,7 @@ def _bomb(drawn: Random, source: Seed) -> bytes:
     if drawn.random() < 0.9:  # they are slow
         return _count_of_many(drawn, source)
     size, compression = drawn.choice(((SMALL, 1), (SMALL, 3), (4 * SMALL, 3), (SMALL // 9, 3), (SMALL - 4096, 1)))
-    return _bomb_of(size, compression, drawn.choice((1, 1, 8, 200)))
+    return _bomb_of(size, compression, drawn.choice((1, 8) if compression == 1 else (1, 8, 200)))
 
 
 @cache
