@@ -13,7 +13,7 @@ from pipeline.data.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.data.progress import progress
 from pipeline.data.recordings import Orientation, Recording, decode, orient
 from pipeline.data.scatter import Buffer
-from pipeline.data.store import Row, Written, write_shard
+from pipeline.data.store import Content, Row, Written, write_shard
 from pipeline.data.windows import windows
 from pipeline.errors import InputError, RecordingError
 from pipeline.files import write_whole
@@ -40,6 +40,7 @@ class Summary:
 
     labels: list[int]
     digests: list[str]
+    contents: list[Content]
     left_out: int
     """Windows with too few events."""
     sample_shape: list[int]
@@ -50,6 +51,7 @@ class Summary:
         return Summary(
             labels=[row.label for row in rows],
             digests=[row.digest for row in rows],
+            contents=[Content(row.id, row.label, row.source_sha256, row.content) for row in rows],
             left_out=left_out,
             sample_shape=list(rows[0].shape),
             sensor_size=sensor_size,
@@ -63,6 +65,7 @@ class Summary:
         return Summary(
             labels=[label for part in parts for label in part.labels],
             digests=[digest for part in parts for digest in part.digests],
+            contents=[content for part in parts for content in part.contents],
             left_out=sum(part.left_out for part in parts),
             sample_shape=parts[0].sample_shape,
             sensor_size=parts[0].sensor_size,
@@ -179,7 +182,8 @@ def _windows(recording: Recording, params: WindowParams, where: str) -> list[tup
 
 def read_summary(part: Part) -> Summary:
     """What a finished shard holds."""
-    return Summary(**json.loads(_summary_path(part.path).read_text(encoding="utf-8")))
+    read = json.loads(_summary_path(part.path).read_text(encoding="utf-8"))
+    return Summary(**read | {"contents": [Content(*content) for content in read["contents"]]})
 
 
 def _summary_path(shard: Path) -> Path:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,23 @@ class Row:
             digest.update(part.astype("<u4"))
         return digest.hexdigest()
 
+    def content(self) -> str:
+        """SHA-256 over the pixels and their shape alone; equal counts have the same, narrowest integers."""
+        digest = hashlib.sha256(json.dumps([*self.pixels.shape, self.pixels.dtype.name]).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        return digest.hexdigest()
+
+
+class Content(NamedTuple):
+    """What one sample holds."""
+
+    id: str
+    label: int
+    source: str
+    """SHA-256 of the bytes that it was made from."""
+    content: str
+    """SHA-256 of its pixels."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
@@ -56,6 +73,7 @@ class Written:
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
     digest: str
+    content: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +107,11 @@ def rows_digest(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
+def contents_digest(contents: Iterable[Content]) -> str:
+    """Digest of a set of samples by label and pixels; names and order do not count."""
+    return rows_digest(f"{content.label} {content.content}" for content in contents)
+
+
 def write_shard(
     rows: Iterable[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]
 ) -> list[Written]:
@@ -119,6 +142,7 @@ def _set_aside(row: Row, pixels: IO[bytes]) -> Written:
         dtype=row.pixels.dtype,
         shape=row.pixels.shape,
         digest=row.digest(),
+        content=row.content(),
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -127,12 +128,12 @@ def test_two_cameras_in_one_shard_are_refused(raw: Path) -> None:
 
 
 def test_two_cameras_in_two_shards_are_refused() -> None:
-    one = Summary(labels=[0], digests=["a"], left_out=1, sample_shape=[3, 2, 2, 2], sensor_size=34)
-    other = Summary(labels=[1], digests=["b"], left_out=2, sample_shape=[3, 2, 2, 2], sensor_size=34)
+    one = Summary(labels=[0], digests=["a"], contents=[], left_out=1, sample_shape=[3, 2, 2, 2], sensor_size=34)
+    other = Summary(labels=[1], digests=["b"], contents=[], left_out=2, sample_shape=[3, 2, 2, 2], sensor_size=34)
     together = Summary.together([one, other])
     assert (together.labels, together.digests, together.left_out) == ([0, 1], ["a", "b"], 3)
     with pytest.raises(InputError, match="sensors of different sizes; give each size a dataset of its own"):
-        Summary.together([one, Summary(labels=[], digests=[], left_out=0, sample_shape=[], sensor_size=128)])
+        Summary.together([one, replace(other, sensor_size=128)])
 
 
 def test_a_process_that_dies_again_and_again_is_one_error(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
