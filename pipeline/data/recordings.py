@@ -1,11 +1,13 @@
 """Recordings of event cameras as arrays, values as the file has them, and one clear error for a damaged file."""
 
 import io
+import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import aedat
 import numpy as np
@@ -17,6 +19,8 @@ DVS128 = 128
 NMNIST = 34
 DAVIS_HEADER_END = b"#!END-HEADER\r\n"
 AEDAT2 = b"#!AER-DAT2.0"
+AEDAT4_EVENT = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
+"""As the aedat package has it: 13 bytes."""
 POLARITY_EVENT = 1
 Orientation = Literal["cifar10-dvs"] | None
 REMEDY = "fetch or record the file again"
@@ -149,25 +153,40 @@ def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int]:
 
 
 def _aedat4(data: bytes, where: str) -> Recording:
-    """AEDAT 4 by the aedat package, which reads from a file only."""
-    with tempfile.NamedTemporaryFile(suffix=".aedat4") as file:
-        file.write(data)
-        file.flush()
-        try:
-            decoder = aedat.Decoder(file.name)
-            packets = [packet["events"] for packet in decoder if "events" in packet]
-            streams = [stream for stream in decoder.id_to_stream().values() if stream["type"] == "events"]
-        except BaseException as error:  # the package panics, which is no Exception, on some damage
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            raise InputError(f"{where}: not readable as AEDAT 4 ({error}); {REMEDY}") from None
+    events, width, height = aedat4_events(data, where)
+    x, y, on = (events[name].astype(np.int64) for name in ("x", "y", "on"))
+    return Recording(t=events["t"].astype(np.int64), x=x, y=y, p=on, width=width, height=height)
+
+
+def aedat4_events(data: bytes, where: str) -> tuple[npt.NDArray[Any], int, int]:
+    """Events of an AEDAT 4 file with the fields t, x, y, on; width and height of the sensor. Raises InputError.
+
+    By the aedat package, which reads from a file only.
+    """
+    file = _scratch(os.getpid())
+    file.seek(0)
+    file.write(data)
+    file.truncate()
+    file.flush()
+    try:
+        decoder = aedat.Decoder(file.name)
+        packets = [packet["events"] for packet in decoder if "events" in packet]
+        streams = [stream for stream in decoder.id_to_stream().values() if stream["type"] == "events"]
+    except BaseException as error:  # the package panics, which is no Exception, on some damage
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        raise InputError(f"{where}: not readable as AEDAT 4 ({error}); {REMEDY}") from None
     if not streams:
         raise InputError(f"{where}: there is no stream of events in it; {REMEDY}")
-    events = np.concatenate(packets) if packets else np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
-    x, y, on = (events[name].astype(np.int64) for name in ("x", "y", "on"))
-    return Recording(
-        t=events["t"].astype(np.int64), x=x, y=y, p=on, width=streams[0]["width"], height=streams[0]["height"]
-    )
+    # As bytes: numpy joins arrays of fields event by event, thirty times as slow.
+    joined = np.concatenate([np.zeros(0, np.uint8), *(packet.view(np.uint8) for packet in packets)])
+    return joined.view(AEDAT4_EVENT), streams[0]["width"], streams[0]["height"]
+
+
+@cache
+def _scratch(_process: int) -> IO[bytes]:
+    """A file of this process, gone when it ends: written anew it costs a tenth of a new one."""
+    return tempfile.NamedTemporaryFile(suffix=".aedat4")
 
 
 def _nmnist(data: bytes, where: str) -> Recording:
