@@ -21,11 +21,11 @@ from typing import Any
 
 import torch
 
+from benchmarks import positive
 from benchmarks.event_forms import Form, file_forms, framing_forms, same, turned
 from benchmarks.event_inputs import EVENTS, Inputs, make_inputs
 from benchmarks.event_limits import limit
 from benchmarks.reading import reading
-from benchmarks.train_step import positive
 from pipeline.data.recordings import read
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS
