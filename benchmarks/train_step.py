@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from benchmarks import WAIT_POLICY
+from benchmarks import WAIT_POLICY, positive
 from benchmarks.step_by_step import StepByStep
 from models.config import NetworkConfig
 from models.sresnet import SResNet
@@ -59,13 +59,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--pairs", type=positive, default=5, help="measurements of each form, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / "bench-train.json", help="file of the result")
     return parser.parse_args(arguments)
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
 
 
 def training_steps(settings: argparse.Namespace) -> dict[str, Callable[[], None]]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data import aedat4
 from pipeline.data.recordings import (
     AEDAT2,
     DVS128,
@@ -17,12 +18,13 @@ from pipeline.data.recordings import (
     decode,
     orient,
 )
-from pipeline.data.scatter import Buffer, Table, count_aedat2, count_columns
+from pipeline.data.scatter import NOWHERE, Buffer, Table, count_aedat2, count_columns, count_rows
 from pipeline.errors import RecordingError
 
 RULE = "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
 
 Frames = npt.NDArray[Any]
+_BYTE = np.arange(256)
 
 
 def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer | None = None) -> Frames:
@@ -35,9 +37,9 @@ def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer |
     """
     _check(recording, size)
     places = _places(recording.width, size, None)
-    columns = tuple(np.asarray(values, np.int64) for values in (recording.x, recording.y, recording.p))
+    x, y, p = (np.asarray(values, np.int64) for values in (recording.x, recording.y, recording.p))
     shape = (num_frames, 2 * size * size)
-    frames = count_columns(columns, (places.x, places.y, places.p), shape, buffer or Buffer())
+    frames = count_columns((x, y, p), (places.x, places.y, places.p), shape, buffer or Buffer())
     assert frames is not None, "a Recording holds no event outside of its sensor"
     return frames.reshape(num_frames, 2, size, size)
 
@@ -56,15 +58,17 @@ def frames_of_bytes(
 ) -> tuple[Frames, int]:
     """to_frames(orient(decode(data))), to the bit, and the width of the sensor. Raises the same RecordingErrors.
 
-    AEDAT 2.0 and N-MNIST are counted straight from the bytes; a file in which anything is unusual is decoded.
+    AEDAT 2.0, AEDAT 4 and N-MNIST are counted straight from bytes; a file in which anything is unusual is decoded.
     """
     buffer = buffer or Buffer()
     if suffix == ".aedat" and data.startswith(AEDAT2):
         frames, width = _aedat2(data, where, framing, buffer), DVS128
     elif suffix == ".bin":
         frames, width = _nmnist(data, framing, buffer), NMNIST
+    elif suffix == ".aedat4" and data:
+        frames, width = _aedat4(data, where, framing, buffer)
     else:
-        frames = None
+        frames, width = None, 0
     if frames is not None:
         return frames.reshape(framing.num_frames, 2, framing.size, framing.size), width
     recording = orient(decode(data, suffix, where), framing.orientation)
@@ -90,8 +94,20 @@ def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> Frames
 def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> Frames | None:
     if not data or len(data) % 5 or NMNIST % framing.size:
         return None
-    x, y, p = np.frombuffer(data, np.uint8).reshape(-1, 5).T[:3]
-    return count_columns((x, y, p), _nmnist_tables(framing.size, framing.orientation), _shape(framing), buffer)
+    rows = np.frombuffer(data, np.uint8).reshape(-1, 5)
+    return count_rows(rows, (0, 1, 2), _nmnist_tables(framing.size, framing.orientation), _shape(framing), buffer)
+
+
+def _aedat4(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, int]:
+    """A sensor of up to 256 pixels needs only the lower bytes of x and y."""
+    events, width, height = aedat4.read_events(data, where)
+    if not len(events) or width != height or width > 256 or width % framing.size:
+        return None, width
+    rows, (x, y, on) = events.view(np.uint8).reshape(len(events), -1), (8, 10, 12)  # as aedat4.EVENT has them
+    if (rows[:, x + 1] | rows[:, y + 1]).any():
+        return None, width
+    tables = _byte_tables(width, framing.size, framing.orientation)
+    return count_rows(rows, (x, y, on), tables, _shape(framing), buffer), width
 
 
 def _shape(framing: Framing) -> tuple[int, int]:
@@ -116,28 +132,34 @@ def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
         events = orient(Recording(t=x, x=x, y=y, p=p, width=sensor, height=sensor), orientation)
         return (events.p * size + events.y // k) * size + events.x // k
 
-    line, none = np.arange(sensor), np.zeros(sensor, np.int64)
-    first = place(none, none, none)
-    both = np.arange(2)
-    return _Places(
-        x=place(line, none, none),
-        y=place(none, line, none) - first,
-        p=place(none[:2], none[:2], both) - first[:2],
-    )
+    line, both = np.arange(sensor), np.arange(2)
+    x, y, p = place(line, line * 0, line * 0), place(line * 0, line, line * 0), place(both * 0, both * 0, both)
+    # The first cell is where each part is smallest, so the parts stand for themselves when each starts at 0.
+    return _Places(x=x - x.min(), y=y - y.min(), p=p - p.min())
 
 
 @cache
 def _aedat2_tables(size: int, orientation: Orientation) -> tuple[Table, Table]:
     """For the second lowest byte of an address, y, and the lowest, x and polarity. A y over 127 is no pixel's."""
-    places, byte = _places(DVS128, size, orientation), np.arange(256)
-    return places.y[byte & 127], places.x[byte >> 1] + places.p[byte & 1]
+    places = _places(DVS128, size, orientation)
+    return places.y[_BYTE & 127], places.x[_BYTE >> 1] + places.p[_BYTE & 1]
+
+
+@cache
+def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Table, Table, Table]:
+    """For x, y and polarity in a byte each: NOWHERE for what is not on the sensor."""
+    places = _places(sensor, size, orientation)
+    x, y, p = (
+        np.pad(table, (0, 256 - len(table)), constant_values=NOWHERE) for table in (places.x, places.y, places.p)
+    )
+    return x, y, p
 
 
 @cache
 def _nmnist_tables(size: int, orientation: Orientation) -> tuple[Table, Table, Table]:
     """For the first three bytes of an event: the polarity is bit 7 of the third."""
-    places = _places(NMNIST, size, orientation)
-    return places.x, places.y, places.p[np.arange(256) >> 7]
+    x, y, p = _byte_tables(NMNIST, size, orientation)
+    return x, y, p[_BYTE >> 7]
 
 
 def scale(sensor_size: int, size: int) -> float:

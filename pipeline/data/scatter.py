@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,8 @@ Frames = npt.NDArray[Any]
 
 COUNTED, TOO_NARROW, NOT_PLAIN = 0, 1, 2
 """What a kernel gives: every event is counted; a count came round to zero; a value that no table has."""
+NOWHERE = 1 << 32
+"""Entry of a table for a value that no event on the sensor has."""
 COUNTS = (np.uint8, np.uint16, np.uint32)
 u64 = np.uint64
 
@@ -42,15 +44,26 @@ class Buffer:
 
 
 def count_columns(
-    columns: tuple[npt.NDArray[Any], ...], tables: tuple[Table, ...], shape: tuple[int, int], buffer: Buffer
+    columns: tuple[Table, Table, Table], tables: tuple[Table, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
     """Frames (T, cells) of N events whose cell is the sum of the tables' entries for their x, y and polarity.
 
-    The columns are int64 or uint8; the counts are in the narrowest unsigned integer that holds them. None if a value
-    has no entry in its table.
+    The counts are in the narrowest unsigned integer that holds them. None if a value has no entry in its table.
     """
     each = u64(len(columns[0]) // shape[0])
     return _narrowest(_columns_kernel, (*columns, *tables, each), shape, buffer)
+
+
+def count_rows(
+    rows: Bytes, places: tuple[int, int, int], tables: tuple[Table, ...], shape: tuple[int, int], buffer: Buffer
+) -> Frames | None:
+    """Frames (T, cells) of N events, a row of bytes each, from the three bytes at `places` in a row.
+
+    An event's cell is the sum of the tables' entries (256 each) for them. None if one of these is NOWHERE.
+    """
+    x, y, p = places
+    each = u64(len(rows) // shape[0])
+    return _narrowest(_rows_kernel, (rows, u64(x), u64(y), u64(p), *tables, each), shape, buffer)
 
 
 def count_aedat2(
@@ -70,7 +83,7 @@ def _narrowest(
 ) -> Frames | None:
     for dtype in COUNTS:
         frames = buffer.zeros(shape, dtype)
-        state = compiled(kernel, arguments[0].dtype, dtype)(*arguments, frames)
+        state = compiled(kernel, dtype)(*arguments, frames)
         if state != TOO_NARROW:
             return frames if state == COUNTED else None
     raise AssertionError("more than 2^32 events of one pixel")
@@ -94,6 +107,20 @@ def _columns_kernel(
     return NOT_PLAIN if outside else int(wrapped)
 
 
+def _rows_kernel(rows: Bytes, x: int, y: int, p: int, a: Table, b: Table, c: Table, each: int, frames: Any) -> int:
+    outside, wrapped = 0, False
+    for t in range(u64(len(frames))):
+        frame = frames[t]
+        stop = u64(len(rows)) if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each
+        for i in range(t * each, stop):
+            place = a[rows[i, x]] + b[rows[i, y]] + c[rows[i, p]]
+            outside |= place
+            cell = u64(place) & u64(NOWHERE - 1)
+            frame[cell] += 1
+            wrapped |= frame[cell] == 0
+    return NOT_PLAIN if outside >= NOWHERE else int(wrapped)
+
+
 def _aedat2_kernel(data: Bytes, start: int, high: Table, low: Table, each: int, frames: Any) -> int:
     other, wrapped = np.uint8(0), False
     number = (u64(len(data)) - start) // u64(8)
@@ -110,22 +137,19 @@ def _aedat2_kernel(data: Bytes, start: int, high: Table, low: Table, each: int, 
 
 
 @cache
-def compiled(
-    kernel: Callable[..., int], values: np.dtype[Any], counts: type[np.unsignedinteger[Any]]
-) -> Callable[..., int]:
-    """The machine code of a kernel for one type of values and of counts: made once a machine, then in numba's cache."""
+def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) -> Callable[..., int]:
+    """The machine code of a kernel for one type of counts: made once a machine, then read from numba's cache."""
     from numba import from_dtype, njit, types
 
-    def array(dtype: Any, layout: Literal["A", "C"]) -> Any:
-        return types.Array(dtype, 1, layout, readonly=True)
-
-    table, frames = array(types.int64, "C"), types.Array(from_dtype(np.dtype(counts)), 2, "C")
-    if kernel is _aedat2_kernel:
-        before = [array(types.uint8, "C"), types.uint64, table, table]
-    else:
-        before = [array(from_dtype(values), "A")] * 3 + [table] * 3
+    count, table = types.uint64, types.Array(types.int64, 1, "C", readonly=True)
+    before: dict[Callable[..., int], list[Any]] = {
+        _columns_kernel: [types.Array(types.int64, 1, "A", readonly=True)] * 3 + [table] * 3,
+        _rows_kernel: [types.Array(types.uint8, 2, "C", readonly=True)] + [count] * 3 + [table] * 3,
+        _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],
+    }
+    frames = types.Array(from_dtype(np.dtype(counts)), 2, "C")
     with _one_process():
-        return njit(types.int64(*before, types.uint64, frames), cache=True)(kernel)
+        return njit(types.int64(*before[kernel], count, frames), cache=True)(kernel)
 
 
 @contextmanager

@@ -92,13 +92,19 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     with connect(cluster, most=len(parts)) as workers:
         task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
         running: dict[Any, Part] = {}
-        while waiting or running:
-            while waiting and len(running) < workers:
-                part = waiting.pop(0)
-                running[task.remote(part)] = part
-            (finished,), _ = ray.wait(list(running), num_returns=1)
-            _raise_plainly(finished, running[finished])
-            yield running.pop(finished)
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    part = waiting.pop(0)
+                    running[task.remote(part)] = part
+                (finished,), _ = ray.wait(list(running), num_returns=1)
+                _raise_plainly(finished, running[finished])
+                yield running.pop(finished)
+        finally:  # after an error nothing goes on to write beside the next run
+            for unfinished in running:
+                ray.cancel(unfinished, force=True)
+            if running:
+                ray.wait(list(running), num_returns=len(running))
 
 
 def _raise_plainly(finished: Any, part: Part) -> None:

@@ -23,6 +23,7 @@ from pipeline.files import whole, write_whole
 
 VERSION = 1
 COLUMNS = {"images": "image", "frames": "frames"}
+LABELS_AND_IDS = pa.ipc.IpcReadOptions(included_fields=[1, 2])
 IMAGES_A_BATCH = 1000
 """An image is smaller than the metadata of a record batch; a recording has a batch of its own (44 us to read one)."""
 
@@ -234,7 +235,7 @@ class Store:
             return self._kept[index]
         shard, batch = self._places[index]
         pixels = shard.pixels(batch)
-        if self.kind == "images" or pixels.nbytes <= shard.path.stat().st_size // len(shard.lengths):
+        if self.kind == "images" or shard.mapped:
             self._kept[index] = pixels
         return pixels
 
@@ -245,12 +246,16 @@ class _Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._damage():
-            mapped = pa.memory_map(str(path))
-            some = pa.ipc.IpcReadOptions(included_fields=[1, 2])
-            table = pa.ipc.open_file(mapped, options=some).read_all()
-            self._file = pa.ipc.open_file(mapped)  # all columns: Arrow copies what it reads of some
-        self.lengths = [len(chunk) for chunk in table["label"].chunks]
-        self.labels, self.ids = table["label"].to_numpy(), table["id"].to_pylist()
+            file = pa.memory_map(str(path))
+            self._file = pa.ipc.open_file(file)
+            each = path.stat().st_size // self._file.num_record_batches
+            self.mapped = self._file.get_batch(0).column(0).nbytes <= each  # else it is compressed
+            # Arrow copies the columns that it reads of some, and decompresses only these.
+            some = self._file if self.mapped else pa.ipc.open_file(file, options=LABELS_AND_IDS)
+            batches = [some.get_batch(index) for index in range(some.num_record_batches)]
+        self.lengths = [len(batch) for batch in batches]
+        self.labels = np.concatenate([batch["label"].to_numpy() for batch in batches])
+        self.ids = [name for batch in batches for name in batch["id"].to_pylist()]
 
     def pixels(self, batch: int) -> npt.NDArray[Any]:
         with self._damage():

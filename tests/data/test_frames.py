@@ -14,6 +14,7 @@ from pipeline.data.frames import Framing, frames_of_bytes, scale, to_frames
 from pipeline.data.recordings import Orientation, Recording, decode, orient
 from pipeline.data.scatter import Buffer
 from pipeline.errors import InputError
+from tests.data.aedat4 import Event, aedat4
 
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
 ORIENTATIONS = st.sampled_from([None, "cifar10-dvs"])
@@ -224,6 +225,23 @@ def test_nmnist_straight_from_its_bytes_is_what_decoding_gives(
     assert outcome_of_bytes(data, ".bin", framing) == plain_outcome(data, ".bin", framing)
 
 
+@given(
+    events=st.lists(st.tuples(U32, st.integers(0, 15), st.integers(0, 15), st.integers(0, 1)), max_size=30),
+    odd=st.lists(st.tuples(U32, st.sampled_from([15, 16, 256]), st.just(0), st.just(1)), max_size=2),
+    sensor=st.sampled_from([(16, 16), (16, 16), (16, 18), (512, 512)]),
+    num_frames=st.integers(1, 9),
+    size=st.sampled_from([16, 4, 3]),
+)
+@PROPERTY
+def test_aedat4_straight_from_its_bytes_is_what_decoding_gives(
+    events: list[Event], odd: list[Event], sensor: tuple[int, int], num_frames: int, size: int
+) -> None:
+    """Some sensors are not square or large; some events are outside of the sensor."""
+    data = aedat4([odd, events], width=sensor[0], height=sensor[1])
+    framing = Framing(num_frames=num_frames, size=size, orientation=None)
+    assert outcome_of_bytes(data, ".aedat4", framing) == plain_outcome(data, ".aedat4", framing)
+
+
 def test_plain_bytes_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.data.frames.decode", lambda *_: pytest.fail("decoded"))
     framing = Framing(num_frames=2, size=2, orientation=None)
@@ -231,6 +249,9 @@ def test_plain_bytes_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatc
     assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], 128)
     frames, width = frames_of_bytes(bytes([33, 0, 128, 0, 0, 0, 33, 127, 0, 0]), ".bin", "a", framing)
     assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 34)
+    data = aedat4([[(1, 15, 0, 1)], [(2, 0, 15, 0)]], width=16, height=16)
+    frames, width = frames_of_bytes(data, ".aedat4", "a", framing)
+    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 16)
 
 
 @pytest.mark.parametrize(
