@@ -7,7 +7,7 @@ import aedat
 import numpy as np
 import pytest
 
-from pipeline.data.aedat4 import SMALL, read_events
+from pipeline.data.aedat4 import EXPANSION, SMALL, read_events
 from pipeline.errors import REMEDY, RecordingError
 from tests.data.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block, compressed, packet
 
@@ -67,6 +67,16 @@ def test_a_compression_bomb_is_refused_before_it_fills_the_memory(compression: i
         data = aedat4_of(blocks, SENSOR, compression)
         assert len(data) < SMALL // 200
         assert "where the whole file may still decompress to" in error_of(data)
+
+
+def test_a_larger_file_may_decompress_to_more_but_not_to_any_size() -> None:
+    size = 2 * SMALL // EXPANSION
+    for blocks, fits in ((3, True), (5, False)):
+        data = aedat4_of([zeros(SMALL // 2)] * blocks, SENSOR, 3, table=bytes(size))
+        if fits:
+            assert len(read_events(data, "a")[0]) == blocks * (SMALL // 32)
+        else:
+            assert "where the whole file may still decompress to" in error_of(data)
 
 
 def test_a_sensor_or_a_time_out_of_reason_is_refused() -> None:
