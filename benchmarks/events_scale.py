@@ -124,7 +124,7 @@ def stage(raw: Path, out: Path, workers: int, answer: Connection) -> None:
     seconds = time.time() - start
     watch.stop.set()
     watch.join()
-    shards = sorted((out / "arrow").glob("*.arrow"), key=lambda path: path.stat().st_mtime)
+    shards = sorted((out / "arrow").glob("*-of-*.arrow"), key=lambda path: path.stat().st_mtime)
     answer.send(
         {
             "stage_seconds": seconds,
