@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 help: ## this text
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: $(PYTHON) is {v}; 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -41,6 +41,12 @@ bench: setup ## one training step beside its step-by-step form; writes results/b
 bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision
 
+fuzz: setup ## 100,000 damaged recordings through reading and framing; what breaks it lies in runs/fuzz
+	python -m tests.fuzz --cases 100000
+
+bench-events: setup ## recordings to frames beside tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
+	python -m benchmarks.events $(if $(DATA),--data $(DATA))
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -49,4 +55,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-precision lock clean
+.PHONY: help setup repro test check bench bench-events bench-precision fuzz lock clean

@@ -1,5 +1,6 @@
 """Measurements of speed."""
 
+import argparse
 import os
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
@@ -8,3 +9,11 @@ WAIT_POLICY = "OMP_WAIT_POLICY"
 # takes the processor from the one that it waits for where other processes are busy: measured on two such cores with
 # n = 2, a step took 5 to 16 s instead of 1 s, and step by step 32 to 160 s instead of 2 s.
 os.environ.setdefault(WAIT_POLICY, "passive")
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
+    return value

@@ -30,7 +30,8 @@ from PIL import Image
 from torch import Tensor
 
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, training_step
-from benchmarks.train_step import circumstances, positive
+from benchmarks import positive
+from benchmarks.train_step import circumstances
 from pipeline.data.augment import crop_flip
 from pipeline.data.fetch import fetch
 from pipeline.data.params import ClusterParams, DownloadParams, PreprocessParams

@@ -21,7 +21,8 @@ import torch
 
 from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
 from benchmarks.memory import peak_bytes
-from benchmarks.train_step import circumstances, measure, positive
+from benchmarks import positive
+from benchmarks.train_step import circumstances, measure
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS, ROOT
 from pipeline.report.figures import BLUE, GREEN, ORANGE

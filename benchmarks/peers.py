@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, Case, Form, training_step
 from benchmarks.step_by_step import Neurons, StepByStep, SteppedLayer
-from benchmarks.train_step import circumstances, measure, positive, ratios
+from benchmarks import positive
+from benchmarks.train_step import circumstances, measure, ratios
 from models.config import NetworkConfig
 from models.normalization import EPSILON, MOMENTUM
 from models.residual import Block, Downsampling, Layer, SpikingLayer

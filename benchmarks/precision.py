@@ -23,7 +23,7 @@ from scipy import stats
 from torch import Tensor
 
 from benchmarks.forms import S_RESNET38
-from benchmarks.train_step import positive
+from benchmarks import positive
 from models.compare import by_step, compare, described, first_flip, in_precision, rate, table
 from models.config import NetworkConfig
 from models.sresnet import SResNet

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import WAIT_POLICY
+from benchmarks import WAIT_POLICY, positive
 from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
 from benchmarks.memory import peak_bytes
 from pipeline.files import write_whole
@@ -67,13 +67,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=positive, default=5, help="measurements of each form, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / "bench-train.json", help="file of the result")
     return parser.parse_args(arguments)
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
 
 
 def gpu_cases() -> dict[str, Case]:

@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
+from pipeline.audit.canaries import changed, run_canaries
 from pipeline.data.fetch import check_download
 from pipeline.data.preprocess import check_preprocess
 from pipeline.errors import InputError
@@ -42,6 +43,12 @@ def _parser() -> argparse.ArgumentParser:
     use.set_defaults(run=lambda chosen: use_profile(chosen.profile, chosen.data, chosen.seeds))
     check = commands.add_parser("check", help="check params.yaml", description="Checks every value of params.yaml.")
     check.set_defaults(run=lambda _: check_params())
+    canaries = commands.add_parser(
+        "canaries",
+        help="try the rules of other libraries that a result could hang on",
+        description="Tries the rules of other libraries that a result could hang on; exits with 1 if one changed.",
+    )
+    canaries.set_defaults(run=lambda _: try_canaries())
     return parser
 
 
@@ -94,6 +101,16 @@ def check_params() -> None:
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
     print(f"{PARAMS}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+
+
+def try_canaries() -> None:
+    """A line for each canary. Raises InputError that names every rule that changed."""
+    outcomes = run_canaries()
+    for outcome in outcomes:
+        canary = outcome.canary
+        print(f"{outcome.state:<13}  {canary.name} ({canary.package} {outcome.version or '-'}): {canary.rule}")
+    if lines := changed(outcomes):
+        raise InputError("\n".join([f"{len(lines)} rule(s) of other libraries changed", *lines]))
 
 
 if __name__ == "__main__":

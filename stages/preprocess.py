@@ -1,8 +1,10 @@
 """Makes Arrow shards of one dataset of params.yaml: python -m stages.preprocess digits"""
 
 import argparse
+import sys
 
 from pipeline import paths, stage
+from pipeline.data.contents import across, duplicates, read_contents
 from pipeline.data.params import load_cluster, load_dataset
 from pipeline.data.preprocess import preprocess
 
@@ -15,6 +17,8 @@ def main(dataset: str) -> None:
     for manifest in manifests:
         left_out = f", {manifest.left_out} windows with too few events left out" if manifest.left_out else ""
         print(f"{dataset}: {manifest.split}: {manifest.rows} samples of {len(manifest.classes)} classes{left_out}")
+    for same in across(duplicates(read_contents(paths.arrow(dataset)))):
+        print(f"WARNING: {dataset}: {same}; what is tested was trained on", file=sys.stderr)
 
 
 if __name__ == "__main__":

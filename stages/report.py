@@ -1,9 +1,13 @@
 """Judges the claims and writes the report: python -m stages.report"""
 
 import argparse
+import sys
 
 from pipeline import params, paths, stage
 from pipeline.audit.audit import make_audit
+from pipeline.audit.canaries import Outcome, changed, run_canaries
+from pipeline.audit.splits import SplitManifest, split_manifest
+from pipeline.data.contents import across
 from pipeline.report.page import make_page, write_page
 
 
@@ -13,10 +17,26 @@ def main() -> None:
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
     audit = make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
     audit.write(paths.RESULTS / "audit.json")
-    write_page(make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS), paths.REPORT)
+    canaries, splits = run_canaries(), split_manifests(everything)
+    page = make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS, canaries=canaries, splits=splits)
+    write_page(page, paths.REPORT)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
+    for line in warnings(canaries, splits):
+        print(f"WARNING: {line}", file=sys.stderr)
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
+
+
+def split_manifests(everything: params.Params) -> list[SplitManifest]:
+    """Of each dataset, as each experiment that is run holds validation samples out of it."""
+    runs = everything.runs.values()
+    used = {(run.dataset, everything.experiments[run.experiment].training.validation_percent) for run in runs}
+    return [split_manifest(dataset, paths.arrow(dataset), percent) for dataset, percent in sorted(used)]
+
+
+def warnings(canaries: list[Outcome], splits: list[SplitManifest]) -> list[str]:
+    """What a reader must not overlook."""
+    return changed(canaries) + [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "tonic", "aedat", "scikit-learn")
+PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "tonic", "scikit-learn")
 
 
 @dataclass(frozen=True, kw_only=True)

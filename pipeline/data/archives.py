@@ -21,6 +21,11 @@ from pipeline.files import sha256
 from pipeline.paths import RUNS
 
 UNPACKED = RUNS / "unpacked"
+SMALL = 64 << 20  # bytes that any file in an archive may have
+EXPANSION = 200
+"""A larger one at most so many times what it takes in the archive: recordings shrink to no less than a twentieth."""
+DEPTH = 3
+"""Archives in archives in archives; some hold themselves, without an end."""
 
 _TAR = (".tar.gz", ".tgz")
 _BROKEN = (
@@ -54,7 +59,7 @@ def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
     Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name,
     a link, a duplicate or an archive that is cut off.
     """
-    found = sorted(_listed(raw, PurePosixPath(), suffixes), key=lambda member: member.id)
+    found = sorted(_listed(raw, PurePosixPath(), suffixes, 0), key=lambda member: member.id)
     for before, after in itertools.pairwise(found):
         if before.id == after.id:
             raise InputError(f"{before.path}, {after.path}: both hold {after.id}; remove one of the two")
@@ -123,24 +128,27 @@ def _put(new: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...]) -> Iterator[Member]:
+def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member]:
+    """Members below a folder that was unpacked from an archive `depth` times."""
+    if depth > DEPTH:
+        raise InputError(f"{folder}: unpacked from archives in archives, more than {DEPTH} deep; unpack them by hand")
     for path in files(folder):
         place = within / path.relative_to(folder).as_posix()
         if path.name.endswith(_TAR):
-            yield from _listed(unpacked(path), place.parent, suffixes)
+            yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
         elif path.suffix == ".zip":
-            yield from _listed_zip(path, place.parent, suffixes)
+            yield from _listed_zip(path, place.parent, suffixes, depth)
         elif path.suffix in suffixes:
             yield Member(str(place), path.stat().st_size, path, None)
 
 
-def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...]) -> Iterator[Member]:
+def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member]:
     entries = list(_zip_entries(path))
     for entry in entries:
         if PurePosixPath(entry.filename).suffix in suffixes:
             yield Member(str(within / entry.filename), entry.file_size, path, entry.filename)
     if any(map(_is_archive, entries)):
-        yield from _listed(unpacked(path), within, suffixes)
+        yield from _listed(unpacked(path), within, suffixes, depth + 1)
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -168,6 +176,7 @@ def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
         _refuse_unsafe(path, entry.filename)
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise _link(path, entry.filename)
+        _refuse_bomb(path, entry.filename, entry.file_size, entry.compress_size)
         if not entry.is_dir() and not _is_hidden(entry.filename):
             yield entry
 
@@ -195,6 +204,7 @@ def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder
     if not entry.isfile():
         raise _link(archive, entry.name)
     _refuse_duplicate(archive, entry.name, folder)
+    _refuse_bomb(archive, entry.name, entry.size, archive.stat().st_size)
     # Only the bytes: owner, mode and time of the archive are not ours to take, and no version of tarfile is trusted.
     target = folder / entry.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -227,6 +237,14 @@ def _refuse_unsafe(archive: Path, name: str) -> None:
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise InputError(
             f"{archive}: unsafe name {name!r}, it could leave its folder; take the archive from its publisher"
+        )
+
+
+def _refuse_bomb(archive: Path, name: str, size: int, compressed: int) -> None:
+    if size > max(SMALL, EXPANSION * compressed):
+        raise InputError(
+            f"{archive}: {name} would grow from {compressed} to {size} bytes, as no recording does; take the archive "
+            "from its publisher"
         )
 
 

@@ -10,16 +10,18 @@ import numpy as np
 
 from pipeline.data import archives
 from pipeline.data.catalog import CATALOG, Entry
+from pipeline.data.contents import write_contents
 from pipeline.data.fetch import SOURCE_FILE, Source, read_source
 from pipeline.data.frames import RULE, scale
 from pipeline.data.images import read_images
 from pipeline.data.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.data.shards import Part, Summary, make_shards, read_summary
 from pipeline.data.splits import Sample, Split, split_recordings
-from pipeline.data.store import VERSION, Manifest, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.data.store import VERSION, Content, Manifest, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.errors import InputError
 
 SPLITS: tuple[Split, ...] = ("train", "test")
+Made = tuple[Manifest, list[Content]]
 
 
 def preprocess(
@@ -37,15 +39,17 @@ def preprocess(
     for leftover in folder.glob(".*"):
         leftover.unlink()
     if entry.kind == "images":
-        manifests = _images(dataset, raw, source, entry, params, folder)
+        made = _images(dataset, raw, source, entry, params, folder)
     else:
-        manifests = _recordings(dataset, raw, source, entry, params, cluster, folder)
+        made = _recordings(dataset, raw, source, entry, params, cluster, folder)
+    manifests = [manifest for manifest, _ in made]
     with archives.whole_folder(into) as temporary:
         for manifest in manifests:
             for index in range(manifest.shards):
                 name = shard_name(manifest.split, index, manifest.shards)
                 shutil.move(folder / name, temporary / name)
             write_manifest(manifest, temporary)
+        write_contents({manifest.split: contents for manifest, contents in made}, temporary)
     shutil.rmtree(folder)
     return manifests
 
@@ -77,21 +81,21 @@ def _identity(raw: Path, params: PreprocessParams) -> str:
 
 def _images(
     dataset: str, raw: Path, source: Source, entry: Entry, params: PreprocessParams, folder: Path
-) -> list[Manifest]:
+) -> list[Made]:
     """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
     assert isinstance(params.split, str), "images have no folders"
     images, classes = read_images(raw, entry, params.split)
-    manifests = []
+    made = []
     for split in SPLITS:
         rows, about = images[split], _about(dataset, source, params, split, classes)
         shards = _blocks(len(rows), params.shards)
+        written = []
         for index, block in enumerate(shards):
-            part = [rows[i] for i in block]
             path = folder / shard_name(split, index, len(shards))
-            write_shard(part, path, "images", params.compression, about)
-        summary = Summary.of(rows)
-        manifests.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
-    return manifests
+            written += write_shard((rows[i] for i in block), path, "images", params.compression, about)
+        summary = Summary.of(written)
+        made.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
+    return made
 
 
 def _recordings(
@@ -102,7 +106,7 @@ def _recordings(
     params: PreprocessParams,
     cluster: ClusterParams,
     folder: Path,
-) -> list[Manifest]:
+) -> list[Made]:
     members = {member.id: member for member in archives.members(raw, entry.suffixes)}
     split = split_recordings(list(members), params.split, entry)
     classes = _classes(entry, [sample for samples in split.values() for sample in samples])
@@ -172,9 +176,9 @@ def _manifest(
     classes: tuple[str, ...],
     shards: int,
     summaries: list[Summary],
-) -> Manifest:
+) -> Made:
     total = Summary.together(summaries)
-    return Manifest(
+    manifest = Manifest(
         version=VERSION,
         dataset=dataset,
         title=source.title,
@@ -193,3 +197,4 @@ def _manifest(
         left_out=total.left_out,
         digest=rows_digest(total.digests),
     )
+    return manifest, total.contents

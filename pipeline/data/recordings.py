@@ -1,23 +1,25 @@
 """Recordings of event cameras as arrays, values as the file has them, and one clear error for a damaged file."""
 
 import io
-import tempfile
+import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import aedat
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.errors import InputError
+from pipeline.data import aedat4
+from pipeline.errors import REMEDY, InputError, RecordingError
 
 DVS128 = 128
 NMNIST = 34
 DAVIS_HEADER_END = b"#!END-HEADER\r\n"
+AEDAT2 = b"#!AER-DAT2.0"
 POLARITY_EVENT = 1
-REMEDY = "fetch or record the file again"
+Orientation = Literal["cifar10-dvs"] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +42,20 @@ class Recording:
 
 
 def read(path: Path) -> Recording:
-    """The recording in a file; the suffix names its format. Raises InputError."""
+    """The recording in a file; the suffix names its format. Raises RecordingError."""
     return decode(path.read_bytes(), path.suffix, str(path))
 
 
 def decode(data: bytes, suffix: str, where: str) -> Recording:
-    """The recording in the bytes of a file; `where` names it in errors. Raises InputError."""
+    """The recording in the bytes of a file; `where` names it in errors. Raises RecordingError."""
     if suffix not in DECODERS:
         raise InputError(f"{where}: no decoder for {suffix!r}; there are {', '.join(DECODERS)}")
     if not data:
-        raise InputError(f"{where}: the file is empty; {REMEDY}")
+        raise RecordingError(f"{where}: byte 0: the file is empty; {REMEDY}")
     return _inside(DECODERS[suffix](data, where), where)
 
 
-def orient(recording: Recording, rule: Literal["cifar10-dvs"] | None) -> Recording:
+def orient(recording: Recording, rule: Orientation) -> Recording:
     """The recording turned by a named rule; None leaves it.
 
     cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as SpikingJelly's reader, which the authors used, does.
@@ -66,11 +68,11 @@ def orient(recording: Recording, rule: Literal["cifar10-dvs"] | None) -> Recordi
 
 def _aedat(data: bytes, where: str) -> Recording:
     """AEDAT 2.0 or 3.1; the first line says which."""
-    if data.startswith(b"#!AER-DAT2.0"):
+    if data.startswith(AEDAT2):
         return _aedat2(data, where)
     if data.startswith(b"#!AER-DAT3.1"):
         return _aedat3(data, where)
-    raise InputError(f"{where}: byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found {data[:12]!r}; {REMEDY}")
+    raise RecordingError(f"{where}: byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found {data[:12]!r}; {REMEDY}")
 
 
 def _aedat2(data: bytes, where: str) -> Recording:
@@ -80,12 +82,7 @@ def _aedat2(data: bytes, where: str) -> Recording:
     A higher bit says that it was another camera. The 32-bit timestamps are microseconds; where they run back by more
     than half their range they have wrapped.
     """
-    start = 0
-    while data[start : start + 1] == b"#":
-        end = data.find(b"\n", start)
-        if end < 0:
-            raise InputError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
-        start = end + 1
+    start = aedat2_start(data, where)
     _check_length(len(data) - start, 8, start, where)
     pairs = np.frombuffer(data, dtype=">u4", offset=start).reshape(-1, 2).astype(np.int64)
     address, t = pairs[:, 0], pairs[:, 1]
@@ -93,12 +90,23 @@ def _aedat2(data: bytes, where: str) -> Recording:
     pixels = address & 0x8000 == 0
     if (other := pixels & (address & 0x7FFF0000 != 0)).any():
         first = int(np.flatnonzero(other)[0])
-        raise InputError(
+        raise RecordingError(
             f"{where}: event {first}: address {address[first]:#x} has more than the 15 bits of a DVS128, the only "
             "camera whose AEDAT 2.0 is read; convert the file to AEDAT 4"
         )
     t, address = (t + (wraps << 32))[pixels], address[pixels]
     return Recording(t=t, x=address >> 1 & 127, y=address >> 8 & 127, p=address & 1, width=DVS128, height=DVS128)
+
+
+def aedat2_start(data: bytes, where: str) -> int:
+    """The byte after the header of an AEDAT 2.0 file. Raises RecordingError."""
+    start = 0
+    while data[start : start + 1] == b"#":
+        end = data.find(b"\n", start)
+        if end < 0:
+            raise RecordingError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
+        start = end + 1
+    return start
 
 
 def _aedat3(data: bytes, where: str) -> Recording:
@@ -109,21 +117,26 @@ def _aedat3(data: bytes, where: str) -> Recording:
     """
     end = data.find(DAVIS_HEADER_END)
     if end < 0:
-        raise InputError(f"{where}: the header has no end line #!END-HEADER; {REMEDY}")
+        raise RecordingError(f"{where}: byte {len(data)}: the header has no end line #!END-HEADER; {REMEDY}")
     offset, parts = end + len(DAVIS_HEADER_END), []
     while offset < len(data):
         kind, size, overflow, number = _packet(data, offset, where)
         offset += 28
         if kind == POLARITY_EVENT:
             if size != 8:
-                raise InputError(f"{where}: byte {offset - 28}: events of {size} bytes, expected 8; {REMEDY}")
+                raise RecordingError(f"{where}: byte {offset - 28}: events of {size} bytes, expected 8; {REMEDY}")
             events = np.frombuffer(data, dtype="<u4", count=number * 2, offset=offset).reshape(-1, 2).astype(np.int64)
             parts.append(np.column_stack([events, np.full(number, overflow)]))
         offset += size * number
     events = np.concatenate(parts) if parts else np.zeros((0, 3), np.int64)
+    events = events[events[:, 0] & 1 == 1]
+    if (late := (events[:, 1:] >= 1 << 31).any(axis=1)).any():
+        first = int(np.flatnonzero(late)[0])
+        raise RecordingError(
+            f"{where}: event {first}: time {events[first, 1]} after {events[first, 2]} overflows, expected less than "
+            f"2^31 of both; {REMEDY}"
+        )
     address, t = events[:, 0], events[:, 1] + (events[:, 2] << 31)
-    valid = address & 1 == 1
-    address, t = address[valid], t[valid]
     return Recording(
         t=t, x=address >> 17 & 0x7FFF, y=address >> 2 & 0x7FFF, p=address >> 1 & 1, width=DVS128, height=DVS128
     )
@@ -132,34 +145,20 @@ def _aedat3(data: bytes, where: str) -> Recording:
 def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int]:
     """Kind, bytes of an event, overflows of the timestamp and number of events of the packet at `offset`."""
     if len(data) - offset < 28:
-        raise InputError(f"{where}: byte {offset}: a packet's header is cut off; {REMEDY}")
+        raise RecordingError(f"{where}: byte {offset}: a packet's header is cut off; {REMEDY}")
     kind = int(np.frombuffer(data, "<u2", 1, offset)[0])
     size, _, overflow, _, number, _ = (int(value) for value in np.frombuffer(data, "<u4", 6, offset + 4))
     if size == 0 or offset + 28 + size * number > len(data):
-        raise InputError(f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {REMEDY}")
+        raise RecordingError(
+            f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {REMEDY}"
+        )
     return kind, size, overflow, number
 
 
 def _aedat4(data: bytes, where: str) -> Recording:
-    """AEDAT 4 by the aedat package, which reads from a file only."""
-    with tempfile.NamedTemporaryFile(suffix=".aedat4") as file:
-        file.write(data)
-        file.flush()
-        try:
-            decoder = aedat.Decoder(file.name)
-            packets = [packet["events"] for packet in decoder if "events" in packet]
-            streams = [stream for stream in decoder.id_to_stream().values() if stream["type"] == "events"]
-        except BaseException as error:  # the package panics, which is no Exception, on some damage
-            if isinstance(error, KeyboardInterrupt | SystemExit):
-                raise
-            raise InputError(f"{where}: not readable as AEDAT 4 ({error}); {REMEDY}") from None
-    if not streams:
-        raise InputError(f"{where}: there is no stream of events in it; {REMEDY}")
-    events = np.concatenate(packets) if packets else np.zeros(0, [("t", "u8"), ("x", "u2"), ("y", "u2"), ("on", "?")])
+    events, width, height = aedat4.read_events(data, where)
     x, y, on = (events[name].astype(np.int64) for name in ("x", "y", "on"))
-    return Recording(
-        t=events["t"].astype(np.int64), x=x, y=y, p=on, width=streams[0]["width"], height=streams[0]["height"]
-    )
+    return Recording(t=events["t"].astype(np.int64), x=x, y=y, p=on, width=width, height=height)
 
 
 def _nmnist(data: bytes, where: str) -> Recording:
@@ -178,20 +177,41 @@ def _nmnist(data: bytes, where: str) -> Recording:
 
 def _gesture(data: bytes, where: str) -> Recording:
     """tonic's cut DVS128 Gesture: an array (N, 4) of x, y, polarity and milliseconds."""
-    try:
-        events: npt.NDArray[Any] = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
-    except Exception as error:  # a damaged header is parsed as Python, which fails in many ways
-        raise InputError(f"{where}: not an array of numpy's format ({error}); {REMEDY}") from None
+    events = _array(data, where)
     if events.ndim != 2 or events.shape[1] != 4 or events.dtype.kind not in "iuf":
         found = f"{events.shape} of {events.dtype}"
-        raise InputError(
-            f"{where}: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
+        raise RecordingError(
+            f"{where}: byte 0: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
         )
-    events = events.astype(np.float64)  # before the product, which a narrow integer cannot hold
-    if not (np.abs(events) < 2**40).all():
-        raise InputError(f"{where}: holds a number that is not finite, or too large; {REMEDY}")
+    with np.errstate(all="ignore"):  # a number that is too large becomes infinite
+        events = events.astype(np.float64)  # before the product, which a narrow integer cannot hold
+        fits = (np.abs(events) < 2**40).all(axis=1)
+    if not fits.all():
+        raise RecordingError(
+            f"{where}: event {int(np.flatnonzero(~fits)[0])}: a number that is not finite, or too large; {REMEDY}"
+        )
     x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
     return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128)
+
+
+def _array(data: bytes, where: str) -> npt.NDArray[Any]:
+    """The array in numpy's format, without a copy."""
+    file, lib = io.BytesIO(data), np.lib.format
+    try:
+        with warnings.catch_warnings(action="ignore"):  # numpy warns of headers that it mends
+            header = lib.read_array_header_1_0 if lib.read_magic(file) == (1, 0) else lib.read_array_header_2_0
+            shape, by_column, dtype = header(file)
+    except Exception as error:  # a damaged header is parsed as Python, which fails in many ways
+        raise RecordingError(f"{where}: byte 0: not an array of numpy's format ({error}); {REMEDY}") from None
+    if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
+        raise RecordingError(f"{where}: byte 0: expected an array of numbers, found {shape} of {dtype}; {REMEDY}")
+    start, number = file.tell(), math.prod(shape)
+    if number * dtype.itemsize != len(data) - start:
+        raise RecordingError(
+            f"{where}: byte {start}: expected {number} numbers of {dtype.itemsize} bytes, as the header says, found "
+            f"{len(data) - start} bytes; {REMEDY}"
+        )
+    return np.frombuffer(data, dtype, number, start).reshape(shape, order="F" if by_column else "C")
 
 
 DECODERS: dict[str, Callable[[bytes, str], Recording]] = {
@@ -205,7 +225,7 @@ DECODERS: dict[str, Callable[[bytes, str], Recording]] = {
 def _check_length(length: int, unit: int, start: int, where: str) -> None:
     if length % unit:
         cut = start + length - length % unit
-        raise InputError(
+        raise RecordingError(
             f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte "
             f"{start}; the file is cut off; {REMEDY}"
         )
@@ -218,7 +238,7 @@ def _inside(recording: Recording, where: str) -> Recording:
     ) | (recording.p >> 1 != 0)
     if outside.any():
         first = int(np.flatnonzero(outside)[0])
-        raise InputError(
+        raise RecordingError(
             f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
             f"lies outside of the sensor of {recording.width} x {recording.height}; {REMEDY}"
         )

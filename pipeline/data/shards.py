@@ -5,18 +5,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy.typing as npt
+from typing import Any
 
 from pipeline.data import archives
-from pipeline.data.frames import to_frames
-from pipeline.data.params import ClusterParams, PreprocessParams
+from pipeline.data.frames import Frames, Framing, framed, frames_of_bytes
+from pipeline.data.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.data.progress import progress
-from pipeline.data.recordings import Recording, decode, orient
-from pipeline.data.store import Row, write_shard
+from pipeline.data.recordings import Orientation, Recording, decode, orient
+from pipeline.data.scatter import Buffer
+from pipeline.data.store import Content, Row, Written, write_shard
 from pipeline.data.windows import windows
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RecordingError
 from pipeline.files import write_whole
 
 ONE_SENSOR = "give each size a dataset of its own"
@@ -30,7 +29,7 @@ class Part:
     members: list[archives.Member]
     labels: list[int]
     params: PreprocessParams
-    orientation: Literal["cifar10-dvs"] | None
+    orientation: Orientation
     about: dict[str, str]
     """What the shard says of itself."""
 
@@ -41,18 +40,20 @@ class Summary:
 
     labels: list[int]
     digests: list[str]
+    contents: list[Content]
     left_out: int
     """Windows with too few events."""
     sample_shape: list[int]
     sensor_size: int
 
     @staticmethod
-    def of(rows: list[Row], *, left_out: int = 0, sensor_size: int = 0) -> "Summary":
+    def of(rows: list[Written], *, left_out: int = 0, sensor_size: int = 0) -> "Summary":
         return Summary(
             labels=[row.label for row in rows],
-            digests=[row.digest() for row in rows],
+            digests=[row.digest for row in rows],
+            contents=[Content(row.id, row.label, row.source_sha256, row.content) for row in rows],
             left_out=left_out,
-            sample_shape=list(rows[0].pixels.shape),
+            sample_shape=list(rows[0].shape),
             sensor_size=sensor_size,
         )
 
@@ -64,6 +65,7 @@ class Summary:
         return Summary(
             labels=[label for part in parts for label in part.labels],
             digests=[digest for part in parts for digest in part.digests],
+            contents=[content for part in parts for content in part.contents],
             left_out=sum(part.left_out for part in parts),
             sample_shape=parts[0].sample_shape,
             sensor_size=parts[0].sensor_size,
@@ -90,13 +92,19 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     with connect(cluster, most=len(parts)) as workers:
         task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
         running: dict[Any, Part] = {}
-        while waiting or running:
-            while waiting and len(running) < workers:
-                part = waiting.pop(0)
-                running[task.remote(part)] = part
-            (finished,), _ = ray.wait(list(running), num_returns=1)
-            _raise_plainly(finished, running[finished])
-            yield running.pop(finished)
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    part = waiting.pop(0)
+                    running[task.remote(part)] = part
+                (finished,), _ = ray.wait(list(running), num_returns=1)
+                _raise_plainly(finished, running[finished])
+                yield running.pop(finished)
+        finally:  # after an error nothing goes on to write beside the next run
+            for unfinished in running:
+                ray.cancel(unfinished, force=True)
+            if running:
+                ray.wait(list(running), num_returns=len(running))
 
 
 def _raise_plainly(finished: Any, part: Part) -> None:
@@ -119,49 +127,69 @@ def _raise_plainly(finished: Any, part: Part) -> None:
 
 def make_shard(part: Part) -> None:
     """Writes one shard and its summary. Raises InputError that names the recording."""
-    rows, left_out, size = [], 0, 0
-    for member, label in zip(part.members, part.labels, strict=True):
-        made, skipped, width = _rows(member, label, part)
-        if size not in (0, width):
-            raise InputError(f"{member.id}: a sensor of {width} pixels, {part.members[0].id} has {size}; {ONE_SENSOR}")
-        size = width
-        rows += made
-        left_out += skipped
-    if not rows:
-        raise InputError(f"{part.members[0].id}: no window has window.min_events events")
-    write_shard(rows, part.path, "frames", part.params.compression, part.about)
-    summary = Summary.of(rows, left_out=left_out, sensor_size=size)
+    reader = _Reader(part)
+    written = write_shard(reader.rows(), part.path, "frames", part.params.compression, part.about)
+    summary = Summary.of(written, left_out=reader.left_out, sensor_size=reader.sensor_size)
     write_whole(_summary_path(part.path), json.dumps(asdict(summary)).encode())
 
 
-def _rows(member: archives.Member, label: int, part: Part) -> tuple[list[Row], int, int]:
-    """Rows of one recording, the number of windows left out, the sensor's size."""
-    data, params = archives.read(member), part.params
-    assert params.frames is not None, "checked by preprocess"
-    assert params.size is not None, "checked by preprocess"
-    digest = hashlib.sha256(data).hexdigest()
-    recording = orient(decode(data, Path(member.id).suffix, member.id), part.orientation)
-    pieces = [(member.id, recording)]
-    if params.window is not None:
-        pieces = [(f"{member.id}@{name}", piece) for name, piece in windows(recording, params.window)]
-    kept = [(name, piece) for name, piece in pieces if params.window is None or len(piece) >= params.window.min_events]
-    rows = [
-        Row(id=name, label=label, pixels=_framed(name, piece, params.frames, params.size), source_sha256=digest)
-        for name, piece in kept
-    ]
-    return rows, len(pieces) - len(kept), recording.width
+class _Reader:
+    """The rows of a part, one at a time, and what was seen on the way."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.left_out = self.sensor_size = 0
+        self._buffer = Buffer()
+
+    def rows(self) -> Iterator[Row]:
+        """Each row is valid until the next: all lie in one buffer. Raises InputError that names the recording."""
+        empty = True
+        for member, label in zip(self.part.members, self.part.labels, strict=True):
+            data = archives.read(member)
+            digest = hashlib.sha256(data).hexdigest()
+            for name, pixels in self._pieces(member, data):
+                empty = False
+                yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
+        if empty:
+            raise InputError(f"{self.part.members[0].id}: no window has window.min_events events")
+
+    def _pieces(self, member: archives.Member, data: bytes) -> Iterator[tuple[str, Frames]]:
+        """The recording, or its windows, each with its name."""
+        params, suffix = self.part.params, Path(member.id).suffix
+        assert params.frames is not None, "checked by preprocess"
+        assert params.size is not None, "checked by preprocess"
+        framing = Framing(num_frames=params.frames, size=params.size, orientation=self.part.orientation)
+        if params.window is None:
+            frames, width = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
+            self._same_sensor(member, width)
+            yield member.id, frames
+            return
+        recording = orient(decode(data, suffix, member.id), self.part.orientation)
+        self._same_sensor(member, recording.width)
+        for name, piece in _windows(recording, params.window, member.id):
+            if len(piece) < params.window.min_events:
+                self.left_out += 1
+            else:
+                yield f"{member.id}@{name}", framed(piece, f"{member.id}@{name}", framing, self._buffer)
+
+    def _same_sensor(self, member: archives.Member, width: int) -> None:
+        if self.sensor_size not in (0, width):
+            first = self.part.members[0].id
+            raise InputError(f"{member.id}: a sensor of {width} pixels, {first} has {self.sensor_size}; {ONE_SENSOR}")
+        self.sensor_size = width
 
 
-def _framed(name: str, piece: Recording, frames: int, size: int) -> npt.NDArray[Any]:
+def _windows(recording: Recording, params: WindowParams, where: str) -> list[tuple[str, Recording]]:
     try:
-        return to_frames(piece, frames, size)
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        return windows(recording, params)
+    except RecordingError as error:
+        raise RecordingError(f"{where}: {error}") from None
 
 
 def read_summary(part: Part) -> Summary:
     """What a finished shard holds."""
-    return Summary(**json.loads(_summary_path(part.path).read_text(encoding="utf-8")))
+    read = json.loads(_summary_path(part.path).read_text(encoding="utf-8"))
+    return Summary(**read | {"contents": [Content(*content) for content in read["contents"]]})
 
 
 def _summary_path(shard: Path) -> Path:

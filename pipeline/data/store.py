@@ -6,10 +6,13 @@ A split is `<split>-00000-of-0000N.arrow` with columns `frames` or `image`, `lab
 
 import hashlib
 import json
+import math
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +23,7 @@ from pipeline.files import whole, write_whole
 
 VERSION = 1
 COLUMNS = {"images": "image", "frames": "frames"}
+LABELS_AND_IDS = pa.ipc.IpcReadOptions(included_fields=[1, 2])
 IMAGES_A_BATCH = 1000
 """An image is smaller than the metadata of a record batch; a recording has a batch of its own (44 us to read one)."""
 
@@ -37,8 +41,40 @@ class Row:
 
     def digest(self) -> str:
         """SHA-256 over everything in the row; the width of the integers does not count."""
-        head = json.dumps([self.id, self.label, self.source_sha256, list(self.pixels.shape)])
-        return hashlib.sha256(head.encode() + self.pixels.astype("<u4").tobytes()).hexdigest()
+        digest = hashlib.sha256(json.dumps([self.id, self.label, self.source_sha256, list(self.pixels.shape)]).encode())
+        for part in self.pixels:  # one after another: all at once, as 32-bit integers, they would leave the cache
+            digest.update(part.astype("<u4"))
+        return digest.hexdigest()
+
+    def content(self) -> str:
+        """SHA-256 over the pixels and their shape alone; equal counts have the same, narrowest integers."""
+        digest = hashlib.sha256(json.dumps([*self.pixels.shape, self.pixels.dtype.name]).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        return digest.hexdigest()
+
+
+class Content(NamedTuple):
+    """What one sample holds."""
+
+    id: str
+    label: int
+    source: str
+    """SHA-256 of the bytes that it was made from."""
+    content: str
+    """SHA-256 of its pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What is kept of a row when its pixels are on the disk."""
+
+    id: str
+    label: int
+    source_sha256: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    digest: str
+    content: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,33 +108,60 @@ def rows_digest(digests: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
-def write_shard(rows: list[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]) -> None:
+def contents_digest(contents: Iterable[Content]) -> str:
+    """Digest of a set of samples by label and pixels; names and order do not count."""
+    return rows_digest(f"{content.label} {content.content}" for content in contents)
+
+
+def write_shard(
+    rows: Iterable[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]
+) -> list[Written]:
     """Writes rows into one Arrow file, whole or not at all. All rows get the widest integer that one of them needs.
 
-    `about` goes into the schema's metadata, beside the number and the digest of the rows.
+    `about` goes into the schema's metadata, beside the number and the digest of the rows. Both stand at the start of
+    the file, so the pixels wait on the disk until they are known: memory holds one batch, however many rows come.
     """
-    dtype = np.result_type(*(row.pixels.dtype for row in rows))
-    column = COLUMNS[kind]
-    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].pixels.shape)
-    schema = pa.schema(
+    size = 1 if kind == "frames" else IMAGES_A_BATCH
+    options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
+    with whole(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as pixels:
+        written = [_set_aside(row, pixels) for row in rows]
+        dtype = np.result_type(*(row.dtype for row in written))
+        schema = _schema(COLUMNS[kind], dtype, written, about)
+        pixels.seek(0)
+        with pa.ipc.new_file(str(temporary), schema, options=options) as file:
+            for start in range(0, len(written), size):
+                file.write_batch(_batch(written[start : start + size], pixels, schema, dtype))
+    return written
+
+
+def _set_aside(row: Row, pixels: IO[bytes]) -> Written:
+    pixels.write(np.ascontiguousarray(row.pixels).data)
+    return Written(
+        id=row.id,
+        label=row.label,
+        source_sha256=row.source_sha256,
+        dtype=row.pixels.dtype,
+        shape=row.pixels.shape,
+        digest=row.digest(),
+        content=row.content(),
+    )
+
+
+def _schema(column: str, dtype: np.dtype[Any], rows: list[Written], about: Mapping[str, str]) -> pa.Schema:
+    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].shape)
+    return pa.schema(
         [(column, tensor), ("label", pa.int64()), ("id", pa.string()), ("source_sha256", pa.string())],
         metadata={
             **about,
             "version": str(VERSION),
             "rows": str(len(rows)),
-            "digest": rows_digest(row.digest() for row in rows),
+            "digest": rows_digest(row.digest for row in rows),
         },
     )
-    options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
-    size = 1 if kind == "frames" else IMAGES_A_BATCH
-    with whole(path) as temporary, pa.ipc.new_file(str(temporary), schema, options=options) as file:
-        for start in range(0, len(rows), size):
-            file.write_batch(_batch(rows[start : start + size], schema, dtype))
 
 
-def _batch(rows: list[Row], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.RecordBatch:
-    pixels = np.stack([row.pixels for row in rows]).astype(dtype, copy=False)
-    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(pixels)
+def _batch(rows: list[Written], pixels: IO[bytes], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.RecordBatch:
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.stack([_read(row, pixels) for row in rows], dtype=dtype))
     storage = pa.ExtensionArray.from_storage(schema.field(0).type, tensor.storage)
     columns = [
         storage,
@@ -107,6 +170,10 @@ def _batch(rows: list[Row], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.Recor
         pa.array([row.source_sha256 for row in rows], pa.string()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _read(row: Written, pixels: IO[bytes]) -> npt.NDArray[Any]:
+    return np.frombuffer(pixels.read(math.prod(row.shape) * row.dtype.itemsize), row.dtype).reshape(row.shape)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
@@ -136,16 +203,14 @@ class Store:
         self._open()
 
     def _open(self) -> None:
-        shards = self.manifest.shards
-        batches = [
-            batch
-            for index in range(shards)
-            for batch in _read_batches(self.folder / shard_name(self.split, index, shards))
+        shards = [
+            _Shard(self.folder / shard_name(self.split, i, self.manifest.shards)) for i in range(self.manifest.shards)
         ]
-        self._pixels = [batch.column(0).to_numpy_ndarray() for batch in batches]
-        self._starts = np.cumsum([0, *(len(batch) for batch in batches)])
-        self.labels: npt.NDArray[np.int64] = np.concatenate([batch["label"].to_numpy() for batch in batches])
-        self.ids: list[str] = [name for batch in batches for name in batch["id"].to_pylist()]
+        self._places = [(shard, batch) for shard in shards for batch in range(len(shard.lengths))]
+        self._starts = np.cumsum([0, *(length for shard in shards for length in shard.lengths)])
+        self._kept: dict[int, npt.NDArray[Any]] = {}
+        self.labels: npt.NDArray[np.int64] = np.concatenate([shard.labels for shard in shards])
+        self.ids: list[str] = [name for shard in shards for name in shard.ids]
         if len(self.ids) != self.manifest.rows:
             raise InputError(
                 f"{self.folder}: the {self.split} shards hold {len(self.ids)} rows, {self.split}.json says "
@@ -160,9 +225,48 @@ class Store:
         return Store, (self.folder, self.split)
 
     def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Pixels of the samples, (len(indices), *sample_shape), in the order asked for."""
+        """Pixels of the samples, (len(indices), *sample_shape), in the order asked for. Raises InputError."""
         batches = np.searchsorted(self._starts, indices, side="right") - 1
-        return np.stack([self._pixels[b][i - self._starts[b]] for b, i in zip(batches, indices, strict=True)])
+        return np.stack([self._batch(b)[i - self._starts[b]] for b, i in zip(batches, indices, strict=True)])
+
+    def _batch(self, index: int) -> npt.NDArray[Any]:
+        """Pixels of a batch. Mapped ones are kept, they take no memory; a compressed recording is read anew."""
+        if index in self._kept:
+            return self._kept[index]
+        shard, batch = self._places[index]
+        pixels = shard.pixels(batch)
+        if self.kind == "images" or shard.mapped:
+            self._kept[index] = pixels
+        return pixels
+
+
+class _Shard:
+    """One file, mapped; labels and ids are read at once. Raises InputError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with self._damage():
+            file = pa.memory_map(str(path))
+            self._file = pa.ipc.open_file(file)
+            each = path.stat().st_size // self._file.num_record_batches
+            self.mapped = self._file.get_batch(0).column(0).nbytes <= each  # else it is compressed
+            # Arrow copies the columns that it reads of some, and decompresses only these.
+            some = self._file if self.mapped else pa.ipc.open_file(file, options=LABELS_AND_IDS)
+            batches = [some.get_batch(index) for index in range(some.num_record_batches)]
+        self.lengths = [len(batch) for batch in batches]
+        self.labels = np.concatenate([batch["label"].to_numpy() for batch in batches])
+        self.ids = [name for batch in batches for name in batch["id"].to_pylist()]
+
+    def pixels(self, batch: int) -> npt.NDArray[Any]:
+        with self._damage():
+            return self._file.get_batch(batch).column(0).to_numpy_ndarray()
+
+    @contextmanager
+    def _damage(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{self.path}: missing or damaged ({error}); preprocess the dataset again") from None
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -175,11 +279,3 @@ def _read_manifest(path: Path) -> Manifest:
     if manifest.version != VERSION:
         raise InputError(f"{path}: version {manifest.version}, expected {VERSION}; preprocess the dataset again")
     return manifest
-
-
-def _read_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    try:
-        file = pa.ipc.open_file(pa.memory_map(str(path)))
-        yield from (file.get_batch(index) for index in range(file.num_record_batches))
-    except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: missing or damaged ({error}); preprocess the dataset again") from None

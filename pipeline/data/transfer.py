@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.data.catalog import File
@@ -18,8 +19,10 @@ from pipeline.errors import InputError
 USER_AGENT = "sresnet-repro/0.1"
 SILENCE_SECONDS = 60.0
 """A server that sends nothing for so long has failed."""
+PROGRESS = 1 << 14  # bytes
+"""A server that sends less in SILENCE_SECONDS, or before it fails, has failed: a byte now and then is no progress."""
 TRIES = 3
-"""Failures in a row without a new byte, after which the next address is tried."""
+"""Failures in a row without progress, after which the next address is tried."""
 PAUSE_SECONDS = 2.0
 DISK_MARGIN = 256 << 20  # bytes left free for everything else on the disk
 _BLOCK = 1 << 18  # bytes
@@ -46,6 +49,8 @@ def transfer(file: File, folder: Path, *, pinned: bool) -> Path:
     if whole.exists() and not (pinned and md5(whole) != file.md5):
         return whole
     folder.mkdir(parents=True, exist_ok=True)
+    if not pinned:
+        part.unlink(missing_ok=True)  # no digest would tell that it is of an older version
     reasons = []
     for url in file.urls:
         try:
@@ -75,38 +80,52 @@ def check_space(folder: Path, needed: int) -> None:
 
 def _from_address(url: str, part: Path, digest: str | None) -> None:
     """Makes `part` whole from one address. Raises _Refused."""
-    resumed = _size(part) > 0
-    _receive_all(url, part)
-    found = digest and md5(part)
-    if found == digest:
-        return
-    part.unlink()
-    if not resumed:
-        raise _Refused(f"the file has MD5 {found}, expected {digest}")
-    _from_address(url, part, digest)  # the part that was continued may have been wrong, not this address
+    for _ in range(TRIES):
+        joined = _receive_all(url, part)
+        found = digest and md5(part)
+        if found == digest:
+            return
+        part.unlink()
+        if not joined:
+            break  # else what was continued may have been of another file
+    raise _Refused(f"the file has MD5 {found}, expected {digest}")
 
 
-def _receive_all(url: str, part: Path) -> None:
-    most, failures = _size(part), 0
+@dataclass
+class _Address:
+    url: str
+    version: str | None = None
+    """What the server called the version that it began to send: its ETag or time of modification."""
+
+
+def _receive_all(url: str, part: Path) -> bool:
+    """Makes `part` complete; True if it is joined from more than one answer. Raises _Refused."""
+    address, most, failures = _Address(url), _size(part), 0
+    joined = most > 0
     while True:
         try:
-            return _receive(url, part)
+            _receive(address, part)
         except _Interrupted as reason:
-            failures = 0 if _size(part) > most else failures + 1
+            joined = True
+            failures = 0 if _size(part) >= most + PROGRESS else failures + 1
             most = max(most, _size(part))
             if failures == TRIES:
                 raise _Refused(str(reason)) from None
             print(f"{part.stem}: {url}: {reason}; asking again", file=sys.stderr)
             time.sleep(PAUSE_SECONDS)
+        else:
+            return joined
 
 
-def _receive(url: str, part: Path) -> None:
+def _receive(address: _Address, part: Path) -> None:
     """Appends what is missing to `part`. Raises _Refused or _Interrupted."""
     have = _size(part)
     headers = {"User-Agent": USER_AGENT} | ({"Range": f"bytes={have}-"} if have else {})
+    if have and address.version:
+        headers["If-Range"] = address.version
     try:
         with _network_errors():
-            request = urllib.request.Request(url, headers=headers)  # noqa: S310 - from the catalog or the user
+            request = urllib.request.Request(address.url, headers=headers)  # noqa: S310 - from the catalog or the user
             response = urllib.request.urlopen(request, timeout=SILENCE_SECONDS)  # noqa: S310 - as above
     except urllib.error.HTTPError as error:
         error.close()
@@ -114,8 +133,18 @@ def _receive(url: str, part: Path) -> None:
         return
     with response:
         start = _start(response, have)
-        length = response.headers.get("Content-Length")
-        _write(response, part, start, None if length is None else start + int(length))
+        _same_version(address, response, part, start)
+        _write(response, part, start, None if response.length is None else start + response.length)
+
+
+def _same_version(address: _Address, response: http.client.HTTPResponse, part: Path, start: int) -> None:
+    """Raises _Interrupted, and removes the part, if the file changed between two answers."""
+    version = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    if start and address.version and version != address.version:
+        part.unlink()
+        address.version = None
+        raise _Interrupted("the file changed while it was fetched")
+    address.version = None if (version or "").startswith("W/") else version  # a weak one says nothing of bytes
 
 
 @contextmanager
@@ -148,9 +177,15 @@ def _write(response: http.client.HTTPResponse, part: Path, start: int, total: in
     check_space(part.parent, (total or start) - start)
     with part.open("ab") as file, progress(part.stem, total=total, unit="B", initial=start) as bar:
         file.truncate(start)
+        since, received = time.monotonic(), 0
         while block := _read(response):
             file.write(block)
             bar.update(len(block))
+            received += len(block)
+            if received >= PROGRESS:
+                since, received = time.monotonic(), 0
+            elif time.monotonic() - since > SILENCE_SECONDS:
+                raise _Interrupted(f"only {received} bytes in {SILENCE_SECONDS:g} s")
     if total is not None and _size(part) < total:
         raise _Interrupted(f"cut off after {_size(part)} of {total} bytes")
     if _size(part) == 0:

@@ -12,8 +12,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from pipeline.audit import provenance
 from pipeline.audit.audit import Audit
+from pipeline.audit.canaries import Outcome
 from pipeline.audit.claims import Claim, Judgement
 from pipeline.audit.record import Record
+from pipeline.audit.splits import SplitManifest
 from pipeline.files import write_whole
 from pipeline.report import figures
 from pipeline.report.pictures import Example, examples
@@ -44,10 +46,20 @@ class Page:
     reproduction: provenance.Reproduction
     versions: dict[str, str]
     stages: list[dict[str, Any]]
+    canaries: list[Outcome]
+    splits: list[SplitManifest]
     made: str
 
 
-def make_page(audit: Audit, root: Path, artifacts: Callable[[str, int], Path], runs: Path) -> Page:
+def make_page(
+    audit: Audit,
+    root: Path,
+    artifacts: Callable[[str, int], Path],
+    runs: Path,
+    *,
+    canaries: list[Outcome],
+    splits: list[SplitManifest],
+) -> Page:
     """Gathers what the report shows; `artifacts` gives the folder of an experiment and seed."""
     stages = stages_of(audit.records)
     specs = {"claims": figures.claims_chart(audit)}
@@ -73,6 +85,8 @@ def make_page(audit: Audit, root: Path, artifacts: Callable[[str, int], Path], r
         reproduction=provenance.reproduction(root, stages),
         versions=provenance.versions(),
         stages=provenance.stage_records(runs, stages),
+        canaries=canaries,
+        splits=splits,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

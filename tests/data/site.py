@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -20,6 +20,12 @@ class Page:
     """Bytes of the body after which an answer ends; its Content-Length still promises all."""
     hold_after: int | None = None
     """Bytes after which an answer waits for Site.release."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Added to every answer; a Content-Length takes the place of the right one."""
+    drip: bool = False
+    """A byte at a time, until the other side gives up."""
+    then: "Page | None" = None
+    """Takes the place of this page after its first answer."""
 
 
 @dataclass
@@ -48,6 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.site.agents.add(self.headers.get("User-Agent", ""))
         page = self.site.pages.get(self.path, Page(b"not here", status=404))
+        if page.then is not None:
+            self.site.pages[self.path] = page.then
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", "")) if page.ranges else None
         start = int(wanted[1]) if wanted else 0
         if wanted and start >= len(page.content):
@@ -57,15 +65,18 @@ class _Handler(BaseHTTPRequestHandler):
         content_range = f"bytes {start}-{len(page.content) - 1}/{len(page.content)}" if wanted else None
         sent = body[: page.cut_after]
         self.site.served.append((self.path, start, len(sent)))  # before the answer, which the test may see at once
-        self._head(206 if wanted else page.status, page.kind, len(body), content_range)
+        self._head(206 if wanted else page.status, page.kind, len(body), content_range, page.headers)
         self._send(page, start, sent)
 
-    def _head(self, status: int, kind: str, length: int, content_range: str | None) -> None:
+    def _head(
+        self, status: int, kind: str, length: int, content_range: str | None, added: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(length))
+        headers = {"Content-Type": kind, "Content-Length": str(length)} | (added or {})
         if content_range:
-            self.send_header("Content-Range", content_range)
+            headers["Content-Range"] = content_range
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def _send(self, page: Page, start: int, body: bytes) -> None:
@@ -73,7 +84,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: page.hold_after - start])
             self.site.release.wait(20)
             return
-        self.wfile.write(body)
+        if not page.drip:
+            self.wfile.write(body)
+            return
+        with suppress(OSError):
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                if self.site.release.wait(0.01):
+                    return
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name that http.server gives it
         pass

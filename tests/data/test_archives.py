@@ -229,6 +229,32 @@ def test_forked_processes_read_one_zip_at_the_same_time(raw: Path) -> None:
         assert list(pool.map(read, listed * 5)) == [files[member.id] for member in listed * 5]
 
 
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    raw: Path, unpacked_here: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(archives, "SMALL", 1 << 20)
+    make = zipped if suffix == ".zip" else tarred
+    write_files(raw, {f"a{suffix}": make({"1.bin": bytes(1 << 20)})})
+    assert len(contents(raw)["1.bin"]) == 1 << 20
+    write_files(raw, {f"a{suffix}": make({"1.bin": bytes((1 << 20) + 1)})})
+    archives._opened.cache_clear()
+    with pytest.raises(InputError, match=r"1\.bin would grow from \d+ to 1048577 bytes"):
+        members(raw, (".bin",))
+    assert all(path.stat().st_size <= 1 << 20 for path in unpacked_here.rglob("*"))
+
+
+def test_archives_in_archives_have_an_end(raw: Path) -> None:
+    inner = zipped({"1.bin": b"1"})
+    for _ in range(archives.DEPTH):
+        inner = zipped({"a.zip": inner})
+    write_files(raw, {"a.zip": inner})
+    assert contents(raw) == {"1.bin": b"1"}
+    write_files(raw, {"b/b.zip": zipped({"a.zip": inner})})
+    with pytest.raises(InputError, match="more than 3 deep"):
+        members(raw, (".bin",))
+
+
 def stop_halfway(folder: Path) -> None:
     with whole_folder(folder) as temporary:
         write_files(temporary, {"new": b"2"})

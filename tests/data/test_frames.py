@@ -1,13 +1,23 @@
 """Frames of equal event count, as the paper has them: every event counted once, nothing lost, nothing wrapped."""
 
+import itertools
+import struct
+from dataclasses import replace
+from random import Random
+
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.frames import scale, to_frames
-from pipeline.data.recordings import Recording
+from pipeline.data.frames import Framing, frames_of_bytes, scale, to_frames
+from pipeline.data.recordings import Orientation, Recording, decode, orient
+from pipeline.data.scatter import Buffer
 from pipeline.errors import InputError
+from tests.data.aedat4 import Event, aedat4
+
+PROPERTY = settings(deadline=None, derandomize=True, max_examples=150)
+ORIENTATIONS = st.sampled_from([None, "cifar10-dvs"])
 
 
 def recording(x: list[int], y: list[int], p: list[int], *, width: int = 4, height: int = 4) -> Recording:
@@ -92,3 +102,178 @@ def test_a_sensor_that_does_not_fit_is_named_with_what_to_set(width: int, height
 def test_a_recording_without_events_is_refused() -> None:
     with pytest.raises(InputError, match="without events cannot be framed; remove it or fetch it again"):
         to_frames(recording([], [], []), 2, 4)
+
+
+def plain(source: Recording, num_frames: int, size: int) -> np.ndarray:
+    """The rule in its plainest form: one event after another into the slice that its place gives it."""
+    frames = np.zeros((num_frames, 2, size, size), np.int64)
+    each, k = len(source) // num_frames, source.width // size
+    for place, (x, y, p) in enumerate(zip(source.x, source.y, source.p, strict=True)):
+        index = min(place // each, num_frames - 1) if each else num_frames - 1
+        frames[index, p, y // k, x // k] += 1
+    return frames
+
+
+@st.composite
+def recordings(draw: st.DrawFn) -> Recording:
+    """Up to 80 events on a sensor of eight pixels; its edges are drawn often, times are in no order."""
+    edge = st.sampled_from([0, 7]) | st.integers(0, 7)
+    time = st.integers(0, 3) | st.integers(0, 2**33)
+    events = draw(st.lists(st.tuples(time, edge, edge, st.integers(0, 1)), min_size=1, max_size=80))
+    t, x, y, p = np.array(events, np.int64).T
+    return Recording(t=t, x=x, y=y, p=p, width=8, height=8)
+
+
+def ordered(source: Recording, order: np.ndarray) -> Recording:
+    return replace(source, t=source.t[order], x=source.x[order], y=source.y[order], p=source.p[order])
+
+
+@given(source=recordings(), num_frames=st.integers(1, 100), size=st.sampled_from([1, 2, 4, 8]))
+@PROPERTY
+def test_the_kernel_gives_what_the_plain_form_gives(source: Recording, num_frames: int, size: int) -> None:
+    frames, expected = to_frames(source, num_frames, size), plain(source, num_frames, size)
+    np.testing.assert_array_equal(frames, expected)
+    assert frames.dtype == np.min_scalar_type(int(expected.max()))
+    for polarity in (0, 1):  # every event once
+        assert frames[:, polarity].sum(dtype=np.int64) == np.count_nonzero(source.p == polarity)
+
+
+@given(source=recordings(), num_frames=st.integers(1, 20), drawn_order=st.randoms(use_true_random=False))
+@PROPERTY
+def test_the_order_within_a_slice_does_not_matter_and_times_never_do(
+    source: Recording, num_frames: int, drawn_order: Random
+) -> None:
+    each = len(source) // num_frames
+    starts = [index * each for index in range(num_frames)] + [len(source)]
+    order: list[int] = []
+    for start, end in itertools.pairwise(starts):
+        inside = list(range(start, end))
+        drawn_order.shuffle(inside)
+        order += inside
+    mixed = replace(ordered(source, np.array(order)), t=np.zeros(len(source), np.int64))
+    np.testing.assert_array_equal(to_frames(mixed, num_frames, 8), to_frames(source, num_frames, 8))
+
+
+def test_one_event_stands_in_the_last_frame() -> None:
+    for x, y, p in ((0, 0, 0), (3, 0, 1), (0, 3, 0), (3, 3, 1)):
+        frames = to_frames(recording([x], [y], [p]), 5, 4)
+        assert np.argwhere(frames).tolist() == [[4, p, y, x]]
+        assert frames.sum() == 1
+
+
+U32 = st.sampled_from([0, 1, 2**31, 2**32 - 1]) | st.integers(0, 2**32 - 1)
+PIXEL = st.tuples(st.sampled_from([0, 127, 127 << 8, 0x7FFF]) | st.integers(0, 0x7FFF), U32)
+NO_PIXEL = st.tuples(st.sampled_from([0x8000, 0xFFFF8001]), U32)
+ODD = st.tuples(st.sampled_from([1 << 31, 1 << 31 | 0x7FFF, 1 << 16, 1 << 30]), U32)
+
+
+def aedat2(events: list[tuple[int, int]]) -> bytes:
+    return b"#!AER-DAT2.0\r\n# one\r\n" + b"".join(struct.pack(">II", *event) for event in events)
+
+
+def outcome_of_bytes(data: bytes, suffix: str, framing: Framing) -> object:
+    try:
+        frames, width = frames_of_bytes(data, suffix, "a", framing)
+    except InputError as error:
+        return str(error)
+    return frames.tolist(), width
+
+
+def plain_outcome(data: bytes, suffix: str, framing: Framing) -> object:
+    try:
+        source = orient(decode(data, suffix, "a"), framing.orientation)
+        to_frames(source, framing.num_frames, framing.size)
+    except InputError as error:
+        text = str(error)
+        return text if text.startswith("a: ") else f"a: {text}"
+    return plain(source, framing.num_frames, framing.size).tolist(), source.width
+
+
+@given(
+    events=st.lists(PIXEL, max_size=30) | st.lists(PIXEL | NO_PIXEL | ODD, max_size=30),
+    rest=st.sampled_from([b"", b"", b"", b"1234567"]),
+    num_frames=st.integers(1, 9),
+    size=st.sampled_from([16, 2, 3]),
+    orientation=ORIENTATIONS,
+)
+@example(events=[(5, 2**32 - 1), (6, 0), (7, 3), (8, 3), (9, 2)], rest=b"", num_frames=2, size=16, orientation=None)
+@PROPERTY
+def test_aedat2_straight_from_its_bytes_is_what_decoding_gives(
+    events: list[tuple[int, int]], rest: bytes, num_frames: int, size: int, orientation: Orientation
+) -> None:
+    """Times wrap, run back and stand still; some events are no pixel's or another camera's; some files are cut."""
+    data, framing = aedat2(events) + rest, Framing(num_frames=num_frames, size=size, orientation=orientation)
+    assert outcome_of_bytes(data, ".aedat", framing) == plain_outcome(data, ".aedat", framing)
+
+
+@given(
+    events=st.lists(st.tuples(st.integers(0, 33), st.integers(0, 33), *[st.integers(0, 255)] * 3), max_size=30),
+    odd=st.lists(st.tuples(st.integers(0, 36), st.sampled_from([0, 34, 240]), *[st.integers(0, 255)] * 3), max_size=2),
+    rest=st.sampled_from([b"", b"", b"", b"1234"]),
+    num_frames=st.integers(1, 9),
+    size=st.sampled_from([34, 17, 2, 3]),
+)
+@PROPERTY
+def test_nmnist_straight_from_its_bytes_is_what_decoding_gives(
+    events: list[tuple[int, ...]], odd: list[tuple[int, ...]], rest: bytes, num_frames: int, size: int
+) -> None:
+    """Some events are overflows of the clock or outside of the sensor; some files are cut."""
+    data, framing = (
+        b"".join(map(bytes, odd + events)) + rest,
+        Framing(num_frames=num_frames, size=size, orientation=None),
+    )
+    assert outcome_of_bytes(data, ".bin", framing) == plain_outcome(data, ".bin", framing)
+
+
+@given(
+    events=st.lists(st.tuples(U32, st.integers(0, 15), st.integers(0, 15), st.integers(0, 1)), max_size=30),
+    odd=st.lists(st.tuples(U32, st.sampled_from([15, 16, 256]), st.just(0), st.just(1)), max_size=2),
+    sensor=st.sampled_from([(16, 16), (16, 16), (16, 18), (512, 512)]),
+    num_frames=st.integers(1, 9),
+    size=st.sampled_from([16, 4, 3]),
+)
+@PROPERTY
+def test_aedat4_straight_from_its_bytes_is_what_decoding_gives(
+    events: list[Event], odd: list[Event], sensor: tuple[int, int], num_frames: int, size: int
+) -> None:
+    """Some sensors are not square or large; some events are outside of the sensor."""
+    data = aedat4([odd, events], width=sensor[0], height=sensor[1])
+    framing = Framing(num_frames=num_frames, size=size, orientation=None)
+    assert outcome_of_bytes(data, ".aedat4", framing) == plain_outcome(data, ".aedat4", framing)
+
+
+def test_plain_bytes_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.data.frames.decode", lambda *_: pytest.fail("decoded"))
+    framing = Framing(num_frames=2, size=2, orientation=None)
+    frames, width = frames_of_bytes(aedat2([(0x0105, 1), (0x7F00, 2), (0x7FFF, 3)]), ".aedat", "a", framing)
+    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], 128)
+    frames, width = frames_of_bytes(bytes([33, 0, 128, 0, 0, 0, 33, 127, 0, 0]), ".bin", "a", framing)
+    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 34)
+    data = aedat4([[(1, 15, 0, 1)], [(2, 0, 15, 0)]], width=16, height=16)
+    frames, width = frames_of_bytes(data, ".aedat4", "a", framing)
+    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 16)
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype"), [(255, np.uint8), (256, np.uint16), (65_535, np.uint16), (65_536, np.uint32)]
+)
+def test_a_count_from_bytes_is_never_saturated_and_never_wraps(count: int, dtype: type[np.unsignedinteger]) -> None:
+    framing, last = Framing(num_frames=1, size=2, orientation=None), 0x7FFF
+    for data, suffix in (
+        (aedat2([(last, 0)] * count + [(0, 0)]), ".aedat"),
+        (bytes([33, 33, 128, 0, 0]) * count, ".bin"),
+    ):
+        frames, _ = frames_of_bytes(data, suffix, "a", framing)
+        assert frames.dtype == dtype
+        assert frames[0, 1, 1, 1] == count
+
+
+def test_a_buffer_holds_nothing_of_the_recording_before() -> None:
+    buffer = Buffer()
+    for source in (
+        drawn(5000, size=8),
+        recording([3] * 300, [2] * 300, [1] * 300),
+        drawn(40, size=8),
+        drawn(41, size=2),
+    ):
+        np.testing.assert_array_equal(to_frames(source, 3, 2, buffer), plain(source, 3, 2))

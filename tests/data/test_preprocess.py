@@ -30,7 +30,9 @@ def metadata(shard: Path) -> dict[str, str]:
 
 def test_a_dataset_is_its_shards_and_a_manifest_a_split(expected: Files) -> None:
     names = [f"{split}-{index:05}-of-00003.arrow" for split in ("train", "test") for index in range(3)]
-    assert sorted(expected) == sorted(f"arrow/mine/{name}" for name in [*names, "train.json", "test.json"])
+    assert sorted(expected) == sorted(
+        f"arrow/mine/{name}" for name in [*names, "train.json", "test.json", "contents.arrow"]
+    )
 
 
 @pytest.mark.parametrize("split", ["train", "test"])

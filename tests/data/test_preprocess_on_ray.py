@@ -1,5 +1,6 @@
 """On Ray: the same bytes with any number of workers and after kill -9, or one error and nothing."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -7,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -83,6 +85,29 @@ def test_a_damaged_recording_is_one_error_and_its_mending_goes_on(
     shutil.copyfile(raw / "mug" / "12.aedat", damaged)
     with without_ray():
         run(mine, tmp_path / "out")
+    assert contents(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize("moment", ["pipeline.data.store._batch", "pipeline.data.shards.write_whole"])
+def test_a_worker_that_is_killed_costs_its_shard_alone(
+    raw: Path, tmp_path: Path, cluster: ClusterParams, expected: Files, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With SIGKILL, once: within a shard, or between a shard and its summary."""
+    dead = tmp_path / "dead"
+
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def dies_once(part: shards.Part, real: Callable[[shards.Part], None] = shards.make_shard) -> None:
+        with contextlib.ExitStack() as stack:
+            if part.path.name.startswith("test-00001") and not dead.exists():
+                dead.touch()
+                stack.enter_context(mock.patch(moment, die))
+            real(part)
+
+    monkeypatch.setattr(shards, "make_shard", dies_once)
+    run(raw, tmp_path / "out", cluster=cluster)
+    assert dead.exists()
     assert contents(tmp_path / "out") == expected
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_a_damaged_recording_is_named_and_no_shard_stays(raw: Path) -> None:
 
 def test_a_recording_without_events_is_named(raw: Path) -> None:
     record(raw / "b" / "2.aedat", [])
-    text = "b/2.aedat: a recording without events cannot be framed; remove it or fetch it again"
+    text = "b/2.aedat: event 0: a recording without events cannot be framed; remove it or fetch it again"
     assert error_of(part(raw)) == text
 
 
@@ -127,12 +128,12 @@ def test_two_cameras_in_one_shard_are_refused(raw: Path) -> None:
 
 
 def test_two_cameras_in_two_shards_are_refused() -> None:
-    one = Summary(labels=[0], digests=["a"], left_out=1, sample_shape=[3, 2, 2, 2], sensor_size=34)
-    other = Summary(labels=[1], digests=["b"], left_out=2, sample_shape=[3, 2, 2, 2], sensor_size=34)
+    one = Summary(labels=[0], digests=["a"], contents=[], left_out=1, sample_shape=[3, 2, 2, 2], sensor_size=34)
+    other = Summary(labels=[1], digests=["b"], contents=[], left_out=2, sample_shape=[3, 2, 2, 2], sensor_size=34)
     together = Summary.together([one, other])
     assert (together.labels, together.digests, together.left_out) == ([0, 1], ["a", "b"], 3)
     with pytest.raises(InputError, match="sensors of different sizes; give each size a dataset of its own"):
-        Summary.together([one, Summary(labels=[], digests=[], left_out=0, sample_shape=[], sensor_size=128)])
+        Summary.together([one, replace(other, sensor_size=128)])
 
 
 def test_a_process_that_dies_again_and_again_is_one_error(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,11 +113,34 @@ def test_the_manifest_is_what_the_store_says_of_itself(tmp_path: Path) -> None:
 def test_pixels_are_read_from_mapped_memory_and_cannot_be_written(tmp_path: Path) -> None:
     write(tmp_path, rows(4))
     store = Store(tmp_path, "train")
-    assert not any(pixels.flags.writeable for pixels in store._pixels)
+    batches = [store._batch(index) for index in range(4)]
+    assert not any(pixels.flags.writeable for pixels in batches)
     maps = (Path("/proc/self/maps")).read_text().splitlines()
-    (mapped,) = [line.split()[0] for line in maps if line.endswith(shard_name("train", 0, 1))]
-    begin, end = (int(place, 16) for place in mapped.split("-"))
-    assert all(begin <= address(pixels) < end for pixels in store._pixels)
+    mapped = [line.split()[0].split("-") for line in maps if line.endswith(shard_name("train", 0, 1))]
+    places = [range(int(begin, 16), int(end, 16)) for begin, end in mapped]
+    assert all(any(address(pixels) in place for place in places) for pixels in batches)
+    assert all(store._batch(index) is pixels for index, pixels in enumerate(batches))
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("frames", 0), ("images", 1)])
+def test_compressed_recordings_are_not_kept_in_memory(tmp_path: Path, kind: str, kept: int) -> None:
+    empty = [replace(row, pixels=np.zeros((2, 2, 64, 64), np.uint8)) for row in rows(5)]
+    write(tmp_path, empty, kind=kind, compression="zstd")
+    store = Store(tmp_path, "train")
+    assert store.read(np.arange(5)).shape == (5, 2, 2, 64, 64)
+    assert len(store._kept) == kept
+
+
+def test_a_sample_that_cannot_be_read_names_its_shard(tmp_path: Path) -> None:
+    write(tmp_path, [replace(row, pixels=np.zeros((2, 2, 64, 64), np.uint8)) for row in rows(2)], compression="zstd")
+    path = tmp_path / shard_name("train", 0, 1)
+    mark = bytes.fromhex("28b52ffd")  # of zstd, once a column; the pixels stand first
+    parts = path.read_bytes().split(mark)
+    second = len(parts) // 2 + 1
+    path.write_bytes(mark.join(parts[:second]) + b"none" + mark.join(parts[second:]))
+    store = Store(tmp_path, "train")
+    assert store.read(np.array([0])).shape == (1, 2, 2, 64, 64)
+    assert error_of(lambda: store.read(np.array([1]))).startswith(f"{path}: missing or damaged (")
 
 
 def test_another_process_maps_the_files_itself(tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 """Long recordings are cut into windows of one duration: no event twice, none between two windows lost."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.params import WindowParams
 from pipeline.data.recordings import Recording
 from pipeline.data.windows import windows
+from pipeline.errors import RecordingError
 
 
 def recording(times: list[int]) -> Recording:
@@ -61,3 +63,11 @@ def test_every_event_before_the_rest_is_in_one_window_in_order(steps: list[int],
     assert kept == [place for place, t in enumerate(times) if t - times[0] < whole * ms * 1000]
     for index, (_, piece) in enumerate(made):
         assert all(index * ms * 1000 <= t - times[0] < (index + 1) * ms * 1000 for t in piece.t.tolist())
+
+
+def test_a_time_that_leaps_is_named_and_makes_no_billion_windows() -> None:
+    leap = recording([0, 10, 2**59, 2**59 + 1])
+    with pytest.raises(
+        RecordingError, match=f"event 2: time {2**59} after 10 makes {2**59 // 1000} windows of 4 events"
+    ):
+        windows(leap, WindowParams(ms=1, min_events=1))

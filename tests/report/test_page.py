@@ -2,16 +2,28 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.audit.audit import Audit, make_audit
+from pipeline.audit.canaries import CANARIES, Outcome
+from pipeline.audit.splits import SplitManifest
+from pipeline.data.contents import Same
 from pipeline.paths import CLAIMS
 from pipeline.report.page import duration, make_page, write_page
 from tests.audit.made import RECORD, record
 from tests.report.made import write_pictures
+
+DRIFTED = replace(CANARIES[0], pinned=9)
+CANARIES_SAID = [
+    Outcome(canary=DRIFTED, version="2", state="CHANGED", found="<b>6</b>"),
+    Outcome(canary=CANARIES[-1], version=None, state="not installed", found=""),
+]
+TWICE = Same(part="test", other="train", samples=1, of=9, examples=[("cat/1", "cat/2")])
+SPLITS = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[TWICE])]
 
 
 @pytest.fixture
@@ -40,7 +52,12 @@ def audit_of(root: Path) -> Audit:
 
 def written(root: Path) -> tuple[str, str]:
     page = make_page(
-        audit_of(root), root, lambda experiment, seed: root / "artifacts" / experiment / str(seed), root / "runs"
+        audit_of(root),
+        root,
+        lambda experiment, seed: root / "artifacts" / experiment / str(seed),
+        root / "runs",
+        canaries=CANARIES_SAID,
+        splits=SPLITS,
     )
     write_page(page, root / "report")
     return (root / "report" / "index.html").read_text(), (root / "report" / "report.md").read_text()
@@ -67,6 +84,15 @@ def test_names_cannot_become_markup(root: Path) -> None:
     html, _ = written(root)
     assert "Other &lt;b&gt;data&lt;/b&gt;" in html
     assert "Other <b>data</b>" not in html
+
+
+def test_drift_and_samples_that_are_tested_and_trained_on_stand_out(root: Path) -> None:
+    html, markdown = written(root)
+    assert '<b class="wrong">CHANGED: &lt;b&gt;6&lt;/b&gt;</b>' in html
+    assert '<b class="wrong">1 of 9 test samples are also in train: cat/1 = cat/2</b>' in html
+    assert "| CHANGED: <b>6</b> | tonic 2 |" in markdown
+    assert "**1 of 9 test samples are also in train: cat/1 = cat/2**" in markdown
+    assert all("not installed" in text and "ab" * 8 in text for text in (html, markdown))
 
 
 def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:

@@ -1,0 +1,137 @@
+"""File to frames, and events to frames: as this project does it, as tonic does it and as SpikingJelly does it.
+
+The others end in frames of the sensor's own size and of their own type. To sum them over 2x2 pixels and to narrow them,
+as the store has them, is work that they are not charged for: every ratio is a lower bound.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import tonic
+from tonic.io import get_aer_events_from_file, make_structured_array, read_aedat4, read_mnist_file
+from tonic.io import read_aedat_header_from_file as read_header
+
+from pipeline.data.frames import Framing, frames_of_bytes, to_frames
+from pipeline.data.recordings import DVS128, NMNIST, Recording, orient
+from pipeline.data.scatter import Buffer
+
+FRAMES = 50
+SUFFIXES = {"aedat2": ".aedat", "nmnist": ".bin", "aedat4": ".aedat4"}
+SENSORS = {"aedat2": DVS128, "nmnist": NMNIST, "aedat4": DVS128}
+FRAMINGS = {
+    "aedat2": Framing(num_frames=FRAMES, size=64, orientation="cifar10-dvs"),
+    "nmnist": Framing(num_frames=FRAMES, size=34, orientation=None),
+    "aedat4": Framing(num_frames=FRAMES, size=64, orientation=None),
+}
+Form = Callable[[Any], np.ndarray]
+BUFFER = Buffer()
+
+
+def ours(kind: str, path: Path) -> np.ndarray:
+    """Frames in the store's layout, as preprocessing makes them; valid until the next call."""
+    return frames_of_bytes(path.read_bytes(), SUFFIXES[kind], path.name, FRAMINGS[kind], BUFFER)[0]
+
+
+def ours_in_memory(events: Recording) -> np.ndarray:
+    return to_frames(events, FRAMES, 64, BUFFER)
+
+
+def tonic_events(kind: str, path: Path) -> np.ndarray:
+    """tonic's reader of each format.
+
+    Its read_dvs_128 takes two of the three values that its own reader of headers gives, and fails on every file: here
+    are the lines after that.
+    """
+    if kind == "nmnist":
+        return read_mnist_file(str(path), dtype=tonic.datasets.NMNIST.dtype)
+    if kind == "aedat4":
+        events = read_aedat4(str(path))
+        events.dtype.names = ["t", "x", "y", "p"]  # as its CIFAR10DVS does
+        return events
+    version, start, _ = read_header(str(path))
+    events = get_aer_events_from_file(str(path), version, start)
+    address = events["address"]
+    return make_structured_array((address >> 8) & 0x7F, (address >> 1) & 0x7F, events["timeStamp"], address & 1)
+
+
+def tonic_frames(events: np.ndarray, sensor: int = DVS128) -> np.ndarray:
+    return tonic.transforms.ToFrame(sensor_size=(sensor, sensor, 2), n_event_bins=FRAMES)(events)
+
+
+def spikingjelly() -> tuple[ModuleType, ModuleType] | None:
+    """Its modules `utils` and `cifar10_dvs`; None where it is not installed.
+
+    The package around them also imports its audio datasets, which need a torchaudio that fits torch; it is passed by.
+    """
+    spec = find_spec("spikingjelly")
+    if spec is None or spec.origin is None:
+        return None
+    package = ModuleType("spikingjelly.datasets")
+    package.__path__ = [str(Path(spec.origin).parent / "datasets")]
+    sys.modules.setdefault("spikingjelly.datasets", package)
+    return import_module("spikingjelly.datasets.utils"), import_module("spikingjelly.datasets.cifar10_dvs")
+
+
+def spikingjelly_events(modules: tuple[ModuleType, ModuleType], kind: str, path: Path) -> dict[str, np.ndarray]:
+    utils, cifar10_dvs = modules
+    return utils.load_ATIS_bin(path) if kind == "nmnist" else cifar10_dvs._load_origin_data(path)
+
+
+def spikingjelly_frames(
+    modules: tuple[ModuleType, ModuleType], events: Mapping[str, np.ndarray], sensor: int = DVS128
+) -> np.ndarray:
+    return modules[0].integrate_events_by_fixed_frames_number(events, "number", FRAMES, sensor, sensor)
+
+
+def file_forms(kind: str) -> dict[str, Form]:
+    """Name: file to frames, for what is installed. SpikingJelly reads no AEDAT 4."""
+    sensor = SENSORS[kind]
+    forms: dict[str, Form] = {
+        "ours": lambda path: ours(kind, path),
+        "tonic": lambda path: tonic_frames(tonic_events(kind, path), sensor),
+    }
+    modules = spikingjelly()
+    if modules is not None and kind != "aedat4":
+        forms["spikingjelly"] = lambda path: spikingjelly_frames(
+            modules, spikingjelly_events(modules, kind, path), sensor
+        )
+    return forms
+
+
+def framing_forms(recordings: list[Recording]) -> dict[str, Form]:
+    """Name: index of a recording to its frames; the events lie in memory as each reader leaves them."""
+    theirs = [make_structured_array(r.x, r.y, r.t, r.p) for r in recordings]
+    forms: dict[str, Form] = {
+        "ours": lambda index: ours_in_memory(recordings[index]),
+        "tonic": lambda index: tonic_frames(theirs[index]),
+    }
+    modules = spikingjelly()
+    if modules is not None:
+        columns = [{"t": r.t, "x": r.x, "y": r.y, "p": r.p} for r in recordings]
+        forms["spikingjelly"] = lambda index: spikingjelly_frames(modules, columns[index])
+    return forms
+
+
+def same(kind: str, name: str, frames: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether the frames of another library hold what ours hold, as far as its rule is the same.
+
+    SpikingJelly's rule is ours. tonic drops the remainder, so its last frame is left out; its reader of AEDAT 2.0 has
+    x and y the other way round and leaves polarity and direction as they are.
+    """
+    if kind == "aedat2" and name == "tonic":  # x, y = y, x, undone; then turned as cifar10-dvs is
+        frames = frames[:, ::-1, ::-1, ::-1]
+    k = frames.shape[-1] // expected.shape[-1]
+    shape = (*expected.shape[:3], k, expected.shape[3], k)
+    summed = frames.reshape(shape).sum(axis=(3, 5))
+    last = FRAMES - 1 if name == "tonic" else FRAMES
+    return bool(np.array_equal(summed[:last], expected[:last]))
+
+
+def turned(recording: Recording) -> Recording:
+    return orient(recording, "cifar10-dvs")

@@ -1,0 +1,124 @@
+"""Recordings for the benchmarks: real ones from a folder, or simulated ones from the project's own camera."""
+
+import zipfile
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from pipeline.data.camera import simulate, write_aedat2
+from pipeline.data.params import CameraParams
+from pipeline.data.recordings import NMNIST, Recording, read
+from pipeline.data.windows import part
+from pipeline.errors import InputError
+from pipeline.files import write_whole
+
+EVENTS = 200_000
+"""Events of a recording, about what one of CIFAR10-DVS has."""
+CAMERA = CameraParams(
+    recordings_per_class=1,
+    loops=2,
+    loop_ms=100,
+    amplitude_pixels=12,
+    contrast_threshold=0.2,
+    threshold_mismatch=0.03,
+    refractory_us=100,
+    noise_hz=1.0,
+    seed=0,
+)
+"""Sensitive enough for EVENTS events of each digit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Files of each format below one folder."""
+
+    description: str
+    aedat2: list[Path]
+    nmnist: list[Path]
+    aedat4: list[Path] | None
+    """None where dv-processing, which writes them, is not installed."""
+
+
+def make_inputs(data: Path | None, folder: Path, *, recordings: int, events: int = EVENTS) -> Inputs:
+    """Writes the benchmark's files into `folder`, from the recordings in `data` or from simulated ones.
+
+    Raises InputError.
+    """
+    if data is None:
+        made = [cut(recording, events) for recording in simulated(recordings)]
+        description = f"simulated: {recordings} digits before a simulated DVS128, cut to {events} events"
+        small = nmnist_like(made, folder / "nmnist")
+    else:
+        made = [cut(read(path), events) for path in real(data, recordings)]
+        description = f"real: {len(made)} recordings of {data.name}/dvs-objects cut to {events} events; nmnist-small"
+        small = nmnist_files(data / "nmnist-small" / "test.zip", folder / "nmnist")
+    paths = [folder / f"{index:02}.aedat" for index in range(len(made))]
+    for recording, path in zip(made, paths, strict=True):
+        write_aedat2(recording, path)
+    return Inputs(description=description, aedat2=paths, nmnist=small, aedat4=aedat4(made, folder / "aedat4"))
+
+
+def simulated(number: int) -> list[Recording]:
+    """The first digits before a sensitive simulated DVS128, EVENTS events or a few more each."""
+    images = load_digits().images[:number]
+    return [simulate((image * 255 // 16).astype(np.uint8), CAMERA, index=i) for i, image in enumerate(images)]
+
+
+def real(data: Path, most: int) -> list[Path]:
+    found = sorted(data.glob("dvs-objects/*/*.aedat"))[:most]
+    if not found:
+        raise InputError(f"{data}: expected recordings dvs-objects/*/*.aedat and nmnist-small/test.zip in it")
+    return found
+
+
+def cut(recording: Recording, events: int) -> Recording:
+    return part(recording, slice(0, events))
+
+
+def nmnist_files(archive: Path, folder: Path) -> list[Path]:
+    """The recordings in one of N-MNIST's archives, as files."""
+    with zipfile.ZipFile(archive) as file:
+        names = sorted(name for name in file.namelist() if name.endswith(".bin"))
+        return [_write(folder / name.replace("/", "-"), file.read(name)) for name in names]
+
+
+def nmnist_like(recordings: list[Recording], folder: Path) -> list[Path]:
+    """Ten files of up to 4,000 events of each recording, moved onto N-MNIST's sensor of 34 x 34 pixels."""
+    paths = []
+    for index, recording in enumerate(recordings):
+        each = min(4000, len(recording) // 10)
+        for piece in range(10):
+            events = part(recording, slice(piece * each, piece * each + each))
+            columns = (events.x * NMNIST // 128, events.y * NMNIST // 128, events.p << 7, events.t * 0, events.t * 0)
+            content = np.stack(columns, axis=1).astype(np.uint8).tobytes()
+            paths.append(_write(folder / f"{index:02}-{piece}.bin", content))
+    return paths
+
+
+def aedat4(recordings: list[Recording], folder: Path) -> list[Path] | None:
+    """The recordings as AEDAT 4 (LZ4), written by dv-processing; times in order, which it insists on."""
+    if find_spec("dv_processing") is None:
+        return None
+    import dv_processing as dv
+
+    folder.mkdir(parents=True)
+    paths = [folder / f"{index:02}.aedat4" for index in range(len(recordings))]
+    for recording, path in zip(recordings, paths, strict=True):
+        store, resolution = dv.EventStore(), (recording.width, recording.height)
+        ordered = replace(recording, t=np.maximum.accumulate(recording.t))
+        for event in zip(ordered.t.tolist(), ordered.x.tolist(), ordered.y.tolist(), ordered.p.tolist(), strict=True):
+            store.push_back(*event)
+        writer = dv.io.MonoCameraWriter(
+            str(path), dv.io.MonoCameraWriter.EventOnlyConfig("DVS128", resolution, dv.CompressionType.LZ4)
+        )
+        writer.writeEvents(store)
+        del writer  # which closes the file
+    return paths
+
+
+def _write(path: Path, content: bytes) -> Path:
+    write_whole(path, content)
+    return path

@@ -1,0 +1,161 @@
+"""Kernels that count events into frames, straight from the bytes of a file or from columns.
+
+The functions that begin with an underscore and end in `_kernel` are compiled by numba, which brings its own compiler.
+Every index is unsigned: for a signed one numba adds a test for negative values, which halves the speed.
+"""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Table = npt.NDArray[np.int64]
+Bytes = npt.NDArray[np.uint8]
+Frames = npt.NDArray[Any]
+
+COUNTED, TOO_NARROW, NOT_PLAIN = 0, 1, 2
+"""What a kernel gives: every event is counted; a count came round to zero; a value that no table has."""
+NOWHERE = 1 << 32
+"""Entry of a table for a value that no event on the sensor has."""
+COUNTS = (np.uint8, np.uint16, np.uint32)
+u64 = np.uint64
+
+
+class Buffer:
+    """Memory for the frames of one recording, used again for the next: fresh pages cost a third of the whole time."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+
+    def zeros(self, shape: tuple[int, int], dtype: type[np.unsignedinteger[Any]]) -> Frames:
+        """An array of zeros that is valid until the next call."""
+        size = shape[0] * shape[1] * np.dtype(dtype).itemsize
+        if len(self._memory) < size:
+            self._memory = np.empty(size, np.uint8)
+        self._memory[:size] = 0
+        return self._memory[:size].view(dtype).reshape(shape)
+
+
+def count_columns(
+    columns: tuple[Table, Table, Table], tables: tuple[Table, ...], shape: tuple[int, int], buffer: Buffer
+) -> Frames | None:
+    """Frames (T, cells) of N events whose cell is the sum of the tables' entries for their x, y and polarity.
+
+    The counts are in the narrowest unsigned integer that holds them. None if a value has no entry in its table.
+    """
+    each = u64(len(columns[0]) // shape[0])
+    return _narrowest(_columns_kernel, (*columns, *tables, each), shape, buffer)
+
+
+def count_rows(
+    rows: Bytes, places: tuple[int, int, int], tables: tuple[Table, ...], shape: tuple[int, int], buffer: Buffer
+) -> Frames | None:
+    """Frames (T, cells) of N events, a row of bytes each, from the three bytes at `places` in a row.
+
+    An event's cell is the sum of the tables' entries (256 each) for them. None if one of these is NOWHERE.
+    """
+    x, y, p = places
+    each = u64(len(rows) // shape[0])
+    return _narrowest(_rows_kernel, (rows, u64(x), u64(y), u64(p), *tables, each), shape, buffer)
+
+
+def count_aedat2(
+    data: Bytes, start: int, tables: tuple[Table, Table], shape: tuple[int, int], buffer: Buffer
+) -> Frames | None:
+    """Frames (T, cells) of the DVS128 events of 8 bytes from byte `start`, big-endian address and time.
+
+    An event's cell is the sum of the tables' entries (256 each) for the two lower bytes of its address. None if an
+    event has another bit in its address than a pixel's.
+    """
+    each = u64((len(data) - start) // 8 // shape[0])
+    return _narrowest(_aedat2_kernel, (data, u64(start), *tables, each), shape, buffer)
+
+
+def _narrowest(
+    kernel: Callable[..., int], arguments: tuple[Any, ...], shape: tuple[int, int], buffer: Buffer
+) -> Frames | None:
+    for dtype in COUNTS:
+        frames = buffer.zeros(shape, dtype)
+        state = compiled(kernel, dtype)(*arguments, frames)
+        if state != TOO_NARROW:
+            return frames if state == COUNTED else None
+    raise AssertionError("more than 2^32 events of one pixel")
+
+
+def _columns_kernel(
+    x: npt.NDArray[Any], y: npt.NDArray[Any], p: npt.NDArray[Any], a: Table, b: Table, c: Table, each: int, frames: Any
+) -> int:
+    outside, wrapped = False, False
+    for t in range(u64(len(frames))):
+        frame = frames[t]
+        stop = u64(len(x)) if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each
+        for i in range(t * each, stop):
+            column, row, polarity = u64(x[i]), u64(y[i]), u64(p[i])
+            if (column >= u64(len(a))) | (row >= u64(len(b))) | (polarity >= u64(len(c))):
+                outside = True
+                continue
+            cell = u64(a[column] + b[row] + c[polarity])
+            frame[cell] += 1
+            wrapped |= frame[cell] == 0
+    return NOT_PLAIN if outside else int(wrapped)
+
+
+def _rows_kernel(rows: Bytes, x: int, y: int, p: int, a: Table, b: Table, c: Table, each: int, frames: Any) -> int:
+    outside, wrapped = 0, False
+    for t in range(u64(len(frames))):
+        frame = frames[t]
+        stop = u64(len(rows)) if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each
+        for i in range(t * each, stop):
+            place = a[rows[i, x]] + b[rows[i, y]] + c[rows[i, p]]
+            outside |= place
+            cell = u64(place) & u64(NOWHERE - 1)
+            frame[cell] += 1
+            wrapped |= frame[cell] == 0
+    return NOT_PLAIN if outside >= NOWHERE else int(wrapped)
+
+
+def _aedat2_kernel(data: Bytes, start: int, high: Table, low: Table, each: int, frames: Any) -> int:
+    other, wrapped = np.uint8(0), False
+    number = (u64(len(data)) - start) // u64(8)
+    for t in range(u64(len(frames))):
+        frame = frames[t]
+        stop = number if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each
+        for i in range(t * each, stop):
+            at = start + i * u64(8)
+            other |= data[at] | data[at + u64(1)] | data[at + u64(2)] & np.uint8(128)
+            cell = u64(high[data[at + u64(2)]] + low[data[at + u64(3)]])
+            frame[cell] += 1
+            wrapped |= frame[cell] == 0
+    return NOT_PLAIN if other else int(wrapped)
+
+
+@cache
+def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) -> Callable[..., int]:
+    """The machine code of a kernel for one type of counts: made once a machine, then read from numba's cache."""
+    from numba import from_dtype, njit, types
+
+    count, table = types.uint64, types.Array(types.int64, 1, "C", readonly=True)
+    before: dict[Callable[..., int], list[Any]] = {
+        _columns_kernel: [types.Array(types.int64, 1, "A", readonly=True)] * 3 + [table] * 3,
+        _rows_kernel: [types.Array(types.uint8, 2, "C", readonly=True)] + [count] * 3 + [table] * 3,
+        _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],
+    }
+    frames = types.Array(from_dtype(np.dtype(counts)), 2, "C")
+    with _one_process():
+        return njit(types.int64(*before[kernel], count, frames), cache=True)(kernel)
+
+
+@contextmanager
+def _one_process() -> Iterator[None]:
+    """The others of this user on this machine wait, so that one compiles and they find its result."""
+    path = Path(tempfile.gettempdir()) / f"sresnet-kernels-{os.getuid()}.lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

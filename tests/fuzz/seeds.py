@@ -1,0 +1,123 @@
+"""Whole recordings of every format, from which the damaged ones are made."""
+
+import struct
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from pipeline.data.camera import simulate, write_aedat2
+from pipeline.data.params import CameraParams
+from tests.data.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block
+from tests.data.written import HEADER3, aedat2, nmnist, npy, packet3, polarity3
+
+FORMATS = {"AEDAT 2.0": ".aedat", "AEDAT 3.1": ".aedat", "AEDAT 4": ".aedat4", "N-MNIST": ".bin", "gesture": ".npy"}
+"""Suffix of the files of each format."""
+SIZES = {".aedat": 64, ".aedat4": 64, ".bin": 34, ".npy": 64}
+"""Height and width of the frames that the format's recordings are made into."""
+SENSOR = DESCRIPTION.format(kind="EVTS", width=128, height=128)
+CAMERA = CameraParams(
+    recordings_per_class=1,
+    loops=1,
+    loop_ms=20,
+    amplitude_pixels=4,
+    contrast_threshold=0.5,
+    threshold_mismatch=0.0,
+    refractory_us=300,
+    noise_hz=0.0,
+    seed=0,
+)
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A whole recording, and the same events where an event is no longer on the sensor."""
+
+    whole: bytes
+    outside: bytes
+
+
+@cache
+def seeds(name: str) -> list[Seed]:
+    """Recordings of one format."""
+    return [MAKERS[name](Random(number), number) for number in range(4)]
+
+
+def _events(drawn: Random, sensor: int, *, most: int) -> list[Event]:
+    """t, x, y, polarity, in order of time."""
+    times = sorted(drawn.randrange(200_000) for _ in range(drawn.randrange(20, most)))
+    return [(t, drawn.randrange(sensor), drawn.randrange(sensor), drawn.randrange(2)) for t in times]
+
+
+def _astray(drawn: Random, events: list[Event], low: int, high: int, sensor: int) -> list[Event]:
+    """The events, one of which lies at a coordinate from `low` to `high` outside of the sensor."""
+    place, far = drawn.randrange(len(events)), drawn.choice((low, sensor, sensor + 1, high))
+    t, x, y, p = events[place]
+    moved = (t, far, y, p) if drawn.random() < 0.5 else (t, x, far, p)
+    return [*events[:place], moved, *events[place + 1 :]]
+
+
+def _aedat2(drawn: Random, number: int) -> Seed:
+    if number == 0:
+        whole = _simulated()
+    else:
+        whole = aedat2(*((y << 8 | x << 1 | p, t) for t, x, y, p in _events(drawn, 128, most=800)))
+    return Seed(whole, whole + struct.pack(">II", 1 << drawn.randrange(16, 31), 9))  # the address of another camera
+
+
+@cache
+def _simulated() -> bytes:
+    """A bright square, seen by the simulated camera."""
+    image = np.zeros((8, 8), np.uint8)
+    image[2:6, 2:6] = 16
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a.aedat"
+        write_aedat2(simulate(image, CAMERA, index=0), path)
+        return path.read_bytes()
+
+
+def _aedat3(drawn: Random, number: int) -> Seed:
+    events = _events(drawn, 128, most=600)
+    return Seed(_packets3(events, number), _packets3(_astray(drawn, events, 128, 0x7FFF, 128), number))
+
+
+def _packets3(events: list[Event], number: int) -> bytes:
+    written = [(polarity3(x, y, p), t) for t, x, y, p in events]
+    special = packet3([(0xFFFFFFFF, 0)] * 3, kind=3, size=36)
+    half = len(written) // 2
+    return HEADER3 + packet3(written[:half]) + special * number + packet3(written[half:], overflow=number)
+
+
+def _aedat4(drawn: Random, number: int) -> Seed:
+    events, compression = _events(drawn, 128, most=500), (0, 1, 3, 0)[number]
+    astray = _astray(drawn, events, -1, 32767, 128)
+    if number == 3:
+        other = SENSOR.replace(
+            "</node></dv>", '<node name="1"><attr key="typeIdentifier">TRIG</attr></node></node></dv>'
+        )
+        return Seed(aedat4_of([block(events)], other, 0, table=b"a table"), aedat4_of([block(astray)], other, 0))
+    whole, outside = (
+        aedat4([these[:100], [], these[100:]], width=128, height=128, compression=compression)
+        for these in (events, astray)
+    )
+    return Seed(whole, outside)
+
+
+def _nmnist(drawn: Random, number: int) -> Seed:
+    events = [(x, y, p, t) for t, x, y, p in _events(drawn, 34, most=900)]
+    clock = nmnist((0, 240, 0, 0)) * number
+    astray = [(x, y, p, t) for t, x, y, p in _astray(drawn, [(t, x, y, p) for x, y, p, t in events], 34, 255, 34)]
+    return Seed(nmnist(*events) + clock + nmnist(*events[:9]), nmnist(*astray))
+
+
+def _gesture(drawn: Random, number: int) -> Seed:
+    dtype = (np.int64, np.uint32, np.float32, np.float64)[number]
+    events = [(x, y, p, t // 1000) for t, x, y, p in _events(drawn, 128, most=600)]
+    astray = [*events, (drawn.choice((128, 2**20)), 0, drawn.choice((0, 2)), 0)]
+    return Seed(npy(np.array(events, dtype)), npy(np.array(astray, dtype)))
+
+
+MAKERS = {"AEDAT 2.0": _aedat2, "AEDAT 3.1": _aedat3, "AEDAT 4": _aedat4, "N-MNIST": _nmnist, "gesture": _gesture}
