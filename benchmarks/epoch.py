@@ -29,8 +29,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, training_step
 from benchmarks import positive
+from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, training_step
 from benchmarks.train_step import circumstances
 from pipeline.data.augment import crop_flip
 from pipeline.data.fetch import fetch

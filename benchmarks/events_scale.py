@@ -119,7 +119,9 @@ def stage(raw: Path, out: Path, workers: int, answer: Connection) -> None:
     watch = Watch()
     watch.start()
     start = time.time()
-    cluster = ClusterParams(address="local", workers=workers, gpus_per_worker=0, storage="runs", checkpoint_seconds=60)
+    cluster = ClusterParams(
+        address="local", workers=workers, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+    )
     preprocess("scale", raw, PARAMS, cluster, out / "arrow", out / "work")
     seconds = time.time() - start
     watch.stop.set()

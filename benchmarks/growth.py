@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks import positive
 from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
 from benchmarks.memory import peak_bytes
-from benchmarks import positive
 from benchmarks.train_step import circumstances, measure
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS, ROOT

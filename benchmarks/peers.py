@@ -22,9 +22,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from benchmarks import positive
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, Case, Form, training_step
 from benchmarks.step_by_step import Neurons, StepByStep, SteppedLayer
-from benchmarks import positive
 from benchmarks.train_step import circumstances, measure, ratios
 from models.config import NetworkConfig
 from models.normalization import EPSILON, MOMENTUM

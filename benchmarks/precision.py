@@ -22,8 +22,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from benchmarks.forms import S_RESNET38
 from benchmarks import positive
+from benchmarks.forms import S_RESNET38
 from models.compare import by_step, compare, described, first_flip, in_precision, rate, table
 from models.config import NetworkConfig
 from models.sresnet import SResNet

@@ -3,13 +3,14 @@
 import os
 import statistics
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from benchmarks.event_forms import FRAMES, ours
-from models.config import NetworkConfig
+from benchmarks.forms import S_RESNET38
 from models.sresnet import SResNet
 from pipeline.data.store import VERSION, Manifest, Row, Store, shard_name, write_manifest, write_shard
 
@@ -82,18 +83,7 @@ def timed_read(store: Store, indices: np.ndarray) -> float:
 
 def network_seconds() -> float:
     """Seconds a sample that S-ResNet38 takes to classify two at a time, on all CPUs; training takes longer."""
-    config = NetworkConfig(
-        blocks=6,
-        width=32,
-        time_steps=FRAMES,
-        leak=0.8744,
-        normalization="bntt",
-        shortcut="spike-add",
-        surrogate="triangle",
-        reset="subtract",
-        encoding="direct",
-        readout="mean-voltage",
-    )
+    config = replace(S_RESNET38, time_steps=FRAMES)
     network = SResNet(config, input_shape=(2, 64, 64), classes=10, frames=True).eval()
     affinity, threads = os.sched_getaffinity(0), torch.get_num_threads()
     os.sched_setaffinity(0, range(os.cpu_count() or 1))
