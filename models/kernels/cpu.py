@@ -33,6 +33,7 @@ BLOCK = 2048
 SUMMED = 128
 """Pixels whose moments are summed in the type of the statistics."""
 
+MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
 RAN: set[tuple[Callable[..., None], Any]] = set()
 compiled = njit(parallel=True, cache=True, error_model="numpy")
 
@@ -216,13 +217,14 @@ def run(kernel: Callable[..., None], *given: Any) -> None:
     Its first call compiles it or loads it from numba's cache. Processes of one user take turns at that, so that one
     compiles and the others load.
     """
-    most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
-    numba.set_num_threads(min(torch.get_num_threads(), most))
+    threads = torch.get_num_threads()
+    numba.set_num_threads(min(threads, MOST_THREADS))
     if (kernel, given[0].dtype) in RAN:
         return kernel(*given)
     with (Path(tempfile.gettempdir()) / f"sresnet-kernels-{os.getuid()}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         kernel(*given)
+    torch.set_num_threads(threads)  # numba starts its threads with the first kernel, and tells OpenMP their number
     RAN.add((kernel, given[0].dtype))
     return None
 
