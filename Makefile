@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
 help: ## this text
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: $(PYTHON) is {v}; 3.11 or newer is needed: make PYTHON=python3.12")'
@@ -35,8 +35,12 @@ check: setup ## format, lint, types and spelling
 	mypy
 	codespell
 
-bench: setup ## one training step beside its step-by-step form; writes results/bench-train.json
+bench: setup ## every speed of training that the README states, and its section on them (DATA=folder of CIFAR-10)
 	python -m benchmarks.train_step
+	python -m benchmarks.growth
+	python -m benchmarks.epoch $(if $(DATA),--data $(DATA))
+	python -m benchmarks.peers
+	python -m benchmarks.readme
 
 bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision

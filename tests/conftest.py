@@ -1,9 +1,14 @@
-"""One thread: the networks of the tests are so small that a second one only waits."""
+"""One thread: the networks of the tests are so small that a second one only waits. Triton's kernels run in its
+interpreter where there is no GPU."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 import torch
+
+if not torch.cuda.is_available():  # before anything imports Triton, which decides then
+    os.environ["TRITON_INTERPRET"] = "1"
 
 
 @pytest.fixture(autouse=True, scope="session")
