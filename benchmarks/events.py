@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,7 @@ from benchmarks.event_inputs import EVENTS, Inputs, make_inputs
 from benchmarks.event_limits import limit
 from benchmarks.reading import reading
 from pipeline.data.recordings import read
+from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS
 from pipeline.train.hardware import describe
@@ -179,4 +181,7 @@ def installed(package: str) -> str | None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

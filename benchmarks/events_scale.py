@@ -11,6 +11,7 @@ import argparse
 import json
 import multiprocessing
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -30,6 +31,7 @@ from pipeline.data.fetch import SOURCE_FILE, Source
 from pipeline.data.params import ClusterParams, PreprocessParams
 from pipeline.data.preprocess import preprocess
 from pipeline.data.recordings import aedat2_start, read
+from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS
 
@@ -190,4 +192,7 @@ def line(run: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")
