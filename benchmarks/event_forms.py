@@ -4,9 +4,7 @@ The others end in frames of the sensor's own size and of their own type. To sum 
 as the store has them, is work that they are not charged for: every ratio is a lower bound.
 """
 
-import sys
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -17,6 +15,7 @@ import tonic
 from tonic.io import get_aer_events_from_file, make_structured_array, read_aedat4, read_mnist_file
 from tonic.io import read_aedat_header_from_file as read_header
 
+from pipeline.audit import canaries
 from pipeline.data.frames import Framing, frames_of_bytes, to_frames
 from pipeline.data.recordings import DVS128, NMNIST, Recording, orient
 from pipeline.data.scatter import Buffer
@@ -65,17 +64,10 @@ def tonic_frames(events: np.ndarray, sensor: int = DVS128) -> np.ndarray:
 
 
 def spikingjelly() -> tuple[ModuleType, ModuleType] | None:
-    """Its modules `utils` and `cifar10_dvs`; None where it is not installed.
-
-    The package around them also imports its audio datasets, which need a torchaudio that fits torch; it is passed by.
-    """
-    spec = find_spec("spikingjelly")
-    if spec is None or spec.origin is None:
+    """Its modules `utils` and `cifar10_dvs`; None where it is not installed."""
+    if find_spec("spikingjelly") is None:
         return None
-    package = ModuleType("spikingjelly.datasets")
-    package.__path__ = [str(Path(spec.origin).parent / "datasets")]
-    sys.modules.setdefault("spikingjelly.datasets", package)
-    return import_module("spikingjelly.datasets.utils"), import_module("spikingjelly.datasets.cifar10_dvs")
+    return canaries.spikingjelly("utils"), canaries.spikingjelly("cifar10_dvs")
 
 
 def spikingjelly_events(modules: tuple[ModuleType, ModuleType], kind: str, path: Path) -> dict[str, np.ndarray]:

@@ -143,6 +143,8 @@ def stage(raw: Path, out: Path, workers: int, answer: Connection) -> None:
 def rate(shards: list[Path], workers: int) -> float:
     """Recordings a second from the moment when as many shards as workers were finished."""
     times = [path.stat().st_mtime for path in shards]
+    if len(shards) <= workers or times[-1] == times[workers - 1]:
+        raise InputError(f"{len(shards)} shards are too few to time {workers} worker(s); use more recordings")
     return sum(map(rows, shards[workers:])) / (times[-1] - times[workers - 1])
 
 

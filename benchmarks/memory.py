@@ -20,7 +20,7 @@ def peak_bytes(case: Case, form: Form, threads: int) -> int:
         file.write(pickle.dumps((case, form, threads)))
         file.flush()
         command = [sys.executable, "-m", "benchmarks.memory", file.name]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return int(printed.splitlines()[-1])
 
 

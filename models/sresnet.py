@@ -3,7 +3,8 @@
 Shapes: B samples, T time steps, C channels, H height, W width, K classes.
 """
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from models.config import NetworkConfig
 from models.encoding import ENCODINGS
-from models.kernels.choice import MEMORY_FORMAT
+from models.kernels.choice import MEMORY_FORMAT, asked
 from models.normalization import computed_again
 from models.readout import READOUTS
 from models.residual import Block, SpikingLayer
@@ -81,8 +82,11 @@ class SResNet(nn.Module):
         else:
             values = ENCODINGS[self.config.encoding](inputs, self.config.time_steps, generator)
         stored = values.shape[:2]
-        values = values.to(self.activations()).flatten(0, 1).contiguous(memory_format=MEMORY_FORMAT)
-        values = self.stem(values.unflatten(0, stored))
+        if stored[0] not in (1, self.config.time_steps):
+            raise ValueError(f"{stored[0]} frames a sample, the network has {self.config.time_steps} time steps")
+        values = values.to(self.stem.conv.weight.dtype).flatten(0, 1).contiguous(memory_format=MEMORY_FORMAT)
+        # Pixels are no spikes: rounded, they would change more of them than all that follows.
+        values = self.stem(values.unflatten(0, stored)).to(self.activations())
         for block in self.blocks:
             values = self.through(block, values)
         return values
@@ -128,4 +132,10 @@ class SResNet(nn.Module):
 
 def once_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Around a block's first and second computation."""
-    return nullcontext(), computed_again()
+    return nullcontext(), again(asked())
+
+
+@contextmanager
+def again(implementation: AbstractContextManager[None]) -> Iterator[None]:
+    with implementation, computed_again():
+        yield

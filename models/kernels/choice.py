@@ -5,6 +5,7 @@ import functools
 import importlib
 import warnings
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from types import ModuleType
 
@@ -28,6 +29,12 @@ def implementation(name: str) -> Iterator[None]:
         yield
     finally:
         _asked.reset(token)
+
+
+def asked() -> AbstractContextManager[None]:
+    """What was asked for here, for a computation that comes later or in another thread, as backward does on a GPU."""
+    name = _asked.get()
+    return contextlib.nullcontext() if name is None else implementation(name)
 
 
 def chosen(values: Tensor, surrogate: str | None = None) -> ModuleType:

@@ -6,11 +6,8 @@ bfloat16 is read and written as 16-bit integers, which numba knows.
 Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, K blocks.
 """
 
-import fcntl
 import os
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("NUMBA_THREADING_LAYER_PRIORITY", "omp tbb workqueue")  # omp: torch's own threads
@@ -24,6 +21,7 @@ from numba.extending import overload, register_jitable
 from torch import Tensor
 
 from models.kernels.reference import statistics_type
+from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
 from models.surrogate import HEIGHT
 
@@ -221,8 +219,7 @@ def run(kernel: Callable[..., None], *given: Any) -> None:
     numba.set_num_threads(min(threads, MOST_THREADS))
     if (kernel, given[0].dtype) in RAN:
         return kernel(*given)
-    with (Path(tempfile.gettempdir()) / f"sresnet-kernels-{os.getuid()}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_process():
         kernel(*given)
     torch.set_num_threads(threads)  # numba starts its threads with the first kernel, and tells OpenMP their number
     RAN.add((kernel, given[0].dtype))

@@ -3,10 +3,13 @@
 A program takes a tile of pixels and channels through all time steps and keeps its membranes in registers. Sums are
 taken within a tile in the type of the statistics, and over the tiles in float64 and in one order, without atomics: the
 same bits each time. Products and sums are not fused: the membranes that backward computes again are those of forward,
-bit for bit, and spikes are those of the reference. Tested on the CPU in Triton's interpreter.
+bit for bit, and spikes are those of the reference; seen so far in Triton's interpreter only, on the CPU.
 Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, K blocks.
 """
 
+import contextlib
+import os
+import shutil
 from typing import Any
 
 import torch
@@ -15,10 +18,16 @@ import triton.language as tl  # type: ignore[import-untyped,import-not-found,unu
 from torch import Tensor
 
 from models.kernels.reference import statistics_type
+from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
 from models.surrogate import HEIGHT
 
+if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or triton.knobs.runtime.interpret):
+    raise ImportError("Triton starts its kernels through a few lines of C; install gcc or clang, or set CC")
+
 SURROGATES = ("triangle",)
+RAN: set[Any] = set()
+"""Kernels that were compiled or found, by what they are compiled for: before that, processes take turns."""
 COLUMNS = 64
 """Most channels of a tile: in bfloat16 a row of them is a line of 128 bytes."""
 VALUES = (512, 2048)
@@ -249,8 +258,10 @@ def run(kernel: Any, currents: Tensor, *given: Any, parts: int = 1, steps: int =
     _, pixels, channels = currents.shape
     grid = (blocks(currents, parts), -(-channels // tile(currents)["columns"]), steps)
     others |= {"pixels": pixels, "channels": channels, "size": pixels * channels} | tile(currents)
-    with torch.cuda.device_of(currents):
+    key = (kernel, currents.dtype, currents.shape[2])
+    with torch.cuda.device_of(currents), contextlib.nullcontext() if key in RAN else one_process():
         kernel[grid](*given, **others, num_warps=WARPS, enable_fp_fusion=False)
+    RAN.add(key)
 
 
 def stride(currents: Tensor) -> int:

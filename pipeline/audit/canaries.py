@@ -143,7 +143,7 @@ def _resize_plain() -> object:
     return _resized(antialias=False)
 
 
-def _spikingjelly(name: str) -> ModuleType:
+def spikingjelly(name: str) -> ModuleType:
     """A module of its datasets without the package around it, whose audio needs a torchaudio that fits torch."""
     spec = find_spec("spikingjelly")
     assert spec is not None, "installed"
@@ -157,7 +157,7 @@ def _spikingjelly(name: str) -> ModuleType:
 def _spikingjelly_slices() -> object:
     place = np.arange(7)
     events = {"t": place, "x": place % 4, "y": place * 0, "p": place * 0 + 1}
-    frames = _spikingjelly("utils").integrate_events_by_fixed_frames_number(events, "number", 3, 4, 4)
+    frames = spikingjelly("utils").integrate_events_by_fixed_frames_number(events, "number", 3, 4, 4)
     return [int(frame.sum()) for frame in frames]
 
 
@@ -166,7 +166,7 @@ def _spikingjelly_axes() -> object:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a.aedat"
         path.write_bytes(b"#!AER-DAT2.0\r\n" + (100 << 8 | 3 << 1 | 1).to_bytes(4) + (9).to_bytes(4))
-        events = _spikingjelly("cifar10_dvs")._load_origin_data(path)
+        events = spikingjelly("cifar10_dvs")._load_origin_data(path)
     return [int(events[name][0]) for name in "xyp"]
 
 

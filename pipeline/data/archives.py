@@ -1,12 +1,15 @@
 """The files of a dataset, in folders or in archives: zips are read in place, tar archives are unpacked once."""
 
+import errno
 import functools
 import gzip
 import itertools
+import lzma
 import os
 import re
 import shutil
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -32,10 +35,13 @@ _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
     zlib.error,
+    lzma.LZMAError,
+    struct.error,
     EOFError,
     gzip.BadGzipFile,
     NotImplementedError,
     RuntimeError,
+    UnicodeDecodeError,
 )
 
 
@@ -74,6 +80,10 @@ def read(member: Member) -> bytes:
         return _opened(member.path, os.getpid()).read(member.name)
     except FileNotFoundError:
         raise InputError(f"{member.path}: it was there when the dataset was listed and is now missing") from None
+    except OSError as error:
+        if error.errno in (None, errno.EINVAL):  # bz2 says so that the data are wrong; a place before the file's start
+            raise _broken(member.path, f"{member.name}: {error}") from None
+        raise
     except _BROKEN as error:
         raise _broken(member.path, f"{member.name}: {error}") from None
 
@@ -172,6 +182,7 @@ def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
         entries = _opened(path, os.getpid()).infolist()
     except _BROKEN as error:
         raise _broken(path, str(error)) from None
+    _refuse_bomb(path, "its content", sum(entry.file_size for entry in entries), path.stat().st_size)
     for entry in entries:
         _refuse_unsafe(path, entry.filename)
         if stat.S_ISLNK(entry.external_attr >> 16):
@@ -190,7 +201,10 @@ def _opened(path: Path, _process: int) -> zipfile.ZipFile:
 def _unpack_tar(archive: Path, folder: Path) -> None:
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+            total = 0
             for entry in tar:
+                total += entry.size
+                _refuse_bomb(archive, "its content", total, archive.stat().st_size)
                 _extract(archive, tar, entry, folder)
             _drain(stream)
     except _BROKEN as error:
@@ -204,7 +218,6 @@ def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder
     if not entry.isfile():
         raise _link(archive, entry.name)
     _refuse_duplicate(archive, entry.name, folder)
-    _refuse_bomb(archive, entry.name, entry.size, archive.stat().st_size)
     # Only the bytes: owner, mode and time of the archive are not ours to take, and no version of tarfile is trusted.
     target = folder / entry.name
     target.parent.mkdir(parents=True, exist_ok=True)

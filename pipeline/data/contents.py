@@ -16,6 +16,7 @@ from pipeline.errors import InputError
 from pipeline.files import whole
 
 FILE = "contents.arrow"
+COLUMNS = ["split", "id", "label", "source", "content"]
 EXAMPLES = 3
 
 
@@ -58,8 +59,8 @@ def read_contents(folder: Path) -> dict[str, list[Content]]:
     """What write_contents wrote. Raises InputError."""
     path = folder / FILE
     try:
-        columns = pa.ipc.open_file(str(path)).read_all().to_pydict()
-    except (OSError, pa.ArrowException) as error:
+        columns = pa.ipc.open_file(str(path)).read_all().select(COLUMNS).to_pydict()
+    except (OSError, KeyError, pa.ArrowException) as error:
         raise InputError(f"{path}: missing or damaged ({error}); preprocess the dataset again") from None
     parts: dict[str, list[Content]] = {}
     for split, name, label, source, content in zip(*columns.values(), strict=True):

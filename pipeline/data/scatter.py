@@ -4,17 +4,14 @@ The functions that begin with an underscore and end in `_kernel` are compiled by
 Every index is unsigned: for a signed one numba adds a test for negative values, which halves the speed.
 """
 
-import fcntl
-import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from models.kernels.turns import one_process
 
 Table = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -148,14 +145,5 @@ def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) 
         _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],
     }
     frames = types.Array(from_dtype(np.dtype(counts)), 2, "C")
-    with _one_process():
+    with one_process():
         return njit(types.int64(*before[kernel], count, frames), cache=True)(kernel)
-
-
-@contextmanager
-def _one_process() -> Iterator[None]:
-    """The others of this user on this machine wait, so that one compiles and they find its result."""
-    path = Path(tempfile.gettempdir()) / f"sresnet-kernels-{os.getuid()}.lock"
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -114,10 +114,14 @@ def _raise_plainly(finished: Any, part: Part) -> None:
     try:
         ray.get(finished)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, InputError):
-            raise InputError(str(error.cause)) from None
+        if isinstance(error.cause, InputError | OSError):  # of the user, or of the disk
+            raise error.cause from None
         raise
-    except ray.exceptions.WorkerCrashedError:  # after Ray's own tries: no accident
+    except (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.NodeDiedError,
+    ):  # after Ray's own tries: no accident
         first, last = part.members[0].id, part.members[-1].id
         raise InputError(
             f"{first} to {last}: the process that read them died again and again; one of them is damaged in a way that "

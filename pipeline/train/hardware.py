@@ -38,7 +38,9 @@ def _processor() -> str:
 
 def keep_memory() -> None:
     """Tells glibc to keep freed memory for the next step: activations are otherwise returned to the system and faulted
-    in again page by page, a tenth of a step of S-ResNet38. Without glibc nothing happens."""
+    in again page by page, a tenth of a step of S-ResNet38. Without glibc nothing happens. Nor does torch fill what will
+    be written anyway, as it would under deterministic algorithms."""
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     no_mapping, no_trimming = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     for option in (no_mapping, no_trimming):
