@@ -51,11 +51,10 @@ def sum_over_shards(own: Tensor, workers: Workers, shards: int) -> Tensor:
 
     `own` is (shards of this worker, D). Workers can hold different numbers of shards, so rows of zeros fill up.
     """
-    most = -(-shards // workers.size)
-    padded = torch.zeros(most, own.shape[1], dtype=own.dtype, device=own.device)
-    padded[: len(own)] = own
     counts = [len(part) for part in np.array_split(np.arange(shards), workers.size)]
-    rows = [row for part, count in zip(workers.gather(padded), counts, strict=True) for row in part[:count]]
+    if len(own) < max(counts):
+        own = torch.cat([own, own.new_zeros(max(counts) - len(own), own.shape[1])])
+    rows = [row for part, count in zip(workers.gather(own), counts, strict=True) for row in part[:count]]
     return tree_sum(rows)
 
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.sresnet import SResNet
 from pipeline.data.augment import crop_flip
 from pipeline.errors import InputError
 from pipeline.train.inputs import prepare
@@ -21,15 +20,15 @@ from pipeline.train.training import Training
 
 def step(training: Training, batch: np.ndarray) -> None:
     """One optimizer step over all logical shards of a batch (indices of samples)."""
-    job, state, model = training.job, training.state, training.model
+    job, state = training.job, training.state
     parts = logical_shards(batch, job.training.shards)
-    buffers = [buffer.clone() for buffer in model.buffers()]
+    buffers = [buffer.clone() for buffer in training.buffers]
     own = [
         contribution(training, parts[shard], shard, len(batch), buffers)
         for shard in shards_of_worker(training.workers, job.training.shards)
     ]
-    rows = torch.stack(own) if own else torch.zeros(0, training.width, device=training.device)
-    loss_sum, correct = take_over(model, sum_over_shards(rows, training.workers, job.training.shards))
+    rows = torch.stack(own) if own else torch.zeros(0, sum(training.sizes), device=training.device)
+    loss_sum, correct = take_over(training, sum_over_shards(rows, training.workers, job.training.shards))
     if not np.isfinite(loss_sum):
         raise InputError(
             f"{job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {state.step + 1}; "
@@ -46,15 +45,14 @@ def contribution(training: Training, part: np.ndarray, shard: int, batch_size: i
     The loss is divided by the size of the whole batch, and the statistics weighted by the shard's part of it, so that
     the sum over shards is the mean over the batch.
     """
-    model = training.model
-    for buffer, start in zip(model.buffers(), buffers, strict=True):
+    for buffer, start in zip(training.buffers, buffers, strict=True):
         buffer.copy_(start)
     if not len(part):
-        return torch.zeros(training.width, device=training.device)
+        return torch.zeros(sum(training.sizes), device=training.device)
     logits, labels = forward(training, part, shard)
     loss = cross_entropy(logits, labels, reduction="sum")
-    gradients = torch.autograd.grad(loss / batch_size, list(model.parameters()))
-    statistics = [buffer * (len(part) / batch_size) for buffer in model.buffers()]
+    gradients = torch.autograd.grad(loss / batch_size, training.parameters)
+    statistics = [buffer * (len(part) / batch_size) for buffer in training.buffers]
     correct = (logits.argmax(1) == labels).sum()
     metrics = torch.stack([loss.detach(), correct.to(loss.dtype)])
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
@@ -74,14 +72,13 @@ def forward(training: Training, part: np.ndarray, shard: int) -> tuple[Tensor, T
     return logits, torch.from_numpy(store.labels[part]).to(training.device)
 
 
-def take_over(model: SResNet, total: Tensor) -> tuple[float, float]:
+def take_over(training: Training, total: Tensor) -> tuple[float, float]:
     """Puts the sum over shards into the network's gradients and buffers; gives sum of losses and correct samples."""
-    sizes = [value.numel() for value in [*model.parameters(), *model.buffers()]]
-    *pieces, metrics = total.split([*sizes, 2])
-    parameters = list(model.parameters())
-    for parameter, gradient in zip(parameters, pieces[: len(parameters)], strict=True):
-        parameter.grad = gradient.view_as(parameter).clone()
-    for buffer, value in zip(model.buffers(), pieces[len(parameters) :], strict=True):
+    *pieces, metrics = total.split(training.sizes)
+    count = len(training.parameters)
+    for parameter, gradient in zip(training.parameters, pieces[:count], strict=True):
+        parameter.grad = gradient.view_as(parameter)
+    for buffer, value in zip(training.buffers, pieces[count:], strict=True):
         buffer.copy_(value.view_as(buffer))
     loss_sum, correct = metrics.tolist()
     return loss_sum, correct

@@ -1,10 +1,11 @@
 """A training in progress, as one worker holds it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD
 
 from models.sresnet import SResNet
@@ -31,10 +32,19 @@ class Training:
     """Indices of the training samples; the rest is held out."""
     validation: np.ndarray
 
-    @property
-    def width(self) -> int:
-        """D, numbers that a logical shard contributes to a step."""
-        return sum(value.numel() for value in [*self.model.parameters(), *self.model.buffers()]) + 2
+    # Looked up once: a walk through all modules at each step costs as much as some of its layers.
+    @cached_property
+    def parameters(self) -> list[nn.Parameter]:
+        return list(self.model.parameters())
+
+    @cached_property
+    def buffers(self) -> list[Tensor]:
+        return list(self.model.buffers())
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Numbers of each parameter and buffer, and two metrics: what a logical shard contributes to a step."""
+        return [value.numel() for value in [*self.parameters, *self.buffers]] + [2]
 
 
 def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Training:

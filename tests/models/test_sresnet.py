@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.kernels import cpu
 from models.kernels.choice import implementation
 from models.kernels.operation import flat
 from models.residual import Layer
@@ -208,3 +209,20 @@ def test_channels_of_a_pixel_lie_side_by_side(frames: bool) -> None:
             module.register_forward_hook(note)
     model(small_inputs(model))
     assert layouts == [True] * 9  # 7 layers of neurons, 2 skips
+
+
+def test_frames_of_another_number_than_time_steps_are_refused() -> None:
+    model = small_network(frames=True)
+    with pytest.raises(ValueError, match="2 frames a sample, the network has 3 time steps"):
+        model(small_inputs(model)[:, :2])
+
+
+def test_blocks_are_computed_again_by_the_implementation_that_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Backward runs where nothing was asked for: in a thread of its own on a GPU, after the block here."""
+    model = small_network()
+    model.recompute = "blocks"
+    with implementation("reference"):
+        loss = model(small_inputs(model)).square().sum()
+    monkeypatch.setattr(cpu, "moments", lambda currents: pytest.fail("another implementation"))
+    loss.backward()
+    assert model.blocks[0].first.conv.weight.grad is not None
