@@ -48,7 +48,8 @@ def steps(result: Result) -> str:
         "`make bench` measures, and writes this part of the page. A training step of S-ResNet38 (n = 6, 32 filters; "
         "forward, backward, SGD) beside the same network computed one time step after another, which is the authors' "
         "algorithm, and beside its convolutions alone, which are the floor: median and range of the ratios in "
-        f"{result['rounds']} rounds in turns, {where(result)}. Memory is the peak above the process before the step."
+        f"{result['rounds']} rounds in turns, {where(result)}. Memory is the peak above the process before the step, "
+        "in a process whose allocator returns what is freed; the times are taken with one that keeps it."
     )
     lines = [
         about,
@@ -65,7 +66,24 @@ def steps(result: Result) -> str:
             *memory(row["peak_bytes"]),
         ]
         lines.append(f"| {name}{on} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    profiles = {name: row["profile"] for name, row in result["rows"].items() if row["profile"]}
+    return "\n".join([*lines, *(["", where_time_goes(profiles)] if profiles else [])])
+
+
+def where_time_goes(profiles: dict[str, Result]) -> str:
+    """What stands between the steps and the floor, and how much of it is memory."""
+    speed = max(profile["copy_bytes_per_second"] for profile in profiles.values())
+    parts = [
+        f"{name}: convolutions {seconds(profile['convolutions'])}, passes {seconds(profile['passes'])} "
+        f"({profile['passes_bytes'] / 1e9:.1f} GB, {seconds(profile['passes_bytes'] / speed)} at the speed of a copy), "
+        f"rest {seconds(profile['rest'])}"
+        for name, profile in profiles.items()
+    ]
+    return (
+        "Where a step goes, by torch's profiler, which slows it a little; the passes are normalization, neurons and "
+        f"the skip's sum, forward and backward, and a copy of memory moves {speed / 1e9:.0f} GB/s here. "
+        f"{'; '.join(parts)}."
+    )
 
 
 def memory(peak: dict[str, int]) -> tuple[str, str]:

@@ -22,6 +22,7 @@ import torch
 from benchmarks import WAIT_POLICY, positive
 from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
 from benchmarks.memory import peak_bytes
+from benchmarks.profile import profile_of
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS
 from pipeline.train.hardware import describe, keep_memory
@@ -93,6 +94,7 @@ def row(name: str, case: Case, settings: argparse.Namespace) -> dict[str, Any]:
         "median_seconds": {form: statistics.median(taken) for form, taken in seconds.items()},
         "seconds": seconds,
         "peak_bytes": memory,
+        "profile": profile_of(case) if case.device == "cpu" else None,
     }
 
 

@@ -17,6 +17,13 @@ ROW = {
     "against_convolutions": {"median": 1.2, "low": 1.1, "high": 1.3},
     "median_seconds": {"through-time": 1.79, "step-by-step": 6.1, "convolutions": 1.5},
     "peak_bytes": {"through-time": 512 << 20, "step-by-step": 2048 << 20},
+    "profile": {
+        "convolutions": 1.4,
+        "passes": 0.25,
+        "rest": 0.05,
+        "passes_bytes": 3e9,
+        "copy_bytes_per_second": 20e9,
+    },
 }
 TRAIN = {
     "rows": {"float32, T = 50, batch 2": ROW, "inference, float32": ROW | {"peak_bytes": {}}},
@@ -67,6 +74,7 @@ def test_everything_that_was_measured(tmp_path: Path) -> None:
     assert f"| float32, T = 50, batch 2 | {cells} | 512 MiB | 0.25 times |" in text
     assert f"| inference, float32 | {cells} |  |  |" in text
     assert "| float32, recompute blocks |" in text
+    assert "passes 0.25 s (3.0 GB, 0.15 s at the speed of a copy), rest 50.0 ms" in text
     assert "docs/growth.svg" in text
     assert "4 % (time) and 2 % (memory) over T" in text
     assert "| | ours | Norse (1.1.0) |\n| --- | --- | --- |\n| T = 10 | 12.3 ms | 3.40 (2.95 to 3.60) times |" in text
@@ -87,7 +95,10 @@ def test_what_was_not_measured_is_named(tmp_path: Path) -> None:
 
 
 def test_a_gpu_has_figures_only_if_it_was_measured(tmp_path: Path) -> None:
-    measured = TRAIN | {"rows": {"GPU, bfloat16, T = 50, batch 21": ROW}, "gpu": "Some GPU, torch 2.15.0"}
+    measured = TRAIN | {
+        "rows": {"GPU, bfloat16, T = 50, batch 21": ROW | {"profile": None}},
+        "gpu": "Some GPU, torch 2.15.0",
+    }
     text = written(tmp_path, {"train": measured})
     assert "| GPU, bfloat16, T = 50, batch 21, Some GPU, torch 2.15.0 | 1.79 s |" in text
     assert "No GPU" not in text

@@ -38,6 +38,7 @@ def test_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     monkeypatch.setattr(train_step, "duration", lambda step, device: next(runs))
     monkeypatch.setattr(train_step, "keep_memory", lambda: None)
     monkeypatch.setattr(train_step, "peak_bytes", lambda case, form, threads: 1 if form == "through-time" else 4)
+    monkeypatch.setattr(train_step, "profile_of", lambda case: {"passes": 1.0})
     for rows in ("ON_GPU", "MEMORY"):
         monkeypatch.setattr(train_step, rows, {})
     monkeypatch.setattr(train_step, "CASES", {"tiny": TINY})
