@@ -1,11 +1,15 @@
 """The passes of reference.py as compiled loops for the CPU.
 
-A block of pixels goes through all time steps while its membranes stay in the cache. Sums are taken within a block in
-the type of the statistics, and over the blocks in float64 and in one order: any number of threads, the same bits.
-bfloat16 is read and written as 16-bit integers, which numba knows.
-Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, K blocks.
+A block of values goes through all time steps while its membranes stay in the cache. The innermost loops run over
+tiles of some pixels with all their channels, for which scale and shift are repeated: loops over the channels of one
+pixel are so short that starting them takes longer than what they do. Sums are taken within a block in the type of the
+statistics, and over the blocks in float64 and in one order: any number of threads, the same bits. bfloat16 is read and
+written as 16-bit integers, which numba knows.
+Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, N = P C values, K blocks, L values
+of a tile.
 """
 
+import math
 import os
 from collections.abc import Callable
 from typing import Any
@@ -26,10 +30,11 @@ from models.neuron import THRESHOLD
 from models.surrogate import HEIGHT
 
 SURROGATES = ("triangle",)
-BLOCK = 2048
-"""Values of a block at one time step: at T = 50 its membranes fill 400 kB, a part of a core's second cache."""
-SUMMED = 128
-"""Pixels whose moments are summed in the type of the statistics."""
+TILE = 256
+"""Most values of a tile, but for a pixel with more channels."""
+BLOCK = 32
+"""Tiles of a block. Smaller ones would keep all that backward computes again in a core's second cache, yet are slower:
+memory is read in pieces of a block at each time step, and pieces of 32 kB stream."""
 
 MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
 RAN: set[tuple[Callable[..., None], Any]] = set()
@@ -48,109 +53,134 @@ def _widen(value: Any) -> Any:
     return lambda value: value
 
 
-def put(array: Any, t: int, p: int, c: int, value: Any) -> None:
+def put(array: Any, i: int, value: Any) -> None:
     """Stores a number; in bfloat16 to the nearest, halves to even."""
     raise NotImplementedError("compiled only")
 
 
 @overload(put, strict=False)
-def _put(array: Any, t: int, p: int, c: int, value: Any) -> Any:
+def _put(array: Any, i: int, value: Any) -> Any:
     if array.dtype == types.uint16:
 
-        def rounded(array: Any, t: int, p: int, c: int, value: Any) -> None:
+        def rounded(array: Any, i: int, value: Any) -> None:
             bits = np.float32(value).view(np.uint32)
-            array[t, p, c] = np.uint32(
-                bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
-            ) >> np.uint32(16)
+            array[i] = np.uint32(bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
 
         return rounded
 
-    def plain(array: Any, t: int, p: int, c: int, value: Any) -> None:
-        array[t, p, c] = value
+    def plain(array: Any, i: int, value: Any) -> None:
+        array[i] = value
 
     return plain
 
 
 @register_jitable
-def advance(membrane: Any, leak: Any, currents: Any, step: int, first: int, scale: Any, shift: Any) -> None:
-    """leak * membrane + currents * scale + shift, in place, for the pixels of a block (rows, C)."""
-    for row in range(membrane.shape[0]):
-        for c in range(membrane.shape[1]):
-            membrane[row, c] = leak * membrane[row, c] + (widen(currents[step, first + row, c]) * scale[c] + shift[c])
+def part(values: Any, t: int, start: int, count: int) -> Any:
+    """Values of a tile. Indices into it count from 0, which lets loops over it use vector instructions."""
+    return values[t, start : start + count]
+
+
+@register_jitable
+def store(tile: Any, values: Any) -> None:
+    for i in range(len(tile)):
+        put(tile, i, values[i])
+
+
+@register_jitable
+def fold(lanes: Any, sums: Any) -> None:
+    """Adds the values of a tile to the sums of their channels (C,)."""
+    for pixel in range(len(lanes) // len(sums)):
+        for c in range(len(sums)):
+            sums[c] += lanes[pixel * len(sums) + c]
+
+
+@register_jitable
+def advance(membrane: Any, leak: Any, currents: Any, scale: Any, shift: Any) -> None:
+    """leak * membrane + currents * scale + shift, in place, for the values of a tile."""
+    for i in range(len(membrane)):
+        membrane[i] = leak * membrane[i] + (widen(currents[i]) * scale[i] + shift[i])
 
 
 @compiled
-def _moments(currents: Any, sums: Any, squares: Any) -> None:
-    """Sums (S, K, C) of values and squares, both from the first pixel's value, which keeps them small."""
-    steps, blocks, channels = sums.shape
-    pixels = currents.shape[1]
+def _moments(currents: Any, origin: Any, tiles: int, sums: Any, squares: Any) -> None:
+    """Sums (S, K, C) of values and squares, both from the first pixel's, `origin` (S, L), which keeps them small."""
+    steps, blocks, _ = sums.shape
+    size, length = currents.shape[1], origin.shape[1]
     for job in prange(steps * blocks):
         step, block = job // blocks, job % blocks
-        total = np.zeros(channels, sums.dtype)
-        square = np.zeros(channels, sums.dtype)
-        origin = np.empty(channels, sums.dtype)
-        for c in range(channels):
-            origin[c] = widen(currents[step, 0, c])
-        for p in range(block * SUMMED, min(pixels, (block + 1) * SUMMED)):
-            for c in range(channels):
-                value = widen(currents[step, p, c]) - origin[c]
-                total[c] += value
-                square[c] += value * value
-        sums[step, block] = total
-        squares[step, block] = square
+        total, square = np.zeros(length, origin.dtype), np.zeros(length, origin.dtype)
+        for at in range(block * tiles * length, min(size, (block + 1) * tiles * length), length):
+            tile, zero = part(currents, step, at, min(length, size - at)), origin[step]
+            for i in range(len(tile)):
+                value = widen(tile[i]) - zero[i]
+                total[i] += value
+                square[i] += value * value
+        fold(total, sums[step, block])
+        fold(square, squares[step, block])
 
 
 @register_jitable
 def spike(membrane: Any, threshold: Any, value: Any) -> None:
-    """Spikes of one pixel's neurons (C,) into `value`, and the reset; without neurons the membrane itself."""
+    """Spikes of the neurons of a tile into `value`, and the reset; without neurons the membrane itself."""
     nothing = threshold - threshold
-    for c in range(len(value)):
-        value[c] = membrane[c]
-        if threshold > nothing:
-            value[c] = threshold if membrane[c] > threshold else nothing
-            membrane[c] -= value[c]
+    for i in range(len(membrane)):
+        spiked = threshold if membrane[i] > threshold else nothing
+        value[i] = spiked if threshold > nothing else membrane[i]
+        membrane[i] -= spiked if threshold > nothing else nothing
+
+
+@register_jitable
+def add(value: Any, skip: Any) -> None:
+    for i in range(len(skip)):
+        value[i] += widen(skip[i])
 
 
 @compiled
-def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold: Any, rows: int, output: Any) -> None:
+def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold: Any, tiles: int, output: Any) -> None:
     """A threshold of 0 stands for no neurons, a skip of no steps for none."""
-    steps, pixels, channels = output.shape
+    steps, size = output.shape
+    length, block = scale.shape[1], tiles * scale.shape[1]
     repeated, joined = currents.shape[0] == 1, skip.shape[0] > 0
-    for block in prange((pixels + rows - 1) // rows):
-        first = block * rows
-        membrane = np.zeros((min(rows, pixels - first), channels), scale.dtype)
-        value = np.empty(channels, scale.dtype)
+    for job in prange((size + block - 1) // block):
+        first = job * block
+        count = min(block, size - first)
+        membrane, value = np.zeros(count, scale.dtype), np.empty(length, scale.dtype)
         for t in range(steps):
-            advance(membrane, leak, currents, 0 if repeated else t, first, scale[t], shift[t])
-            for row in range(membrane.shape[0]):
-                spike(membrane[row], threshold, value)
+            for tile in range(0, count, length):
+                of_tile = membrane[tile : min(count, tile + length)]
+                at, values = first + tile, len(of_tile)
+                advance(of_tile, leak, part(currents, 0 if repeated else t, at, values), scale[t], shift[t])
+                spike(of_tile, threshold, value)
                 if joined:
-                    for c in range(channels):
-                        value[c] += widen(skip[t, first + row, c])
-                for c in range(channels):
-                    put(output, t, first + row, c, value[c])
+                    add(value, part(skip, t, at, values))
+                store(part(output, t, at, values), value)
 
 
 @register_jitable
 def slopes(membrane: Any, threshold: Any, height: Any, slope: Any) -> None:
-    """The triangle at the membranes of a block (rows, C), and the reset. Without neurons the slope is `height`."""
+    """The triangle at the membranes of a tile, and the reset. Without neurons the slope is `height`."""
     nothing = threshold - threshold
-    for row in range(membrane.shape[0]):
-        for c in range(membrane.shape[1]):
-            excess = membrane[row, c] - threshold
-            under = threshold - abs(excess)
-            part = max(nothing, under)
-            slope[row, c] = height * part if threshold > nothing else height
-            membrane[row, c] = excess if excess > nothing else membrane[row, c]
+    for i in range(len(membrane)):
+        excess = membrane[i] - threshold
+        under = threshold - abs(excess)
+        part = max(nothing, under)
+        slope[i] = height * part if threshold > nothing else height
+        membrane[i] = excess if excess > nothing else membrane[i]
 
 
 @register_jitable
 def carry(carried: Any, leak: Any, slope: Any, grad: Any, sums: Any) -> None:
-    """The gradient of one pixel's neurons (C,) at a step, from the one carried back to it; added to `sums` too."""
-    for c in range(len(sums)):
-        value = leak * carried[c] + slope[c] * widen(grad[c])
-        carried[c] = value
-        sums[c] += value
+    """The gradient of the neurons of a tile at a step, from the one carried back to it; added to `sums` too."""
+    for i in range(len(carried)):
+        value = leak * carried[i] + slope[i] * widen(grad[i])
+        carried[i] = value
+        sums[i] += value
+
+
+@register_jitable
+def multiply(carried: Any, currents: Any, mean: Any, products: Any) -> None:
+    for i in range(len(carried)):
+        products[i] += carried[i] * (widen(currents[i]) - mean[i])
 
 
 @compiled
@@ -163,50 +193,60 @@ def _fire_backward(
     leak: Any,
     threshold: Any,
     height: Any,
-    rows: int,
+    tiles: int,
     driven: Any,
     total: Any,
     centred: Any,
 ) -> None:
-    """`total` and `centred` (K, T, C) are the sums of each block."""
-    steps, pixels, channels = driven.shape
+    """`total` and `centred` (K, T, C), zeros before, are the sums of each block."""
+    steps, size = driven.shape
+    length, block = scale.shape[1], tiles * scale.shape[1]
     repeated = currents.shape[0] == 1
-    for block in prange(total.shape[0]):
-        first = block * rows
-        count = min(rows, pixels - first)
-        slope = np.empty((steps, count, channels), scale.dtype)
-        membrane = np.zeros((count, channels), scale.dtype)
+    for job in prange(total.shape[0]):
+        first = job * block
+        count = min(block, size - first)
+        slope, membrane = np.empty((steps, count), scale.dtype), np.zeros(count, scale.dtype)
         for t in range(steps):
-            advance(membrane, leak, currents, 0 if repeated else t, first, scale[t], shift[t])
-            slopes(membrane, threshold, height, slope[t])
-        carried = np.zeros((count, channels), scale.dtype)
+            for tile in range(0, count, length):
+                of_tile = membrane[tile : min(count, tile + length)]
+                given = part(currents, 0 if repeated else t, first + tile, len(of_tile))
+                advance(of_tile, leak, given, scale[t], shift[t])
+                slopes(of_tile, threshold, height, part(slope, t, tile, len(of_tile)))
+        carried = np.zeros(count, scale.dtype)
         for t in range(steps - 1, -1, -1):
-            sums, products = np.zeros(channels, scale.dtype), np.zeros(channels, scale.dtype)
-            for row in range(count):
-                carry(carried[row], leak, slope[t, row], grad[t, first + row], sums)
-                for c in range(channels):
-                    distance = widen(currents[0 if repeated else t, first + row, c]) - mean[t, c]
-                    products[c] += carried[row, c] * distance
-                for c in range(channels):
-                    put(driven, t, first + row, c, carried[row, c])
-            total[block, t] = sums
-            centred[block, t] = products
+            sums, products = np.zeros(length, scale.dtype), np.zeros(length, scale.dtype)
+            for tile in range(0, count, length):
+                of_tile = carried[tile : min(count, tile + length)]
+                at, values = first + tile, len(of_tile)
+                carry(of_tile, leak, part(slope, t, tile, values), part(grad, t, at, values), sums)
+                multiply(of_tile, part(currents, 0 if repeated else t, at, values), mean[t], products)
+                store(part(driven, t, at, values), of_tile)
+            fold(sums, total[job, t])
+            fold(products, centred[job, t])
+
+
+@register_jitable
+def weigh(driven: Any, currents: Any, a: Any, b: Any, c: Any, value: Any) -> None:
+    for i in range(len(driven)):
+        value[i] += a[i] * widen(driven[i]) + (b[i] * widen(currents[i]) + c[i])
 
 
 @compiled
-def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, output: Any) -> None:
+def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, output: Any) -> None:
     """Each stored step gets the sum over the steps that it stands for, in their order."""
-    steps, pixels, channels = driven.shape
-    stands_for = steps // output.shape[0]
-    for p in prange(pixels):
-        value = np.empty(channels, a.dtype)
-        for s in range(output.shape[0]):
+    steps, size = driven.shape
+    length = a.shape[1]
+    stored, block, stands_for = output.shape[0], tiles * length, steps // output.shape[0]
+    blocks = (size + block - 1) // block
+    for job in prange(stored * blocks):
+        s, first = job // blocks, job % blocks * block
+        value = np.empty(length, a.dtype)
+        for at in range(first, min(size, first + block), length):
+            count = min(length, size - at)
             value[:] = a[0, 0] - a[0, 0]
             for t in range(s * stands_for, (s + 1) * stands_for):
-                for k in range(channels):
-                    value[k] += a[t, k] * widen(driven[t, p, k]) + (b[t, k] * widen(currents[s, p, k]) + c[t, k])
-            for k in range(channels):
-                put(output, s, p, k, value[k])
+                weigh(part(driven, t, at, count), part(currents, s, at, count), a[t], b[t], c[t], value)
+            store(part(output, s, at, count), value)
 
 
 def run(kernel: Callable[..., None], *given: Any) -> None:
@@ -242,30 +282,44 @@ def neuron(currents: Tensor, leak: float | None) -> tuple[np.floating[Any], np.f
     return number(currents)(leak or 0.0), number(currents)(0.0 if leak is None else THRESHOLD)
 
 
-def rows_of_block(currents: Tensor) -> int:
-    return max(1, BLOCK // currents.shape[2])
+def flat(values: Tensor) -> npt.NDArray[Any]:
+    """(T, P, C) as (T, N)."""
+    memory = array(values)
+    return memory.reshape(len(memory), math.prod(memory.shape[1:]))
+
+
+def tiled(values: Tensor) -> npt.NDArray[Any]:
+    """Values of each channel (T, C) as those of a tile (T, L)."""
+    return array(values.repeat(1, pixels_of_tile(values.shape[1])))
+
+
+def pixels_of_tile(channels: int) -> int:
+    return max(1, TILE // channels)
+
+
+def blocks(currents: Tensor) -> int:
+    """K of (S, P, C)."""
+    return -(-currents.shape[1] // (BLOCK * pixels_of_tile(currents.shape[2])))
 
 
 def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
     """As reference.moments."""
-    values = array(currents)
-    steps, pixels, channels = values.shape
-    dtype = number(currents)
-    sums = np.empty((steps, -(-pixels // SUMMED), channels), dtype)
-    squares = np.empty_like(sums)
-    run(_moments, values, sums, squares)
+    steps, pixels, channels = currents.shape
+    origin = currents[:, 0].to(statistics_type(currents.dtype))
+    sums = np.zeros((steps, blocks(currents), channels), number(currents))
+    squares = np.zeros_like(sums)
+    run(_moments, flat(currents), tiled(origin), BLOCK, sums, squares)
     total, square = sums.sum(1, dtype=np.float64), squares.sum(1, dtype=np.float64)
-    mean = currents[:, 0].double().numpy() + total / pixels
+    mean = origin.double().numpy() + total / pixels
     deviations = np.maximum(square - total**2 / pixels, 0.0)
-    return torch.from_numpy(mean.astype(dtype)), torch.from_numpy(deviations.astype(dtype))
+    return torch.from_numpy(mean.astype(sums.dtype)), torch.from_numpy(deviations.astype(sums.dtype))
 
 
 def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, leak: float | None) -> Tensor:
     """As reference.fire."""
     output = currents.new_empty(len(scale), *currents.shape[1:])
-    joined = array(currents.new_empty(0, 0, 0) if skip is None else skip)
-    given = (array(currents), array(scale), array(shift), joined, *neuron(currents, leak))
-    run(_fire, *given, rows_of_block(currents), array(output))
+    joined = flat(currents.new_empty(0, 0, 0) if skip is None else skip)
+    run(_fire, flat(currents), tiled(scale), tiled(shift), joined, *neuron(currents, leak), BLOCK, flat(output))
     return output
 
 
@@ -274,11 +328,11 @@ def fire_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As reference.fire_backward, for the triangle."""
     assert surrogate in SURROGATES
-    driven, rows = torch.empty_like(grad), rows_of_block(currents)
-    total = np.empty((-(-grad.shape[1] // rows), *scale.shape), number(currents))
-    centred = np.empty_like(total)
-    given = (array(grad), array(currents), array(scale), array(shift), array(mean), *neuron(currents, leak))
-    run(_fire_backward, *given, number(currents)(1.0 if leak is None else HEIGHT), rows, array(driven), total, centred)
+    driven = torch.empty_like(grad)
+    total = np.zeros((blocks(grad), *scale.shape), number(currents))
+    centred = np.zeros_like(total)
+    given = (flat(grad), flat(currents), tiled(scale), tiled(shift), tiled(mean), *neuron(currents, leak))
+    run(_fire_backward, *given, number(currents)(1.0 if leak is None else HEIGHT), BLOCK, flat(driven), total, centred)
     sums, products = (torch.from_numpy(part.sum(0, dtype=np.float64).astype(part.dtype)) for part in (total, centred))
     return driven, sums, products
 
@@ -286,5 +340,5 @@ def fire_backward(
 def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """As reference.combine."""
     output = driven if len(driven) == len(currents) else currents.new_empty(currents.shape)
-    run(_combine, *(array(value) for value in (driven, currents, a, b, c, output)))
+    run(_combine, flat(driven), flat(currents), tiled(a), tiled(b), tiled(c), BLOCK, flat(output))
     return output

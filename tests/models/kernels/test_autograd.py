@@ -28,7 +28,7 @@ EDGES = [
     Case(shape=(1, 5, 4, 3), stored=1),  # one sample: pixels side by side as a view
     Case(shape=(1, 1, 1, 2)),
     Case(shape=(2, 3, 13, 11), steps=2, stored=2),
-    Case(shape=(2, 700, 3, 1), steps=2, stored=2),  # blocks of 2 pixels of cpu.py
+    Case(shape=(2, 700, 5, 7), steps=2, stored=2),  # more channels than a tile: blocks of 32 pixels in cpu.py
     Case(shape=(1, 2200, 1, 3), steps=2, stored=1),  # more channels than a block has values
 ]
 

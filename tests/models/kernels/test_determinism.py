@@ -10,7 +10,7 @@ from torch import Tensor
 from models.kernels import cpu, reference
 from tests.models.small import drawn
 
-STEPS, PIXELS, CHANNELS = 3, 1001, 7  # 4 blocks of 292 pixels, 8 of 128
+STEPS, PIXELS, CHANNELS = 3, 4001, 7  # 4 blocks of 32 tiles of 36 pixels
 DTYPES = [torch.float32, torch.float64, torch.bfloat16]
 Passes = Callable[[ModuleType, torch.dtype], tuple[Tensor, ...]]
 
@@ -62,7 +62,7 @@ def test_any_number_of_threads(computed: Passes, dtype: torch.dtype, threads: Ca
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("computed", [moments, fire, fire_backward, combine])
 def test_the_reference_computes_the_same(computed: Passes, dtype: torch.dtype) -> None:
-    """Within the rounding of the type: a sum of 1001 numbers, or what is stored."""
+    """Within the rounding of the type: a sum of 4001 numbers, or what is stored."""
     limits = {torch.float64: 1e-12, torch.float32: 1e-4, torch.bfloat16: 2 * 2.0**-7}
     for one, other in zip(computed(cpu, dtype), computed(reference, dtype), strict=True):
         assert one.dtype == other.dtype
