@@ -83,7 +83,7 @@ def test_a_spikingjelly_that_drops_the_remainder_or_turns_otherwise_is_named(mon
         integrate_events_by_fixed_frames_number=lambda *_: np.ones((3, 2)),
         _load_origin_data=lambda path: {"x": [3], "y": [100], "p": [path.stat().st_size - 21]},
     )
-    monkeypatch.setattr(canaries, "_spikingjelly", lambda name: stand_in)
+    monkeypatch.setattr(canaries, "spikingjelly", lambda name: stand_in)
     monkeypatch.setattr(canaries, "version", lambda package: "9")
     assert [outcome(name).found for name in ("spikingjelly-remainder", "spikingjelly-axes")] == [
         "[2, 2, 2]",
