@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from pipeline.audit.audit import Audit
+from pipeline.audit.claims import AccuracyClaim
 from pipeline.audit.record import Record
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -15,20 +16,20 @@ Spec = dict[str, Any]
 
 
 def claims_chart(audit: Audit) -> Spec:
-    """Every claimed accuracy as a range, ours as a point with its 95 % interval."""
+    """Every claimed accuracy as a range, ours as a point with its 90 % interval."""
     rows = [
         {
             "claim": claim.id,
             "value": claim.value,
-            "start": max(claim.value - claim.tolerance, 0.0),
-            "end": min(claim.value + claim.tolerance, 100.0),
+            "start": max(claim.value - claim.margin, 0.0),
+            "end": min(claim.value + claim.margin, 100.0),
             "estimate": judgement.estimate,
             "low": judgement.low,
             "high": judgement.high,
             "verdict": judgement.verdict,
         }
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
-        if claim.value is not None and claim.tolerance is not None
+        if isinstance(claim, AccuracyClaim)
     ]
     names = [row["claim"] for row in rows]
     y = alt.Y("claim:N", title=None, scale=alt.Scale(domain=names))
