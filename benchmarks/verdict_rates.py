@@ -193,7 +193,7 @@ def tables(result: dict[str, Any]) -> str:
     about = (
         f"{result['runs']:,} experiments a setting. The two error rates are the worst over true spreads of "
         f"{', '.join(spreads)} points and both kinds of noise, at a true difference of one or two margins (false "
-        f"REPRODUCED) or of none or one (false BELOW or ABOVE). Each is bounded by {bound}; this many experiments leave "
+        f"REPRODUCED) or of none or one (false BELOW or ABOVE). Each is bounded by {bound}; the simulation leaves "
         f"±{allowance(result['runs']):.2f} points. The last two columns are what falls rightly with shared noise, for "
         f"spreads of {' / '.join(spreads)}; nearly all of the rest, the type II error, is UNDERPOWERED."
     )

@@ -16,7 +16,7 @@ ALPHA = 0.05
 """Error rate of each one-sided test; two of them are an interval of 90 % (Schuirmann 1987, doi 10.1007/BF01068419)."""
 CHANCE = 0.8
 """With which the seeds that are said to be needed decide."""
-MOST_SEEDS, MOST_SAMPLES = 100, 10_000_000
+MOST_SEEDS, MOST_SAMPLES = 100, 1_000_000
 """Nobody is sent for more."""
 
 Floats = npt.NDArray[np.float64]
@@ -117,7 +117,7 @@ def needed(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = 
     more = np.arange(n + 1, MOST_SEEDS + 1)
     if (seeds := _first(more, _will_decide(estimate, samples, sd, freedom + more - n, more, goal))) is not None:
         return Needed(seeds=seeds, samples=None)
-    sizes = np.unique(np.geomspace(samples, MOST_SAMPLES, 2000).round())
+    sizes = np.unique(np.geomspace(samples, max(MOST_SAMPLES, samples), 500).round())
     most = max(MOST_SEEDS, n)
     will = _will_decide(estimate, sizes, sd, np.full(sizes.shape, freedom + most - n), np.array(most), goal)
     return Needed(seeds=None, samples=_first(sizes, will))
@@ -143,10 +143,10 @@ def clopper_pearson(correct: Floats, samples: int | Floats) -> tuple[Floats, Flo
 
     A mean of counts need not be whole: between whole counts the limits run on smoothly.
     """
-    inside = np.clip(correct, 1e-9, samples - 1e-9)  # at the ends the limits are 0 and 100
-    low = special.betaincinv(inside, samples - inside + 1, ALPHA)
-    high = special.betaincinv(inside + 1, samples - inside, 1 - ALPHA)
-    return 100 * np.where(correct <= 0, 0.0, low), 100 * np.where(correct >= samples, 1.0, high)
+    none, every = np.less_equal(correct, 0), np.greater_equal(correct, samples)
+    low = special.betaincinv(np.where(none, 1.0, correct), samples - correct + 1, ALPHA)
+    high = special.betaincinv(correct + 1, np.where(every, 1.0, samples - correct), 1 - ALPHA)
+    return 100 * np.where(none, 0.0, low), 100 * np.where(every, 1.0, high)
 
 
 def _combined(estimate: Floats, samples: int | Floats, seeds: Floats) -> tuple[Floats, Floats]:

@@ -217,7 +217,8 @@ def _judge_difference(claim: DifferenceClaim, records: Sequence[Record]) -> Judg
     pairs = [(run, other[run.seed]) for run in firsts if run.seed in other]
     if len(pairs) < 2:
         reason = f"{len(pairs)} seed(s) of both; at least two are needed"
-        return _verdict(claim, "UNDERPOWERED", reason, [run for pair in pairs for run in pair], seeds_needed=2)
+        both = [run for pair in pairs for run in pair]
+        return _verdict(claim, "UNDERPOWERED", reason, both, seeds=[one.seed for one, _ in pairs], seeds_needed=2)
     return _judge_pairs(claim, pairs)
 
 
@@ -236,18 +237,10 @@ def _judge_pairs(claim: DifferenceClaim, pairs: list[tuple[Record, Record]]) -> 
         f"{len(pairs)} seeds in pairs, claimed is {aim}; Student's 90 % interval is about these {samples} test "
         "samples: their choice is not in it"
     )
-    return Judgement(
-        claim=claim.id,
-        verdict=verdict,
-        reason=reason,
-        differences=[],
-        evidence=[name_of(run) for pair in pairs for run in pair],
-        seeds=[one.seed for one, _ in pairs],
-        samples=samples,
-        estimate=float(gaps.mean()),
-        low=low,
-        high=high,
-        unit="points",
+    found: dict[str, Any] = {"samples": samples, "estimate": float(gaps.mean()), "low": low, "high": high}
+    seeds = [one.seed for one, _ in pairs]
+    return _verdict(
+        claim, verdict, reason, [run for pair in pairs for run in pair], seeds=seeds, unit="points", **found
     )
 
 
@@ -297,13 +290,14 @@ def _verdict(
     **found: Any,
 ) -> Judgement:
     """A judgement; without a number unless `found` has one."""
-    nothing: dict[str, Any] = {"differences": [], "samples": None, "estimate": None, "low": None, "high": None}
+    seeds = [run.seed for run in runs]
+    nothing: dict[str, Any] = {"seeds": seeds, "differences": [], "samples": None}
+    nothing |= {"estimate": None, "low": None, "high": None}
     return Judgement(
         claim=claim.id,
         verdict=verdict,
         reason=reason,
         evidence=[name_of(run) for run in runs],
-        seeds=[run.seed for run in runs],
         **(nothing | found),
     )
 
