@@ -36,7 +36,8 @@ SPREADS = (0.0, 0.3, 1.2)
 DIFFERENCES = (-2.0, -1.0, 0.0, 1.0, 2.0)
 """True accuracy less the value (margins)."""
 EARLIER = 5
-"""Trainings from which the spread of a claim is estimated, anew in each experiment."""
+"""Trainings from which the spread of a claim is estimated."""
+SPREAD_FROM = ("these seeds", "5 others", "5, these among them")
 Counts = npt.NDArray[np.float64]
 
 
@@ -83,7 +84,7 @@ def simulate(runs: int, tests: Iterable[tuple[int, float, float]] = TESTS) -> di
         "runs": runs,
         "alpha": ALPHA,
         "chance": CHANCE,
-        "accuracy": [row for index, setting in enumerate(settings(tests)) for row in rates(setting, runs, index)],
+        "accuracy": [rates(setting, runs, index) for index, setting in enumerate(settings(tests))],
         "seeds_needed": list(promises(runs, tests)),
         "larger": list(orderings(runs, tests)),
     }
@@ -102,16 +103,24 @@ def made(test: tuple[int, float, float], difference: float, sd: float, shape: st
     return Setting(samples=samples, value=value, margin=margin, difference=difference, sd=sd, shape=shape, noise=noise)
 
 
-def rates(setting: Setting, runs: int, index: int) -> Iterator[dict[str, Any]]:
-    """How often each verdict falls, for each number of seeds, with the spread of these seeds or an earlier one."""
+def rates(setting: Setting, runs: int, index: int) -> dict[str, Any]:
+    """How often each verdict falls, by the number of seeds and where their spread is known from."""
     counts = draw(setting, runs, max(SEEDS) + EARLIER, np.random.default_rng([0, index]))
     goal = Goal(value=setting.value, margin=setting.margin, precision=0.0)
-    sd = np.std(100 * counts[:, -EARLIER:] / setting.samples, axis=1, ddof=1)
-    for n, earlier in product(SEEDS, (None, Earlier(sd=sd, trainings=EARLIER))):
-        if n > 1 or earlier:
-            verdicts = decide(counts[:, :n], setting.samples, goal, earlier)
-            about = {"seeds": n, "spread": "earlier" if earlier else "own"}
-            yield asdict(setting) | about | {"rates": shares(verdicts)}
+    found = {}
+    for n, spread in product(SEEDS, SPREAD_FROM):
+        if (n > 1 or spread != "these seeds") and (n < EARLIER or spread != "5, these among them"):
+            verdicts = decide(counts[:, :n], setting.samples, goal, known(spread, counts, n, setting.samples))
+            found[f"{n}, {spread}"] = shares(verdicts)
+    return asdict(setting) | {"rates": found}
+
+
+def known(spread: str, counts: Counts, n: int, samples: int) -> Earlier | None:
+    """What a claim says of the spread, estimated anew in each experiment."""
+    if spread == "these seeds":
+        return None
+    chosen, again = (counts[:, -EARLIER:], 0) if spread == "5 others" else (counts[:, :EARLIER], n)
+    return Earlier(sd=np.std(100 * chosen / samples, axis=1, ddof=1), trainings=EARLIER, known=again)
 
 
 def draw(setting: Setting, runs: int, seeds: int, generator: np.random.Generator) -> Counts:
@@ -223,12 +232,12 @@ def error_table(rows: list[dict[str, Any]]) -> str:
     names = ("N", "value ± margin", "seeds", "spread from", "false REPRODUCED", "false BELOW or ABOVE")
     columns = [*names, "REPRODUCED at no difference", "BELOW at two margins"]
     lines = [f"| {' | '.join(columns)} |", "| --- " * len(columns) + "|"]
-    for key, group in grouped(rows, ("samples", "value", "margin", "seeds", "spread")).items():
-        samples, value, margin, seeds, spread = key
+    for key, group in grouped(rows, ("samples", "value", "margin", "seeds")).items():
+        samples, value, margin, seeds = key
         shared = [row for row in group if row["noise"] == "shared"]
         power = [" / ".join(part(right(row)) for row in shared if row["difference"] == at) for at in (0.0, -2.0)]
         errors = [part(max(map(error, group))) for error in (false_reproduced, false_outside)]
-        about = f"{samples:,} | {value} ± {margin} | {seeds} | {'these seeds' if spread == 'own' else '5 earlier'}"
+        about = f"{samples:,} | {value} ± {margin} | {seeds.replace(', ', ' | ', 1)}"
         lines.append(f"| {about} | {' | '.join([*errors, *power])} |")
     return "\n".join(lines)
 
@@ -264,7 +273,9 @@ def part(rate: float) -> str:
 
 
 def of_shape(result: dict[str, Any], shape: str) -> list[dict[str, Any]]:
-    return [row for row in result["accuracy"] if row["shape"] == shape]
+    """A row for each setting, number of seeds and source of the spread."""
+    rows = [row for row in result["accuracy"] if row["shape"] == shape]
+    return [row | {"seeds": name, "rates": found} for row in rows for name, found in row["rates"].items()]
 
 
 def worst(rows: list[dict[str, Any]]) -> str:
