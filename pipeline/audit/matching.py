@@ -9,7 +9,6 @@ from pipeline.audit.claims import Configuration, Data
 from pipeline.audit.record import Record
 from pipeline.train.config import TrainingConfig
 
-Parts = Mapping[str, Mapping[str, Any]]
 Free = Mapping[str, frozenset[str]]
 """Keys that may differ, by the part of a record that they stand in."""
 OF_DATASET = frozenset({"name", "note", "classes"})
@@ -18,7 +17,6 @@ FREE_OF_WEIGHTS: Free = {"dataset": OF_DATASET, "training": frozenset({"test_eac
 """Scores of the test set after each epoch are written down and used for nothing."""
 FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch", "threads"})}
 """The number of threads is the order of additions inside a convolution: other last bits, as another processor gives."""
-
 FREE_OF_PARAMETERS: Free = {
     "dataset": OF_DATASET | (Data.model_fields.keys() - {"title", "sample_shape"}),
     "digests": frozenset({"train_rows", "test_rows"}),

@@ -1,7 +1,7 @@
 """The verdict that the recorded results allow on a claim. docs/verdicts.md has the rules and their error rates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, assert_never
 
 import numpy as np
@@ -164,9 +164,8 @@ def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int)
     if needed.seeds is not None:
         more = needed.seeds - seeds
         chance = f"{equivalence.CHANCE:.0%}".replace("%", " %")
-        return [
-            f"{more} more seed{'s'[: more - 1]} would decide it in {chance} of cases or more, if mean and spread stay"
-        ]
+        seeds_more = "1 more seed" if more == 1 else f"{more} more seeds"
+        return [f"{seeds_more} would decide it in {chance} of cases or more, if mean and spread stay"]
     if needed.samples is not None:
         few = f"not even {equivalence.MOST_SEEDS} seeds would decide it on {samples} test samples"
         return [f"{few}, on about {_round_up(needed.samples):,} they would"]
@@ -249,18 +248,8 @@ def _extrapolated(claim: AccuracyClaim, trend: Trend) -> Judgement:
         f"not run; {trend.form} over {len(trend.runs)} smaller runs predicts it, with a {_short(trend.level)} % "
         "prediction interval: no evidence of the claim itself"
     )
-    return Judgement(
-        claim=claim.id,
-        verdict="EXTRAPOLATED",
-        reason=reason,
-        differences=[],
-        evidence=trend.runs,
-        seeds=[],
-        samples=None,
-        estimate=trend.estimate,
-        low=trend.low,
-        high=trend.high,
-    )
+    found: dict[str, Any] = {"estimate": trend.estimate, "low": trend.low, "high": trend.high}
+    return replace(_verdict(claim, "EXTRAPOLATED", reason, **found), evidence=trend.runs)
 
 
 def _without_evidence(claim: Claim, wanted: Configuration, records: Sequence[Record], free: Free) -> Judgement:
