@@ -4,8 +4,10 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pipeline.audit.claims import Claim, Deviation, Judgement, NotChecked, judge, read_claims
+from pipeline.audit.claims import Claim, Deviation, NotChecked, read_claims
+from pipeline.audit.matching import name_of
 from pipeline.audit.record import Record, read_record
+from pipeline.audit.verdicts import Judgement, judge
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 
@@ -52,7 +54,8 @@ def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -
     for path, record in records.items():
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
-    judged = [_judge(claim, records, current) for claim in registry.claims]
+    own = {name_of(records[path]) for path in current}
+    judged = [_marked(judge(claim, list(records.values())), own) for claim in registry.claims]
     return Audit(
         profile=profile,
         claims=registry.claims,
@@ -64,9 +67,6 @@ def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -
     )
 
 
-def _judge(claim: Claim, records: dict[Path, Record], current: list[Path]) -> Judgement:
-    """The verdict from this run's records; where it has none, from recorded ones."""
-    about = {path: record for path, record in records.items() if record.experiment == claim.experiment}
-    own = {path: record for path, record in about.items() if path in current}
-    judgement = judge(claim, list((own or about).values()))
-    return replace(judgement, recorded=bool(about) and not own)
+def _marked(judgement: Judgement, own: set[str]) -> Judgement:
+    """Says if records of other runs stand behind it."""
+    return replace(judgement, recorded=not own.issuperset(judgement.evidence))

@@ -1,50 +1,202 @@
-"""Claims, and the verdict that the evidence allows."""
+"""paper/claims.yaml as strict, frozen, typed values. docs/claims.md says how to add a claim."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from dataclasses import asdict
 from pathlib import Path
-from statistics import fmean
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, computed_field, model_validator
 
-from pipeline.audit.record import Record
-from pipeline.audit.statistics import wilson
-from pipeline.data.params import Section, read_yaml, validate
+from models.config import NetworkConfig
+from pipeline.data.params import PositiveFloat, PositiveInt, Section, read_yaml, validate
+from pipeline.train.config import TrainingConfig
 
-Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
-class Claim(Section):
-    """One number, or one network to the bit, that somebody states."""
+class Rows(Section):
+    """Digests of the samples of both splits, pixels and labels."""
+
+    train: str
+    test: str
+
+
+class Data(Section):
+    """What a record must say of its dataset."""
+
+    title: str
+    published: bool
+    split_rule: str
+    framing_rule: str | None
+    """null for images."""
+    sample_shape: list[int]
+    train_samples: PositiveInt
+    test_samples: PositiveInt
+    rows: Rows | None = None
+    """For data whose title does not say all: those of the repository, made with parameters."""
+
+
+class Configuration(Section):
+    """What a number is about. Every key of a network and a training has to be stated, as in a profile."""
+
+    dataset: Data
+    network: NetworkConfig
+    training: TrainingConfig
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        """Values by part and key, in the form of a record's."""
+        dataset = self.dataset.model_dump(mode="json", exclude={"rows"})
+        rows = self.dataset.rows
+        digests = {"train_rows": rows.train, "test_rows": rows.test} if rows else {}
+        return {
+            "dataset": dataset,
+            "digests": digests,
+            "network": asdict(self.network),
+            "training": _lists(asdict(self.training)),
+        }
+
+
+def _lists(values: dict[str, Any]) -> dict[str, Any]:
+    """Tuples as lists, which JSON has."""
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+
+
+class Stated(Section):
+    """What every claim says of itself."""
 
     id: str
-    origin: Literal["paper", "repository"]
+    origin: Literal["paper", "code", "repository"]
+    """paper: printed in it; code: read in or computed with the authors' released code; repository: our own."""
     statement: str
     printed: str
     """As it stands where it was published."""
     where: str
-    experiment: str
-    """Name in params.yaml of the experiment that tests it."""
-    value: float | None = None
-    """Accuracy in percent; null for a claim about weights."""
-    tolerance: float | None = None
-    """Points on both sides of `value` that count as the same."""
-    tolerance_reason: str | None = None
-    weights: dict[str, str] | None = None
-    """SHA-256 of model.safetensors by platform, for a claim about weights."""
-    seed: int | None = None
-    """Of the training whose weights are claimed."""
-    requires: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """What a record must have for a comparison, by its parts `dataset`, `network` and `training`."""
+    """Where it is printed, and where that was seen."""
+
+
+class Spread(Section):
+    """How far seeds differ, from trainings of the same configuration."""
+
+    sd: PositiveFloat
+    """Standard deviation of the accuracy over seeds (points)."""
+    trainings: Annotated[int, Field(ge=2)]
+    """How many it was estimated from."""
+    seeds: list[int]
+    """Of those trainings, where they are ours: their spread is not counted twice if they are judged too."""
+    source: str
+
+
+class AccuracyClaim(Stated):
+    """A test accuracy in percent."""
+
+    kind: Literal["accuracy"]
+    protocol: str
+    """How the printed number was scored, as far as it is known."""
+    margin: PositiveFloat
+    """Points on both sides of the value in which an accuracy counts as the same."""
+    margin_reason: str
+    spread: Spread | None = None
+    """Known before the runs that are judged; without it one seed decides nothing."""
+    configuration: Configuration
+
+    @computed_field  # type: ignore[prop-decorator] # mypy knows no property below a decorator
+    @property
+    def value(self) -> float:
+        """The printed number."""
+        return float(self.printed.removesuffix(" %"))
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def precision(self) -> float:
+        """Half a unit of the last printed digit (points)."""
+        return half_unit(self.printed.removesuffix(" %"))
 
     @model_validator(mode="after")
-    def _one_kind(self) -> "Claim":
-        accuracy = None not in (self.value, self.tolerance, self.tolerance_reason)
-        weights = None not in (self.weights, self.seed)
-        if accuracy == weights:
-            raise ValueError(f"{self.id}: expected value, tolerance and tolerance_reason, or weights and seed")
+    def _number_with_a_margin(self) -> "AccuracyClaim":
+        number, unit = self.printed.removesuffix(" %"), self.printed.endswith(" %")
+        if not unit or not NUMBER.fullmatch(number) or not 0 <= float(number) <= 100:
+            raise ValueError(f"{self.id}: printed must be a percentage such as 94.14 %, not {self.printed!r}")
+        if self.margin <= self.precision:
+            raise ValueError(f"{self.id}: a margin of {self.margin} is not above the rounding of {self.printed}")
         return self
+
+
+class WeightsClaim(Stated):
+    """One trained network, to the bit."""
+
+    kind: Literal["weights"]
+    seed: int
+    weights: dict[str, str]
+    """SHA-256 of model.safetensors by platform."""
+    configuration: Configuration
+
+
+class ParametersClaim(Stated):
+    """The number of trained values of a network."""
+
+    kind: Literal["parameters"]
+    configuration: Configuration
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def count(self) -> int:
+        """The printed number."""
+        return int(self.printed.replace(",", ""))
+
+    @model_validator(mode="after")
+    def _whole_number(self) -> "ParametersClaim":
+        if not re.fullmatch(r"\d{1,3}(,\d{3})*", self.printed):
+            raise ValueError(f"{self.id}: printed must be a whole number such as 2,545,376, not {self.printed!r}")
+        return self
+
+
+class DifferenceClaim(Stated):
+    """The test accuracy of the first configuration minus that of the second, over seeds that both were trained with."""
+
+    kind: Literal["difference"]
+    relation: Literal["larger", "as printed"]
+    """larger: by more than the margin (superiority); as printed: within the margin of it (equivalence)."""
+    margin: Annotated[float, Field(ge=0)]
+    """Points."""
+    margin_reason: str
+    first: Configuration
+    second: Configuration
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def value(self) -> float | None:
+        """The printed difference (points)."""
+        return float(self.printed.removesuffix(" points")) if self.relation == "as printed" else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def precision(self) -> float:
+        """Half a unit of the last printed digit (points)."""
+        return half_unit(self.printed.removesuffix(" points")) if self.relation == "as printed" else 0.0
+
+    @model_validator(mode="after")
+    def _two_that_differ(self) -> "DifferenceClaim":
+        number, unit = self.printed.removesuffix(" points"), self.printed.endswith(" points")
+        if self.relation == "as printed" and not (unit and NUMBER.fullmatch(number)):
+            raise ValueError(f"{self.id}: printed must be a difference such as +0.8 points, not {self.printed!r}")
+        if self.relation == "as printed" and self.margin <= self.precision:
+            raise ValueError(f"{self.id}: a margin of {self.margin} is not above the rounding of {self.printed}")
+        if self.first == self.second:
+            raise ValueError(f"{self.id}: first and second are the same configuration")
+        return self
+
+
+class StatementClaim(Stated):
+    """A statement without a number that a run here could test."""
+
+    kind: Literal["statement"]
+    not_checkable: str
+    """Why no run decides it."""
+
+
+Claim = Annotated[
+    AccuracyClaim | WeightsClaim | ParametersClaim | DifferenceClaim | StatementClaim, Field(discriminator="kind")
+]
 
 
 class Deviation(Section):
@@ -63,119 +215,25 @@ class NotChecked(Section):
 class Registry(Section):
     """All of paper/claims.yaml."""
 
+    configurations: dict[str, Configuration]
+    """Written once and referred to by YAML anchors, so that claims of one network are about one network."""
     claims: list[Claim]
     deviations: list[Deviation]
     not_checked: list[NotChecked]
 
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> "Registry":
+        names = [claim.id for claim in self.claims]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"more than one claim has the id {', '.join(twice)}")
+        return self
 
-@dataclass(frozen=True, kw_only=True)
-class Judgement:
-    """A verdict with what it stands on."""
 
-    claim: str
-    verdict: Verdict
-    reason: str
-    differences: list[str]
-    """Where the run is not what the claim requires."""
-    seeds: list[int]
-    samples: int | None
-    """Test samples of one seed."""
-    estimate: float | None
-    """Mean accuracy over the seeds, in percent."""
-    low: float | None
-    """95 % interval for the choice of test samples."""
-    high: float | None
-    recorded: bool = False
-    """True if a record of another run stands behind it."""
+def half_unit(number: str) -> float:
+    """Half a unit of the last digit of a printed number: 0.05 for 94.1."""
+    return 0.5 * 10.0 ** -len(number.partition(".")[2])
 
 
 def read_claims(path: Path) -> Registry:
     """The checked content of claims.yaml. Raises InputError that names every wrong key."""
     return validate(Registry, read_yaml(path), path)
-
-
-def judge(claim: Claim, records: list[Record]) -> Judgement:
-    """The verdict on a claim from the records of its experiment, one a seed."""
-    if claim.weights is not None:
-        return _judge_weights(claim, [record for record in records if record.seed == claim.seed])
-    if not records:
-        return _without_number(claim, "NOT RUN", f"no result of experiment {claim.experiment}")
-    assert claim.value is not None, "a claim about accuracy has a value"
-    assert claim.tolerance is not None, "a claim about accuracy has a tolerance"
-    differences = sorted({text for record in records for text in _differences(claim.requires, record)})
-    correct, samples = fmean(record.test["correct"] for record in records), records[0].test["samples"]
-    low, high = wilson(round(correct), samples)
-    verdict, reason = _place(claim.value, claim.tolerance, low, high)
-    if differences:
-        verdict, reason = "NOT COMPARABLE", "what was run is not what the claim is about"
-    return Judgement(
-        claim=claim.id,
-        verdict=verdict,
-        reason=reason,
-        differences=differences,
-        seeds=[record.seed for record in records],
-        samples=samples,
-        estimate=100 * correct / samples,
-        low=low,
-        high=high,
-    )
-
-
-def _place(value: float, tolerance: float, low: float, high: float) -> tuple[Verdict, str]:
-    """Where an interval lies to value +- tolerance: inside, outside, or across an end (equivalence test)."""
-    start, end = max(value - tolerance, 0.0), min(value + tolerance, 100.0)
-    if high < start:
-        return "BELOW", f"the whole interval lies below {start:.2f} %"
-    if low > end:
-        return "ABOVE", f"the whole interval lies above {end:.2f} %"
-    if start <= low and high <= end:
-        return "REPRODUCED", f"the whole interval lies within {start:.2f} to {end:.2f} %"
-    return (
-        "UNDERPOWERED",
-        f"the interval crosses an end of {start:.2f} to {end:.2f} %: more test samples are needed",
-    )
-
-
-def _differences(requires: Mapping[str, Mapping[str, Any]], record: Record) -> list[str]:
-    texts = []
-    for part, wanted in requires.items():
-        had: Mapping[str, Any] = getattr(record, part)
-        for key, value in wanted.items():
-            if had.get(key) != value:
-                texts.append(f"{part}.{key} is {had.get(key)}, the claim is about {value}")
-    return texts
-
-
-def _judge_weights(claim: Claim, records: list[Record]) -> Judgement:
-    """Equal to the bit where it was trained on one platform that the claim names."""
-    assert claim.weights is not None, "a claim about weights has digests"
-    if not records:
-        return _without_number(claim, "NOT RUN", f"no result of experiment {claim.experiment}, seed {claim.seed}")
-    (record,) = records
-    if differences := _differences(claim.requires, record):
-        reason = "what was run is not what the claim is about"
-        return _without_number(claim, "NOT COMPARABLE", reason, differences, [record.seed])
-    platform = " and ".join(record.platforms)
-    wanted, found = claim.weights.get(platform), record.digests["model"]
-    if wanted is None:
-        reason = f"trained on {platform}, for which no digest is claimed; this one is {found}"
-        return _without_number(claim, "NOT COMPARABLE", reason, seeds=[record.seed])
-    if wanted != found:
-        return _without_number(claim, "DIFFERS", f"expected {wanted}, found {found} on {platform}", seeds=[record.seed])
-    return _without_number(claim, "REPRODUCED", f"SHA-256 {found} on {platform}", seeds=[record.seed])
-
-
-def _without_number(
-    claim: Claim, verdict: Verdict, reason: str, differences: list[str] | None = None, seeds: list[int] | None = None
-) -> Judgement:
-    return Judgement(
-        claim=claim.id,
-        verdict=verdict,
-        reason=reason,
-        differences=differences or [],
-        seeds=seeds or [],
-        samples=None,
-        estimate=None,
-        low=None,
-        high=None,
-    )

@@ -8,6 +8,7 @@ import altair as alt
 import pandas as pd
 
 from pipeline.audit.audit import Audit
+from pipeline.audit.claims import AccuracyClaim
 from pipeline.audit.record import Record
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -15,32 +16,33 @@ Spec = dict[str, Any]
 
 
 def claims_chart(audit: Audit) -> Spec:
-    """Every claimed accuracy as a range, ours as a point with its 95 % interval."""
+    """Every claimed accuracy as a range, ours as a point with its 90 % interval."""
     rows = [
         {
             "claim": claim.id,
             "value": claim.value,
-            "start": max(claim.value - claim.tolerance, 0.0),
-            "end": min(claim.value + claim.tolerance, 100.0),
+            "start": max(claim.value - claim.margin, 0.0),
+            "end": min(claim.value + claim.margin, 100.0),
             "estimate": judgement.estimate,
             "low": judgement.low,
             "high": judgement.high,
             "verdict": judgement.verdict,
         }
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
-        if claim.value is not None and claim.tolerance is not None
+        if isinstance(claim, AccuracyClaim)
     ]
     names = [row["claim"] for row in rows]
     y = alt.Y("claim:N", title=None, scale=alt.Scale(domain=names))
     base = alt.Chart(pd.DataFrame(rows)).encode(y=y)
-    tested = alt.Chart(pd.DataFrame([row for row in rows if row["estimate"] is not None])).encode(y=y)
+    found = [row for row in rows if row["estimate"] is not None and row["verdict"] != "EXTRAPOLATED"]
+    tested = alt.Chart(pd.DataFrame(found)).encode(y=y)
     axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False))
     tips = ["claim", "verdict", "value", "estimate", "low", "high"]
     claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q", tooltip=tips)
     value = base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q", tooltip=tips)
     interval = tested.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
     point = tested.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
-    layers = [claimed, value, interval, point] if any(row["estimate"] is not None for row in rows) else [claimed, value]
+    layers = [claimed, value, interval, point] if found else [claimed, value]
     return _spec(alt.layer(*layers), height=34 * len(rows))
 
 

@@ -13,9 +13,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pipeline.audit import provenance
 from pipeline.audit.audit import Audit
 from pipeline.audit.canaries import Outcome
-from pipeline.audit.claims import Claim, Judgement
+from pipeline.audit.claims import Claim
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
+from pipeline.audit.verdicts import Judgement
 from pipeline.files import write_whole
 from pipeline.report import figures
 from pipeline.report.pictures import Example, examples

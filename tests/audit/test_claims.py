@@ -1,127 +1,114 @@
-"""Each verdict, from evidence that just allows it and from evidence that just does not."""
+"""The registry: what is in it, what it refuses, and that the profiles are what its claims are about."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from pipeline.audit.claims import Claim, judge, read_claims
+from models.config import NetworkConfig
+from pipeline.audit.claims import AccuracyClaim, half_unit, read_claims
 from pipeline.errors import InputError
 from pipeline.params import load
 from pipeline.paths import CLAIMS, PROFILES
-from tests.audit.made import record
+from pipeline.train.config import TrainingConfig
+from tests.audit.claimed import CONFIGURATION, accuracy, difference, parameters
 
-ACCURACY = Claim(
-    id="accuracy",
-    origin="paper",
-    statement="s",
-    printed="90 %",
-    where="w",
-    experiment="tiny",
-    value=90.0,
-    tolerance=3.0,
-    tolerance_reason="r",
-    requires={"dataset": {"title": "Tiny", "published": True}, "network": {"width": 2}, "training": {"epochs": 2}},
-)
-WEIGHTS = Claim(
-    id="weights",
-    origin="repository",
-    statement="s",
-    printed="p",
-    where="w",
-    experiment="tiny",
-    weights={"one processor": "aa"},
-    seed=0,
-)
-
-
-# With 1,000 samples Wilson's interval of 900 is 87.98 to 91.71, of 885 it is 86.37 to 90.33, of 850 82.65 to 87.08,
-# of 840 81.60 to 86.14, of 950 93.46 to 96.19.
-@pytest.mark.parametrize(
-    ("correct", "verdict"),
-    [(900, "REPRODUCED"), (885, "UNDERPOWERED"), (850, "UNDERPOWERED"), (840, "BELOW"), (950, "ABOVE")],
-)
-def test_the_place_of_the_interval_decides(correct: int, verdict: str) -> None:
-    judgement = judge(ACCURACY, [record(correct)])
-    assert (judgement.verdict, judgement.samples, judgement.seeds) == (verdict, 1000, [0])
-    assert judgement.estimate == correct / 10
-
-
-def test_seeds_are_averaged() -> None:
-    judgement = judge(ACCURACY, [record(880), record(920, seed=1)])
-    assert (judgement.estimate, judgement.seeds, judgement.verdict) == (90.0, [0, 1], "REPRODUCED")
+TEXT = CLAIMS.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
-    ("changes", "difference"),
+    ("printed", "value", "precision"), [("94.14 %", 94.14, 0.005), ("94.1 %", 94.1, 0.05), ("94 %", 94.0, 0.5)]
+)
+def test_value_and_precision_are_those_in_print(printed: str, value: float, precision: float) -> None:
+    claim = accuracy(printed=printed)
+    assert (claim.value, claim.precision) == (value, pytest.approx(precision))
+    assert half_unit("0.800") == pytest.approx(0.0005)
+
+
+@pytest.mark.parametrize("printed", ["94.14", "94,14 %", "about 94 %", "101 %", "-1 %", "94.14 % ± 0.1"])
+def test_what_is_no_percentage_is_refused(printed: str) -> None:
+    with pytest.raises(ValidationError, match="printed must be a percentage such as"):
+        accuracy(printed=printed)
+
+
+def test_a_margin_is_wider_than_the_rounding() -> None:
+    with pytest.raises(ValidationError, match="is not above the rounding"):
+        accuracy(printed="94 %", margin=0.5)
+    with pytest.raises(ValidationError, match="is not above the rounding"):
+        difference(printed="+1 points", relation="as printed", margin=0.5)
+
+
+def test_other_kinds_have_their_own_form_of_number() -> None:
+    assert parameters("2,545,376").count == 2545376
+    with pytest.raises(ValidationError, match="must be a whole number"):
+        parameters("2.5 M")
+    with pytest.raises(ValidationError, match="must be a difference"):
+        difference(printed="better", relation="as printed")
+    with pytest.raises(ValidationError, match="the same configuration"):
+        difference(second=CONFIGURATION)
+
+
+def test_the_registry_has_the_papers_numbers() -> None:
+    claims = [claim for claim in read_claims(CLAIMS).claims if isinstance(claim, AccuracyClaim)]
+    papers = {claim.id: claim.value for claim in claims if claim.origin == "paper"}
+    assert papers == {
+        "cifar10-accuracy": 94.14,
+        "cifar100-accuracy": 74.65,
+        "cifar10-dvs-accuracy": 72.98,
+        "cifar10-accuracy-v1": 94.1,
+        "cifar100-accuracy-v1": 74.5,
+        "cifar10-dvs-accuracy-v1": 71.3,
+    }
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
     [
-        ({"network": {"width": 4}}, "network.width is 4, the claim is about 2"),
-        ({"training": {"epochs": 1}}, "training.epochs is 1, the claim is about 2"),
-        ({"dataset": {"title": "Tiny", "published": False}}, "dataset.published is False, the claim is about True"),
+        ("    margin: 1.0\n", "", r"claims\.0\.accuracy\.margin: Field required"),
+        ("    margin: 1.0\n", "    margin: 1.0\n    weight: 2\n", r"claims\.0\.accuracy\.weight: Extra inputs"),
+        ("origin: paper", "origin: rumour", r"claims\.0\.accuracy\.origin"),
+        ("kind: accuracy", "kind: hope", r"claims\.0: Input tag 'hope'"),
+        ("    blocks: 6\n", "    blocks: 6\n      dropout: 0.1\n", r"configurations\.cifar10\.network\.dropout"),
+        ("      precision: float32\n", "", r"configurations\.cifar10\.network\.precision: Field required"),
+        ("      epochs: 70\n", '      epochs: "70"\n', r"configurations\.cifar10\.training\.epochs"),
+        ("id: cifar100-accuracy\n", "id: cifar10-accuracy\n", "more than one claim has the id cifar10-accuracy"),
     ],
 )
-def test_a_shortened_or_resourced_run_never_reproduces(changes: dict[str, object], difference: str) -> None:
-    judgement = judge(ACCURACY, [record(900, **changes)])
-    assert (judgement.verdict, judgement.differences) == ("NOT COMPARABLE", [difference])
-
-
-def test_without_results_nothing_was_run() -> None:
-    assert judge(ACCURACY, []).verdict == "NOT RUN"
-    assert judge(WEIGHTS, []).verdict == "NOT RUN"
-    assert judge(WEIGHTS, [record(seed=1)]).verdict == "NOT RUN"
-
-
-@pytest.mark.parametrize(
-    ("changes", "verdict"),
-    [
-        ({}, "REPRODUCED"),
-        ({"digests": {"model": "ab"}}, "DIFFERS"),
-        ({"platforms": ["another processor"]}, "NOT COMPARABLE"),
-        ({"platforms": ["another processor", "one processor"]}, "NOT COMPARABLE"),
-    ],
-)
-def test_weights_are_equal_to_the_bit_on_one_platform(changes: dict[str, object], verdict: str) -> None:
-    assert judge(WEIGHTS, [record(900, **changes)]).verdict == verdict
-
-
-def test_the_registry_has_the_papers_three_numbers() -> None:
-    registry = read_claims(CLAIMS)
-    papers = {claim.experiment: claim.value for claim in registry.claims if claim.origin == "paper"}
-    assert papers == {"cifar10": 94.14, "cifar100": 74.65, "cifar10-dvs": 72.98}
-    assert len({claim.id for claim in registry.claims}) == len(registry.claims)
-
-
-def test_the_paper_profile_is_what_the_papers_claims_are_about() -> None:
-    params = load(PROFILES / "paper.yaml")
-    for claim in read_claims(CLAIMS).claims:
-        if claim.origin == "paper":
-            experiment = params.experiments[claim.experiment]
-            for part, had in (("network", experiment.model), ("training", experiment.training)):
-                for key, value in claim.requires[part].items():
-                    found = getattr(had, key)
-                    assert (list(found) if isinstance(found, tuple) else found) == value, f"{claim.id}: {part}.{key}"
-
-
-def test_a_claim_is_about_accuracy_or_about_weights(tmp_path: Path) -> None:
-    text = CLAIMS.read_text(encoding="utf-8")
+def test_a_wrong_entry_is_named(tmp_path: Path, old: str, new: str, problem: str) -> None:
+    assert old in TEXT
     path = tmp_path / "claims.yaml"
-    path.write_text(text.replace("    tolerance: 1.0\n", "", 1), encoding="utf-8")
-    with pytest.raises(InputError, match="cifar10-accuracy: expected value, tolerance and tolerance_reason"):
-        read_claims(path)
-    path.write_text(text.replace("origin: paper", "origin: rumour", 1), encoding="utf-8")
-    with pytest.raises(InputError, match=r"claims\.0\.origin"):
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=problem):
         read_claims(path)
 
 
-def test_the_quick_profile_is_what_this_repositorys_claims_are_about() -> None:
-    own = [claim for claim in read_claims(CLAIMS).claims if claim.origin == "repository"]
-    assert len(own) == 4
-    params = load(PROFILES / "quick.yaml")
-    for claim in own:
-        experiment = params.experiments[claim.experiment]
-        for part, had in (("network", asdict(experiment.model)), ("training", asdict(experiment.training))):
-            left_out = had.keys() - claim.requires[part].keys()
-            assert left_out <= {"test_each_epoch"}, f"{claim.id} leaves {left_out} open"
-            for key, value in claim.requires[part].items():
-                found = had[key]
-                assert (list(found) if isinstance(found, tuple) else found) == value, f"{claim.id}: {part}.{key}"
+@pytest.mark.parametrize(
+    ("profile", "pairs"),
+    [
+        ("paper", {"cifar10": "cifar10", "cifar100": "cifar100", "cifar10-dvs": "cifar10-dvs"}),
+        ("quick", {"digits": "digits", "digits-dvs": "digits-dvs"}),
+    ],
+)
+def test_the_profiles_train_what_the_claims_are_about(profile: str, pairs: dict[str, str]) -> None:
+    configurations, params = read_claims(CLAIMS).configurations, load(PROFILES / f"{profile}.yaml")
+    for name, experiment in pairs.items():
+        trained = params.experiments[experiment]
+        assert (configurations[name].network, configurations[name].training) == (trained.model, trained.training)
+
+
+def test_claims_refer_to_configurations_that_are_written_once() -> None:
+    registry = read_claims(CLAIMS)
+    known: list[Any] = list(registry.configurations.values())
+    for claim in registry.claims:
+        about = getattr(claim, "configuration", None)
+        assert about is None or about in known, claim.id
+
+
+def test_a_configuration_is_compared_in_the_form_of_a_record() -> None:
+    parts = CONFIGURATION.parts()
+    assert parts["training"]["decay_after"] == [50]
+    assert list(parts["network"]) == [field.name for field in fields(NetworkConfig)]
+    assert list(parts["training"]) == [field.name for field in fields(TrainingConfig)]
+    assert "rows" not in parts["dataset"]

@@ -11,8 +11,10 @@ import pytest
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.canaries import CANARIES, Outcome
 from pipeline.audit.splits import SplitManifest
+from pipeline.audit.verdicts import Trend, judge
 from pipeline.data.contents import Same
 from pipeline.paths import CLAIMS
+from pipeline.report.figures import claims_chart
 from pipeline.report.page import duration, make_page, write_page
 from tests.audit.made import RECORD, record
 from tests.report.made import write_pictures
@@ -50,9 +52,9 @@ def audit_of(root: Path) -> Audit:
     return make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
 
 
-def written(root: Path) -> tuple[str, str]:
+def written(root: Path, audit: Audit | None = None) -> tuple[str, str]:
     page = make_page(
-        audit_of(root),
+        audit or audit_of(root),
         root,
         lambda experiment, seed: root / "artifacts" / experiment / str(seed),
         root / "runs",
@@ -100,6 +102,18 @@ def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:
     specs = json.loads(re.findall(r'id="specs">(.*?)</script>', html, re.DOTALL)[0])
     assert set(re.findall(r'class="chart" id="([^"]+)"', html)) == specs.keys()
     assert {"claims", "training-0", "steps-0", "confusion-0", "firing-0"} == specs.keys()
+
+
+def test_a_prediction_is_not_shown_as_a_result(root: Path) -> None:
+    audit = audit_of(root)
+    trend = Trend(estimate=93.21, low=91.0, high=95.0, level=95.0, runs=["a/0.json"], form="a power law")
+    said = [judge(claim, [], trend) for claim in audit.claims]
+    html, markdown = written(root, replace(audit, judgements=said))
+    assert "predicted 93.21 %" in html
+    assert "predicted 93.21 % [91.00, 95.00] | not run; a power law over 1 smaller runs" in markdown
+    found = [replace(judgement, verdict="UNDERPOWERED") for judgement in said]
+    points = [json.dumps(claims_chart(replace(audit, judgements=some))).count('"point"') for some in (said, found)]
+    assert points == [0, 1]
 
 
 def test_the_audit_is_the_same_each_time(root: Path) -> None:

@@ -1,0 +1,188 @@
+"""What counted accuracies allow to say about a claimed one: equivalence tests on test samples and seeds together.
+
+Letters: n seeds, N test samples. Arrays may have axes before the seeds: that many experiments at once, which is how
+benchmarks/verdict_rates.py tries these functions on simulated ones. docs/verdicts.md has the model, its reasons and
+its error rates.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+ALPHA = 0.05
+"""Error rate of each one-sided test; two of them are an interval of 90 % (Schuirmann 1987, doi 10.1007/BF01068419)."""
+CHANCE = 0.8
+"""With which the seeds that are said to be needed decide."""
+MOST_SEEDS, MOST_SAMPLES = 100, 1_000_000
+"""Nobody is sent for more."""
+
+Floats = npt.NDArray[np.float64]
+Verdicts = npt.NDArray[Any]
+"""Names of verdicts.py."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What is known of the spread between seeds from trainings of the same configuration."""
+
+    sd: float | Floats
+    """Standard deviation of the accuracy (points)."""
+    trainings: int
+    known: int = 0
+    """How many of them are judged again: the first counts of an experiment, whose spread is not counted twice."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """A value with the margin in which a number counts as the same, and what rounding hides of the value."""
+
+    value: float
+    margin: float
+    precision: float
+
+    @property
+    def inner(self) -> tuple[float, float]:
+        """Within the margin of every number that is printed so."""
+        reach = self.margin - self.precision
+        return self.value - reach, self.value + reach
+
+    @property
+    def outer(self) -> tuple[float, float]:
+        """Within the margin of some number that is printed so."""
+        reach = self.margin + self.precision
+        return self.value - reach, self.value + reach
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needed:
+    """What would decide; None where nothing up to MOST_SEEDS or MOST_SAMPLES does."""
+
+    seeds: int | None
+    """In all, on the same test samples."""
+    samples: int | None
+    """Test samples with MOST_SEEDS seeds; only where that many seeds are not enough on those there are."""
+
+
+def interval(correct: Floats, samples: int, earlier: Earlier | None = None) -> tuple[Floats, Floats]:
+    """90 % interval in percent of the mean accuracy over seeds and test samples, from counts (..., n).
+
+    One seed without an earlier spread: Clopper and Pearson's exact interval, which knows nothing of other seeds.
+    """
+    mean = np.mean(correct, axis=-1)
+    sd, freedom = _spread(correct, samples, earlier)
+    seeds = _quantile(freedom) * sd / np.sqrt(np.shape(correct)[-1])
+    return _combined(100 * mean / samples, samples, seeds)
+
+
+def decide(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = None) -> Verdicts:
+    """The verdict on each experiment of counts (..., n)."""
+    low, high = interval(correct, samples, earlier)
+    if np.shape(correct)[-1] == 1 and earlier is None:
+        return np.full(np.shape(low), "UNDERPOWERED")
+    return place(low, high, goal)
+
+
+def place(low: Floats, high: Floats, goal: Goal) -> Verdicts:
+    """Where intervals lie: within the margin for any value that is printed so, outside for any, or neither."""
+    inside = (goal.inner[0] <= low) & (high <= goal.inner[1])
+    below, above = high < goal.outer[0], low > goal.outer[1]
+    return np.select([inside, below, above], ["REPRODUCED", "BELOW", "ABOVE"], "UNDERPOWERED")
+
+
+def paired_interval(differences: Floats) -> tuple[Floats, Floats]:
+    """Student's 90 % interval of the mean of paired differences (..., n), n of 2 or more."""
+    n = np.shape(differences)[-1]
+    mean, sd = np.mean(differences, axis=-1), np.std(differences, axis=-1, ddof=1)
+    reach = _quantile(n - 1) * sd / np.sqrt(n)
+    return mean - reach, mean + reach
+
+
+def decide_larger(differences: Floats, margin: float) -> Verdicts:
+    """The verdict on "larger by more than the margin" for each experiment of paired differences (..., n)."""
+    low, high = paired_interval(differences)
+    return np.select([low > margin, high < margin], ["REPRODUCED", "BELOW"], "UNDERPOWERED")
+
+
+def needed(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = None) -> Needed:
+    """What would decide one experiment of counts (n,), if its mean on these test samples and its spread stay.
+
+    The seeds decide with a chance of CHANCE or more: the mean of so many seeds strays past its two-sided 90 % bounds
+    in one case of ten, their spread exceeds its 90 % quantile in one of ten, and otherwise the verdict falls.
+    """
+    sd, freedom = _spread(correct, samples, earlier)
+    estimate, n = 100 * float(np.mean(correct)) / samples, np.shape(correct)[-1]
+    more = np.arange(n + 1, MOST_SEEDS + 1)
+    if (seeds := _first(more, _will_decide(estimate, samples, sd, freedom + more - n, more, goal))) is not None:
+        return Needed(seeds=seeds, samples=None)
+    sizes = np.unique(np.geomspace(samples, max(MOST_SAMPLES, samples), 500).round())
+    most = max(MOST_SEEDS, n)
+    will = _will_decide(estimate, sizes, sd, np.full(sizes.shape, freedom + most - n), np.array(most), goal)
+    return Needed(seeds=None, samples=_first(sizes, will))
+
+
+def _will_decide(
+    estimate: float,
+    samples: int | Floats,
+    sd: Floats,
+    freedom: npt.NDArray[np.int64],
+    seeds: npt.NDArray[np.int64],
+    goal: Goal,
+) -> npt.NDArray[np.bool_]:
+    """Whether intervals decide even if the mean strays and the spread comes out wide."""
+    wide = sd * np.sqrt(special.chdtri(freedom, (1 - CHANCE) / 2) / freedom)
+    strays = special.ndtri(1 - (1 - CHANCE) / 4) * sd / np.sqrt(seeds)
+    low, high = _combined(np.full(freedom.shape, estimate), samples, _quantile(freedom) * wide / np.sqrt(seeds))
+    return np.asarray(place(low - strays, high + strays, goal) != "UNDERPOWERED")
+
+
+def clopper_pearson(correct: Floats, samples: int | Floats) -> tuple[Floats, Floats]:
+    """Exact 90 % interval of a proportion, in percent (1934, doi 10.1093/biomet/26.4.404).
+
+    A mean of counts need not be whole: between whole counts the limits run on smoothly.
+    """
+    none, every = np.less_equal(correct, 0), np.greater_equal(correct, samples)
+    low = special.betaincinv(np.where(none, 1.0, correct), samples - correct + 1, ALPHA)
+    high = special.betaincinv(correct + 1, np.where(every, 1.0, samples - correct), 1 - ALPHA)
+    return 100 * np.where(none, 0.0, low), 100 * np.where(every, 1.0, high)
+
+
+def _combined(estimate: Floats, samples: int | Floats, seeds: Floats) -> tuple[Floats, Floats]:
+    """Limits whose distance from the estimate is that of the test samples and that of the seeds, squared and added."""
+    low, high = clopper_pearson(estimate * samples / 100, samples)
+    below, above = np.hypot(estimate - low, seeds), np.hypot(high - estimate, seeds)
+    return np.maximum(estimate - below, 0.0), np.minimum(estimate + above, 100.0)
+
+
+def _spread(correct: Floats, samples: int, earlier: Earlier | None) -> tuple[Floats, int]:
+    """Standard deviation over seeds (points) with its degrees of freedom, these seeds and earlier ones pooled."""
+    accuracy = 100 * np.asarray(correct) / samples
+    if earlier is None:
+        squares, freedom = _squares(accuracy)
+    else:
+        squares, freedom = _squares(accuracy[..., earlier.known :])
+        squares = squares + (earlier.trainings - 1) * np.square(earlier.sd)
+        freedom += earlier.trainings - 1
+    return np.sqrt(squares / max(freedom, 1)), freedom
+
+
+def _squares(accuracy: Floats) -> tuple[Floats, int]:
+    """Sum of squared deviations from the mean over seeds, with its degrees of freedom."""
+    if accuracy.shape[-1] < 2:
+        return np.zeros(accuracy.shape[:-1]), 0
+    return np.sum((accuracy - np.mean(accuracy, axis=-1, keepdims=True)) ** 2, axis=-1), accuracy.shape[-1] - 1
+
+
+def _quantile(freedom: int | npt.NDArray[np.int64]) -> Floats:
+    """Student's one-sided quantile; 0 without any degree of freedom, where nothing is known."""
+    return np.where(np.asarray(freedom) > 0, special.stdtrit(np.maximum(freedom, 1), 1 - ALPHA), 0.0)
+
+
+def _first(values: npt.NDArray[np.generic], good: npt.NDArray[np.bool_]) -> int | None:
+    """The first value from which on all are good; None if the last is not."""
+    if not good[-1]:
+        return None
+    bad = np.flatnonzero(~good)
+    return int(values[bad[-1] + 1 if len(bad) else 0])
