@@ -88,7 +88,7 @@ def _record(name: str, began: datetime, seconds: float, done: Done) -> None:
         "packages": packages(),
         "note": done.note,
         "parameters": done.parameters,
-        "code": _listed(digest_all(ROOT, code_files(stage))),
+        "code": _listed(digest_all(ROOT, code_files(stage, ROOT))),
         "reads": _listed(digest_all(ROOT, done.reads)),
         "writes": _listed(digest_all(ROOT, done.writes, done.known)),
     }
@@ -111,7 +111,7 @@ def packages() -> dict[str, str]:
     return found
 
 
-def code_files(stage: str, root: Path = ROOT) -> list[Path]:
+def code_files(stage: str, root: Path) -> list[Path]:
     """The code that a stage of dvc.yaml depends on; tests/test_rooms.py proves that nothing is missing there."""
     described = YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
     deps = described.get("do", described)["deps"]

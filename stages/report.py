@@ -31,11 +31,8 @@ def main() -> stage.Done:
     for line in warnings(canaries, splits):
         print(f"WARNING: {line}", file=sys.stderr)
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
-    return stage.Done(
-        reads=inputs(audit, paths.ROOT),
-        writes=[paths.RESULTS / "audit.json", *written],
-        parameters=everything.model_dump(mode="json", exclude={"cluster"}),
-    )
+    reads, writes = inputs(audit, paths.ROOT), [paths.RESULTS / "audit.json", *written]
+    return stage.Done(reads=reads, writes=writes, parameters=everything.model_dump(mode="json", exclude={"cluster"}))
 
 
 def bundle() -> None:

@@ -8,6 +8,8 @@ from pipeline.params import load_run
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 
+TRAINED = ("model.safetensors", "config.json", "history.csv")
+
 
 def main(name: str) -> stage.Done:
     """Trains the run, or goes on where it stopped, and writes its artifacts."""
@@ -32,7 +34,7 @@ def main(name: str) -> stage.Done:
     export(job, run.experiment, run.dataset, folder)
     return stage.Done(
         reads=[paths.arrow(run.dataset)],
-        writes=[folder / file for file in ("model.safetensors", "config.json", "history.csv")],
+        writes=[folder / file for file in TRAINED],
         parameters={f"experiments.{run.experiment}": experiment.model_dump(mode="json")}
         | {f"runs.{name}": run.model_dump()},
         note=note,

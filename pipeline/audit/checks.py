@@ -20,8 +20,8 @@ from pipeline.audit.predictions import read_predictions
 from pipeline.audit.record import Record, scored, test_of
 from pipeline.audit.splits import split_manifest
 from pipeline.data.contents import read_contents
+from pipeline.data.params import read_yaml
 from pipeline.files import sha256
-from pipeline.params import Params, load
 
 OF_A_RUN = ("correct", "samples", "top1_percent", "top1_low", "top1_high")
 
@@ -59,15 +59,15 @@ class Report:
         return attestation.read_public_key(self.folder / attestation.STATEMENTS / attestation.KEY_FILE)
 
     @cached_property
-    def params(self) -> Params:
-        return load(self.evidence / "params.yaml")
+    def params(self) -> dict[str, Any]:
+        return read_yaml(self.evidence / "params.yaml")
 
     @cached_property
     def audit(self) -> Audit:
         """All verdicts, judged anew on the results in the folder."""
-        current = [place(self.folder, f"results/{run.experiment}/{run.seed}.json") for run in self.params.runs.values()]
         claims, results = self.evidence / "paper" / "claims.yaml", self.evidence / "results"
-        return make_audit(self.params.profile, claims, results, current)
+        current = [results / run["experiment"] / f"{run['seed']}.json" for run in self.params["runs"].values()]
+        return make_audit(self.params["profile"], claims, results, current)
 
     @cached_property
     def held(self) -> list[Record]:
@@ -223,8 +223,8 @@ def split(report: Report) -> Iterator[Break]:
 
 def _manifests(report: Report) -> Iterator[Break]:
     """Samples, digests and duplicates of train, validation and test, derived anew from their contents."""
-    runs = report.params.runs.values()
-    used = {(run.dataset, report.params.experiments[run.experiment].training.validation_percent) for run in runs}
+    runs, experiments = report.params["runs"].values(), report.params["experiments"]
+    used = {(run["dataset"], experiments[run["experiment"]]["training"]["validation_percent"]) for run in runs}
     made = [asdict(split_manifest(d, report.evidence / "data" / "arrow" / d, percent)) for d, percent in sorted(used)]
     found = json.loads((report.evidence / SPLITS).read_text(encoding="utf-8"))
     for where, one, other in differences(json.loads(json.dumps(made)), found):
@@ -253,10 +253,11 @@ def configuration(report: Report) -> Iterator[Break]:
             ),
         ]
         if record in report.audit.records:
-            stated = report.params.experiments[record.experiment].model_dump(mode="json")
-            pairs.append(
-                (report.name(path), [stated["model"], stated["training"]], [config["network"], config["training"]])
-            )
+            stated = report.params["experiments"][record.experiment]
+            pairs += [
+                (report.name(path), stated[there], _some(config[here], *stated[there]))
+                for there, here in (("model", "network"), ("training", "training"))
+            ]
         for file, one, other in pairs:
             for where, expected, found in differences(one, other):
                 yield Break(link="configuration", file=file, expected=f"{where} {expected}", found=str(found))

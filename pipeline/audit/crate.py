@@ -113,18 +113,23 @@ def _add_action(crate: Any, report: Path, record: StageRecord, inside: dict[str,
     action = crate.add_action(
         _software(crate, record),
         identifier=f"#{record.stage}",
-        object=[*entities(record.reads), *configuration],
-        result=entities(record.writes),
+        object=_plain([*entities(record.reads), *configuration]),
+        result=_plain(entities(record.writes)),
         properties={
             "name": record.stage,
             "description": " ".join(record.command),
             "startTime": began.isoformat(),
-            "endTime": (began + timedelta(seconds=record.seconds)).isoformat(),
-            "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+            "endTime": (began + timedelta(seconds=record.seconds)).isoformat(timespec="seconds"),
+            "actionStatus": "http://schema.org/CompletedActionStatus",
         },
     )
     action["subjectOf"] = own
     crate.root_dataset.append_to("mentions", action)
+
+
+def _plain(entities: list[Any]) -> Any:
+    """One entity stands without a list around it: RO-Crate's rule."""
+    return entities[0] if len(entities) == 1 else entities
 
 
 def _file_entity(crate: Any, report: Path, file: FileDigest, inside: dict[str, Any]) -> Any:

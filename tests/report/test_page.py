@@ -64,7 +64,7 @@ def written(root: Path) -> tuple[str, str]:
 
 
 def test_both_forms_say_the_numbers(root: Path) -> None:
-    for text in written(root):
+    for text in (re.sub(r"</?data[^>]*>", "", text) for text in written(root)):
         assert "900 of 1000" in text
         assert re.search(r"90\.00 %.*\[87\.98, 91\.71\]", text, re.DOTALL)
         assert "2 min 5 s" in text
