@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipeline.audit import attestation, chain, crate, printed
@@ -17,10 +18,11 @@ from pipeline.audit.bundle import EVIDENCE, SPLITS, place, run_folder
 from pipeline.audit.chain import RECORDS, REPORT, Break, StageRecord
 from pipeline.audit.metrics import Counts
 from pipeline.audit.predictions import read_predictions
-from pipeline.audit.record import Record, scored, test_of
+from pipeline.audit.record import Record, dataset_of, scored, test_of
 from pipeline.audit.splits import split_manifest
 from pipeline.data.contents import read_contents
 from pipeline.data.params import read_yaml
+from pipeline.data.store import Manifest
 from pipeline.files import sha256
 
 OF_A_RUN = ("correct", "samples", "top1_percent", "top1_low", "top1_high")
@@ -50,6 +52,11 @@ class Report:
 
     def predictions_of(self, record: Record) -> Path:
         return self.evidence / run_folder(record) / "predictions.parquet"
+
+    def config(self, record: Record) -> dict[str, Any]:
+        """What the weights of a result were trained with."""
+        config: dict[str, Any] = json.loads((self.evidence / run_folder(record) / "config.json").read_bytes())
+        return config
 
     @cached_property
     def signer(self) -> Ed25519PublicKey | None:
@@ -202,23 +209,30 @@ def split(report: Report) -> Iterator[Break]:
     for record in report.held:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
-        predictions, contents = read_predictions(path), read_contents(folder)
-        digests = {
-            part: json.loads((folder / f"{part}.json").read_text(encoding="utf-8"))["digest"] for part in contents
-        }
+        table, contents = pq.read_table(path, columns=["id", "label"]), read_contents(folder)
+        train, test = (Manifest(**json.loads((folder / f"{part}.json").read_bytes())) for part in ("train", "test"))
+        config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
         pairs = [
-            (report.name(path), "ids of the test split", [one.id for one in contents["test"]], predictions.ids),
-            (report.name(path), "labels", [one.label for one in contents["test"]], predictions.labels.tolist()),
-            (report.name(path), "rows", digests["test"], predictions.about.data_digest),
-            (f"{EVIDENCE}/{result}", "test_rows", digests["test"], record.digests["test_rows"]),
-            (f"{EVIDENCE}/{result}", "train_rows", digests["train"], record.digests["train_rows"]),
+            (report.name(path), "ids of the test split", [one.id for one in contents["test"]], table["id"].to_pylist()),
+            (report.name(path), "labels", [one.label for one in contents["test"]], table["label"].to_pylist()),
+            (report.name(path), "rows", test.digest, _about(path)["data_digest"]),
+            (f"{EVIDENCE}/{result}", "test_rows", test.digest, record.digests["test_rows"]),
+            (f"{EVIDENCE}/{result}", "train_rows", train.digest, record.digests["train_rows"]),
+            (f"{EVIDENCE}/{result}", "dataset", dataset_of(test.dataset, train, test), record.dataset),
+            (config, "data_digest", train.digest, report.config(record)["data_digest"]),
         ]
         for file, what, one, other in pairs:
             for where, expected, found in differences(one, other, what):
                 yield Break(link="split", file=file, expected=f"{where} {expected}", found=str(found))
                 break
     yield from _manifests(report)
+
+
+def _about(predictions: Path) -> dict[str, Any]:
+    """What predictions say that they are of, without reading them."""
+    about: dict[str, Any] = json.loads(pq.read_schema(predictions).metadata[b"about"])
+    return about
 
 
 def _manifests(report: Report) -> Iterator[Break]:
@@ -237,8 +251,7 @@ def configuration(report: Report) -> Iterator[Break]:
     for record in report.held:
         folder = run_folder(record)
         path = report.evidence / folder / "config.json"
-        config = json.loads(path.read_text(encoding="utf-8"))
-        about = read_predictions(report.predictions_of(record)).about
+        config = report.config(record)
         weights = wrote.get((folder / "model.safetensors").as_posix())
         own = {name: config[name] for name in ("experiment", "seed", "network", "training", "parameters", "platforms")}
         named = {name: getattr(record, name) for name in own}
@@ -249,7 +262,7 @@ def configuration(report: Report) -> Iterator[Break]:
             (
                 report.name(report.predictions_of(record)),
                 {"experiment": record.experiment, "seed": record.seed, "model_sha256": weights},
-                _some(asdict(about), "experiment", "seed", "model_sha256"),
+                _some(_about(report.predictions_of(record)), "experiment", "seed", "model_sha256"),
             ),
         ]
         if record in report.audit.records:

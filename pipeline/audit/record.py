@@ -63,7 +63,7 @@ def make_record(
     return Record(
         experiment=config["experiment"],
         seed=config["seed"],
-        dataset=_dataset(config["dataset"], train, test),
+        dataset=dataset_of(config["dataset"], train, test),
         network=config["network"],
         training=config["training"],
         parameters=config["parameters"],
@@ -94,7 +94,8 @@ def scored(predictions: Predictions, training: dict[str, Any], history: Path) ->
     }
 
 
-def _dataset(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
+def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """The part `dataset` of a record, from what preprocessing wrote of both splits."""
     return {
         "name": name,
         "title": test.title,

@@ -1,11 +1,14 @@
 """ro-crate-metadata.json: the chain as actions between files; the public validator, where it is installed."""
 
 import hashlib
+import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import rocrate
 
 from pipeline.audit.chain import StageRecord, breaks, read_stage_record
@@ -107,35 +110,37 @@ def test_what_is_no_record_and_no_crate_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # the validator's own
-def test_the_public_validator_finds_nothing_that_is_required(report: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_public_validator_finds_nothing_that_is_required(
+    report: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Process Run Crate 0.5 with RO-Crate 1.1. The context that the validator asks the network for is the library's."""
     services = pytest.importorskip("rocrate_validator.services", reason="pip install 'sresnet-repro[crate]'")
     from rocrate_validator.models import Severity, ValidationSettings
     from rocrate_validator.utils.http import HttpRequester
 
     context = (Path(rocrate.__file__).parent / "data" / "ro-crate.jsonld").read_text(encoding="utf-8")
-    asked = []
+    asked = set()
 
-    class Answer:
-        status_code, ok, text, content = 200, True, context, context.encode()
+    def answer(_: Any, url: str, **__: Any) -> requests.Response:
+        asked.add(url)
+        response = requests.Response()
+        response.status_code, response.raw = 200, io.BytesIO(context.encode())
+        response.headers["Content-Type"] = "application/ld+json"
+        return response
 
-        def json(self) -> Any:
-            return json.loads(context)
-
-        def raise_for_status(self) -> None:
-            pass
-
-    def answer(_: Any, url: str, **__: Any) -> Answer:
-        asked.append(url)
-        return Answer()
+    def issues(folder: Path) -> list[str]:
+        settings = ValidationSettings(
+            rocrate_uri=str(folder),
+            profile_identifier="process-run-crate",
+            requirement_severity=Severity.REQUIRED,
+            skip_availability_check=True,
+        )
+        return [issue.message for issue in services.validate(settings).get_issues(Severity.REQUIRED)]
 
     monkeypatch.setattr(HttpRequester, "get", answer, raising=False)
-    settings = ValidationSettings(
-        rocrate_uri=str(report),
-        profile_identifier="process-run-crate",
-        requirement_severity=Severity.REQUIRED,
-        skip_availability_check=True,
-    )
-    found = services.validate(settings)
-    assert [issue.message for issue in found.get_issues(Severity.REQUIRED)] == []
-    assert set(asked) == {"https://w3id.org/ro/crate/1.1/context"}
+    assert issues(report) == []
+    assert asked == {"https://w3id.org/ro/crate/1.1/context"}
+    shutil.copytree(report, tmp_path / "copied")
+    metadata = tmp_path / "copied" / "ro-crate-metadata.json"
+    metadata.write_text(metadata.read_text().replace('"instrument"', '"agent"'))
+    assert "MUST have an instrument" in " ".join(issues(tmp_path / "copied"))

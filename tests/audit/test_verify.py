@@ -187,6 +187,13 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     ("labels", edit_labels, "split", PREDICTIONS, "labels/8 2"),
     ("sample left out", leave_out_a_sample, "split", PREDICTIONS, "ids of the test split 9 items"),
     (
+        "another dataset",
+        lambda report: edit(report / RESULT, '"title": "Digits"', '"title": "CIFAR-10"'),
+        "split",
+        RESULT,
+        "dataset/title Digits",
+    ),
+    (
         "configuration",
         lambda report: edit(report / "evidence/artifacts/digits/0/config.json", '"epochs": 6', '"epochs": 7'),
         "configuration",

@@ -13,6 +13,7 @@ from pipeline.audit.canaries import CANARIES, Outcome
 from pipeline.audit.splits import SplitManifest
 from pipeline.data.contents import Same
 from pipeline.paths import CLAIMS
+from pipeline.report.figures import confusion_chart
 from pipeline.report.page import duration, make_page, write_page
 from tests.audit.made import RECORD, record
 from tests.report.made import write_pictures
@@ -100,6 +101,13 @@ def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:
     specs = json.loads(re.findall(r'id="specs">(.*?)</script>', html, re.DOTALL)[0])
     assert set(re.findall(r'class="chart" id="([^"]+)"', html)) == specs.keys()
     assert {"claims", "training-0", "steps-0", "confusion-0", "firing-0"} == specs.keys()
+
+
+def test_a_hundred_classes_have_a_chart() -> None:
+    classes = {"classes": [str(i) for i in range(100)]}
+    many = replace(RECORD, dataset=classes, test=RECORD.test | {"confusion": [[1] * 100] * 100})
+    (rows,) = confusion_chart(many)["datasets"].values()
+    assert len(rows) == 10_000
 
 
 def test_the_audit_is_the_same_each_time(root: Path) -> None:
