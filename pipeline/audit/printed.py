@@ -111,7 +111,7 @@ def markdown_breaks(path: Path, values: Mapping[str, Any], statements: Mapping[s
         numbers = [values[f"audit/{claim}/{key}"] for key in ("estimate", "low", "high")]
         wanted = [f"| {verdict} |"]
         if numbers[0] is not None:
-            wanted += [f"| {numbers[0]:.2f} ", f"[{numbers[1]:.2f}, {numbers[2]:.2f}]"]
+            wanted += [f" {numbers[0]:.2f} ", f"[{numbers[1]:.2f}, {numbers[2]:.2f}]"]
         for text in wanted:
             if text not in row:
                 yield Break(link="page", file=path.name, expected=f"{text!r} for {claim}", found=row or "no row")
