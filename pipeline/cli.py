@@ -1,21 +1,14 @@
-"""The command `sresnet`: puts a profile into params.yaml, or checks what stands there."""
+"""The command `sresnet`. Each subcommand imports what it needs when it runs: `verify` has to start in a moment."""
 
 import argparse
 import io
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-
-from pipeline.audit.canaries import changed, run_canaries
-from pipeline.data.fetch import check_download
-from pipeline.data.preprocess import check_preprocess
 from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.params import load
-from pipeline.paths import PARAMS, PROFILES
+from pipeline.paths import PARAMS, PROFILES, REPORT
 
 DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
@@ -32,7 +25,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     profiles = sorted(path.stem for path in PROFILES.glob("*.yaml"))
-    parser = argparse.ArgumentParser(prog="sresnet", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="sresnet", description="Chooses and checks what `dvc repro` does, and checks reports."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     use = commands.add_parser(
         "use", help="put a profile into params.yaml", description="Puts a profile into params.yaml."
@@ -49,11 +44,67 @@ def _parser() -> argparse.ArgumentParser:
         description="Tries the rules of other libraries that a result could hang on; exits with 1 if one changed.",
     )
     canaries.set_defaults(run=lambda _: try_canaries())
+    _add_verify(commands)
+    _add_sign(commands)
     return parser
+
+
+def _add_verify(commands: Any) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="check a report's folder, offline",
+        description="Hashes everything in a report's folder, derives its numbers and verdicts anew from the "
+        "predictions, and names where the chain breaks; exits with 1 if it does.",
+    )
+    verify.add_argument("report", type=Path, nargs="?", default=REPORT, metavar="REPORT", help="default: report/")
+    verify.add_argument("--key", type=Path, metavar="PUBLIC", help="ed25519 public key that has to have signed it")
+    verify.add_argument("--root", type=Path, metavar="CHECKOUT", help="hash the data and weights of a checkout too")
+    verify.set_defaults(run=lambda chosen: verify_report(chosen.report, chosen.key, chosen.root))
+
+
+def _add_sign(commands: Any) -> None:
+    sign = commands.add_parser(
+        "sign",
+        help="sign a report with a key of yours",
+        description="Signs the statements of a report's folder with an ed25519 key, after checking them.",
+    )
+    sign.add_argument("report", type=Path, nargs="?", default=REPORT, metavar="REPORT", help="default: report/")
+    sign.add_argument("--key", type=Path, required=True, metavar="PRIVATE", help="ed25519 private key, PEM or OpenSSH")
+    sign.set_defaults(run=lambda chosen: sign_report(chosen.report, chosen.key))
+
+
+def verify_report(report: Path, key: Path | None, root: Path | None) -> None:
+    """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
+    from pipeline.audit.verify import verify
+
+    start = time.perf_counter()
+    verified = verify(report, key, root)
+    if verified.breaks:
+        first, *others = verified.breaks
+        raise InputError("\n".join([f"broken: {first}", *(f"  also {other}" for other in others)]))
+    for line in verified.looked:
+        print(f"ok    {line}")
+    for note in verified.notes:
+        print(f"note  {note}")
+    print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
+
+
+def sign_report(report: Path, key: Path) -> None:
+    """Signs what holds. Raises InputError."""
+    from pipeline.audit.attestation import sign
+    from pipeline.audit.verify import verify
+
+    if found := verify(report).breaks:
+        raise InputError(f"nothing was signed: {found[0]}")
+    print(f"{report}: signed with key {sign(report, key)}; `sresnet verify --key PUBLIC` checks it")
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
     """Writes profiles/<profile>.yaml to `into`, comments kept. Raises InputError, and then changes nothing."""
+    from ruamel.yaml import YAML
+
+    from pipeline.files import write_whole
+
     yaml = YAML()
     yaml.width = 200
     yaml.representer.add_representer(
@@ -86,6 +137,8 @@ def _place_source(key: str, download: Any, data: Path | None) -> None:
 
 def _set_seeds(content: Any, seeds: int) -> None:
     """One run an experiment and seed, in the place of the profile's."""
+    from ruamel.yaml.comments import CommentedMap
+
     runs = content["runs"]
     runs.clear()
     for experiment, described in content["experiments"].items():
@@ -97,6 +150,10 @@ def _set_seeds(content: Any, seeds: int) -> None:
 
 def check_params() -> None:
     """Says that params.yaml is as it should be. Raises InputError that names every wrong key."""
+    from pipeline.data.fetch import check_download
+    from pipeline.data.preprocess import check_preprocess
+    from pipeline.params import load
+
     params = load()
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
@@ -105,6 +162,8 @@ def check_params() -> None:
 
 def try_canaries() -> None:
     """A line for each canary. Raises InputError that names every rule that changed."""
+    from pipeline.audit.canaries import changed, run_canaries
+
     outcomes = run_canaries()
     for outcome in outcomes:
         canary = outcome.canary

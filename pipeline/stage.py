@@ -1,4 +1,4 @@
-"""What every stage has around it: one clear error, and a record of what varies from run to run."""
+"""What every stage has around it: one clear error, and a record of what it read, wrote and ran on."""
 
 import errno
 import json
@@ -7,26 +7,54 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
+from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
 from pipeline.files import write_whole
-from pipeline.paths import RUNS
+from pipeline.paths import ROOT, RUNS
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 """What a disk says when it is full, over quota or not ours to write."""
+PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn")
+"""What a number can depend on."""
+CODE = ("models", "pipeline", "stages")
 
 
-def run(name: str, main: Callable[[], dict[str, Any] | None]) -> None:
-    """Runs a stage and records it in runs/records/<name>.json, with what `main` returns to add to the record.
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What a stage says when it has come to its end."""
+
+    reads: list[Path]
+    """Files, and folders for all that is in them; its code and params.yaml are found without it."""
+    writes: list[Path]
+    parameters: dict[str, Any]
+    """Its part of params.yaml, by key."""
+    known: Mapping[Path, str] = field(default_factory=dict)
+    """SHA-256 of files that were computed while they were written."""
+    note: str = ""
+    peak_memory_bytes: int = 0
+    """Of its largest process, where that is neither this one nor a child of it."""
+
+
+def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = None) -> None:
+    """Runs a stage, records it in runs/records/<name>.json, then calls `after`, which finds the record there.
 
     Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C.
     """
     began, start = datetime.now(UTC), time.perf_counter()
     try:
-        added = main() or {}
+        done = main()
+        _record(name, began, time.perf_counter() - start, done)
+        if after is not None:
+            after()
     except InputError as error:
         _fail(name, str(error), 1)
     except KeyboardInterrupt:
@@ -36,7 +64,6 @@ def run(name: str, main: Callable[[], dict[str, Any] | None]) -> None:
             raise
         reason = (error.strerror or "refused").lower()
         _fail(name, f"{error.filename or 'the disk'}: {reason}; mend that and run it again", 1)
-    _record(name, began, time.perf_counter() - start, added)
 
 
 def _fail(name: str, message: str, code: int) -> None:
@@ -44,19 +71,48 @@ def _fail(name: str, message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _record(name: str, began: datetime, seconds: float, added: dict[str, Any]) -> None:
+def _record(name: str, began: datetime, seconds: float, done: Done) -> None:
+    stage, _, key = name.partition("@")
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     record = {
         "stage": name,
+        "command": ["python", "-m", f"stages.{stage}", *([key] if key else [])],
         "began": began.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "peak_memory_bytes": max(usage) * 1024,  # kilobytes on Linux; the largest single process
+        "peak_memory_bytes": done.peak_memory_bytes or max(usage) * 1024,  # kilobytes on Linux; the largest process
         "host": platform.node(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
-        "note": "",
-        **added,
+        "packages": packages(),
+        "note": done.note,
+        "parameters": done.parameters,
+        "code": _listed(digest_all(ROOT, code_files(stage, ROOT))),
+        "reads": _listed(digest_all(ROOT, done.reads)),
+        "writes": _listed(digest_all(ROOT, done.writes, done.known)),
     }
     path = RUNS / "records" / f"{name}.json"
     write_whole(path, json.dumps(record, indent=2).encode() + b"\n")
+
+
+def _listed(files: Iterable[FileDigest]) -> list[dict[str, Any]]:
+    return [asdict(file) for file in files]
+
+
+def packages() -> dict[str, str]:
+    """Installed versions of what a number can depend on; triton is not there on every system."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def code_files(stage: str, root: Path) -> list[Path]:
+    """The code that a stage of dvc.yaml depends on; tests/test_rooms.py proves that nothing is missing there."""
+    described = YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
+    deps = described.get("do", described)["deps"]
+    return [root / dep for dep in deps if dep.split("/")[0] in CODE]

@@ -7,10 +7,10 @@ from pipeline.data.archives import whole_folder
 from pipeline.data.catalog import CATALOG
 from pipeline.data.fetch import fetch
 from pipeline.data.params import load_dataset
-from pipeline.stage import run
+from pipeline.stage import Done, run
 
 
-def download(dataset: str) -> None:
+def download(dataset: str) -> Done:
     """Writes data/raw/<dataset>; nothing is there until all of it is. Raises InputError."""
     params = load_dataset(dataset)
     with whole_folder(paths.raw(dataset)) as folder:
@@ -18,6 +18,12 @@ def download(dataset: str) -> None:
     entry = CATALOG[source.catalog]
     print(f"{dataset}: {source.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
     print(f"{dataset}: licence: {entry.licence}; source: {entry.citation}")
+    return Done(
+        reads=[],
+        writes=[paths.raw(dataset)],
+        parameters={f"datasets.{dataset}.download": params.download.model_dump(mode="json")},
+        known={paths.raw(dataset) / name: digest for name, digest in source.files.items()},
+    )
 
 
 def main() -> None:

@@ -13,8 +13,11 @@ from pipeline.data.store import Store
 from pipeline.files import sha256
 from pipeline.params import load_run
 
+TRAINED = ("model.safetensors", "config.json", "history.csv")
+EVALUATED = ("predictions.parquet", "examples.parquet", "metrics.json", "confusion.csv", "steps.csv", "firing.csv")
 
-def main(name: str) -> None:
+
+def main(name: str) -> stage.Done:
     """Writes predictions, tables and examples beside the model, and the record into results/."""
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
@@ -39,6 +42,12 @@ def main(name: str) -> None:
     print(
         f"{name}: {test['correct']} of {test['samples']} test samples of {record.dataset['title']} correct: "
         f"{test['top1_percent']:.2f} % [{test['top1_low']:.2f}, {test['top1_high']:.2f}]"
+    )
+    return stage.Done(
+        reads=[data, *(folder / file for file in TRAINED)],
+        writes=[paths.result(run.experiment, run.seed), *(folder / file for file in EVALUATED)],
+        parameters={f"experiments.{run.experiment}.training": experiment.model_dump(mode="json")["training"]}
+        | {f"runs.{name}": run.model_dump()},
     )
 
 

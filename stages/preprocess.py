@@ -9,7 +9,7 @@ from pipeline.data.params import load_cluster, load_dataset
 from pipeline.data.preprocess import preprocess
 
 
-def main(dataset: str) -> None:
+def main(dataset: str) -> stage.Done:
     """Reads data/raw/<dataset>, writes data/arrow/<dataset>, and says what is in it."""
     params = load_dataset(dataset).preprocess
     work = paths.RUNS / "preprocess"
@@ -19,6 +19,11 @@ def main(dataset: str) -> None:
         print(f"{dataset}: {manifest.split}: {manifest.rows} samples of {len(manifest.classes)} classes{left_out}")
     for same in across(duplicates(read_contents(paths.arrow(dataset)))):
         print(f"WARNING: {dataset}: {same}; what is tested was trained on", file=sys.stderr)
+    return stage.Done(
+        reads=[paths.raw(dataset)],
+        writes=[paths.arrow(dataset)],
+        parameters={f"datasets.{dataset}.preprocess": params.model_dump(mode="json")},
+    )
 
 
 if __name__ == "__main__":

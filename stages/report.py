@@ -4,27 +4,43 @@ import argparse
 import sys
 
 from pipeline import params, paths, stage
-from pipeline.audit.audit import make_audit
+from pipeline.audit.audit import Audit, make_audit
+from pipeline.audit.bundle import gather, inputs
 from pipeline.audit.canaries import Outcome, changed, run_canaries
+from pipeline.audit.crate import write_crate
 from pipeline.audit.splits import SplitManifest, split_manifest
 from pipeline.data.contents import across
 from pipeline.report.page import make_page, write_page
 
 
-def main() -> None:
+def judged(everything: params.Params) -> Audit:
+    current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
+    return make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
+
+
+def main() -> stage.Done:
     """Writes results/audit.json, report/index.html and report/report.md."""
     everything = params.load()
-    current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
-    audit = make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
+    audit = judged(everything)
     audit.write(paths.RESULTS / "audit.json")
     canaries, splits = run_canaries(), split_manifests(everything)
     page = make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS, canaries=canaries, splits=splits)
-    write_page(page, paths.REPORT)
+    written = write_page(page, paths.REPORT)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
     for line in warnings(canaries, splits):
         print(f"WARNING: {line}", file=sys.stderr)
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
+    reads, writes = inputs(audit, paths.ROOT), [paths.RESULTS / "audit.json", *written]
+    return stage.Done(reads=reads, writes=writes, parameters=everything.model_dump(mode="json", exclude={"cluster"}))
+
+
+def bundle() -> None:
+    """Puts the evidence beside the page, with the chain that it came by; for `sresnet verify`."""
+    everything = params.load()
+    stages = gather(judged(everything), split_manifests(everything), paths.ROOT, paths.REPORT)
+    for broken in write_crate(paths.REPORT, stages):
+        print(f"WARNING: the chain is broken: {broken}", file=sys.stderr)
 
 
 def split_manifests(everything: params.Params) -> list[SplitManifest]:
@@ -41,4 +57,4 @@ def warnings(canaries: list[Outcome], splits: list[SplitManifest]) -> list[str]:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description="Judges the claims and writes the report.").parse_args()
-    stage.run("report", main)
+    stage.run("report", main, after=bundle)

@@ -1,7 +1,6 @@
 """Trains one run of params.yaml: python -m stages.train digits-0"""
 
 import argparse
-from typing import Any
 
 from pipeline import paths, stage
 from pipeline.data.params import load_cluster
@@ -9,8 +8,10 @@ from pipeline.params import load_run
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 
+TRAINED = ("model.safetensors", "config.json", "history.csv")
 
-def main(name: str) -> dict[str, Any]:
+
+def main(name: str) -> stage.Done:
     """Trains the run, or goes on where it stopped, and writes its artifacts."""
     (run, experiment), cluster = load_run(name), load_cluster()
     job = Job(
@@ -23,14 +24,22 @@ def main(name: str) -> dict[str, Any]:
         checkpoint_seconds=cluster.checkpoint_seconds,
         recompute=cluster.recompute,
     )
-    record: dict[str, Any] = {"note": "taken from the finished state in runs/, not trained again"}
+    note, peak = "taken from the finished state in runs/, not trained again", 0
     if finished(job) is None:
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
-        record = {"note": "trained", "peak_memory_bytes": fit(job, cluster).peak_memory_bytes}
-    print(f"{name}: {record['note']}")
-    export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
-    return record
+        note, peak = "trained", fit(job, cluster).peak_memory_bytes
+    print(f"{name}: {note}")
+    folder = paths.artifacts(run.experiment, run.seed)
+    export(job, run.experiment, run.dataset, folder)
+    return stage.Done(
+        reads=[paths.arrow(run.dataset)],
+        writes=[folder / file for file in TRAINED],
+        parameters={f"experiments.{run.experiment}": experiment.model_dump(mode="json")}
+        | {f"runs.{name}": run.model_dump()},
+        note=note,
+        peak_memory_bytes=peak,
+    )
 
 
 if __name__ == "__main__":

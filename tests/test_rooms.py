@@ -114,9 +114,12 @@ def test_only_one_file_imports_ray_train() -> None:
     ]
 
 
-WITHOUT_TORCH = ("metrics", "predictions", "protocols", "statistics", "equivalence", "claims", "matching", "verdicts")
+WITHOUT_TORCH = (
+    *("metrics", "predictions", "protocols", "statistics", "equivalence", "claims", "matching", "verdicts"),
+    *("audit", "attestation", "verify"),
+)
 
 
-@pytest.mark.parametrize("module", [*WITHOUT_TORCH, "audit"])
+@pytest.mark.parametrize("module", WITHOUT_TORCH)
 def test_a_verdict_needs_no_torch(module: str) -> None:
     assert "torch" not in closure(f"pipeline.audit.{module}")

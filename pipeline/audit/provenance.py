@@ -3,13 +3,12 @@
 import json
 import subprocess
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
 
-PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "tonic", "scikit-learn")
+from pipeline.stage import packages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Installed versions of what a number can depend on."""
-    return {name: version(name) for name in PACKAGES}
+    return packages()
 
 
 def stage_records(runs: Path, stages: set[str]) -> list[dict[str, Any]]:

@@ -59,20 +59,16 @@ def make_record(
     folder: Path, config: dict[str, Any], train: Manifest, test: Manifest, predictions: Predictions, seen: Seen
 ) -> Record:
     """The record of the training whose artifacts lie in `folder`; `config` is its config.json."""
-    counts = count(predictions)
+    scores = scored(predictions, config["training"], folder / "history.csv")
     return Record(
         experiment=config["experiment"],
         seed=config["seed"],
-        dataset=_dataset(config["dataset"], train, test),
+        dataset=dataset_of(config["dataset"], train, test),
         network=config["network"],
         training=config["training"],
         parameters=config["parameters"],
-        test=_test(counts),
-        protocols={
-            "every_test_sample": percent(counts.correct, counts.samples),
-            "full_batches_only": full_batches_accuracy(predictions, config["training"]["batch_size"]),
-            "best_test_epoch": best_test_epoch_accuracy(folder / "history.csv"),
-        },
+        test=scores["test"],
+        protocols=scores["protocols"],
         firing=_firing(seen),
         digests={
             "train_rows": train.digest,
@@ -85,7 +81,21 @@ def make_record(
     )
 
 
-def _dataset(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
+def scored(predictions: Predictions, training: dict[str, Any], history: Path) -> dict[str, dict[str, Any]]:
+    """The parts of a record that follow from predictions and history alone: `test` and `protocols`."""
+    counts = count(predictions)
+    return {
+        "test": test_of(counts),
+        "protocols": {
+            "every_test_sample": percent(counts.correct, counts.samples),
+            "full_batches_only": full_batches_accuracy(predictions, training["batch_size"]),
+            "best_test_epoch": best_test_epoch_accuracy(history),
+        },
+    }
+
+
+def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """The part `dataset` of a record, from what preprocessing wrote of both splits."""
     return {
         "name": name,
         "title": test.title,
@@ -100,7 +110,8 @@ def _dataset(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
     }
 
 
-def _test(counts: Counts) -> dict[str, Any]:
+def test_of(counts: Counts) -> dict[str, Any]:
+    """Counts with what follows from them: percentages and the interval."""
     low, high = wilson(counts.correct, counts.samples)
     top5 = counts.top5_correct
     return {

@@ -14,6 +14,8 @@ from pipeline.audit.record import Record
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 Spec = dict[str, Any]
 
+alt.data_transformers.disable_max_rows()  # the confusion of 100 classes has 10,000
+
 
 def claims_chart(audit: Audit) -> Spec:
     """Every claimed accuracy as a range, ours as a point with its 90 % interval."""

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pipeline.audit import provenance
 from pipeline.audit.audit import Audit
 from pipeline.audit.canaries import Outcome
+from pipeline.audit.chain import stages_of
 from pipeline.audit.claims import Claim
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
@@ -62,7 +63,7 @@ def make_page(
     splits: list[SplitManifest],
 ) -> Page:
     """Gathers what the report shows; `artifacts` gives the folder of an experiment and seed."""
-    stages = stages_of(audit.records)
+    stages = set(stages_of(audit.records))
     specs = {"claims": figures.claims_chart(audit)}
     shown = []
     for index, record in enumerate(audit.records):
@@ -92,16 +93,8 @@ def make_page(
     )
 
 
-def stages_of(records: list[Record]) -> set[str]:
-    """Names of the DVC stages that these records came from."""
-    data = {f"{stage}@{record.dataset['name']}" for record in records for stage in ("download", "preprocess")}
-    return data | {
-        f"{stage}@{record.experiment}-{record.seed}" for record in records for stage in ("train", "evaluate")
-    }
-
-
-def write_page(page: Page, folder: Path) -> None:
-    """Writes index.html and report.md into `folder`."""
+def write_page(page: Page, folder: Path) -> list[Path]:
+    """Writes index.html and report.md into `folder`; gives their paths."""
     html = _environment().get_template("report.html.j2")
     style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
     script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
@@ -115,6 +108,7 @@ def write_page(page: Page, folder: Path) -> None:
     write_whole(folder / "index.html", text.encode())
     markdown = _environment().get_template("report.md.j2")
     write_whole(folder / "report.md", markdown.render(page=page).encode())
+    return [folder / "index.html", folder / "report.md"]
 
 
 def _environment() -> Environment:
