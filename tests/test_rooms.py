@@ -114,6 +114,8 @@ def test_only_one_file_imports_ray_train() -> None:
     ]
 
 
-@pytest.mark.parametrize("module", ["metrics", "predictions", "protocols", "statistics", "claims", "audit"])
+@pytest.mark.parametrize(
+    "module", ["metrics", "predictions", "ledger", "forensics", "operations", "statistics", "claims", "audit"]
+)
 def test_a_verdict_needs_no_torch(module: str) -> None:
     assert "torch" not in closure(f"pipeline.audit.{module}")
