@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 
 from pipeline.audit.canaries import changed, run_canaries
+from pipeline.audit.forensics import BATCHES, examine, read_printed, table
 from pipeline.data.fetch import check_download
 from pipeline.data.preprocess import check_preprocess
 from pipeline.errors import InputError
@@ -49,7 +50,34 @@ def _parser() -> argparse.ArgumentParser:
         description="Tries the rules of other libraries that a result could hang on; exits with 1 if one changed.",
     )
     canaries.set_defaults(run=lambda _: try_canaries())
+    _add_forensics(commands)
     return parser
+
+
+def _add_forensics(commands: Any) -> None:
+    forensics = commands.add_parser(
+        "forensics",
+        help="which ways to score can print a percentage",
+        description="Says which ways to score a test set can print a percentage, and which cannot.",
+    )
+    forensics.add_argument("printed", metavar="PERCENT", help="as it was printed, for example 72.98")
+    forensics.add_argument("--test-size", type=int, required=True, metavar="N", help="samples of the test set")
+    forensics.add_argument(
+        "--batch",
+        type=int,
+        nargs="+",
+        default=BATCHES,
+        metavar="B",
+        help="batches of the training to try, as the test's too and doubled (default: %(default)s)",
+    )
+    forensics.add_argument(
+        "--precision", type=int, metavar="DECIMALS", help="decimals in print, where zeros at the end got lost"
+    )
+    forensics.set_defaults(
+        run=lambda chosen: print(
+            table(examine(read_printed(chosen.printed, chosen.precision), chosen.test_size, tuple(chosen.batch)))
+        )
+    )
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
