@@ -89,29 +89,31 @@ class Choice:
     """A line of the ledger as it is shown."""
 
     what: str
+    key: str
+    """Of the percentage in a record's protocols."""
     percent: float | None
-    points: float | None
-    """More than the line that it is held against."""
-    against: str
+    points: float | None = None
+    """More than what it is held against: ours, if `what` does not say otherwise."""
 
 
 def choices(protocols: dict[str, float | None], behind: dict[str, Any] | None, selection: str) -> list[Choice]:
     """The lines for a record; `behind` is None in records of an earlier form."""
-    ours = protocols["every_test_sample"]
-    full, best = protocols["full_batches_only"], protocols["best_test_epoch"]
+    ours, best = protocols["every_test_sample"], protocols["best_test_epoch"]
     epoch = "last epoch" if selection == "last" else "best validation epoch"
-    lines = [
-        Choice(what=f"ours: every test sample once, {epoch}", percent=ours, points=None, against=""),
-        _choice("last partial test batch dropped", full, ours, "ours"),
-        _choice("partial batch kept, mean of batch means", protocols.get("mean_of_batch_means"), ours, "ours"),
-        _choice("best epoch on the test set, partial batch dropped: the authors'", best, ours, "ours"),
-    ]
+    others = {
+        "full_batches_only": "last partial test batch dropped",
+        "mean_of_batch_means": "partial batch kept, mean of batch means",
+        "best_test_epoch": "the authors': best epoch on the test set, partial batch dropped",
+    }
+    lines = [Choice(what=f"ours: every test sample once, {epoch}", key="every_test_sample", percent=ours)]
+    for key, what in others.items():
+        percent = protocols.get(key)
+        lines.append(Choice(what=what, key=key, percent=percent, points=_more(percent, ours)))
     if behind and best is not None:
-        what = f"of which the choice of epoch {behind['best_epoch']} on the test set"
-        lines.append(_choice(what, best, behind["last_epoch"], "the last epoch, scored alike"))
+        what = f"of it, epoch {behind['best_epoch']} instead of the last, scored alike"
+        lines.append(Choice(what=what, key="best_test_epoch", percent=best, points=_more(best, behind["last_epoch"])))
     return lines
 
 
-def _choice(what: str, percent: float | None, other: float | None, against: str) -> Choice:
-    points = None if percent is None or other is None else percent - other
-    return Choice(what=what, percent=percent, points=points, against=against)
+def _more(percent: float | None, other: float | None) -> float | None:
+    return None if percent is None or other is None else percent - other
