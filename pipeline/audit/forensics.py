@@ -299,7 +299,8 @@ def say_all(forensics: Forensics) -> list[str]:
         beside = " and ".join(nearest(forensics.printed, forensics.test_size))
         first = f"One run on every sample cannot print {text}: the nearest are {beside}."
     fit, most = forensics.dropping, 12
-    listed = f": {', '.join(map(str, fit[:most]))}{', ...' if len(fit) > most else ''}" if fit else ""
+    more = f" and {len(fit) - most} more" if len(fit) > most else ""
+    listed = f": {', '.join(map(str, fit[:most]))}{more}" if fit else ""
     dropping = (
         f"Of {forensics.remainders} test batches that leave a remainder, {len(fit)} can print it in one run"
         f" when that is dropped{listed}."

@@ -61,10 +61,10 @@ def of_layer(layer: Layer, values: Tensor, steps: int) -> Work:
     places = zip(values.shape[3:], conv.kernel_size, conv.stride, paddings, strict=True)
     axes = [Axis(*place) for place in places]
     rows, columns = (reach(axis).to(values.device) for axis in axes)
-    met = torch.einsum("hk,ckl,wl->hwc", rows, (conv.weight != 0).sum(0, dtype=torch.float64), columns)
+    met = rows @ (conv.weight != 0).sum(0, dtype=torch.float64) @ columns.mT
     dense = conv.in_channels * conv.out_channels * int(rows.sum() * columns.sum())
     outputs = conv.out_channels * axes[0].outputs * axes[1].outputs
-    counts = count(values.movedim(2, 4), met)  # as the activations lie in memory
+    counts = count(values.movedim(2, 4), met.movedim(0, 2))  # as the activations lie in memory
     spiking = layer.leak is not None
     return _work(values, counts, dense, repeats=steps // len(values), normalized=outputs, spiking=spiking)
 
