@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     canaries.set_defaults(run=lambda _: try_canaries())
     _add_verify(commands)
     _add_sign(commands)
+    _add_forensics(commands)
     return parser
 
 
@@ -97,6 +98,36 @@ def sign_report(report: Path, key: Path) -> None:
     if found := verify(report).breaks:
         raise InputError(f"nothing was signed: {found[0]}")
     print(f"{report}: signed with key {sign(report, key)}; `sresnet verify --key PUBLIC` checks it")
+
+
+def _add_forensics(commands: Any) -> None:
+    forensics = commands.add_parser(
+        "forensics",
+        help="which ways to score can print a percentage",
+        description="Says which ways to score a test set can print a percentage, and which cannot.",
+    )
+    forensics.add_argument("printed", metavar="PERCENT", help="as it was printed, for example 72.98")
+    forensics.add_argument("--test-size", type=int, required=True, metavar="N", help="samples of the test set")
+    forensics.add_argument(
+        "--batch",
+        type=int,
+        nargs="+",
+        metavar="B",
+        help="batches of the training to try, as the test's too and doubled (default: common ones)",
+    )
+    forensics.add_argument(
+        "--precision", type=int, metavar="DECIMALS", help="decimals in print, where zeros at the end got lost"
+    )
+    forensics.set_defaults(
+        run=lambda chosen: examine_printed(chosen.printed, chosen.precision, chosen.test_size, chosen.batch)
+    )
+
+
+def examine_printed(printed: str, precision: int | None, test_size: int, batches: list[int] | None) -> None:
+    """Says which ways to score can print a percentage. Raises InputError."""
+    from pipeline.audit.forensics import BATCHES, examine, read_printed, table
+
+    print(table(examine(read_printed(printed, precision), test_size, tuple(batches or BATCHES))))
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:

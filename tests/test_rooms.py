@@ -115,7 +115,18 @@ def test_only_one_file_imports_ray_train() -> None:
 
 
 WITHOUT_TORCH = (
-    *("metrics", "predictions", "protocols", "statistics", "equivalence", "claims", "matching", "verdicts"),
+    *(
+        "metrics",
+        "predictions",
+        "ledger",
+        "forensics",
+        "operations",
+        "statistics",
+        "equivalence",
+        "claims",
+        "matching",
+        "verdicts",
+    ),
     *("audit", "attestation", "verify"),
 )
 

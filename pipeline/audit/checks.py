@@ -288,6 +288,8 @@ def scores(report: Report) -> Iterator[Break]:
             path = report.predictions_of(record)
             history = report.evidence / run_folder(record) / "history.csv"
             derived = scored(read_predictions(path), record.training, history)
+            if record.ledger is None:
+                del derived["ledger"]
             derived["digests"] = {"predictions": report.sha256(path)}
             origin = f"derived from {report.name(path)}"
         else:

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from models import checkpoint
 from models.sresnet import SResNet
+from pipeline.audit.observe import watched
+from pipeline.audit.operations import added
 from pipeline.audit.predictions import Seen
 from pipeline.data.params import ClusterParams
 from pipeline.data.progress import progress
@@ -57,11 +59,13 @@ class Evaluator:
         values = prepare(self.store.read(batch), self.store.scale, self.task.training, self.device)
         generator = torch.Generator(self.device)
         generator.manual_seed(encoding_seed(self.task.seed, EVALUATION_EPOCH, index, 0))
-        seen = self.model.observe(values, generator=generator)
+        with watched(self.model) as work:
+            seen = self.model.observe(values, generator=generator)
         return Seen(
             voltage=_numpy(seen.voltage),
             spikes={name: _numpy(spikes) for name, spikes in seen.spikes.items()},
             neurons=seen.neurons,
+            work=work,
         )
 
 
@@ -87,7 +91,7 @@ def evaluate(task: Task, cluster: ClusterParams, name: str) -> Seen:
         sample = store.ids[int(np.argwhere(~np.isfinite(voltage))[0, 0])]
         raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
     spikes = {layer: np.sum([one.spikes[layer] for one in seen], axis=0) for layer in seen[0].spikes}
-    return Seen(voltage=voltage, spikes=spikes, neurons=seen[0].neurons)
+    return Seen(voltage=voltage, spikes=spikes, neurons=seen[0].neurons, work=added([one.work for one in seen]))
 
 
 def _on_ray(task: Task, batches: int, cluster: ClusterParams) -> Iterator[Seen]:

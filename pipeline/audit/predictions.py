@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.audit.operations import Work
 from pipeline.errors import InputError
 from pipeline.files import whole
 
@@ -60,6 +61,8 @@ class Seen:
     """Spikes of each layer at each step, (T,)."""
     neurons: dict[str, int]
     """Neurons of each layer for one sample."""
+    work: dict[str, Work]
+    """Of each layer with weights."""
 
 
 def read_predictions(path: Path) -> Predictions:

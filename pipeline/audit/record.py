@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.audit.ledger import make_ledger
 from pipeline.audit.metrics import Counts, count
+from pipeline.audit.operations import Operations
 from pipeline.audit.predictions import Predictions, Seen
-from pipeline.audit.protocols import best_test_epoch_accuracy, full_batches_accuracy
 from pipeline.audit.statistics import percent, wilson
 from pipeline.data.store import Manifest
 from pipeline.errors import InputError
@@ -32,12 +33,16 @@ class Record:
     test: dict[str, Any]
     """Counts of metrics.Counts with percentages and Wilson's 95 % interval."""
     protocols: dict[str, float | None]
-    """Percent by our protocol and by each choice of the authors'."""
+    """Percent by our protocol and by each choice of the authors': ledger.Ledger.protocols()."""
     firing: dict[str, dict[str, Any]]
     """Of each layer: neurons, and spikes a neuron at each step."""
     digests: dict[str, str]
     platforms: list[str]
     """What computed the training."""
+    ledger: dict[str, Any] | None = None
+    """ledger.Ledger.behind(); None in records of before it was kept."""
+    operations: dict[str, Any] | None = None
+    """operations.Operations; None in records of before they were counted."""
 
     def write(self, path: Path) -> None:
         """Writes the record, a part a line."""
@@ -60,6 +65,7 @@ def make_record(
 ) -> Record:
     """The record of the training whose artifacts lie in `folder`; `config` is its config.json."""
     scores = scored(predictions, config["training"], folder / "history.csv")
+    operations = Operations(steps=predictions.voltage.shape[1], layers=seen.work)
     return Record(
         experiment=config["experiment"],
         seed=config["seed"],
@@ -78,20 +84,15 @@ def make_record(
             "predictions": sha256(folder / "predictions.parquet"),
         },
         platforms=config["platforms"],
+        ledger=scores["ledger"],
+        operations=operations.as_json(),
     )
 
 
 def scored(predictions: Predictions, training: dict[str, Any], history: Path) -> dict[str, dict[str, Any]]:
-    """The parts of a record that follow from predictions and history alone: `test` and `protocols`."""
-    counts = count(predictions)
-    return {
-        "test": test_of(counts),
-        "protocols": {
-            "every_test_sample": percent(counts.correct, counts.samples),
-            "full_batches_only": full_batches_accuracy(predictions, training["batch_size"]),
-            "best_test_epoch": best_test_epoch_accuracy(history),
-        },
-    }
+    """The parts of a record that follow from predictions and history alone: `test`, `protocols` and `ledger`."""
+    ledger = make_ledger(predictions, training["batch_size"], history)
+    return {"test": test_of(count(predictions)), "protocols": ledger.protocols(), "ledger": ledger.behind()}
 
 
 def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:

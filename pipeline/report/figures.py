@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.audit.audit import Audit
 from pipeline.audit.claims import AccuracyClaim
+from pipeline.audit.operations import Operations
 from pipeline.audit.record import Record
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -126,6 +127,27 @@ def firing_chart(record: Record) -> Spec:
             tooltip=["layer", "step", alt.Tooltip("rate", format=".4f")],
         ),
         height=max(120, 14 * len(record.firing)),
+    )
+
+
+def operations_chart(operations: Operations) -> Spec:
+    """Operations of each layer and sample by the kind of its input."""
+    kinds = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
+    rows = [
+        {"layer": layer, "input": kind, "operations": getattr(work, kind) / work.samples / 1e6}
+        for layer, work in operations.layers.items()
+        for kind in kinds
+    ]
+    chart = alt.Chart(pd.DataFrame(rows)).mark_bar()
+    colour = alt.Color("input:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), title="input")
+    return _spec(
+        chart.encode(
+            x=alt.X("operations:Q", title="million operations a sample"),
+            y=alt.Y("layer:N", sort=None, title=None),
+            color=colour,
+            tooltip=["layer", "input", alt.Tooltip("operations", format=".3f")],
+        ),
+        height=max(120, 14 * len(operations.layers)),
     )
 
 

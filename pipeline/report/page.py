@@ -15,11 +15,13 @@ from pipeline.audit.audit import Audit
 from pipeline.audit.canaries import Outcome
 from pipeline.audit.chain import stages_of
 from pipeline.audit.claims import Claim
+from pipeline.audit.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
 from pipeline.audit.verdicts import Judgement
 from pipeline.files import write_whole
 from pipeline.report import figures
+from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.pictures import Example, examples
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +35,7 @@ class Run:
     examples: list[Example]
     charts: dict[str, str]
     """Ids of the charts by what they show."""
+    evidence: Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +53,8 @@ class Page:
     stages: list[dict[str, Any]]
     canaries: list[Outcome]
     splits: list[SplitManifest]
+    forensics: list[tuple[Claim, Forensics]]
+    """Of the numbers that the paper prints."""
     made: str
 
 
@@ -74,10 +79,13 @@ def make_page(
             "confusion": figures.confusion_chart(record),
             "firing": figures.firing_chart(record),
         }
+        evidence = evidence_of(record)
+        if evidence.operations:
+            charts["operations"] = figures.operations_chart(evidence.operations)
         ids = {what: f"{what}-{index}" for what in charts}
         specs |= {ids[what]: spec for what, spec in charts.items()}
         pictures = examples(folder / "examples.parquet", record.dataset["classes"])
-        shown.append(Run(record=record, examples=pictures, charts=ids))
+        shown.append(Run(record=record, examples=pictures, charts=ids, evidence=evidence))
     return Page(
         audit=audit,
         judged=list(zip(audit.claims, audit.judgements, strict=True)),
@@ -89,6 +97,7 @@ def make_page(
         stages=provenance.stage_records(runs, stages),
         canaries=canaries,
         splits=splits,
+        forensics=examined(audit.claims),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
@@ -120,6 +129,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["duration"] = duration
+    environment.filters |= {"say_all": say_all, "say_cell": say_cell, "say_scoring": say_scoring}
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment
 

@@ -1,0 +1,77 @@
+"""What the report shows beside a result: ledger and operations of a run, forensics of the paper's numbers."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.audit import forensics
+from pipeline.audit.claims import AccuracyClaim, Claim
+from pipeline.audit.forensics import Forensics
+from pipeline.audit.ledger import Choice, choices
+from pipeline.audit.operations import Kind, Operations, read_operations
+from pipeline.audit.record import Record
+
+PERCENTAGE = re.compile(r"\d+(\.\d+)? %")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """Test samples that scoring full batches leaves out."""
+
+    test_batch: int
+    ids: list[str]
+    correct: int
+    labels: dict[str, int]
+    """How many of each class, the most frequent first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """Of one run."""
+
+    choices: list[Choice]
+    left_out: LeftOut | None
+    """None where the record has none of it; so the operations."""
+    operations: Operations | None
+
+    @property
+    def kinds(self) -> dict[Kind, list[str]]:
+        """Names of the layers by the kind of their input."""
+        layers = self.operations.layers.items() if self.operations else []
+        kinds: tuple[Kind, ...] = ("binary", "graded", "real")
+        return {kind: [name for name, work in layers if work.kind == kind] for kind in kinds}
+
+
+def evidence_of(record: Record) -> Evidence:
+    """What a record says."""
+    return Evidence(
+        choices=choices(record.protocols, record.ledger, record.training["selection"]),
+        left_out=None if record.ledger is None else _left_out(record.ledger),
+        operations=read_operations(record.operations),
+    )
+
+
+def _left_out(ledger: dict[str, Any]) -> LeftOut:
+    dropped = ledger["dropped"]
+    return LeftOut(
+        test_batch=ledger["test_batch"],
+        ids=[sample["id"] for sample in dropped],
+        correct=sum(sample["correct"] for sample in dropped),
+        labels=dict(Counter(sample["label"] for sample in dropped).most_common()),
+    )
+
+
+def examined(claims: list[Claim]) -> list[tuple[Claim, Forensics]]:
+    """Forensics of every percentage that the paper prints, with the batch of the claim's training."""
+    return [
+        (claim, forensics.examine(forensics.read_printed(claim.printed), size, (batch,)))
+        for claim in claims
+        if isinstance(claim, AccuracyClaim) and claim.origin == "paper" and PERCENTAGE.fullmatch(claim.printed)
+        for size, batch in [_sizes(claim)]
+    ]
+
+
+def _sizes(claim: AccuracyClaim) -> tuple[int, int]:
+    """Test samples, and the batch of the training."""
+    return claim.configuration.dataset.test_samples, claim.configuration.training.batch_size
