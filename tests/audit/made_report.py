@@ -13,6 +13,7 @@ from pipeline import digests, stage
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.bundle import gather, inputs
 from pipeline.audit.crate import write_crate
+from pipeline.audit.operations import Work
 from pipeline.audit.predictions import About, Predictions, Seen
 from pipeline.audit.record import make_record, write_tables
 from pipeline.audit.splits import SplitManifest, split_manifest
@@ -39,6 +40,18 @@ CLASSES = ["a", "b", "c"]
 LABELS = [0, 1, 2, 0, 1, 2, 0, 1, 2]
 PREDICTED = [0, 1, 2, 0, 1, 2, 0, 1, 0]
 """Eight of nine are right."""
+SPIKES = Work(
+    samples=9,
+    inputs=72,
+    nonzero=27,
+    dense=2592,
+    binary=972,
+    graded=0,
+    graded_units=0,
+    real=0,
+    normalized=72,
+    neurons=72,
+)
 
 
 def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
@@ -160,7 +173,7 @@ def predictions(arrow: Path, artifacts: Path) -> Predictions:
 def _evaluate(arrow: Path, artifacts: Path, result: Path) -> stage.Done:
     made = predictions(arrow, artifacts)
     made.write(artifacts / "predictions.parquet")
-    seen = Seen(voltage=made.voltage, spikes={"stem": np.array([9, 18])}, neurons={"stem": 4})
+    seen = Seen(voltage=made.voltage, spikes={"stem": np.array([9, 18])}, neurons={"stem": 4}, work={"stem": SPIKES})
     config = json.loads((artifacts / "config.json").read_text())
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)
