@@ -49,7 +49,29 @@ def _parser() -> argparse.ArgumentParser:
         description="Tries the rules of other libraries that a result could hang on; exits with 1 if one changed.",
     )
     canaries.set_defaults(run=lambda _: try_canaries())
+    _add_oracle(commands)
     return parser
+
+
+def _add_oracle(commands: Any) -> None:
+    """The commands that run or read what the authors made."""
+    oracle = commands.add_parser(
+        "oracle",
+        help="run a checkout of the authors' code beside ours",
+        description="Runs a checkout of the authors' code, which you supply and which is executed, beside ours: the "
+        "same weights and inputs, one training step; exits with 1 if they differ by more than 1e-10 in float64.",
+    )
+    oracle.add_argument("--authors", type=Path, required=True, metavar="PATH", help="folder that holds their model.py")
+    oracle.add_argument("--blocks", type=int, default=1, metavar="N", help="blocks a stage (default: 1)")
+    oracle.add_argument("--width", type=int, default=8, metavar="N", help="filters of the first stage (default: 8)")
+    oracle.add_argument("--steps", type=int, default=6, metavar="N", help="time steps (default: 6)")
+    oracle.set_defaults(run=run_oracle)
+
+
+def run_oracle(chosen: argparse.Namespace) -> None:
+    from pipeline.audit.oracle import Sizes, run  # torch takes seconds to import
+
+    run(chosen.authors, Sizes(blocks=chosen.blocks, width=chosen.width, steps=chosen.steps))
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
