@@ -66,12 +66,35 @@ def _add_oracle(commands: Any) -> None:
     oracle.add_argument("--width", type=int, default=8, metavar="N", help="filters of the first stage (default: 8)")
     oracle.add_argument("--steps", type=int, default=6, metavar="N", help="time steps (default: 6)")
     oracle.set_defaults(run=run_oracle)
+    audit = commands.add_parser(
+        "audit-checkpoint",
+        help="evaluate weights that the authors published",
+        description="Evaluates a checkpoint of the authors' train.py, which you supply, on a preprocessed test split, "
+        "and says what it means for the printed accuracy. Nothing in the file is executed. Writes "
+        "results/audit-checkpoint/<dataset>-<digest>/.",
+    )
+    audit.add_argument("file", type=Path, metavar="FILE", help="for example cifar10_sresnet-boost.pth.tar")
+    audit.add_argument("--dataset", required=True, metavar="NAME", help="of params.yaml, for example cifar10")
+    audit.add_argument("--data", type=Path, metavar="FOLDER", help="of Arrow shards (default: data/arrow/NAME)")
+    audit.add_argument("--leak", type=float, default=0.8744, help="not in the file (default: 0.8744, their README)")
+    audit.set_defaults(run=run_audit_checkpoint)
 
 
 def run_oracle(chosen: argparse.Namespace) -> None:
     from pipeline.audit.oracle import Sizes, run  # torch takes seconds to import
 
     run(chosen.authors, Sizes(blocks=chosen.blocks, width=chosen.width, steps=chosen.steps))
+
+
+def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
+    from pipeline.audit.published import audit_checkpoint, described
+    from pipeline.data.params import load_cluster, load_dataset
+    from pipeline.paths import RESULTS, arrow
+
+    if chosen.data is None:
+        load_dataset(chosen.dataset)
+    data, results = (chosen.data or arrow(chosen.dataset)).resolve(), RESULTS / "audit-checkpoint"
+    print(described(*audit_checkpoint(chosen.file, data, chosen.dataset, chosen.leak, load_cluster(), results)))
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
