@@ -78,6 +78,14 @@ def _add_oracle(commands: Any) -> None:
     audit.add_argument("--data", type=Path, metavar="FOLDER", help="of Arrow shards (default: data/arrow/NAME)")
     audit.add_argument("--leak", type=float, default=0.8744, help="not in the file (default: 0.8744, their README)")
     audit.set_defaults(run=run_audit_checkpoint)
+    curves = commands.add_parser(
+        "curves",
+        help="record reference curves from finished trainings",
+        description="Records the histories of all seeds in artifacts/EXPERIMENT/ as results/curves-EXPERIMENT.json; "
+        "later trainings of that recipe are compared with them epoch by epoch.",
+    )
+    curves.add_argument("experiment", metavar="EXPERIMENT", help="of params.yaml, for example digits")
+    curves.set_defaults(run=lambda chosen: record_curves(chosen.experiment))
 
 
 def run_oracle(chosen: argparse.Namespace) -> None:
@@ -95,6 +103,17 @@ def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
         load_dataset(chosen.dataset)
     data, results = (chosen.data or arrow(chosen.dataset)).resolve(), RESULTS / "audit-checkpoint"
     print(described(*audit_checkpoint(chosen.file, data, chosen.dataset, chosen.leak, load_cluster(), results)))
+
+
+def record_curves(experiment: str) -> None:
+    """Writes results/curves-<experiment>.json. Raises InputError."""
+    from pipeline.curves import curves_path, recorded
+    from pipeline.paths import RESULTS, ROOT
+
+    folders = sorted(path.parent for path in (ROOT / "artifacts" / experiment).glob("*/history.csv"))
+    curves, path = recorded(experiment, folders), curves_path(RESULTS, experiment)
+    curves.write(path)
+    print(f"{path}: {len(curves.histories)} trainings, seeds {', '.join(curves.histories)}")
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:

@@ -1,13 +1,17 @@
 """Trains one run of params.yaml: python -m stages.train digits-0"""
 
 import argparse
+import sys
+from dataclasses import asdict
 from typing import Any
 
 from pipeline import paths, stage
+from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
 from pipeline.params import load_run
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
+from pipeline.train.state import State, load
 
 
 def main(name: str) -> dict[str, Any]:
@@ -27,10 +31,16 @@ def main(name: str) -> dict[str, Any]:
     if finished(job) is None:
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
-        record = {"note": "trained", "peak_memory_bytes": fit(job, cluster).peak_memory_bytes}
+        curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
+        with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, warn):
+            record = {"note": "trained", "peak_memory_bytes": fit(job, cluster).peak_memory_bytes}
     print(f"{name}: {record['note']}")
     export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
     return record
+
+
+def warn(line: str) -> None:
+    print(f"WARNING: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pipeline.audit.canaries import Outcome
 from pipeline.audit.claims import Claim, Judgement
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
+from pipeline.curves import Band, curves_path, read_curves
 from pipeline.files import write_whole
 from pipeline.report import figures
 from pipeline.report.pictures import Example, examples
@@ -67,7 +68,7 @@ def make_page(
     for index, record in enumerate(audit.records):
         folder = artifacts(record.experiment, record.seed)
         charts = {
-            "training": figures.training_chart(folder / "history.csv"),
+            "training": figures.training_chart(folder / "history.csv", band_of(record, root / "results")),
             "steps": figures.steps_chart(record),
             "confusion": figures.confusion_chart(record),
             "firing": figures.firing_chart(record),
@@ -89,6 +90,14 @@ def make_page(
         splits=splits,
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def band_of(record: Record, results: Path) -> Band:
+    """Where the training accuracy of a run should lie by the recorded curves of its recipe; empty without them."""
+    curves = read_curves(curves_path(results, record.experiment))
+    if curves is None or curves.differences(record.network, record.training):
+        return []
+    return curves.band("train_accuracy", record.seed)
 
 
 def stages_of(records: list[Record]) -> set[str]:
