@@ -54,6 +54,22 @@ class Ladder:
         return None if at is None or at in {rung.x for rung in self.rungs} else self.trend(at)
 
 
+def described(found: Sequence[Ladder]) -> str:
+    """What a person reads of ladders: rungs, then what they predict at the authors' value."""
+    lines = []
+    for ladder in found:
+        lines.append(f"{ladder.dataset} over {ladder.setting}")
+        for rung in ladder.rungs:
+            span = f"{min(rung.accuracies):.2f} to {max(rung.accuracies):.2f}"
+            lines.append(f"  {rung.x:>6g}: {rung.mean:.2f} % ({len(rung.accuracies)} run(s), {span})")
+        if trend := ladder.predicted():
+            lines.append(f"  {trend.words()}")
+    return "\n".join(lines) or (
+        f"no ladder: {LEAST_RUNS} recorded runs at {LEAST_SETTINGS} values of one of {', '.join(SETTINGS)} make one, "
+        "everything else being the same; `sresnet use ladder` has an example"
+    )
+
+
 def ladders(records: Sequence[Record]) -> list[Ladder]:
     """Every ladder with enough settings and runs among the records."""
     found = []

@@ -14,6 +14,7 @@ from pipeline.audit import provenance
 from pipeline.audit.audit import Audit
 from pipeline.audit.canaries import Outcome
 from pipeline.audit.claims import Claim, Judgement
+from pipeline.audit.ladder import Ladder, ladders
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
 from pipeline.curves import Band, curves_path, read_curves
@@ -49,6 +50,8 @@ class Page:
     stages: list[dict[str, Any]]
     canaries: list[Outcome]
     splits: list[SplitManifest]
+    ladders: list[Ladder]
+    """Among the results of this profile and the recorded ones."""
     made: str
 
 
@@ -88,6 +91,7 @@ def make_page(
         stages=provenance.stage_records(runs, stages),
         canaries=canaries,
         splits=splits,
+        ladders=ladders([*audit.records, *audit.recorded]),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
