@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_sign(commands)
     _add_forensics(commands)
+    _add_oracle(commands)
     return parser
 
 
@@ -128,6 +129,85 @@ def examine_printed(printed: str, precision: int | None, test_size: int, batches
     from pipeline.audit.forensics import BATCHES, examine, read_printed, table
 
     print(table(examine(read_printed(printed, precision), test_size, tuple(batches or BATCHES))))
+
+
+def _add_oracle(commands: Any) -> None:
+    """The commands that run or read what the authors made."""
+    oracle = commands.add_parser(
+        "oracle",
+        help="run a checkout of the authors' code beside ours",
+        description="Runs a checkout of the authors' code, which you supply and which is executed, beside ours: the "
+        "same weights and inputs, one training step; exits with 1 if they differ by more than 1e-10 in float64.",
+    )
+    oracle.add_argument("--authors", type=Path, required=True, metavar="PATH", help="folder that holds their model.py")
+    oracle.add_argument("--blocks", type=int, default=1, metavar="N", help="blocks a stage (default: 1)")
+    oracle.add_argument("--width", type=int, default=8, metavar="N", help="filters of the first stage (default: 8)")
+    oracle.add_argument("--steps", type=int, default=6, metavar="N", help="time steps (default: 6)")
+    oracle.set_defaults(run=run_oracle)
+    audit = commands.add_parser(
+        "audit-checkpoint",
+        help="evaluate weights that the authors published",
+        description="Evaluates a checkpoint of the authors' train.py, which you supply, on a preprocessed test split, "
+        "and says what it means for the printed accuracy. Nothing in the file is executed. Writes "
+        "results/audit-checkpoint/<dataset>-<digest>/.",
+    )
+    audit.add_argument("file", type=Path, metavar="FILE", help="for example cifar10_sresnet-boost.pth.tar")
+    audit.add_argument("--dataset", required=True, metavar="NAME", help="of params.yaml, for example cifar10")
+    audit.add_argument("--data", type=Path, metavar="FOLDER", help="of Arrow shards (default: data/arrow/NAME)")
+    audit.add_argument("--leak", type=float, default=0.8744, help="not in the file (default: 0.8744, their README)")
+    audit.set_defaults(run=run_audit_checkpoint)
+    curves = commands.add_parser(
+        "curves",
+        help="record reference curves from finished trainings",
+        description="Records the histories of all seeds in artifacts/EXPERIMENT/ as results/curves-EXPERIMENT.json; "
+        "later trainings of that recipe are compared with them epoch by epoch.",
+    )
+    curves.add_argument("experiment", metavar="EXPERIMENT", help="of params.yaml, for example digits")
+    curves.set_defaults(run=lambda chosen: record_curves(chosen.experiment))
+    ladder = commands.add_parser(
+        "ladder",
+        help="what recorded runs that differ in one setting predict",
+        description="Finds ladders among results/: runs that differ in one setting and the seed only. Fits a trend and "
+        "extrapolates it to the authors' value of that setting, with a prediction interval.",
+    )
+    ladder.set_defaults(run=lambda _: show_ladders())
+
+
+def run_oracle(chosen: argparse.Namespace) -> None:
+    from pipeline.audit.oracle import Sizes, run  # torch takes seconds to import
+
+    run(chosen.authors, Sizes(blocks=chosen.blocks, width=chosen.width, steps=chosen.steps))
+
+
+def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
+    from pipeline.audit.published import audit_checkpoint, described
+    from pipeline.data.params import load_cluster, load_dataset
+    from pipeline.paths import RESULTS, arrow
+
+    if chosen.data is None:
+        load_dataset(chosen.dataset)
+    data, results = (chosen.data or arrow(chosen.dataset)).resolve(), RESULTS / "audit-checkpoint"
+    print(described(*audit_checkpoint(chosen.file, data, chosen.dataset, chosen.leak, load_cluster(), results)))
+
+
+def record_curves(experiment: str) -> None:
+    """Writes results/curves-<experiment>.json. Raises InputError."""
+    from pipeline.curves import curves_path, recorded
+    from pipeline.paths import RESULTS, ROOT
+
+    folders = sorted(path.parent for path in (ROOT / "artifacts" / experiment).glob("*/history.csv"))
+    curves, path = recorded(experiment, folders), curves_path(RESULTS, experiment)
+    curves.write(path)
+    print(f"{path}: {len(curves.histories)} trainings, seeds {', '.join(curves.histories)}")
+
+
+def show_ladders() -> None:
+    """Every ladder in results/. Raises InputError."""
+    from pipeline.audit.ladder import described, ladders
+    from pipeline.audit.record import read_record
+    from pipeline.paths import RESULTS
+
+    print(described(ladders([read_record(path) for path in sorted(RESULTS.glob("*/*.json"))])))
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:

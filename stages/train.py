@@ -1,12 +1,16 @@
 """Trains one run of params.yaml: python -m stages.train digits-0"""
 
 import argparse
+import sys
+from dataclasses import asdict
 
 from pipeline import paths, stage
+from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
 from pipeline.params import load_run
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
+from pipeline.train.state import State, load
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 
@@ -28,7 +32,9 @@ def main(name: str) -> stage.Done:
     if finished(job) is None:
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
-        note, peak = "trained", fit(job, cluster).peak_memory_bytes
+        curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
+        with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, warn):
+            note, peak = "trained", fit(job, cluster).peak_memory_bytes
     print(f"{name}: {note}")
     folder = paths.artifacts(run.experiment, run.seed)
     export(job, run.experiment, run.dataset, folder)
@@ -40,6 +46,10 @@ def main(name: str) -> stage.Done:
         note=note,
         peak_memory_bytes=peak,
     )
+
+
+def warn(line: str) -> None:
+    print(f"WARNING: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -49,13 +49,13 @@ class Ledger:
         return {name: value for name, value in asdict(self).items() if name not in self.protocols()}
 
 
-def make_ledger(predictions: Predictions, train_batch: int, history: Path) -> Ledger:
-    """The ledger of one training; `history` is its history.csv."""
+def make_ledger(predictions: Predictions, train_batch: int, history: Path | None) -> Ledger:
+    """The ledger of one training; `history` is its history.csv, None for weights that came without."""
     size = 2 * train_batch
     hits = predictions.voltage[:, -1].argmax(1) == predictions.labels
     batches = [hits[start : start + size] for start in range(0, len(hits), size)]
     full = [batch.mean() for batch in batches if len(batch) == size]
-    scores = scores_by_epoch(history)
+    scores = {} if history is None else scores_by_epoch(history)
     best = max(scores, key=lambda epoch: scores[epoch], default=None)
     return Ledger(
         every_test_sample=100 * int(hits.sum()) / len(hits),

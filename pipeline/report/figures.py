@@ -11,6 +11,7 @@ from pipeline.audit.audit import Audit
 from pipeline.audit.claims import AccuracyClaim
 from pipeline.audit.operations import Operations
 from pipeline.audit.record import Record
+from pipeline.curves import Band
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 Spec = dict[str, Any]
@@ -49,8 +50,9 @@ def claims_chart(audit: Audit) -> Spec:
     return _spec(alt.layer(*layers), height=34 * len(rows))
 
 
-def training_chart(history: Path) -> Spec:
-    """Accuracy on the training set, and on held-out samples where there are any, after each epoch."""
+def training_chart(history: Path, band: Band) -> Spec:
+    """Accuracy on the training set, and on held-out samples where there are any, after each epoch, over the band of
+    recorded trainings where there is one."""
     names = {"train_accuracy": "train", "validation_accuracy": "validation"}
     with history.open(encoding="utf-8", newline="") as file:
         rows = [
@@ -64,14 +66,24 @@ def training_chart(history: Path) -> Spec:
     epoch = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
     accuracy = alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(domain=[0, 100]))
     one = {row["samples"] for row in rows} == {"train"}
-    return _spec(
-        chart.encode(
-            x=epoch,
-            y=accuracy.title("training accuracy (%)") if one else accuracy,
-            color=alt.value(BLUE) if one else colour,
-            tooltip=["epoch", "samples", alt.Tooltip("accuracy", format=".2f")],
-        )
+    lines = chart.encode(
+        x=epoch,
+        y=accuracy.title("training accuracy (%)") if one else accuracy,
+        color=alt.value(BLUE) if one else colour,
+        tooltip=["epoch", "samples", alt.Tooltip("accuracy", format=".2f")],
     )
+    if not band:
+        return _spec(lines)
+    title = "green: the band of recorded trainings of this recipe"
+    return _spec(alt.layer(_band_chart(band, epoch), lines).properties(title=alt.Title(title, fontWeight="normal")))
+
+
+def _band_chart(band: Band, epoch: alt.X) -> Any:
+    """Where a training accuracy should lie at each epoch."""
+    spans = [{"epoch": e, "low": max(low, 0), "high": min(high, 100)} for e, (low, high) in enumerate(band, 1)]
+    tips = ["epoch", alt.Tooltip("low", format=".2f"), alt.Tooltip("high", format=".2f")]
+    area = alt.Chart(pd.DataFrame(spans)).mark_area(opacity=0.25, color=GREEN)
+    return area.encode(x=epoch, y=alt.Y("low:Q"), y2="high:Q", tooltip=tips)
 
 
 def steps_chart(record: Record) -> Spec:

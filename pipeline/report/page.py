@@ -16,9 +16,11 @@ from pipeline.audit.canaries import Outcome
 from pipeline.audit.chain import stages_of
 from pipeline.audit.claims import Claim
 from pipeline.audit.forensics import Forensics, say_all, say_cell, say_scoring
+from pipeline.audit.ladder import Ladder, ladders
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
 from pipeline.audit.verdicts import Judgement
+from pipeline.curves import Band, curves_path, read_curves
 from pipeline.files import write_whole
 from pipeline.report import figures
 from pipeline.report.evidence import Evidence, evidence_of, examined
@@ -55,6 +57,8 @@ class Page:
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
+    ladders: list[Ladder]
+    """Among the results of this profile and the recorded ones."""
     made: str
 
 
@@ -74,7 +78,7 @@ def make_page(
     for index, record in enumerate(audit.records):
         folder = artifacts(record.experiment, record.seed)
         charts = {
-            "training": figures.training_chart(folder / "history.csv"),
+            "training": figures.training_chart(folder / "history.csv", band_of(record, root / "results")),
             "steps": figures.steps_chart(record),
             "confusion": figures.confusion_chart(record),
             "firing": figures.firing_chart(record),
@@ -98,8 +102,17 @@ def make_page(
         canaries=canaries,
         splits=splits,
         forensics=examined(audit.claims),
+        ladders=ladders([*audit.records, *audit.recorded]),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def band_of(record: Record, results: Path) -> Band:
+    """Where the training accuracy of a run should lie by the recorded curves of its recipe; empty without them."""
+    curves = read_curves(curves_path(results, record.experiment))
+    if curves is None or curves.differences(record.network, record.training):
+        return []
+    return curves.band("train_accuracy", record.seed)
 
 
 def write_page(page: Page, folder: Path) -> list[Path]:

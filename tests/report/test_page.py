@@ -12,6 +12,7 @@ from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.canaries import CANARIES, Outcome
 from pipeline.audit.splits import SplitManifest
 from pipeline.audit.verdicts import Trend, judge
+from pipeline.curves import Curves
 from pipeline.data.contents import Same
 from pipeline.paths import CLAIMS
 from pipeline.report.figures import claims_chart, confusion_chart
@@ -80,6 +81,24 @@ def test_the_page_asks_for_nothing(root: Path) -> None:
     assert addresses, "the page has a picture"
     assert all(address.startswith(("data:", "https://doi.org/")) for address in addresses)
     assert not re.search(r"<link[^>]+stylesheet|@import|url\(", html)
+
+
+def test_a_ladder_and_the_band_of_recorded_trainings(root: Path) -> None:
+    for steps, correct in ((1, 700), (3, 850), (4, 950)):
+        network = RECORD.network | {"time_steps": steps}
+        record(correct, experiment=f"t{steps}", network=network).write(root / "results" / f"t{steps}" / "0.json")
+    histories = {str(seed): {"train_loss": [2, 1], "train_accuracy": [50 + seed, 70]} for seed in range(4)}
+    training, path = RECORD.training, root / "results" / "curves-tiny.json"
+    Curves(experiment="tiny", network=RECORD.network, training=training, data_digest="d", histories=histories).write(
+        path
+    )
+    html, markdown = written(root)
+    for text in (html, markdown):
+        assert "Ladder: Tiny over network.time_steps" in text
+        assert re.search(r"EXTRAPOLATED to 50: \d+\.\d\d % \[.*4 runs, logit of the error", text)
+    specs = json.loads(re.findall(r'id="specs">(.*?)</script>', html, re.DOTALL)[0])
+    assert [layer["mark"]["type"] for layer in specs["training-0"]["layer"]] == ["area", "line"]
+    assert "the band of recorded trainings" in json.dumps(specs["training-0"])
 
 
 def test_names_cannot_become_markup(root: Path) -> None:
