@@ -18,7 +18,7 @@ from models.sresnet import SResNet
 from pipeline.audit.operations import Kind, Work
 
 EVERY = 4
-"""Of each batch every fourth sample is looked at: all of them would cost a third of an evaluation's time."""
+"""Of each batch every fourth sample is looked at: all of them would cost up to half of the network's time."""
 PORTION = 2**20
 """Values that are looked at together: few enough for a processor's cache, enough to be worth a call."""
 

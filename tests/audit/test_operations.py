@@ -151,6 +151,16 @@ def test_a_network_is_watched_and_left_as_it_was(frames: bool) -> None:
     assert work["blocks.0.second"].nonzero == int(seen.spikes["blocks.0.first"].sum())
 
 
+def test_layers_of_38_by_the_kind_of_their_input() -> None:
+    model = small_network(blocks=6).eval()
+    with watched(model, every=1) as work:
+        model.observe(small_inputs(model))
+    kinds = {kind: [name for name in work if work[name].kind == kind] for kind in ("binary", "graded", "real")}
+    assert kinds["binary"] == ["blocks.0.first", *(f"blocks.{index}.second" for index in range(18))]
+    assert kinds["graded"] == [*(f"blocks.{index}.first" for index in range(1, 7)), "blocks.6.skip"]
+    assert len(kinds["real"]) == 14
+
+
 def test_every_fourth_sample_is_looked_at() -> None:
     model = small_network().eval()
     inputs = small_inputs(model, batch=10)

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from pipeline.audit.evaluate import Evaluator, Task, evaluate
+from pipeline.audit.operations import added
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
 from pipeline.train.cluster import fit
@@ -147,3 +148,5 @@ def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, byte
     assert two.voltage.tobytes() == b"".join(batch.voltage.tobytes() for batch in batches)
     for layer, spikes in two.spikes.items():
         assert spikes.tolist() == sum(batch.spikes[layer] for batch in batches).tolist()
+    assert two.work == added([batch.work for batch in batches])
+    assert two.work["stem"].samples == 5  # of batches of 6, 6 and 1: the first, and the fifth of six
