@@ -1,9 +1,11 @@
 """Reference curves: how earlier trainings of a recipe went, epoch by epoch, and the band that a new one should keep to.
 
-The band of an epoch is mean ± t s sqrt(1 + 1/n) over the n reference seeds other than the training's own, with their
-standard deviation s: one more training lies in it if values are normal over seeds. t is Student's, at a level such that
-a sound training leaves the band anywhere in at most 5 % of cases: the 5 % are shared among all epochs and measures
-(Bonferroni). It changes nothing in a training and is no part of its identity.
+The band of an epoch is mean ± t s sqrt(1 + 1/n) over the n reference seeds other than the training's own. s is their
+standard deviation at that epoch or the root mean square of those at all epochs, whichever is greater: few seeds can lie
+close together at one epoch by chance (with the epoch's own alone, two of the ten trainings of the profile quick left the
+band of the others). t is Student's, at a level such that a sound training leaves the band anywhere in at most 5 % of
+cases if values are normal over seeds: the 5 % are shared among all epochs and measures (Bonferroni).
+It changes nothing in a training and is no part of its identity.
 """
 
 import csv
@@ -51,8 +53,11 @@ class Curves:
         epochs, n = len(others[0]), len(others)
         level = ALARM / (len(MEASURES) * epochs)
         reach = float(stdtrit(n - 1, 1 - level / 2)) * math.sqrt(1 + 1 / n)
-        spans = [(fmean(values), reach * stdev(values) + MEASURES[measure]) for values in zip(*others, strict=True)]
-        return [(middle - span, middle + span) for middle, span in spans]
+        middles = [fmean(values) for values in zip(*others, strict=True)]
+        deviations = [stdev(values) for values in zip(*others, strict=True)]
+        usual = math.sqrt(fmean(deviation**2 for deviation in deviations))
+        spans = [reach * max(deviation, usual) + MEASURES[measure] for deviation in deviations]
+        return [(middle - span, middle + span) for middle, span in zip(middles, spans, strict=True)]
 
     def outside(self, rows: Sequence[Row], seed: int, start: int = 0) -> list[str]:
         """A line for each value of the rows from `start` on that leaves the band."""
