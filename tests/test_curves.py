@@ -34,7 +34,7 @@ def row(epoch: int, loss: float, accuracy: float) -> dict[str, float | None]:
 def test_the_band_can_be_redone_by_hand() -> None:
     """n = 3, mean 2, s = 0.1 at both epochs; t of two degrees of freedom at 1 - 0.05 / 4 / 2 is 8.860.
 
-    It has a closed form: t = (2p - 1) sqrt(2 / (1 - (2p - 1)^2)). Accuracies have s = 0.1 and 0, and sqrt(0.005) else.
+    It has a closed form: t = (2p - 1) sqrt(2 / (1 - (2p - 1)^2)). Accuracies have s = 0.1 and 0, and sqrt(0.005).
     """
     u = 1 - ALARM / 4
     reach = u * math.sqrt(2 / (1 - u * u)) * math.sqrt(4 / 3) * 0.1
