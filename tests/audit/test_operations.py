@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from models.residual import Downsampling, Layer, SpikingLayer
 from pipeline.audit.observe import kinds_of, of_layer, of_linear, over_samples, watched
 from pipeline.audit.operations import Operations, Work, added, read_operations
+from pipeline.audit.record import read_record
+from pipeline.paths import ROOT
 from tests.models.small import drawn, small_inputs, small_network
 from tests.train.tiny import NETWORK
 
@@ -199,6 +201,15 @@ def test_a_record_keeps_them() -> None:
     assert read_operations(None) is None
     with pytest.raises(TypeError):
         read_operations({"steps": 1, "layers": {"a": {**asdict(BY_HAND), "more": 1}}})
+
+
+def test_the_documentation_has_the_energy_of_the_recorded_results() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    names = ["every nonzero input taken for a spike", "NeuroBench", "a graded input taken for as many spikes"]
+    stored = [read_record(ROOT / "results" / name / "0.json").operations for name in ("digits", "digits-dvs")]
+    costs = [operations.costs() for operations in map(read_operations, stored) if operations]
+    for name, both in zip([*names, "the same network with ReLU"], zip(*costs, strict=True), strict=True):
+        assert f"| {name} | {both[0].microjoules:.2f} | {both[1].microjoules:.2f} |" in text
 
 
 def test_our_definitions_are_neurobenchs() -> None:
