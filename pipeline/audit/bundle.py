@@ -14,6 +14,7 @@ from pipeline.audit.audit import Audit
 from pipeline.audit.chain import RECORDS, REPORT, stages_of
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
+from pipeline.curves import curves_path
 from pipeline.digests import digest_all
 from pipeline.files import write_whole
 
@@ -51,7 +52,8 @@ def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) 
 def inputs(audit: Audit, root: Path) -> list[Path]:
     """What the stage `report` reads below the repository `root`: results, claims, and what this profile made."""
     run_files = [run_folder(record) / name for record in audit.records for name in (*OF_A_RUN, "examples.parquet")]
-    return [root / path for path in (*_stated(audit), *run_files, *_split_files(audit.records))]
+    curves = [path for path in _curves(audit.records) if (root / path).exists()]
+    return [root / path for path in (*_stated(audit), *curves, *run_files, *_split_files(audit.records))]
 
 
 def _has_predictions(record: Record, root: Path) -> bool:
@@ -63,6 +65,7 @@ def _has_predictions(record: Record, root: Path) -> bool:
 def _paths(audit: Audit, held: Iterable[Record], stages: Iterable[str]) -> Iterator[Path]:
     yield from (Path("params.yaml"), Path("results") / "audit.json", *_stated(audit), *_split_files(held))
     yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
+    yield from _curves(audit.records)
     yield from (RECORDS / f"{stage}.json" for stage in stages)
 
 
@@ -70,6 +73,11 @@ def _stated(audit: Audit) -> Iterator[Path]:
     yield Path("paper") / "claims.yaml"
     for record in (*audit.records, *audit.recorded):
         yield Path("results") / record.experiment / f"{record.seed}.json"
+
+
+def _curves(records: Iterable[Record]) -> list[Path]:
+    """Recorded curves that the page shows a training beside; not every experiment has some."""
+    return sorted({curves_path(Path("results"), record.experiment) for record in records})
 
 
 def _split_files(records: Iterable[Record]) -> Iterator[Path]:

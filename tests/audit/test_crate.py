@@ -50,6 +50,7 @@ def test_the_chain_is_followed_from_the_raw_data_to_the_verdict(entities: dict[s
     assert weights in named(entities, "train@digits-0", "result") & named(entities, "evaluate@digits-0", "object")
     predictions = "evidence/artifacts/digits/0/predictions.parquet"
     assert predictions in named(entities, "evaluate@digits-0", "result") & named(entities, "report", "object")
+    assert "evidence/results/curves-digits.json" in named(entities, "report", "object")
     assert {"evidence/results/audit.json", "index.html"} < named(entities, "report", "result")
 
 
