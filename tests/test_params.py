@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from pipeline import cli, params
 from pipeline.data.params import load_dataset
 from pipeline.errors import InputError
 from pipeline.params import load, load_run
@@ -13,9 +13,9 @@ from pipeline.paths import PARAMS, PROFILES
 
 @pytest.mark.parametrize("profile", sorted(path.name for path in PROFILES.glob("*.yaml")))
 def test_every_profile_is_valid_and_says_its_name(profile: str) -> None:
-    params = load(PROFILES / profile)
-    assert f"{params.profile}.yaml" == profile
-    assert {run.experiment for run in params.runs.values()} == params.experiments.keys()
+    read = load(PROFILES / profile)
+    assert f"{read.profile}.yaml" == profile
+    assert {run.experiment for run in read.runs.values()} == read.experiments.keys()
 
 
 def test_the_default_profile_is_quick() -> None:
@@ -99,6 +99,6 @@ def test_check_knows_the_datasets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
 ) -> None:
     path = changed(tmp_path, old, new)
-    monkeypatch.setattr(cli, "load", lambda: load(path))
+    monkeypatch.setattr(params, "load", lambda: load(path))
     with pytest.raises(InputError, match=message):
         cli.check_params()
