@@ -5,12 +5,14 @@
 NeuroBench 2.3 hooks convolutions and linear layers that are modules called once a time step, which ours are not.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.forms import S_RESNET38
 from benchmarks.step_by_step import StepByStep
-from models.config import NetworkConfig
 from models.sresnet import SResNet
 from pipeline.audit.observe import watched
 from pipeline.audit.operations import Operations, added
@@ -54,19 +56,7 @@ def ours(model: SResNet, batches: list[Tensor]) -> Figures:
 
 def main() -> None:
     """Prints both for networks on random images and on random frames, in float64, where NeuroBench's sums are exact."""
-    config = NetworkConfig(
-        blocks=2,
-        width=8,
-        time_steps=4,
-        leak=0.8744,
-        normalization="bntt",
-        shortcut="spike-add",
-        surrogate="triangle",
-        reset="subtract",
-        encoding="direct",
-        readout="mean-voltage",
-        precision="float32",
-    )
+    config = replace(S_RESNET38, blocks=2, width=8, time_steps=4)
     generator = torch.Generator().manual_seed(0)
     for frames in (False, True):
         model = SResNet(config, input_shape=(2 if frames else 3, 32, 32), classes=10, frames=frames)

@@ -174,7 +174,8 @@ def _add_oracle(commands: Any) -> None:
 
 
 def run_oracle(chosen: argparse.Namespace) -> None:
-    from pipeline.audit.oracle import Sizes, run  # torch takes seconds to import
+    from pipeline.audit.oracle import run  # torch takes seconds to import
+    from pipeline.audit.side_by_side import Sizes
 
     run(chosen.authors, Sizes(blocks=chosen.blocks, width=chosen.width, steps=chosen.steps))
 

@@ -1,6 +1,6 @@
 """A configuration, claims about it and runs of it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from models.config import NetworkConfig
@@ -8,36 +8,17 @@ from pipeline.audit.claims import AccuracyClaim, Configuration, Data, Difference
 from pipeline.audit.record import Record
 from pipeline.train.config import TrainingConfig
 from tests.audit.made import RECORD
+from tests.train import tiny
 
-NETWORK = NetworkConfig(
-    blocks=1,
-    width=2,
-    time_steps=2,
-    leak=0.5,
-    normalization="bntt",
-    shortcut="spike-add",
-    surrogate="triangle",
-    reset="subtract",
-    encoding="direct",
-    readout="mean-voltage",
-    precision="float32",
-)
-TRAINING = TrainingConfig(
-    epochs=2,
-    batch_size=10,
+NETWORK = replace(tiny.NETWORK, leak=0.5)
+TRAINING = replace(
+    tiny.TRAINING,
     shards=1,
-    threads=1,
     learning_rate=0.1,
-    momentum=0.9,
     weight_decay=0.0,
     decay_after=(50,),
-    drop_last=False,
-    augmentation="none",
     pixel_mean=(0.5,),
     pixel_std=(0.5,),
-    selection="last",
-    validation_percent=0,
-    test_each_epoch=False,
 )
 DATA = Data(
     title="Tiny",

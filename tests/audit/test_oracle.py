@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from pipeline.audit import oracle
-from pipeline.audit.oracle import CASES, Outcome, Sizes, compare_case, run, table
+from pipeline.audit.agreement import Outcome
+from pipeline.audit.oracle import compare_case, run, table
+from pipeline.audit.side_by_side import CASES, Sizes
 from pipeline.audit.theirs import load
 from pipeline.errors import InputError
 
