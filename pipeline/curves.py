@@ -2,9 +2,8 @@
 
 The band of an epoch is mean ± t s sqrt(1 + 1/n) over the n reference seeds other than the training's own. s is their
 standard deviation at that epoch or the root mean square of those at all epochs, whichever is greater: few seeds can lie
-close together at one epoch by chance (by the epoch's own alone, two of the ten trainings of the profile quick left
-the band of the others). t is Student's, at a level such that a sound training leaves the band in at most 5 % of
-cases if values are normal over seeds: the 5 % are shared among all epochs and measures (Bonferroni).
+close together at one epoch by chance. t is Student's, at a level such that a sound training leaves the band anywhere in
+at most 5 % of cases if values are normal over seeds: the 5 % are shared among all epochs and measures (Bonferroni).
 It changes nothing in a training and is no part of its identity.
 """
 
