@@ -30,11 +30,11 @@ from models.neuron import THRESHOLD
 from models.surrogate import HEIGHT
 
 SURROGATES = ("triangle",)
-TILE = 256
+TILE = 512
 """Most values of a tile, but for a pixel with more channels."""
 BLOCK = 32
 """Tiles of a block. Smaller ones would keep all that backward computes again in a core's second cache, yet are slower:
-memory is read in pieces of a block at each time step, and pieces of 32 kB stream."""
+memory is read in pieces of a block at each time step, and pieces of 64 kB stream."""
 
 MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
 RAN: set[tuple[Callable[..., None], Any]] = set()
@@ -290,7 +290,7 @@ def flat(values: Tensor) -> npt.NDArray[Any]:
 
 def tiled(values: Tensor) -> npt.NDArray[Any]:
     """Values of each channel (T, C) as those of a tile (T, L)."""
-    return array(values.repeat(1, pixels_of_tile(values.shape[1])))
+    return array(values.unsqueeze(1).expand(-1, pixels_of_tile(values.shape[1]), -1).flatten(1))
 
 
 def pixels_of_tile(channels: int) -> int:
