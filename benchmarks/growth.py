@@ -103,7 +103,7 @@ def row(point: Point, settings: argparse.Namespace) -> Row:
     taken = measure({form: step_of(point.case(), form) for form in compared}, settings.rounds)
     seconds = {form: statistics.median(each) for form, each in taken.items()}
     kept: tuple[Form, ...] = tuple(form for form in compared if form != "convolutions")
-    memory = {form: peak_bytes(point.case(), form, settings.threads) for form in kept}
+    memory = {form: peak_bytes(point.case(), form, settings.threads, processes=1) for form in kept}
     shown = ", ".join(f"{form} {value:.3f} s" for form, value in seconds.items())
     print(f"{point}: {shown}, {memory['through-time'] / MIB:.0f} MiB", flush=True)
     where = {"time_steps": point.time_steps, "batch": point.batch, "width": point.width}

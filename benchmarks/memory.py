@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import pickle
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -14,8 +15,13 @@ import torch
 from benchmarks.forms import Case, Form, step_of
 
 
-def peak_bytes(case: Case, form: Form, threads: int) -> int:
-    """Bytes that one step needs beyond what weights, images and libraries take."""
+def peak_bytes(case: Case, form: Form, threads: int, processes: int) -> int:
+    """Bytes that one step needs beyond what weights, images and libraries take; the median of some processes."""
+    return statistics.median_low(in_a_process(case, form, threads) for _ in range(processes))
+
+
+def in_a_process(case: Case, form: Form, threads: int) -> int:
+    """Bytes of one process."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(pickle.dumps((case, form, threads)))
         file.flush()

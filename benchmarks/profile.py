@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
-from torch.profiler import ProfilerActivity, profile
+from torch.autograd.profiler import profile
 
 from benchmarks.forms import CLASSES, INPUT_SHAPE, Case, step_of
 from models.residual import Layer
@@ -14,12 +14,14 @@ from models.sresnet import SResNet
 
 COPIED = 256 << 20
 """Bytes, many times what a cache holds."""
+WARM, STEPS = 2, 3
+"""Steps before and under the profiler."""
 PASSES = ("NormalizeAndFire", "NormalizeAndFireBackward")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One step on the CPU."""
+    """One step on the CPU, a mean of some."""
 
     convolutions: float
     """Seconds, with their gradients."""
@@ -40,12 +42,14 @@ class Profile:
 def profile_of(case: Case) -> dict[str, float]:
     """The profile of a step as it is trained here, with what the passes would take at the speed of the memory."""
     step = step_of(case, "through-time")
-    step()
-    with profile(activities=[ProfilerActivity.CPU]) as profiler:
+    for _ in range(WARM):
         step()
+    with profile(use_kineto=False) as profiler:
+        for _ in range(STEPS):
+            step()
     seconds: Counter[str] = Counter()
     for event in profiler.key_averages():
-        seconds[kind(event.key)] += event.self_cpu_time_total / 1e6
+        seconds[kind(event.key)] += event.self_cpu_time_total / 1e6 / STEPS
     found = Profile(
         convolutions=seconds["convolutions"],
         passes=seconds["passes"],

@@ -83,7 +83,7 @@ def row(name: str, case: Case, settings: argparse.Namespace) -> dict[str, Any]:
         ratios(seconds, "through-time", "convolutions"),
     )
     forms: tuple[Form, ...] = ("through-time", "step-by-step")
-    memory = {} if case.inference else {form: peak_bytes(case, form, settings.threads) for form in forms}
+    memory = {} if case.inference else {form: peak_bytes(case, form, settings.threads, processes=3) for form in forms}
     shown = "{median:.2f} ({low:.2f} to {high:.2f})"
     print(f"{shown.format(**faster)} times step by step, {shown.format(**above_floor)} of the convolutions", end="")
     print(f", memory {memory['through-time'] / memory['step-by-step']:.2f}" if memory else "", flush=True)
