@@ -130,6 +130,7 @@ def accuracies(jobs: Jobs, seeds: int) -> dict[str, Any]:
     differences = [b - a for a, b in zip(*percent.values(), strict=True)]
     low, high = paired_interval(differences)
     return {
+        "data": Store(jobs.data, "test").title,
         "epochs": jobs.training.epochs,
         "seeds": list(range(seeds)),
         "test_samples": len(Store(jobs.data, "test")),

@@ -145,7 +145,7 @@ def precision(result: Result) -> str:
     difference, count = accuracy["difference"], len(accuracy["seeds"])
     rates = "; ".join(f"{1e6 * flips['rate_alone']:,.0f} ppm for {name}" for name, flips in result["flips"].items())
     return (
-        f"bfloat16 against float32 (`make bench-precision`): accuracy on {result['images']} after training "
+        f"bfloat16 against float32 (`make bench-precision`): accuracy on {accuracy['data']} after training "
         f"{difference['mean']:+.2f} points (95 % interval {difference['low']:+.2f} to {difference['high']:+.2f}, "
         f"{count} seeds); with the same inputs to a layer it flips this part of its possible spikes: {rates}."
     )
