@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.distributed
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 class Workers(Protocol):
@@ -18,6 +19,10 @@ class Workers(Protocol):
         """The tensors of all workers, of one shape, in the order of their ranks."""
         ...
 
+    def exchange(self, values: Tensor) -> Tensor:
+        """Part i of `values`, (size, ...), goes to worker i; part j of the result comes from worker j."""
+        ...
+
 
 class Alone:
     """One worker, without torch.distributed."""
@@ -26,6 +31,9 @@ class Alone:
 
     def gather(self, value: Tensor) -> list[Tensor]:
         return [value]
+
+    def exchange(self, values: Tensor) -> Tensor:
+        return values
 
 
 class Group:
@@ -40,22 +48,42 @@ class Group:
         torch.distributed.all_gather(values, value)
         return values
 
+    def exchange(self, values: Tensor) -> Tensor:
+        received = torch.empty_like(values)
+        torch.distributed.all_to_all_single(received, values)
+        return received
+
 
 def shards_of_worker(workers: Workers, shards: int) -> list[int]:
     """Logical shards that this worker computes: contiguous, sizes differ by at most one."""
     return [int(shard) for shard in np.array_split(np.arange(shards), workers.size)[workers.rank]]
 
 
-def sum_over_shards(own: Tensor, workers: Workers, shards: int) -> Tensor:
-    """Sum (D,) over all logical shards of the rows that the workers computed.
+def sum_over_shards(own: Tensor, notes: Tensor, workers: Workers, shards: int) -> tuple[Tensor, Tensor]:
+    """Sum (D,) over all logical shards of the rows that the workers computed, and all shards' notes, (shards, N).
 
-    `own` is (shards of this worker, D). Workers can hold different numbers of shards, so rows of zeros fill up.
+    `own` is (shards of this worker, D), `notes` (shards of this worker, N). Each worker adds up an equal part of the
+    numbers of all shards, in the order of the tree, then all give each other their parts: a worker with one shard sends
+    and receives 2 D numbers, as in an all-reduce whose order nobody knows. Workers can hold different numbers of
+    shards, so rows of zeros fill up.
     """
+    if workers.size == 1:
+        return tree_sum(list(own)), notes
     counts = [len(part) for part in np.array_split(np.arange(shards), workers.size)]
-    if len(own) < max(counts):
-        own = torch.cat([own, own.new_zeros(max(counts) - len(own), own.shape[1])])
-    rows = [row for part, count in zip(workers.gather(own), counts, strict=True) for row in part[:count]]
-    return tree_sum(rows)
+    numbers, width = own.shape[1], -(-own.shape[1] // workers.size)
+    sent = padded(own, max(counts), workers.size * width).view(max(counts), workers.size, width).transpose(0, 1)
+    received = workers.exchange(sent.contiguous())
+    total = tree_sum([row for part, count in zip(received, counts, strict=True) for row in part[:count]])
+    told = padded(notes, max(counts), notes.shape[1]).view(-1)
+    parts = torch.stack(workers.gather(torch.cat([total, told])))
+    others = parts[:, width:].view(workers.size, max(counts), -1)
+    in_order = [part[:count] for part, count in zip(others, counts, strict=True)]
+    return parts[:, :width].reshape(-1)[:numbers], torch.cat(in_order)
+
+
+def padded(values: Tensor, rows: int, columns: int) -> Tensor:
+    """The values with zeros below and to the right, (rows, columns)."""
+    return pad(values, (0, columns - values.shape[1], 0, rows - len(values)))
 
 
 def tree_sum(rows: list[Tensor]) -> Tensor:

@@ -1,0 +1,106 @@
+"""A real Ray cluster on this machine: a head that computes nothing and nodes of one CPU each, on the loopback.
+
+Each node is the process tree below a `ray start` of ours; what is killed is found there, by its process id.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+START_SECONDS = 90
+WATCHED = {  # a node that does not answer is dead after three seconds, not after fifteen
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "5000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+
+
+class Nodes:
+    """The cluster for the length of a block."""
+
+    def __init__(self, count: int) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: a socket's path has 107 bytes
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.environment = os.environ | WATCHED | {"RAY_TMPDIR": str(self.folder), "RAY_USAGE_STATS_ENABLED": "0"}
+        self.head = self._start("head", f"--head --port={self.port} --num-cpus=0 --include-dashboard=false")
+        self.workers: list[psutil.Process] = []
+        for _ in range(count):
+            self.add()
+
+    def add(self) -> None:
+        """Starts a node of one CPU and waits for it."""
+        flags = f"--address={self.address} --num-cpus=1 --min-worker-port=0 --max-worker-port=0"
+        self.workers.append(self._start("node", flags))
+
+    def kill(self, index: int) -> psutil.Process:
+        """kill -9 of every process of a node at once."""
+        node = self.workers.pop(index)
+        kill_all(tree(node))
+        return node
+
+    def training(self) -> list[psutil.Process]:
+        """The processes that train, of all nodes."""
+        return [process for node in self.workers for process in tree(node) if trains(process)]
+
+    def _start(self, name: str, flags: str) -> psutil.Process:
+        ray, log = Path(sys.executable).with_name("ray"), tempfile.mkstemp(dir=self.folder, prefix=f"{name}-")
+        common = "--node-ip-address=127.0.0.1 --object-store-memory=100000000 --disable-usage-stats --block"
+        started = subprocess.Popen(
+            [str(ray), "start", *flags.split(), *common.split()], env=self.environment, stdout=log[0], stderr=log[0]
+        )
+        os.close(log[0])
+        for _ in range(10 * START_SECONDS):
+            if "Ray runtime started" in Path(log[1]).read_text(encoding="utf-8"):
+                return psutil.Process(started.pid)
+            if started.poll() is not None:
+                break
+            time.sleep(0.1)
+        raise RuntimeError(f"{name} did not start: {Path(log[1]).read_text(encoding='utf-8')}")
+
+    def __enter__(self) -> "Nodes":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for node in [*self.workers, self.head]:
+            kill_all(tree(node))
+        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def trains(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "RayTrainWorker" in " ".join(process.cmdline())
+    return False
+
+
+def tree(process: psutil.Process) -> list[psutil.Process]:
+    """A process and all below it."""
+    with suppress(psutil.NoSuchProcess):
+        return [process, *process.children(recursive=True)]
+    return []
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    """kill -9 of these processes, and waits until they are gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=10)
