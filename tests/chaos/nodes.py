@@ -4,6 +4,8 @@ Each node is the process tree below a `ray start` of ours; what is killed is fou
 """
 
 import os
+import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,7 +17,9 @@ from types import TracebackType
 
 import psutil
 
-START_SECONDS = 90
+HOST = "127.0.0.2"
+"""On the loopback; Ray takes 127.0.0.1 for a request to find an address that others reach."""
+START_SECONDS = 240
 WATCHED = {  # a node that does not answer is dead after three seconds, not after fifteen
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
@@ -31,38 +35,46 @@ class Nodes:
     def __init__(self, count: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: a socket's path has 107 bytes
         self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self.environment = os.environ | WATCHED | {"RAY_TMPDIR": str(self.folder), "RAY_USAGE_STATS_ENABLED": "0"}
-        self.head = self._start("head", f"--head --port={self.port} --num-cpus=0 --include-dashboard=false")
-        self.workers: list[psutil.Process] = []
-        for _ in range(count):
-            self.add()
+        self.address = f"{HOST}:{self.port}"
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        own = {"RAY_TMPDIR": str(self.folder), "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment = os.environ | WATCHED | token | own
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.workers: list[int] = []
+        try:
+            self._start("head", f"--head --port={self.port} --num-cpus=0 --include-dashboard=false")
+            for _ in range(count):
+                self.add()
+        except RuntimeError:
+            self.close()
+            raise
 
     def add(self) -> None:
         """Starts a node of one CPU and waits for it."""
         flags = f"--address={self.address} --num-cpus=1 --min-worker-port=0 --max-worker-port=0"
         self.workers.append(self._start("node", flags))
 
-    def kill(self, index: int) -> psutil.Process:
-        """kill -9 of every process of a node at once."""
-        node = self.workers.pop(index)
-        kill_all(tree(node))
-        return node
+    def kill(self, index: int) -> int:
+        """kill -9 of every process of a node at once; how many there were."""
+        processes = tree(self.workers.pop(index))
+        kill_all(processes)
+        return len(processes)
 
     def training(self) -> list[psutil.Process]:
         """The processes that train, of all nodes."""
         return [process for node in self.workers for process in tree(node) if trains(process)]
 
-    def _start(self, name: str, flags: str) -> psutil.Process:
+    def _start(self, name: str, flags: str) -> int:
         ray, log = Path(sys.executable).with_name("ray"), tempfile.mkstemp(dir=self.folder, prefix=f"{name}-")
-        common = "--node-ip-address=127.0.0.1 --object-store-memory=100000000 --disable-usage-stats --block"
+        common = f"--node-ip-address={HOST} --object-store-memory=100000000 --disable-usage-stats --block"
         started = subprocess.Popen(
             [str(ray), "start", *flags.split(), *common.split()], env=self.environment, stdout=log[0], stderr=log[0]
         )
         os.close(log[0])
+        self.started.append(started)
         for _ in range(10 * START_SECONDS):
             if "Ray runtime started" in Path(log[1]).read_text(encoding="utf-8"):
-                return psutil.Process(started.pid)
+                return started.pid
             if started.poll() is not None:
                 break
             time.sleep(0.1)
@@ -74,9 +86,14 @@ class Nodes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for node in [*self.workers, self.head]:
-            kill_all(tree(node))
-        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
+        self.close()
+
+    def close(self) -> None:
+        """Ends every process that it started."""
+        for started in self.started:
+            kill_all(tree(started.pid))
+            started.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -91,10 +108,10 @@ def trains(process: psutil.Process) -> bool:
     return False
 
 
-def tree(process: psutil.Process) -> list[psutil.Process]:
+def tree(process: int) -> list[psutil.Process]:
     """A process and all below it."""
     with suppress(psutil.NoSuchProcess):
-        return [process, *process.children(recursive=True)]
+        return [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
     return []
 
 
