@@ -71,7 +71,7 @@ def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) 
             ended = run_trainer(job, cluster, workers, wanted)
         except TrainingFailedError as error:
             failures = 1 if numbers(job.checkpoint()) != before else failures + 1
-            reason = str(error).strip().splitlines()[-1]
+            reason = str(error).strip().splitlines()[-1][:150]
             if failures > FAILURES:
                 raise InputError(
                     f"{job.name}: workers died {failures} times in a row, last: {reason}; what was done until the last "
@@ -115,7 +115,7 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> 
         run_config=RunConfig(
             name=name,
             storage_path=str(storage),
-            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg] # version 1's
         ),
     )
     try:
