@@ -20,7 +20,7 @@ from pipeline.train.export import export
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.sampler import epoch_batches, hold_out
-from tests.chaos.nodes import Nodes, kill_all
+from tests.chaos.nodes import Nodes, kill_all, still
 
 Kind = Literal["worker", "driver", "node"]
 KINDS: tuple[Kind, ...] = ("worker", "driver", "node")
@@ -119,7 +119,7 @@ class Run:
         """Until something is there. Raises RuntimeError with the driver's output if it does not come."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not there():
-            if time.monotonic() > end or self.driver.poll() not in {None, 0}:
+            if time.monotonic() > end or self.driver.poll() is not None:
                 said = self.output.read_text(encoding="utf-8")
                 raise RuntimeError(f"no {what}; the driver ended with {self.driver.poll()} and said:\n{said[-4000:]}")
             time.sleep(0.05)
@@ -155,17 +155,19 @@ class Run:
         return 1
 
     def give_back(self) -> None:
-        """Another node in place of the lost one; after the epoch in which it comes it is used."""
-        self.nodes.add()
+        """Another node in place of the lost one; after the epoch in which it comes it is used.
+
+        What trains stands still meanwhile: a short training would be over before a slow node has started.
+        """
+        with still(self.nodes.training()):
+            self.nodes.add()
         wanted = f"with {min(self.size, self.job.training.shards)} worker(s)"
-        self.wait(
-            "return of the lost node into the training",
-            lambda: self.resumes()[-1].endswith(wanted) or self.driver.poll() == 0,
-        )
+        self.wait("return of the lost node into the training", lambda: self.resumes()[-1].endswith(wanted))
 
     def finish(self) -> None:
-        """Waits for the end."""
-        self.wait("end", lambda: self.driver.poll() == 0)
+        """Waits for the end. Raises RuntimeError."""
+        if self.driver.wait(PATIENCE_SECONDS) != 0:
+            raise RuntimeError(f"the driver said:\n{self.output.read_text(encoding='utf-8')[-4000:]}")
 
 
 def digests(job: Job) -> dict[str, str]:

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -113,6 +114,18 @@ def tree(process: int) -> list[psutil.Process]:
     with suppress(psutil.NoSuchProcess):
         return [psutil.Process(process), *psutil.Process(process).children(recursive=True)]
     return []
+
+
+@contextmanager
+def still(processes: list[psutil.Process]) -> Iterator[None]:
+    """The processes stand still for the length of a block."""
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 def kill_all(processes: list[psutil.Process]) -> None:

@@ -27,11 +27,11 @@ def test_the_schedule_follows_from_its_seed() -> None:
 
 
 def test_a_killed_worker_and_a_node_that_leaves_and_returns_change_no_bit(tmp_path: Path) -> None:
-    job = replace(tiny_job(tmp_path, replace(TRAINING, epochs=60, batch_size=2)), checkpoint_seconds=1)
+    job = replace(tiny_job(tmp_path, replace(TRAINING, epochs=30, batch_size=2)), checkpoint_seconds=1)
     expected, said = undisturbed(job), list[str]()
     planned = [
         Planned(kind="worker", step=30, pause=0.1, which=1),
-        Planned(kind="node", step=200, pause=0.1, which=0),
+        Planned(kind="node", step=120, pause=0.1, which=0),
     ]
     killed, found = disturbed(job, planned, 2, said.append)
     assert found == expected
