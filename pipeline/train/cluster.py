@@ -22,6 +22,7 @@ from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
 from pipeline.data.ray_nodes import free_workers
 from pipeline.errors import InputError
+from pipeline.stage import DISK
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.hardware import note
@@ -39,8 +40,6 @@ WAIT_SECONDS = 600
 class Outcome:
     """What the first worker brings back."""
 
-    error: str | None
-    """The user's to mend."""
     peak_memory_bytes: int
 
 
@@ -52,15 +51,12 @@ def fit(job: Job, cluster: ClusterParams) -> Outcome:
         followed(job.log()),
     ):
         wanted = most if cluster.workers == "auto" else workers
-        ended = until_finished(job, cluster, workers, wanted)
-    if ended.error:
-        raise InputError(ended.error)
-    return ended
+        return until_finished(job, cluster, workers, wanted)
 
 
 def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> Outcome:
-    """Runs workers until the training is finished or its input wrong: after a death with as many as there is room for,
-    at the end of an epoch with more if nodes have come, at most `wanted`. Raises InputError.
+    """Runs workers until the training is finished: after a death with as many as there is room for, at the end of an
+    epoch with more if nodes have come, at most `wanted`. Raises InputError.
 
     Ray's own elasticity would do, but learns of a lost node after up to 20 s, and of one that cannot start after 60.
     """
@@ -70,6 +66,7 @@ def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) 
         try:
             ended = run_trainer(job, cluster, workers, wanted)
         except TrainingFailedError as error:
+            stop_at_bad_input(error)
             failures = 1 if numbers(job.checkpoint()) != before else failures + 1
             reason = str(error).strip().splitlines()[-1][:150]
             if failures > FAILURES:
@@ -79,9 +76,17 @@ def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) 
                 ) from None
             say(job, f"workers died ({reason})")
         else:
-            if ended.error or finished(job):
+            if finished(job):
                 return ended
         workers = room(job, cluster, wanted)
+
+
+def stop_at_bad_input(error: TrainingFailedError) -> None:
+    """Raises InputError if a worker found something that is the user's to mend: no reason to try again."""
+    for failure in getattr(error, "worker_failures", {}).values():
+        reason = getattr(failure, "_base_exc", failure)
+        if isinstance(reason, InputError) or (isinstance(reason, OSError) and reason.errno in DISK):
+            raise InputError(str(reason)) from None
 
 
 def room(job: Job, cluster: ClusterParams, wanted: int) -> int:
@@ -143,22 +148,14 @@ def work(config: dict[str, Any]) -> Outcome:
 
     device = ray.train.torch.get_device()
     note(job.platforms(), device)
-    try:
-        train(job, workers, device, first_says, leave=more_fit)
-    except (InputError, OSError) as error:
-        return outcome(str(error))  # no reason to try again
-    return outcome(None)
+    train(job, workers, device, first_says, leave=more_fit)
+    return Outcome(peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def say(job: Job, text: str) -> None:
     """Adds a line to the log, with the time of day."""
     with job.log().open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
-
-
-def outcome(error: str | None) -> Outcome:
-    """How this worker ended."""
-    return Outcome(error=error, peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 @contextmanager
