@@ -228,7 +228,7 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
     config, batch = training.job.training, next(endless(training))
     part, width = batch[:SAMPLES_A_SHARD], sum(training.sizes)
     buffers = [buffer.clone() for buffer in training.buffers]
-    row, used = torch.zeros(1, width), proof(training, part)[None]
+    row, used = torch.zeros(width), proof(training, part)
     proofs = torch.stack([proof(training, shard) for shard in np.array_split(batch, config.shards)])
     for parameter in training.parameters:
         parameter.grad = torch.zeros_like(parameter)
@@ -236,9 +236,9 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
     state = State(weights=weights_of(training.model), momentum=weights_of(training.model))
     acts: dict[str, Callable[[], object]] = {
         "shard": lambda: contribution(training, part, 0, len(batch), buffers),
-        "reduce": lambda: sum_over_shards(row, used, training.workers, config.shards),
+        "reduce": lambda: sum_over_shards([row], [used], training.workers, config.shards),
         "message": lambda: training.workers.gather(torch.zeros(1)),
-        "add": lambda: tree_sum([row[0], row[0]]),
+        "add": lambda: tree_sum([row, row]),
         "prove": lambda: check_used(training, batch, proofs),
         "optimize": training.optimizer.step,
         "copy state": lambda: (weights_of(training.model), weights_of(training.model)),

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 import torch.distributed
 from torch import Tensor
-from torch.nn.functional import pad
 
 
 class Workers(Protocol):
@@ -44,9 +43,9 @@ class Group:
         self.size = torch.distributed.get_world_size()
 
     def gather(self, value: Tensor) -> list[Tensor]:
-        values = [torch.empty_like(value) for _ in range(self.size)]
-        torch.distributed.all_gather(values, value)
-        return values
+        values = value.new_empty(self.size * len(value), *value.shape[1:])
+        torch.distributed.all_gather_into_tensor(values, value)
+        return list(values.view(self.size, *value.shape))
 
     def exchange(self, values: Tensor) -> Tensor:
         received = torch.empty_like(values)
@@ -59,31 +58,29 @@ def shards_of_worker(workers: Workers, shards: int) -> list[int]:
     return [int(shard) for shard in np.array_split(np.arange(shards), workers.size)[workers.rank]]
 
 
-def sum_over_shards(own: Tensor, notes: Tensor, workers: Workers, shards: int) -> tuple[Tensor, Tensor]:
-    """Sum (D,) over all logical shards of the rows that the workers computed, and all shards' notes, (shards, N).
+def sum_over_shards(
+    own: list[Tensor], notes: list[Tensor], workers: Workers, shards: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Sum (D,) over all logical shards of the rows that the workers computed, and the notes (N,) of all shards.
 
-    `own` is (shards of this worker, D), `notes` (shards of this worker, N). Each worker adds up an equal part of the
-    numbers of all shards, in the order of the tree, then all give each other their parts: a worker with one shard sends
-    and receives 2 D numbers, as in an all-reduce whose order nobody knows. Workers can hold different numbers of
-    shards, so rows of zeros fill up.
+    `own` and `notes` are rows (D,) and (N,) of this worker's shards, or one of zeros if it has none. Each worker adds
+    up an equal part of the numbers of all shards, in the order of the tree, then all give each other their parts: a
+    worker with one shard sends and receives 2 D numbers, as in an all-reduce whose order nobody knows.
     """
     if workers.size == 1:
-        return tree_sum(list(own)), notes
+        return tree_sum(own), notes
     counts = [len(part) for part in np.array_split(np.arange(shards), workers.size)]
-    numbers, width = own.shape[1], -(-own.shape[1] // workers.size)
-    sent = padded(own, max(counts), workers.size * width).view(max(counts), workers.size, width).transpose(0, 1)
-    received = workers.exchange(sent.contiguous())
+    most, numbers = max(counts), len(own[0])
+    width = -(-numbers // workers.size)
+    rows = own[0].new_zeros(most, workers.size * width)
+    for row, values in zip(rows, own, strict=False):
+        row[:numbers] = values
+    received = workers.exchange(rows.view(most, workers.size, width).transpose(0, 1).contiguous())
     total = tree_sum([row for part, count in zip(received, counts, strict=True) for row in part[:count]])
-    told = padded(notes, max(counts), notes.shape[1]).view(-1)
-    parts = torch.stack(workers.gather(torch.cat([total, told])))
-    others = parts[:, width:].view(workers.size, max(counts), -1)
-    in_order = [part[:count] for part, count in zip(others, counts, strict=True)]
-    return parts[:, :width].reshape(-1)[:numbers], torch.cat(in_order)
-
-
-def padded(values: Tensor, rows: int, columns: int) -> Tensor:
-    """The values with zeros below and to the right, (rows, columns)."""
-    return pad(values, (0, columns - values.shape[1], 0, rows - len(values)))
+    told = [*notes, *[torch.zeros_like(notes[0])] * (most - len(notes))]
+    parts = workers.gather(torch.cat([total, *told]))
+    others = [part[width:].view(most, -1)[:count] for part, count in zip(parts, counts, strict=True)]
+    return torch.cat([part[:width] for part in parts])[:numbers], [note for part in others for note in part]
 
 
 def tree_sum(rows: list[Tensor]) -> Tensor:

@@ -24,16 +24,12 @@ def step(training: Training, batch: np.ndarray) -> None:
     job, state = training.job, training.state
     parts = logical_shards(batch, job.training.shards)
     buffers = [buffer.clone() for buffer in training.buffers]
-    shards = shards_of_worker(training.workers, job.training.shards)
-    own = [contribution(training, parts[shard], shard, len(batch), buffers) for shard in shards]
-    used = [proof(training, parts[shard]) for shard in shards]
-    total, proofs = sum_over_shards(
-        stacked(own, sum(training.sizes), training.device),
-        stacked(used, len(proof(training, batch[:0])), training.device),
-        training.workers,
-        job.training.shards,
-    )
-    check_used(training, batch, proofs)
+    mine = [(shard, parts[shard]) for shard in shards_of_worker(training.workers, job.training.shards)]
+    mine = mine or [(0, batch[:0])]
+    own = [contribution(training, part, shard, len(batch), buffers) for shard, part in mine]
+    used = [proof(training, part) for _, part in mine]
+    total, proofs = sum_over_shards(own, used, training.workers, job.training.shards)
+    check_used(training, batch, torch.stack(proofs))
     loss_sum, correct = take_over(training, total)
     if not np.isfinite(loss_sum):
         raise InputError(
@@ -62,11 +58,6 @@ def contribution(training: Training, part: np.ndarray, shard: int, batch_size: i
     correct = (logits.argmax(1) == labels).sum()
     metrics = torch.stack([loss.detach(), correct.to(loss.dtype)])
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
-
-
-def stacked(rows: list[Tensor], width: int, device: torch.device) -> Tensor:
-    """The rows as one tensor, of none too."""
-    return torch.stack(rows) if rows else torch.zeros(0, width, device=device)
 
 
 def proof(training: Training, part: np.ndarray) -> Tensor:

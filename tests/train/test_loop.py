@@ -86,7 +86,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
     steps = 0
 
-    def interrupted(*about: Any) -> tuple[Tensor, Tensor]:
+    def interrupted(*about: Any) -> tuple[Tensor, list[Tensor]]:
         nonlocal steps
         steps += 1
         if steps == stop_at:
