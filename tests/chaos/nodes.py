@@ -27,6 +27,7 @@ WATCHED = {  # a node that does not answer is dead after three seconds, not afte
     "RAY_health_check_timeout_ms": "5000",
     "RAY_health_check_failure_threshold": "3",
     "RAY_memory_monitor_refresh_ms": "0",
+    "RAY_prestart_worker_first_driver": "false",
 }
 
 
@@ -43,7 +44,7 @@ class Nodes:
         self.started: list[subprocess.Popen[bytes]] = []
         self.workers: list[int] = []
         try:
-            self._start("head", f"--head --port={self.port} --num-cpus=0 --include-dashboard=false")
+            self._start("head", f"--head --port={self.port} --num-cpus=0 --include-dashboard=false --no-monitor")
             for _ in range(count):
                 self.add()
         except RuntimeError:
@@ -67,7 +68,7 @@ class Nodes:
 
     def _start(self, name: str, flags: str) -> int:
         ray, log = Path(sys.executable).with_name("ray"), tempfile.mkstemp(dir=self.folder, prefix=f"{name}-")
-        common = f"--node-ip-address={HOST} --object-store-memory=100000000 --disable-usage-stats --block"
+        common = f"--node-ip-address={HOST} --object-store-memory=100000000 --include-log-monitor=false --block"
         started = subprocess.Popen(
             [str(ray), "start", *flags.split(), *common.split()], env=self.environment, stdout=log[0], stderr=log[0]
         )
