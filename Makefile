@@ -51,6 +51,13 @@ fuzz: setup ## 100,000 damaged recordings through reading and framing; what brea
 bench-events: setup ## recordings to frames beside tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
 
+bench-scaling: setup ## two workers against one, and plain DDP; writes results/bench-scaling.json and docs/scaling.md
+	python -m benchmarks.scaling
+	python -m benchmarks.scaling_model
+
+chaos: setup ## a training on a real Ray cluster through 20 kills, bit for bit; writes results/chaos.json
+	python -m tests.chaos --kills 20 --seed 0
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -59,4 +66,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision fuzz lock clean
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean

@@ -39,13 +39,13 @@ from pipeline.data.preprocess import preprocess
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS
+from pipeline.train.checkpoints import load
 from pipeline.train.config import TrainingConfig
 from pipeline.train.export import export
 from pipeline.train.hardware import keep_memory
 from pipeline.train.inputs import prepare
 from pipeline.train.job import Job
 from pipeline.train.sampler import epoch_batches
-from pipeline.train.state import load
 
 NETWORK = replace(S_RESNET38, blocks=1, width=16, time_steps=4)
 QUALITY = 75  # of the JPEGs of noise

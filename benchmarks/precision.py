@@ -35,12 +35,12 @@ from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import PROFILES, RESULTS
 from pipeline.train import loop
+from pipeline.train.checkpoints import load
 from pipeline.train.hardware import describe
 from pipeline.train.inputs import prepare
 from pipeline.train.job import Job
 from pipeline.train.reduce import Alone
 from pipeline.train.score import score
-from pipeline.train.state import load
 from pipeline.train.training import begin
 
 DATASET = "digits"

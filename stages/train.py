@@ -8,9 +8,10 @@ from pipeline import paths, stage
 from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
 from pipeline.params import load_run
+from pipeline.train.checkpoints import load
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
-from pipeline.train.state import State, load
+from pipeline.train.state import State
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 

@@ -1,5 +1,6 @@
 """The steps of `sresnet verify`, in the order of the chain: each gives the places where it does not hold."""
 
+import csv
 import json
 import tempfile
 from collections import Counter
@@ -9,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -22,8 +24,11 @@ from pipeline.audit.record import Record, dataset_of, scored, test_of
 from pipeline.audit.splits import split_manifest
 from pipeline.data.contents import read_contents
 from pipeline.data.params import read_yaml
-from pipeline.data.store import Manifest
+from pipeline.data.store import Content, Manifest
 from pipeline.files import sha256
+from pipeline.train.config import TrainingConfig
+from pipeline.train.sampler import epoch_batches, hold_out
+from pipeline.train.used import epoch_root, leaf
 
 OF_A_RUN = ("correct", "samples", "top1_percent", "top1_low", "top1_high")
 
@@ -226,7 +231,23 @@ def split(report: Report) -> Iterator[Break]:
             for where, expected, found in differences(one, other, what):
                 yield Break(link="split", file=file, expected=f"{where} {expected}", found=str(found))
                 break
+        yield from _samples(report, record, contents["train"])
     yield from _manifests(report)
+
+
+def _samples(report: Report, record: Record, train: list[Content]) -> Iterator[Break]:
+    """Each epoch's Merkle root follows from training split, seed and epoch; histories of before have none."""
+    path = report.evidence / run_folder(record) / "history.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if "samples_root" in row]
+    training, leaves = TrainingConfig(**record.training), [leaf(one.id) for one in train]
+    samples, _ = hold_out(np.array([one.label for one in train]), training.validation_percent)
+    for epoch, row in enumerate(rows):
+        expected = epoch_root(leaves, epoch_batches(samples, training, record.seed, epoch))
+        if row["samples_root"] != expected:
+            where = f"epoch {epoch + 1}/samples_root {expected}, each training sample once in the sampler's order"
+            yield Break(link="split", file=report.name(path), expected=where, found=row["samples_root"])
+            return
 
 
 def _about(predictions: Path) -> dict[str, Any]:

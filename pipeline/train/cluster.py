@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import ray.train
 import ray.train.torch
@@ -19,22 +20,26 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
+from pipeline.data.ray_nodes import free_workers
 from pipeline.errors import InputError
+from pipeline.stage import DISK
+from pipeline.train.checkpoints import numbers
+from pipeline.train.export import finished
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.reduce import Alone, Group
 
 FAILURES = 3
-"""Times that workers may die before the training gives up; each time it goes on from the last checkpoint."""
+"""Times in a row that workers may die without a new checkpoint before the training gives up."""
+WAIT_SECONDS = 600
+"""So long it waits for a node when none is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What the first worker brings back."""
 
-    error: str | None
-    """The user's to mend."""
     peak_memory_bytes: int
 
 
@@ -45,14 +50,59 @@ def fit(job: Job, cluster: ClusterParams) -> Outcome:
         connect(cluster, most=most, cpus_each=threads, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        ended = run_trainer(job, cluster, workers)
-    if ended.error:
-        raise InputError(ended.error)
-    return ended
+        wanted = most if cluster.workers == "auto" else workers
+        return until_finished(job, cluster, workers, wanted)
 
 
-def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
-    """Runs the workers under Ray Train.
+def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> Outcome:
+    """Runs workers until the training is finished: after a death with as many as there is room for, at the end of an
+    epoch with more if nodes have come, at most `wanted`. Raises InputError.
+
+    Ray's own elasticity would do, but learns of a lost node after up to 20 s, and of one that cannot start after 60.
+    """
+    failures = 0
+    while True:
+        before = numbers(job.checkpoint())
+        try:
+            ended = run_trainer(job, cluster, workers, wanted)
+        except TrainingFailedError as error:
+            stop_at_bad_input(error)
+            failures = 1 if numbers(job.checkpoint()) != before else failures + 1
+            reason = str(error).strip().splitlines()[-1][:150]
+            if failures > FAILURES:
+                raise InputError(
+                    f"{job.name}: workers died {failures} times in a row, last: {reason}; what was done until the last "
+                    f"checkpoint is kept, see {job.log()}"
+                ) from None
+            say(job, f"workers died ({reason})")
+        else:
+            if finished(job):
+                return ended
+        workers = room(job, cluster, wanted)
+
+
+def stop_at_bad_input(error: TrainingFailedError) -> None:
+    """Raises InputError if a worker found something that is the user's to mend: no reason to try again."""
+    for failure in getattr(error, "worker_failures", {}).values():
+        reason = getattr(failure, "_base_exc", failure)
+        if isinstance(reason, InputError) or (isinstance(reason, OSError) and reason.errno in DISK):
+            raise InputError(str(reason)) from None
+
+
+def room(job: Job, cluster: ClusterParams, wanted: int) -> int:
+    """Workers that can start now, at most `wanted`; waits for a node if there are none. Raises InputError."""
+    for _ in range(WAIT_SECONDS):
+        time.sleep(1)  # what dead workers held comes back
+        if fits := free_workers(job.training.threads, cluster.gpus_per_worker):
+            return min(fits, wanted)
+    raise InputError(
+        f"{job.name}: no node of the cluster {cluster.address} has had room for a worker in {WAIT_SECONDS} s; what was "
+        "done until the last checkpoint is kept: add nodes and start again"
+    )
+
+
+def run_trainer(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> Outcome:
+    """Runs the workers under Ray Train. Raises TrainingFailedError when one of them dies.
 
     Ray's own record of a run is written in place and does not know the configuration, so it lives under a fresh name
     and is thrown away; the state that counts is ours (state.py).
@@ -60,22 +110,21 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
     storage, name = job.checkpoint().parent / "ray", uuid.uuid4().hex
     trainer = TorchTrainer(
         work,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
-        train_loop_config={"job": job},
+        train_loop_config={"job": job, "gpus": cluster.gpus_per_worker, "wanted": wanted},
         torch_config=TorchConfig(backend="nccl" if cluster.gpus_per_worker else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=workers,
             use_gpu=cluster.gpus_per_worker > 0,
             resources_per_worker={"CPU": job.training.threads, "GPU": cluster.gpus_per_worker},
         ),
-        run_config=RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=FAILURES)),
+        run_config=RunConfig(
+            name=name,
+            storage_path=str(storage),
+            failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg] # version 1's
+        ),
     )
     try:
         ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
-    except TrainingFailedError as error:
-        raise InputError(
-            f"{job.name}: workers died more than {FAILURES} times, last: {str(error).strip().splitlines()[-1]}; "
-            f"what was done until the last checkpoint is kept, see {job.log()}"
-        ) from None
     except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
         raise KeyboardInterrupt from None
     finally:
@@ -84,29 +133,29 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
     return ended
 
 
-def work(config: dict[str, Job]) -> Outcome:
+def work(config: dict[str, Any]) -> Outcome:
     """The life of one worker."""
-    job = config["job"]
+    job: Job = config["job"]
     workers = Group() if torch.distributed.is_initialized() else Alone()
-    log = job.log()
 
-    def say(text: str) -> None:
+    def first_says(text: str) -> None:
         if workers.rank == 0:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
+            say(job, text)
+
+    def more_fit() -> bool:
+        fewer = workers.rank == 0 and workers.size < config["wanted"]
+        return fewer and free_workers(job.training.threads, config["gpus"]) > 0
 
     device = ray.train.torch.get_device()
     note(job.platforms(), device)
-    try:
-        train(job, workers, device, say)
-    except (InputError, OSError) as error:
-        return outcome(str(error))  # no reason to try again
-    return outcome(None)
+    train(job, workers, device, first_says, leave=more_fit)
+    return Outcome(peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
-def outcome(error: str | None) -> Outcome:
-    """How this worker ended."""
-    return Outcome(error=error, peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+def say(job: Job, text: str) -> None:
+    """Adds a line to the log, with the time of day."""
+    with job.log().open("a", encoding="utf-8") as file:
+        file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from models import checkpoint
 from pipeline.files import whole, write_whole
+from pipeline.train.checkpoints import load
 from pipeline.train.job import Job
-from pipeline.train.state import State, load
+from pipeline.train.state import State
 
 
 def finished(job: Job) -> State | None:
@@ -43,7 +44,8 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
 
 def _table(state: State) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(state.history[0]), lineterminator="\n")
+    rows = [row | {"samples_root": root} for row, root in zip(state.history, state.roots, strict=True)]
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(state.history)
+    writer.writerows(rows)
     return text.getvalue()

@@ -41,8 +41,8 @@ class Job:
         return run_identity(self.network, self.training, self.seed, digests)
 
     def checkpoint(self) -> Path:
-        """The state of this training, in a folder named by all that can change its result."""
-        return self.runs / f"{self.name}-{self.identity}" / "checkpoint.pt"
+        """Folder of this training's states, in one named by all that can change its result."""
+        return self.runs / f"{self.name}-{self.identity}" / "checkpoints"
 
     def log(self) -> Path:
         """The progress lines of this training."""

@@ -1,40 +1,64 @@
 """Training by the authors' protocol, epoch by epoch, after any interruption from where it stopped."""
 
 import time
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
 
 from pipeline.data.store import Store
+from pipeline.errors import InputError
+from pipeline.train.checkpoints import Checkpoints, newest, read
 from pipeline.train.hardware import keep_memory
 from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
 from pipeline.train.reduce import Workers
 from pipeline.train.sampler import epoch_batches, learning_rate
 from pipeline.train.score import score
-from pipeline.train.state import State, load, save
+from pipeline.train.state import State
 from pipeline.train.step import step
 from pipeline.train.training import Training, begin, weights_of
+from pipeline.train.used import epoch_root, lost_or_doubled, root_of
 
 
-def train(job: Job, workers: Workers, device: torch.device, say: Say) -> None:
+def train(
+    job: Job, workers: Workers, device: torch.device, say: Say, leave: Callable[[], bool] = lambda: False
+) -> None:
     """Trains to the end, from the last checkpoint if there is one; the finished state lies in the checkpoint.
 
-    Raises InputError if the loss stops being a number.
+    Stops earlier, after an epoch, if the first worker's `leave` says so. Raises InputError if the loss stops being a
+    number, or if an epoch does not use each of its samples once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
     torch.use_deterministic_algorithms(True)
-    path = job.checkpoint()
-    training = begin(job, workers, device, load(path) or State())
-    if training.state.weights:
-        say(f"goes on from epoch {training.state.epoch + 1}, step {training.state.step}")
-    while training.state.epoch < job.training.epochs:
-        run_epoch(training, path, say)
+    number, state = common_state(job, workers, device, say)
+    if number:
+        say(f"goes on from epoch {state.epoch + 1}, step {state.step}, with {workers.size} worker(s)")
+    training = begin(job, workers, device, state)
+    with Checkpoints(job.checkpoint(), number) as checkpoints:
+        while training.state.epoch < job.training.epochs:
+            run_epoch(training, checkpoints, say)
+            if agreed(workers, device, int(leave())):
+                return
 
 
-def run_epoch(training: Training, path: Path, say: Say) -> None:
+def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> tuple[int, State]:
+    """The newest state that every worker finds, and its number: a writer that is about to be killed may add one."""
+    number, state = newest(job.checkpoint(), say)
+    common = min(int(found) for found in workers.gather(torch.tensor([number], device=device)))
+    if common and common < number:
+        state = read(job.checkpoint(), common)
+    return common, state if common and state else State()
+
+
+def agreed(workers: Workers, device: torch.device, answer: int) -> bool:
+    """The first worker's answer."""
+    return bool(workers.gather(torch.tensor([answer], device=device))[0])
+
+
+def run_epoch(training: Training, checkpoints: Checkpoints, say: Say) -> None:
     """The rest of the current epoch, with a checkpoint now and then and one at its end."""
     job, state = training.job, training.state
     batches = epoch_batches(training.samples, job.training, job.seed, state.epoch)
@@ -45,10 +69,26 @@ def run_epoch(training: Training, path: Path, say: Say) -> None:
         step(training, batch)
         progress.step(state, len(batch))
         if time.monotonic() - saved >= job.checkpoint_seconds:
-            checkpoint(training, path)
+            checkpoint(training, checkpoints)
             saved = time.monotonic()
+    check_epoch(training, batches)
     end_epoch(training)
-    checkpoint(training, path)
+    checkpoint(training, checkpoints)
+
+
+def check_epoch(training: Training, batches: list[np.ndarray]) -> None:
+    """Raises InputError unless the epoch used each training sample once, in the sampler's order."""
+    job, state = training.job, training.state
+    left_out = len(training.samples) % job.training.batch_size if job.training.drop_last else 0
+    wrong = lost_or_doubled(batches, training.samples, left_out)
+    expected, found = epoch_root(training.leaves, batches), root_of(state.used)
+    if wrong or found != expected:
+        names = ", ".join(training.store.ids[index] for index in wrong[:3])
+        raise InputError(
+            f"{job.name}: epoch {state.epoch + 1} did not use each sample once: "
+            + (f"the sampler lost or doubled {names}" if wrong else "a step was lost or done twice")
+            + f"; Merkle root {found[:16]}, expected {expected[:16]}; remove {job.checkpoint()} and train again"
+        )
 
 
 def end_epoch(training: Training) -> None:
@@ -72,7 +112,9 @@ def end_epoch(training: Training) -> None:
         tested = score(training.model, test, np.arange(len(test)), job.training, job.seed, training.workers)
         row["test_accuracy_authors"] = tested.authors_accuracy(2 * job.training.batch_size)
     state.history.append(row)
+    state.roots.append(root_of(state.used))
     state.epoch, state.step, state.seen, state.correct, state.loss_sum = state.epoch + 1, 0, 0, 0, 0.0
+    state.used.clear()
 
 
 def select(training: Training, correct: int) -> None:
@@ -82,13 +124,22 @@ def select(training: Training, correct: int) -> None:
         training.state.selected = weights_of(training.model)
 
 
-def checkpoint(training: Training, path: Path) -> None:
-    """Writes the state; only the first worker does, since all hold the same."""
+def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
+    """Has a copy of the state written; only by the first worker, since all hold the same."""
     if training.workers.rank:
         return
-    training.state.weights = weights_of(training.model)
-    training.state.momentum = {
+    state = training.state
+    momentum = {
         name: training.optimizer.state[parameter]["momentum_buffer"].detach().cpu().clone()
         for name, parameter in training.model.named_parameters()
     }
-    save(training.state, path)
+    checkpoints.save(
+        replace(
+            state,
+            used=list(state.used),
+            history=list(state.history),
+            roots=list(state.roots),
+            weights=weights_of(training.model),
+            momentum=momentum,
+        )
+    )

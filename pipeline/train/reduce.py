@@ -18,6 +18,10 @@ class Workers(Protocol):
         """The tensors of all workers, of one shape, in the order of their ranks."""
         ...
 
+    def exchange(self, values: Tensor) -> Tensor:
+        """Part i of `values`, (size, ...), goes to worker i; part j of the result comes from worker j."""
+        ...
+
 
 class Alone:
     """One worker, without torch.distributed."""
@@ -26,6 +30,9 @@ class Alone:
 
     def gather(self, value: Tensor) -> list[Tensor]:
         return [value]
+
+    def exchange(self, values: Tensor) -> Tensor:
+        return values
 
 
 class Group:
@@ -36,9 +43,14 @@ class Group:
         self.size = torch.distributed.get_world_size()
 
     def gather(self, value: Tensor) -> list[Tensor]:
-        values = [torch.empty_like(value) for _ in range(self.size)]
-        torch.distributed.all_gather(values, value)
-        return values
+        values = value.new_empty(self.size * len(value), *value.shape[1:])
+        torch.distributed.all_gather_into_tensor(values, value)
+        return list(values.view(self.size, *value.shape))
+
+    def exchange(self, values: Tensor) -> Tensor:
+        received = torch.empty_like(values)
+        torch.distributed.all_to_all_single(received, values)
+        return received
 
 
 def shards_of_worker(workers: Workers, shards: int) -> list[int]:
@@ -46,16 +58,29 @@ def shards_of_worker(workers: Workers, shards: int) -> list[int]:
     return [int(shard) for shard in np.array_split(np.arange(shards), workers.size)[workers.rank]]
 
 
-def sum_over_shards(own: Tensor, workers: Workers, shards: int) -> Tensor:
-    """Sum (D,) over all logical shards of the rows that the workers computed.
+def sum_over_shards(
+    own: list[Tensor], notes: list[Tensor], workers: Workers, shards: int
+) -> tuple[Tensor, list[Tensor]]:
+    """Sum (D,) over all logical shards of the rows that the workers computed, and the notes (N,) of all shards.
 
-    `own` is (shards of this worker, D). Workers can hold different numbers of shards, so rows of zeros fill up.
+    `own` and `notes` are rows (D,) and (N,) of this worker's shards, or one of zeros if it has none. Each worker adds
+    up an equal part of the numbers of all shards, in the order of the tree, then all give each other their parts: a
+    worker with one shard sends and receives 2 D numbers, as in an all-reduce whose order nobody knows.
     """
+    if workers.size == 1:
+        return tree_sum(own), notes
     counts = [len(part) for part in np.array_split(np.arange(shards), workers.size)]
-    if len(own) < max(counts):
-        own = torch.cat([own, own.new_zeros(max(counts) - len(own), own.shape[1])])
-    rows = [row for part, count in zip(workers.gather(own), counts, strict=True) for row in part[:count]]
-    return tree_sum(rows)
+    most, numbers = max(counts), len(own[0])
+    width = -(-numbers // workers.size)
+    rows = own[0].new_zeros(most, workers.size * width)
+    for row, values in zip(rows, own, strict=False):
+        row[:numbers] = values
+    received = workers.exchange(rows.view(most, workers.size, width).transpose(0, 1).contiguous())
+    total = tree_sum([row for part, count in zip(received, counts, strict=True) for row in part[:count]])
+    told = [*notes, *[torch.zeros_like(notes[0])] * (most - len(notes))]
+    parts = workers.gather(torch.cat([total, *told]))
+    others = [part[width:].view(most, -1)[:count] for part, count in zip(parts, counts, strict=True)]
+    return torch.cat([part[:width] for part in parts])[:numbers], [note for part in others for note in part]
 
 
 def tree_sum(rows: list[Tensor]) -> Tensor:

@@ -1,6 +1,6 @@
 """A training in progress, as one worker holds it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,6 +15,7 @@ from pipeline.train.job import Job
 from pipeline.train.reduce import Workers
 from pipeline.train.sampler import hold_out
 from pipeline.train.state import State
+from pipeline.train.used import leaf
 
 
 @dataclass(kw_only=True)
@@ -40,6 +41,11 @@ class Training:
     @cached_property
     def buffers(self) -> list[Tensor]:
         return list(self.model.buffers())
+
+    @cached_property
+    def leaves(self) -> list[bytes]:
+        """Of each sample that this worker's data hold, by index: its leaf in the Merkle tree of an epoch."""
+        return [leaf(name) for name in self.store.ids]
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -84,7 +90,7 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
         store=store,
         model=model,
         optimizer=optimizer,
-        state=state,
+        state=replace(state, weights={}, momentum={}),
         device=device,
         samples=samples,
         validation=validation,

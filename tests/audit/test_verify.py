@@ -22,9 +22,11 @@ from pipeline.cli import main
 from pipeline.data.contents import read_contents, write_contents
 from pipeline.errors import InputError
 from pipeline.paths import ROOT
+from pipeline.train.used import epoch_root, leaf
 from tests.audit.made_report import make_root, rewrite
 
 PREDICTIONS = "evidence/artifacts/digits/0/predictions.parquet"
+HISTORY = "evidence/artifacts/digits/0/history.csv"
 RESULT = "evidence/results/digits/0.json"
 AUDIT = "evidence/results/audit.json"
 TRAIN = "evidence/runs/records/train@digits-0.json"
@@ -154,6 +156,13 @@ def edit_labels(report: Path) -> None:
     replace(made, labels=np.array([*made.labels[:8], 0])).write(report / PREDICTIONS)
 
 
+def edit_samples(report: Path) -> None:
+    """The Merkle root of an epoch that left a sample out."""
+    text = (report / HISTORY).read_text(encoding="utf-8")
+    leaves = [leaf(f"train/{index}") for index in range(9)]
+    (report / HISTORY).write_text(text.rsplit(",", 1)[0] + f",{epoch_root(leaves, [np.arange(8)])}\n")
+
+
 def leave_out_a_sample(report: Path) -> None:
     made = read_predictions(report / PREDICTIONS)
     replace(made, ids=made.ids[:8], labels=made.labels[:8], voltage=made.voltage[:8]).write(report / PREDICTIONS)
@@ -186,6 +195,7 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     ("markdown", edit_markdown, "page", "report.md", "'| NOT RUN |' for cifar10-accuracy"),
     ("labels", edit_labels, "split", PREDICTIONS, "labels/8 2"),
     ("sample left out", leave_out_a_sample, "split", PREDICTIONS, "ids of the test split 9 items"),
+    ("samples of an epoch", edit_samples, "split", HISTORY, "each training sample once in the sampler's order"),
     (
         "another dataset",
         lambda report: edit(report / RESULT, '"title": "Digits"', '"title": "CIFAR-10"'),

@@ -4,18 +4,21 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from pipeline.errors import InputError
+from pipeline.train import step
 from pipeline.train.export import export, finished
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone, Workers
+from pipeline.train.reduce import Alone, sum_over_shards
 from pipeline.train.state import State
+from tests.train.threads import Threads
 from tests.train.tiny import TRAINING, tiny_job
 
 CPU = torch.device("cpu")
@@ -27,29 +30,6 @@ def restore_torch() -> Iterator[None]:
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
-
-
-class Threads:
-    """Workers as threads of this process, which exchange tensors at a barrier."""
-
-    def __init__(self, size: int) -> None:
-        self.size, self.barrier, self.values = size, threading.Barrier(size), [torch.empty(0)] * size
-
-    def worker(self, rank: int) -> Workers:
-        group = self
-
-        class Worker:
-            def __init__(self) -> None:
-                self.rank, self.size = rank, group.size
-
-            def gather(self, value: Tensor) -> list[Tensor]:
-                group.values[rank] = value
-                group.barrier.wait(60)
-                values = [value.clone() for value in group.values]
-                group.barrier.wait(60)
-                return values
-
-        return Worker()
 
 
 def train_on(workers: int, job: Job) -> State:
@@ -78,6 +58,7 @@ def result_of(job: Job) -> State:
 
 def assert_same(one: State, other: State) -> None:
     assert one.history == other.history
+    assert one.roots == other.roots
     assert one.weights.keys() == other.weights.keys()
     for name in one.weights:
         assert torch.equal(one.weights[name], other.weights[name]), name
@@ -97,22 +78,24 @@ def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
 
 @pytest.mark.parametrize("kind", ["images", "frames"])
 @pytest.mark.parametrize("stop_at", [1, 3, 6])
-def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path: Path, kind: str, stop_at: int) -> None:
+def test_an_interrupted_training_ends_as_an_undisturbed_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop_at: int
+) -> None:
     job = tiny_job(tmp_path, replace(TRAINING, augmentation="crop-flip" if kind == "images" else "none"), kind=kind)
     undisturbed = train_alone(job)
     other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
     steps = 0
 
-    class Interrupted(Alone):
-        def gather(self, value: Tensor) -> list[Tensor]:
-            nonlocal steps
-            steps += 1
-            if steps == stop_at:
-                raise KeyboardInterrupt
-            return super().gather(value)
+    def interrupted(*about: Any) -> tuple[Tensor, list[Tensor]]:
+        nonlocal steps
+        steps += 1
+        if steps == stop_at:
+            raise KeyboardInterrupt
+        return sum_over_shards(*about)
 
+    monkeypatch.setattr(step, "sum_over_shards", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(other, Interrupted(), CPU, lambda text: None)
+        train(other, Alone(), CPU, lambda text: None)
     assert finished(other) is None
     said: list[str] = []
     train(other, Alone(), CPU, said.append)
@@ -179,5 +162,6 @@ def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     head = (tmp_path / "a" / "history.csv").read_text().splitlines()[0]
     assert head == (
-        "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors"
+        "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors,"
+        "samples_root"
     )

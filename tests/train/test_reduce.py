@@ -1,21 +1,13 @@
 """Sums over logical shards do not depend on who computed them."""
 
+import threading
+
 import pytest
 import torch
 from torch import Tensor
 
-from pipeline.train.reduce import Alone, shards_of_worker, sum_over_shards, tree_sum
-
-
-class Recorded:
-    """A worker whose colleagues' tensors are known beforehand."""
-
-    def __init__(self, rank: int, size: int, values: list[Tensor]) -> None:
-        self.rank, self.size, self.values = rank, size, values
-
-    def gather(self, value: Tensor) -> list[Tensor]:
-        assert torch.equal(value, self.values[self.rank])
-        return self.values
+from pipeline.train.reduce import shards_of_worker, sum_over_shards, tree_sum
+from tests.train.threads import Threads
 
 
 def test_tree_adds_neighbours_first() -> None:
@@ -25,14 +17,26 @@ def test_tree_adds_neighbours_first() -> None:
     assert tree_sum(rows[:3]).item() == 2.0**24 + 0  # (2^24 + 1) + 1
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7])
 def test_any_number_of_workers_gives_the_same_bits(size: int) -> None:
-    shards = 5
-    rows = torch.randn(shards, 1000, generator=torch.Generator().manual_seed(0))
-    alone = sum_over_shards(rows, Alone(), shards)
-    own = [rows[shards_of_worker(Recorded(rank, size, []), shards)] for rank in range(size)]
-    most = max(len(part) for part in own)
-    padded = [torch.cat([part, torch.zeros(most - len(part), 1000)]) for part in own]
-    for rank in range(size):
-        total = sum_over_shards(own[rank], Recorded(rank, size, padded), shards)
-        assert torch.equal(total, alone)
+    """1001 numbers, which few sizes divide; with seven workers two have no shard."""
+    shards, group = 5, Threads(size)
+    rows = torch.randn(shards, 1001, generator=torch.Generator().manual_seed(0))
+    notes = torch.arange(shards * 3).float().view(shards, 3)
+    found: list[tuple[Tensor, list[Tensor]]] = []
+
+    def work(rank: int) -> None:
+        worker = group.worker(rank)
+        own = shards_of_worker(worker, shards)
+        mine = (list(rows[own]), list(notes[own])) if own else ([torch.zeros(1001)], [torch.zeros(3)])
+        found.append(sum_over_shards(*mine, worker, shards))
+
+    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == size
+    for total, told in found:
+        assert torch.equal(total, tree_sum(list(rows)))
+        assert torch.equal(torch.stack(told), notes)

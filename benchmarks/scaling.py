@@ -1,0 +1,307 @@
+"""How a training of S-ResNet38 speeds up with workers, and what the same bits cost: python -m benchmarks.scaling
+
+Processes of one thread each train together as the pipeline's workers do, with everything that a step has: reading,
+statistics by logical shard, sums in a fixed order, the proof of its samples. What is compared takes turns in the same
+processes, so that a machine that slows down slows all of it. T = 10, where a step is short and overhead counts most.
+
+- one against two: the same step of 8 samples in two logical shards, by one process alone and by two together;
+- against plain DDP: torch's DistributedDataParallel with the same samples a process, whose sums depend on the workers;
+- weak scaling: 4 samples a process, 1 to 4 processes.
+- parts: what a step is made of, each alone, for the model in benchmarks.scaling_model.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed
+from torch.multiprocessing.spawn import spawn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
+
+from benchmarks import positive
+from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38
+from benchmarks.train_step import circumstances
+from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.files import write_whole
+from pipeline.paths import RESULTS
+from pipeline.train.checkpoints import write
+from pipeline.train.config import TrainingConfig
+from pipeline.train.hardware import keep_memory
+from pipeline.train.inputs import prepare
+from pipeline.train.job import Job
+from pipeline.train.reduce import Alone, Group, Workers, sum_over_shards, tree_sum
+from pipeline.train.sampler import epoch_batches
+from pipeline.train.state import State
+from pipeline.train.step import check_used, contribution, proof, step
+from pipeline.train.training import Training, begin, weights_of
+
+SAMPLES_A_SHARD = 4
+PROCESSES = (1, 2, 3, 4)
+SPEEDUP, COST = 1.7, 0.05
+"""Targets: one thread against two, and what may be added to a step of plain DDP."""
+CPU = torch.device("cpu")
+Seconds = dict[str, list[float]]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints, writes the result."""
+    settings = parse(arguments)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        job = made_job(Path(folder))
+        measured = {str(size): together(size, job, settings.rounds) for size in PROCESSES}
+    result = figures(measured) | circumstances(settings, load)
+    write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
+    print(shown(result))
+    print(f"written to {settings.output}")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.scaling",
+        description="Times steps of S-ResNet38 (T = 10) by 1 to 4 processes of one thread, and by plain DDP.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--rounds", type=positive, default=7, help="measurements of each, after one to warm up")
+    parser.add_argument("--output", type=Path, default=RESULTS / "bench-scaling.json", help="file of the result")
+    parser.set_defaults(threads=1)
+    return parser.parse_args(arguments)
+
+
+def made_job(folder: Path) -> Job:
+    """S-ResNet38 at T = 10 on images of noise, of CIFAR-10's shape."""
+    drawn = np.random.default_rng(0).integers(0, 256, (256, *INPUT_SHAPE), dtype=np.uint8)
+    rows = [
+        Row(id=f"{index:04}", label=index % CLASSES, pixels=pixels, source_sha256="0" * 64)
+        for index, pixels in enumerate(drawn)
+    ]
+    write_shard(rows, folder / shard_name("train", 0, 1), "images", "none", {})
+    write_manifest(manifest(rows), folder)
+    return Job(
+        name="scaling-0",
+        network=replace(S_RESNET38, time_steps=10),
+        training=training_of(1),
+        seed=0,
+        data=folder,
+        runs=folder / "runs",
+        checkpoint_seconds=3600,
+        recompute="nothing",
+    )
+
+
+def manifest(rows: list[Row]) -> Manifest:
+    return Manifest(
+        version=VERSION,
+        dataset="noise",
+        title="Images of noise",
+        note=None,
+        published=False,
+        kind="images",
+        split="train",
+        split_rule="none",
+        framing_rule=None,
+        scale=1 / 255,
+        classes=[str(label) for label in range(CLASSES)],
+        sample_shape=list(INPUT_SHAPE),
+        shards=1,
+        rows=len(rows),
+        rows_per_class=[int(count) for count in np.bincount([row.label for row in rows])],
+        left_out=0,
+        digest=rows_digest(row.digest() for row in rows),
+    )
+
+
+def training_of(shards: int) -> TrainingConfig:
+    """A batch of so many logical shards."""
+    return TrainingConfig(
+        epochs=1,
+        batch_size=SAMPLES_A_SHARD * shards,
+        shards=shards,
+        threads=1,
+        learning_rate=0.026844,
+        momentum=0.9,
+        weight_decay=1e-4,
+        decay_after=(),
+        drop_last=True,
+        augmentation="crop-flip",
+        pixel_mean=(0.5, 0.5, 0.5),
+        pixel_std=(0.25, 0.25, 0.25),
+        selection="last",
+        validation_percent=0,
+        test_each_epoch=False,
+    )
+
+
+def together(size: int, job: Job, rounds: int) -> dict[str, Any]:
+    """What `size` processes measure together."""
+    job = replace(job, training=training_of(size))
+    with tempfile.TemporaryDirectory() as folder:
+        spawn(process, (size, job, rounds, Path(folder)), size)
+        return dict(json.loads((Path(folder) / "measured.json").read_text(encoding="utf-8")))
+
+
+def process(rank: int, size: int, job: Job, rounds: int, folder: Path) -> None:
+    """One of the processes; the first one writes down what it measured."""
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
+    keep_memory()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=size)
+    steps = compared(rank, size, job)
+    seconds: Seconds = {name: [] for name in steps}
+    for index in range(rounds + 1):
+        turn = index % len(steps)
+        for name in [*list(steps)[turn:], *list(steps)[:turn]]:
+            taken = one_time(steps[name])
+            if index:
+                seconds[name].append(taken)
+    parts = parts_of(training_by(job, Group()), rounds, folder)
+    if rank == 0:
+        content = {"processes": size, "seconds": seconds, "parts": parts}
+        (folder / "measured.json").write_text(json.dumps(content), encoding="utf-8")
+    torch.distributed.destroy_process_group()
+
+
+def compared(rank: int, size: int, job: Job) -> dict[str, Callable[[], None]]:
+    """What takes turns: all together; with two processes also plain DDP, and the first one alone, while one waits."""
+    steps: dict[str, Callable[[], None]] = {"together": next_step(training_by(job, Group() if size > 1 else Alone()))}
+    if size == 2:
+        steps["plain DDP"] = plain(training_by(job, Group()), rank, size)
+        alone = next_step(training_by(job, Alone()))
+        steps["alone"] = alone if rank == 0 else lambda: None
+    return steps
+
+
+def training_by(job: Job, workers: Workers) -> Training:
+    return begin(job, workers, CPU, State())
+
+
+def next_step(training: Training) -> Callable[[], None]:
+    """A step of the pipeline on the next batch."""
+    batches = endless(training)
+    return lambda: step(training, next(batches))
+
+
+def endless(training: Training) -> Iterator[np.ndarray]:
+    """The batches of one epoch after another."""
+    epoch = 0
+    while True:
+        yield from epoch_batches(training.samples, training.job.training, training.job.seed, epoch)
+        epoch += 1
+
+
+def plain(training: Training, rank: int, size: int) -> Callable[[], None]:
+    """A step as torch's documentation shows it, on this process's part of the next batch."""
+    batches, store, network = endless(training), training.store, DistributedDataParallel(training.model.train())
+
+    def once() -> None:
+        part = np.array_split(next(batches), size)[rank]
+        values = prepare(store.read(part), store.scale, training.job.training, CPU)
+        training.optimizer.zero_grad()
+        cross_entropy(network(values), torch.from_numpy(store.labels[part])).backward()
+        training.optimizer.step()
+
+    return once
+
+
+def one_time(act: Callable[[], None]) -> float:
+    """Seconds until all processes have done it, from when all were ready."""
+    torch.distributed.barrier()
+    start = time.perf_counter()
+    act()
+    torch.distributed.barrier()
+    return time.perf_counter() - start
+
+
+def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
+    """Median seconds of what a step is made of, each alone, with everybody ready before it."""
+    config, batch = training.job.training, next(endless(training))
+    part, width = batch[:SAMPLES_A_SHARD], sum(training.sizes)
+    buffers = [buffer.clone() for buffer in training.buffers]
+    row, used = torch.zeros(width), proof(training, part)
+    proofs = torch.stack([proof(training, shard) for shard in np.array_split(batch, config.shards)])
+    for parameter in training.parameters:
+        parameter.grad = torch.zeros_like(parameter)
+    training.optimizer.step()
+    state = State(weights=weights_of(training.model), momentum=weights_of(training.model))
+    acts: dict[str, Callable[[], object]] = {
+        "shard": lambda: contribution(training, part, 0, len(batch), buffers),
+        "reduce": lambda: sum_over_shards([row], [used], training.workers, config.shards),
+        "message": lambda: training.workers.gather(torch.zeros(1)),
+        "add": lambda: tree_sum([row, row]),
+        "prove": lambda: check_used(training, batch, proofs),
+        "optimize": training.optimizer.step,
+        "copy state": lambda: (weights_of(training.model), weights_of(training.model)),
+        "write state": lambda: write(state, folder / str(training.workers.rank), 1),
+    }
+    seconds = {name: statistics.median(one_time_of(act) for _ in range(rounds + 1)) for name, act in acts.items()}
+    return {"seconds": seconds, "numbers": width, "parameters": sum(value.numel() for value in training.parameters)}
+
+
+def one_time_of(act: Callable[[], object]) -> float:
+    """Seconds of this process, from when all were ready."""
+    torch.distributed.barrier()
+    start = time.perf_counter()
+    act()
+    return time.perf_counter() - start
+
+
+def figures(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Ratios of what took turns, with what was asked of them."""
+    two = measured["2"]["seconds"]
+    speedup, cost = ratio(two["alone"], two["together"]), ratio(two["together"], two["plain DDP"])
+    one = statistics.median(measured["1"]["seconds"]["together"])
+    cores = os.cpu_count() or 1
+    weak = [
+        {
+            "processes": int(size),
+            "seconds": statistics.median(found["seconds"]["together"]),
+            "of_ideal": one * max(1.0, int(size) / cores) / statistics.median(found["seconds"]["together"]),
+        }
+        for size, found in measured.items()
+    ]
+    return {
+        "network": "S-ResNet38, T = 10, float32",
+        "samples_a_shard": SAMPLES_A_SHARD,
+        "two_against_one": speedup | {"target": SPEEDUP, "met": speedup["median"] >= SPEEDUP},
+        "cost_against_ddp": {name: value - 1 for name, value in cost.items()}
+        | {"target": COST, "met": cost["median"] - 1 <= COST},
+        "weak": weak,
+        "measured": measured,
+    }
+
+
+def ratio(above: list[float], below: list[float]) -> dict[str, float]:
+    """Median and range of the rounds' ratios."""
+    each = [a / b for a, b in zip(above, below, strict=True)]
+    return {"median": statistics.median(each), "low": min(each), "high": max(each)}
+
+
+def shown(result: dict[str, Any]) -> str:
+    """The figures for people."""
+    speedup, cost, asked = result["two_against_one"], result["cost_against_ddp"], {True: "met", False: "missed"}
+    speed = f"{speedup['median']:.2f} times ({speedup['low']:.2f} to {speedup['high']:.2f})"
+    added = f"{100 * cost['median']:+.1f} % of a step ({100 * cost['low']:+.1f} to {100 * cost['high']:+.1f})"
+    lines = [
+        f"two workers against one: {speed}, target {SPEEDUP} {asked[speedup['met']]}",
+        f"against plain DDP: {added}, target {100 * COST:.0f} % {asked[cost['met']]}",
+    ]
+    for row in result["weak"]:
+        share = f"{100 * row['of_ideal']:.0f} % of what {result['cpus']} cores can"
+        lines.append(f"weak scaling, {row['processes']} process(es): {row['seconds']:.3f} s a step, {share}")
+    parts = result["measured"]["2"]["parts"]["seconds"]
+    return "\n".join([*lines, "parts: " + ", ".join(f"{name} {1000 * value:.1f} ms" for name, value in parts.items())])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,36 @@
+"""How many more workers a running Ray cluster has room for now."""
+
+import socket
+from typing import Any
+
+import ray
+from ray._private.state import available_resources_per_node
+
+ANSWER_SECONDS = 1
+"""Within this time a node takes a connection; Ray itself counts a dead one as alive for up to 15 s."""
+
+
+def free_workers(cpus_each: int, gpus_each: int) -> int:
+    """Workers of this size that fit beside what runs, on nodes that answer; a worker is on one node."""
+    free = available_resources_per_node()
+    return sum(
+        fit(free.get(node["NodeID"], {}), cpus_each, gpus_each)
+        for node in ray.nodes()
+        if node["Alive"] and answers(node)
+    )
+
+
+def fit(free: dict[str, float], cpus_each: int, gpus_each: int) -> int:
+    """Workers that fit on one node."""
+    room = [free.get("CPU", 0) // cpus_each] + ([free.get("GPU", 0) // gpus_each] if gpus_each else [])
+    return int(min(room))
+
+
+def answers(node: dict[str, Any]) -> bool:
+    """Whether a node's raylet takes a connection."""
+    try:
+        where = (node["NodeManagerAddress"], node["NodeManagerPort"])
+        socket.create_connection(where, timeout=ANSWER_SECONDS).close()
+    except OSError:
+        return False
+    return True

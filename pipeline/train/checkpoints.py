@@ -1,0 +1,109 @@
+"""The states of a training in one folder: whole, numbered, the last two kept, written beside the training.
+
+A file is the SHA-256 of what follows, then the state. Whatever is killed at whatever moment, the newest file that is
+sound is a state between two steps; any such state leads to the same bits in the end.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import torch
+
+from pipeline.files import whole
+from pipeline.train.state import State
+
+KEPT = 2
+DIGEST = 32
+
+
+class DamagedError(Exception):
+    """A file that is not what was written."""
+
+
+class Checkpoints:
+    """Writes states, one after another; close it, or leave its block, and the last one is on the disk."""
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self.folder, self.number = folder, number
+        """The number that the training goes on from; a damaged file of a greater one is replaced."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._last: Future[None] | None = None
+
+    def save(self, state: State) -> None:
+        """Writes `state`, which nobody may change any more, while the training goes on. Waits for the one before.
+
+        Raises what went wrong with that one.
+        """
+        self.wait()
+        self.number += 1
+        self._last = self._thread.submit(write, state, self.folder, self.number)
+
+    def wait(self) -> None:
+        """Until the last state is on the disk. Raises what went wrong."""
+        if self._last is not None:
+            self._last.result()
+
+    def __enter__(self) -> "Checkpoints":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+        if error is None:
+            self.wait()
+
+
+def write(state: State, folder: Path, number: int) -> None:
+    """Writes a state under its number, and removes those before the last two and what a killed writer left."""
+    buffer = io.BytesIO()
+    torch.save(vars(state), buffer)
+    path, content = path_of(folder, number), buffer.getbuffer()
+    for left in folder.glob(f".*{path.suffix}.*"):
+        left.unlink(missing_ok=True)
+    # Through a file of Python's: torch's own writer does not say that the disk is full.
+    with whole(path) as temporary, temporary.open("wb") as file:
+        file.write(hashlib.sha256(content).digest())
+        file.write(content)
+    for old in numbers(folder)[:-KEPT]:
+        path_of(folder, old).unlink(missing_ok=True)
+
+
+def path_of(folder: Path, number: int) -> Path:
+    return folder / f"{number:08}.pt"
+
+
+def numbers(folder: Path) -> list[int]:
+    """Numbers of the states in the folder, ascending."""
+    return sorted(int(path.stem) for path in folder.glob("[0-9]*.pt"))
+
+
+def read(folder: Path, number: int) -> State:
+    """The state of that number, on the CPU. Raises DamagedError, FileNotFoundError."""
+    path = path_of(folder, number)
+    content = path.read_bytes()
+    if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+        raise DamagedError(f"{path}: damaged")
+    return State(**torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True))
+
+
+def newest(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
+    """Number and state of the newest one that is sound, (0, None) without any; damaged ones are said."""
+    found = numbers(folder)
+    for number in reversed(found):
+        try:
+            return number, read(folder, number)
+        except FileNotFoundError:  # a newer one has replaced it meanwhile
+            return newest(folder, say)
+        except DamagedError as error:
+            say(f"{error}; falls back to the checkpoint before it")
+    return 0, None
+
+
+def load(folder: Path) -> State | None:
+    """The newest state that is sound, or None if there is none."""
+    return newest(folder)[1]

@@ -1,0 +1,96 @@
+"""Ratios and targets follow from the rounds, processes really train together, the page says what was measured."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from benchmarks.scaling import figures, made_job, process, ratio, shown
+from benchmarks.scaling_model import NETWORKS, PAGE, Measured, Network, draw, last_workers, measured_of, page, read
+from pipeline.errors import InputError
+from pipeline.paths import RESULTS
+
+SMALL = {"blocks": 1, "width": 4, "time_steps": 2}
+SECONDS = {"shard": 0.4, "reduce": 0.01, "message": 1e-4, "add": 0.002, "prove": 8e-5, "optimize": 0.003}
+PARTS = {"seconds": SECONDS, "numbers": 2_500_000, "parameters": 2_400_000}
+MEASURED = Measured(shard=2.0, add=0.002, prove=1e-5, optimize=0.003, numbers=2_500_000)
+
+
+@pytest.fixture(autouse=True)
+def restore_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)  # and put back what was there
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def measured(seconds: dict[str, list[float]]) -> dict[str, Any]:
+    return {"seconds": seconds, "parts": PARTS}
+
+
+def made() -> dict[str, Any]:
+    two = {"together": [0.5, 0.5, 0.52], "alone": [0.9, 0.95, 1.0], "plain DDP": [0.49, 0.48, 0.5]}
+    result = figures({"1": measured({"together": [0.5]}), "2": measured(two), "4": measured({"together": [1.25]})})
+    return result | {"machine": "some processor", "cpus": 2}
+
+
+def test_ratios_are_of_a_round() -> None:
+    assert ratio([2.0, 3.0, 4.0], [1.0, 1.0, 1.0]) == {"median": 3.0, "low": 2.0, "high": 4.0}
+
+
+def test_targets_are_met_or_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    result = made()
+    assert result["two_against_one"]["median"] == pytest.approx(1.9)
+    assert result["two_against_one"]["met"]
+    assert result["cost_against_ddp"]["median"] == pytest.approx(0.04)
+    assert result["cost_against_ddp"]["met"]
+    assert [row["of_ideal"] for row in result["weak"]] == pytest.approx([1.0, 1.0, 0.8])
+    assert "1.90 times (1.80 to 1.92), target 1.7 met" in shown(result)
+    assert "weak scaling, 4 process(es): 1.250 s a step, 80 % of what 2 cores can" in shown(result)
+
+
+def test_a_process_measures_steps_and_their_parts(tmp_path: Path) -> None:
+    """The first of one: of two each compiles the network's kernels, which takes longer than all other tests here."""
+    job = made_job(tmp_path)
+    process(0, 1, replace(job, network=replace(job.network, **SMALL)), 2, tmp_path)
+    found = json.loads((tmp_path / "measured.json").read_text(encoding="utf-8"))
+    assert {name: len(each) for name, each in found["seconds"].items()} == {"together": 2}
+    assert found["parts"]["numbers"] > found["parts"]["parameters"] > 0
+    assert all(seconds > 0 for seconds in found["parts"]["seconds"].values())
+
+
+def test_the_model_by_hand() -> None:
+    """Two workers at 1 Gb/s and 1 ms: each sends 2 D / 2 numbers of 32 bits in two messages."""
+    parts = MEASURED.parts(2, Network(name="made", gigabits=1, latency=1e-3), 1)
+    assert parts["exchange"] == pytest.approx(2_500_000 * 32 / 1e9 + 2 * 1e-3)
+    assert parts["add"] == pytest.approx(0.001)
+    assert parts["prove"] == pytest.approx(8e-5)
+    assert MEASURED.efficiency(1, NETWORKS[0], 1) == 1.0
+    each = [MEASURED.efficiency(workers, NETWORKS[0], 1) for workers in (2, 64, 4096)]
+    assert each == sorted(each, reverse=True)
+
+
+def test_where_a_part_stops() -> None:
+    assert last_workers(MEASURED, "prove", NETWORKS[0], 1) == "4,096 and more"  # 4,096 x 4 x 10 us = 0.16 s of 2 s
+    assert last_workers(MEASURED, "prove", NETWORKS[0], 100) == "32"  # 32 x 4 x 10 us = 1.3 ms of 20 ms
+    assert last_workers(MEASURED, "exchange", NETWORKS[0], 100) == "1"
+
+
+def test_the_page_of_a_measurement(tmp_path: Path) -> None:
+    text = page(made())
+    assert "Two workers against one: 1.90 times" in text
+    assert "| shard | 2.00 s on the measured core | measured, times 5 |" in text
+    draw(MEASURED, tmp_path / "scaling.svg")
+    assert "efficiency (computed)" in (tmp_path / "scaling.svg").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="make bench-scaling"):
+        read(tmp_path / "none.json")
+
+
+def test_the_projects_page_has_the_figures_of_the_projects_measurement() -> None:
+    result = json.loads((RESULTS / "bench-scaling.json").read_text(encoding="utf-8"))
+    assert page(result) == PAGE.read_text(encoding="utf-8")
+    assert measured_of(result).shard == pytest.approx(5 * result["measured"]["2"]["parts"]["seconds"]["shard"])

@@ -1,0 +1,11 @@
+"""The process that is killed when a driver is: python -m tests.chaos.driver JOB"""
+
+import pickle
+import sys
+from pathlib import Path
+
+from pipeline.train.cluster import fit
+
+if __name__ == "__main__":
+    job, cluster = pickle.loads(Path(sys.argv[1]).read_bytes())
+    fit(job, cluster)

@@ -1,0 +1,111 @@
+"""States are read as they were written, and whatever breaks a file leaves the one before it."""
+
+import threading
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import torch
+
+from pipeline.train import checkpoints
+from pipeline.train.checkpoints import Checkpoints, load, newest, numbers, path_of, write
+from pipeline.train.state import State
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    written = State(
+        epoch=2,
+        step=5,
+        loss_sum=0.1,
+        correct=3,
+        seen=9,
+        used=[(4, "ab"), (1, "cd")],
+        weights={"w": torch.tensor([0.1, 0.2])},
+        momentum={"w": torch.tensor([0.3, 0.4])},
+        history=[{"epoch": 1}],
+        roots=["ef"],
+    )
+    write(written, tmp_path / "states", 1)
+    read = load(tmp_path / "states")
+    assert read is not None
+    for part in ("weights", "momentum"):
+        assert torch.equal(getattr(read, part).pop("w"), getattr(written, part).pop("w"))
+    assert read == written
+
+
+def test_no_state_yet(tmp_path: Path) -> None:
+    assert load(tmp_path) is None
+    assert load(tmp_path / "none") is None
+
+
+def test_the_last_two_are_kept_by_number(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, 0) as writer:
+        for epoch in range(5):
+            writer.save(State(epoch=epoch))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00000004.pt", "00000005.pt"]
+    assert [newest(tmp_path)[0], epoch_of(tmp_path)] == [5, 4]
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
+def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str) -> None:
+    for number in (6, 7):
+        write(State(epoch=number), tmp_path, number)
+    path, said = path_of(tmp_path, 7), list[str]()
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    path.write_bytes({"cut": content[:-1], "flipped": content, "empty": b""}[damage])
+    number, state = newest(tmp_path, said.append)
+    assert state is not None
+    assert (number, state.epoch) == (6, 6)
+    assert said == [f"{path}: damaged; falls back to the checkpoint before it"]
+    with Checkpoints(tmp_path, number) as writer:  # and is replaced, so that two sound ones are there again
+        writer.save(State(epoch=8))
+    assert [numbers(tmp_path), epoch_of(tmp_path)] == [[6, 7], 8]
+
+
+def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(State(epoch=1), tmp_path, 1)
+
+    def crash(content: object, target: BinaryIO) -> None:
+        target.write(b"half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr(checkpoints.torch, "save", crash)
+    writer = Checkpoints(tmp_path, 1)
+    writer.save(State(epoch=2))
+    with pytest.raises(OSError, match="no space left"):
+        writer.save(State(epoch=3))
+    assert [file.name for file in tmp_path.iterdir()] == ["00000001.pt"]
+    assert epoch_of(tmp_path) == 1
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".00000001.pt.abcdefgh").write_bytes(b"half")
+    write(State(), tmp_path, 1)
+    assert [file.name for file in tmp_path.iterdir()] == ["00000001.pt"]
+
+
+def test_writing_does_not_hold_the_training_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first write hangs: `save` returns all the same, and only the second one waits."""
+    go_on, second = threading.Event(), threading.Event()
+    monkeypatch.setattr(checkpoints, "write", lambda *state: go_on.wait(60))
+    with Checkpoints(tmp_path, 0) as writer:
+        writer.save(State())
+
+        def again() -> None:
+            writer.save(State())
+            second.set()
+
+        thread = threading.Thread(target=again)
+        thread.start()
+        assert not second.wait(0.1)
+        go_on.set()
+        assert second.wait(60)
+        thread.join()
+
+
+def epoch_of(folder: Path) -> int:
+    state = load(folder)
+    assert state is not None
+    return state.epoch
