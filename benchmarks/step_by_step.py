@@ -8,12 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from models.config import NetworkConfig
-from models.neuron import lif_step
+from models.neuron import lif_step, surrogate_of
 from models.normalization import EPSILON, MOMENTUM
 from models.residual import Block, Downsampling, SpikingLayer
 from models.sresnet import SResNet
 
-PARTS = {"normalization": "bntt", "shortcut": "spike-add", "reset": "subtract", "encoding": "direct"}
+PARTS = {
+    "neuron": "lif",
+    "leak_trained": "never",
+    "reset": "subtract",
+    "normalization": "bntt",
+    "shortcut": "spike-add",
+    "downsampling": "real",
+    "encoding": "direct",
+}
 
 
 class NormedConvolution(nn.Module):
@@ -44,7 +52,7 @@ class Neurons(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.leak, self.surrogate = config.leak, config.surrogate
+        self.leak, self.surrogate = config.leak, surrogate_of(config)
         self.membrane: Tensor | None = None
 
     def forward(self, current: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
-from models.surrogate import HEIGHT
+from models.surrogate import Surrogate
 
 if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or triton.knobs.runtime.interpret):
     raise ImportError("Triton starts its kernels through a few lines of C; install gcc or clang, or set CC")
@@ -163,6 +163,7 @@ def _fire_backward(
     leak: tl.constexpr,
     threshold: tl.constexpr,
     height: tl.constexpr,
+    narrow: tl.constexpr,
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
@@ -174,7 +175,7 @@ def _fire_backward(
         if leak is not None:
             gain, offset = _of_channels(scale, column, channels), _of_channels(shift, column, channels)
             membrane = _advance(membrane, currents, at, inside, gain, offset, leak)
-            slope = 1.0 - tl.abs(membrane / threshold - 1.0)
+            slope = 1.0 - tl.abs(membrane / threshold - 1.0) * narrow
             tl.store(slopes + at, tl.where(slope > 0, slope * height, 0.0) / threshold, mask=inside)
             membrane -= threshold * (membrane > threshold).to(membrane.dtype)
             slopes += size
@@ -291,16 +292,17 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
 
 
 def fire_backward(
-    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: str
+    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: Surrogate
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As reference.fire_backward, for the triangle."""
-    assert surrogate in SURROGATES
+    assert surrogate.shape in SURROGATES
     grad, currents = grad.contiguous(), currents.contiguous()
     driven, slopes = torch.empty_like(grad), None if leak is None else torch.empty_like(grad, dtype=scale.dtype)
     total = scale.new_empty(blocks(currents), *scale.shape)
     centred = torch.empty_like(total)
     given = (grad, currents, scale, shift, mean, slopes, driven, total, centred, len(scale))
-    run(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, height=HEIGHT)
+    form = {"height": surrogate.height, "narrow": 1.0 / surrogate.width}
+    run(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, **form)
     sums, products = (part.sum(0, dtype=torch.float64).to(scale.dtype) for part in (total, centred))
     return driven, sums, products
 

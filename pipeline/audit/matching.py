@@ -20,7 +20,19 @@ FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_ea
 FREE_OF_PARAMETERS: Free = {
     "dataset": OF_DATASET | (Data.model_fields.keys() - {"title", "sample_shape"}),
     "digests": frozenset({"train_rows", "test_rows"}),
-    "network": frozenset({"leak", "surrogate", "reset", "encoding", "precision"}),
+    "network": frozenset(
+        {
+            "neuron",
+            "leak",
+            "reset",
+            "surrogate",
+            "surrogate_height",
+            "surrogate_width",
+            "encoding",
+            "initialization",
+            "precision",
+        }
+    ),
     "training": frozenset(field.name for field in fields(TrainingConfig)),
 }
 """The number of trained values follows from the layers, their sizes, and the shape and classes of the data."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from models.kernels.operation import Statistics, normalize_and_fire
 from models.normalization import Normalization
 from models.sresnet import SResNet
+from models.surrogate import AUTHORS
 from tests.train.tiny import NETWORK
 
 PASSES = ("reference", "cpu")
@@ -41,7 +42,7 @@ def neurons(currents: Tensor, leak: float, *, steps: int | None = None, skip: Te
     statistics = Statistics(mean=0 * one, inverse=one, count=0)
     steps = len(currents) if steps is None else steps
     return normalize_and_fire(
-        currents, one, 0 * one, statistics, steps=steps, skip=skip, leak=leak, surrogate="triangle"
+        currents, one, 0 * one, statistics, steps=steps, skip=skip, leak=leak, surrogate=AUTHORS
     )
 
 
@@ -57,11 +58,9 @@ def normalized(
     steps = len(currents) if steps is None else steps
     return normalize_and_fire(
         currents,
-        norm.gain * norm.scale,
-        norm.bias,
-        norm.statistics(currents, steps),
+        *norm(currents, steps),
         steps=steps,
         skip=skip,
         leak=leak,
-        surrogate="triangle",
+        surrogate=AUTHORS,
     )

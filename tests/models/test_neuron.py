@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from models.neuron import lif_step
-from models.surrogate import triangle
+from models.surrogate import AUTHORS
 from tests.models.small import drawn, neurons
 
 
@@ -15,7 +15,7 @@ def trajectory(currents: list[float], leak: float) -> tuple[list[float], list[fl
     """Spikes of one neuron, and its membrane after each step."""
     membrane, spikes, membranes = torch.zeros(()), [], []
     for current in currents:
-        spike, membrane = lif_step(torch.tensor(current), membrane, leak, "triangle")
+        spike, membrane = lif_step(torch.tensor(current), membrane, leak, AUTHORS)
         spikes.append(spike.item())
         membranes.append(membrane.item())
     return spikes, membranes
@@ -30,7 +30,7 @@ def stepped(currents: Tensor, leak: float) -> Tensor:
     """Spikes of (T, ...), a step at a time."""
     membrane, spikes = torch.zeros_like(currents[0]), []
     for current in currents:
-        spike, membrane = lif_step(current, membrane, leak, "triangle")
+        spike, membrane = lif_step(current, membrane, leak, AUTHORS)
         spikes.append(spike)
     return torch.stack(spikes)
 
@@ -66,7 +66,7 @@ def test_triangle() -> None:
     """0.3 at the threshold, half of it half-way, 0 from a distance of 1 on."""
     excess = torch.tensor([-2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0], dtype=torch.float64)
     expected = torch.tensor([0.0, 0.0, 0.15, 0.3, 0.225, 0.0, 0.0], dtype=torch.float64)
-    torch.testing.assert_close(triangle(excess), expected)
+    torch.testing.assert_close(AUTHORS(excess), expected)
     assert excess[0] == -2.0  # it worked on a copy
 
 
