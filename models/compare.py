@@ -110,7 +110,9 @@ def compare(
     if replace(exact.config, precision=other.config.precision) != other.config:
         raise ValueError(f"two networks, not one: {exact.config} and {other.config}")
     if refused := unknown(exact.config):
-        raise ValueError(f"spikes are compared where neurons are part of a layer and the kernels compute them; {refused}")
+        raise ValueError(
+            f"spikes are compared where neurons are part of a layer and the kernels compute them; {refused}"
+        )
     by_device = IMPLEMENTATIONS.get(inputs.device.type, "reference")
     ours, theirs = (name or by_device for name in implementations)
     layers, dtype = dict(other.named_modules()), other.activations()
@@ -138,8 +140,12 @@ def compare(
 
 def unknown(config: NetworkConfig) -> str | None:
     """The part of a network in which a layer of neurons cannot be watched alone."""
-    known = {"neuron": ("lif",), "reset": ("subtract",), "leak_trained": ("never",)}
-    known["shortcut"] = ("spike-add", "and", "iand", "or", "none")
+    known: dict[str, tuple[str, ...]] = {
+        "neuron": ("lif",),
+        "reset": ("subtract",),
+        "leak_trained": ("never",),
+        "shortcut": ("spike-add", "and", "iand", "or", "none"),
+    }
     parts = {name: getattr(config, name) for name in known}
     return next((f"not with {name} {part}" for name, part in parts.items() if part not in known[name]), None)
 

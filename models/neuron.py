@@ -51,8 +51,8 @@ def subtract_with_gradient(membrane: Tensor, spikes: Tensor) -> Tensor:
 
 
 def zero(membrane: Tensor, spikes: Tensor) -> Tensor:
-    """A membrane that fired starts from 0; no gradient flows through the reset. Wu et al. 2018 (STBP), equation 2, there
-    with the gradient."""
+    """A membrane that fired starts from 0; no gradient flows through the reset. Wu et al. 2018 (STBP), there with
+    the gradient."""
     return membrane * (1.0 - spikes.detach())
 
 
@@ -82,8 +82,8 @@ class Neurons(nn.Module):
     """The neurons of one layer of C channels.
 
     A trained leak is the logistic function of a parameter, as in Fang et al. 2021 (PLIF): it stays between 0 and 1, and
-    weight decay draws it to 1/2. Theirs is one a layer; one a channel after Zimmer et al., "Technical report: supervised
-    training of convolutional spiking neural networks with PyTorch" (2019).
+    weight decay draws it to 1/2. Theirs is one a layer. One a channel is between that and the one a neuron of Yin et al.
+    2021 (models/surrogate.py).
     """
 
     def __init__(self, config: NetworkConfig, channels: int) -> None:

@@ -67,9 +67,14 @@ class Firing(nn.Module):
         if not neurons.fused:
             spikes: Tensor = neurons(currents)
             return spikes
-        steps = len(currents)
-        given = {"steps": steps, "skip": None, "leak": neurons.leak, "surrogate": neurons.surrogate}
-        return normalize_and_fire(currents, *self.identity(currents, steps), **given)
+        return normalize_and_fire(
+            currents,
+            *self.identity(currents, len(currents)),
+            steps=len(currents),
+            skip=None,
+            leak=neurons.leak,
+            surrogate=neurons.surrogate,
+        )
 
 
 class Downsampling(Layer):
@@ -93,8 +98,8 @@ DOWNSAMPLINGS: dict[str, type[Downsampling] | type[SpikingDownsampling]] = {
 
 
 class Block(nn.Module):
-    """Two layers and a shortcut (models/shortcut.py). With the authors', spike-add, their spikes and the skip are added,
-    which is the next input and the next skip, so values grow. Source: the authors' model.py."""
+    """Two layers and a shortcut (models/shortcut.py). With spike-add their spikes and the skip are added, which is the
+    next input and the next skip, so values grow. Source: the authors' model.py."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()

@@ -45,8 +45,8 @@ def normalize_and_fire(
 ) -> Tensor:
     """Spikes + skip, (T, B, C, H, W); without a leak there are no neurons: the normalized currents + skip.
 
-    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W). A gain and a bias of each step may go with
-    one mean and variance for all.
+    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W). Each step may have
+    its gain and bias where one mean and variance stand for all.
     """
     output: Tensor = NormalizeAndFire.apply(currents, skip, gain, bias, statistics, steps, leak, surrogate)
     return output

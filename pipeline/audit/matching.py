@@ -5,9 +5,11 @@ from dataclasses import dataclass, fields
 from itertools import combinations, product
 from typing import Any
 
+from models.config import recorded as network_recorded
 from pipeline.audit.claims import Configuration, Data
 from pipeline.audit.record import Record
 from pipeline.train.config import TrainingConfig
+from pipeline.train.config import recorded as training_recorded
 
 Free = Mapping[str, frozenset[str]]
 """Keys that may differ, by the part of a record that they stand in."""
@@ -57,7 +59,11 @@ def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
     """A line for each key in which a record is not what is wanted. One of which the claim says nothing is among them:
     a parameter that came later cannot pass unseen.
     """
-    had = {part: getattr(record, part) for part in ("dataset", "network", "training")}
+    had: dict[str, Mapping[str, Any]] = {
+        "dataset": record.dataset,
+        "network": network_recorded(record.network),
+        "training": training_recorded(record.training),
+    }
     had["digests"] = {key: record.digests.get(key) for key in wanted.parts()["digests"]}
     return [text for part in had for text in _differences(part, wanted.parts()[part], had[part], free)]
 
