@@ -19,10 +19,10 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
-from models.config import recorded as network_recorded
 from pipeline.errors import InputError
 from pipeline.files import write_whole
-from pipeline.train.config import recorded as training_recorded
+from pipeline.recorded import network as network_recorded
+from pipeline.recorded import training as training_recorded
 
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
 """Columns of history.csv, each with what its band is widened by on both sides (its unit; points): where all seeds reach

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from models.config import recorded as network_recorded
+from pipeline import recorded
 from pipeline.audit.record import Record
 from pipeline.audit.trend import LEAST_RUNS, LEAST_SETTINGS, Point, Trend, extrapolate
-from pipeline.train.config import recorded as training_recorded
 
 SETTINGS = {
     "network.time_steps": 50,
@@ -96,8 +95,8 @@ def _rest(record: Record, setting: str) -> str:
     section, key = setting.split(".")
     parts: dict[str, dict[str, Any]] = {
         "dataset": {name: record.dataset.get(name) for name in DATA if name not in FOLLOW.get(setting, ())},
-        "network": network_recorded(record.network),
-        "training": training_recorded(record.training),
+        "network": recorded.network(record.network),
+        "training": recorded.training(record.training),
     }
     parts[section].pop(key, None)
     return json.dumps(parts, sort_keys=True)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, fields
 from itertools import combinations, product
 from typing import Any
 
-from models.config import recorded as network_recorded
+from pipeline import recorded
 from pipeline.audit.claims import Configuration, Data
 from pipeline.audit.record import Record
 from pipeline.train.config import TrainingConfig
-from pipeline.train.config import recorded as training_recorded
 
 Free = Mapping[str, frozenset[str]]
 """Keys that may differ, by the part of a record that they stand in."""
@@ -61,8 +60,8 @@ def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
     """
     had: dict[str, Mapping[str, Any]] = {
         "dataset": record.dataset,
-        "network": network_recorded(record.network),
-        "training": training_recorded(record.training),
+        "network": recorded.network(record.network),
+        "training": recorded.training(record.training),
     }
     had["digests"] = {key: record.digests.get(key) for key in wanted.parts()["digests"]}
     return [text for part in had for text in _differences(part, wanted.parts()[part], had[part], free)]

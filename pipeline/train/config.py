@@ -1,9 +1,7 @@
 """How a network is trained: one frozen value without defaults, so that nothing changes a number unseen."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from models.config import NetworkConfig
 
@@ -74,15 +72,6 @@ def _check_numbers(config: TrainingConfig) -> None:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
     if config.learning_rate <= 0 or config.weight_decay < 0 or not 0 <= config.momentum < 1:
         raise ValueError("expected learning_rate above 0, weight_decay of 0 or more, momentum in [0, 1)")
-
-
-LATER: Mapping[str, Any] = MappingProxyType({"loss": "cross-entropy", "tet_lambda": 0.0})
-"""As models.config.LATER: choices that came after the first recorded trainings, which had the authors'."""
-
-
-def recorded(training: Mapping[str, Any]) -> dict[str, Any]:
-    """A training as it was written down, with the values of LATER too."""
-    return {**LATER, **training}
 
 
 def check_together(network: NetworkConfig, training: TrainingConfig) -> None:

