@@ -38,8 +38,8 @@ WARM, MEASURED = 1, 3
 """Steps before and in a measurement; the first one compiles."""
 CAVEAT = (
     "Steps were measured in one process, with random pixels, while the machine did whatever else it did; several "
-    "workers are taken to share a step's logical shards evenly. Not in it: fetching, preprocessing, evaluation, scores of "
-    "validation and test after an epoch, and the start of Ray, seconds for each training and each evaluation."
+    "workers are taken to share a step's logical shards evenly. Not in it: fetching, preprocessing, evaluation, scores "
+    "of validation and test after an epoch, and the start of Ray, seconds for each training and each evaluation."
 )
 
 
