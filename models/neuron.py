@@ -90,6 +90,7 @@ class Neurons(nn.Module):
         super().__init__()
         self.kind, self.leak, self.reset = config.neuron, config.leak, config.reset
         self.surrogate = surrogate_of(config)
+        self.leak_logit: nn.Parameter | None = None
         if config.leak_trained != "never":
             start = math.log(config.leak / (1.0 - config.leak))
             self.leak_logit = nn.Parameter(torch.full((channels if config.leak_trained == "channel" else 1,), start))
@@ -103,7 +104,7 @@ class Neurons(nn.Module):
         if self.kind == "relu":
             return currents.relu()
         driving = currents.to(torch.promote_types(currents.dtype, torch.float32))
-        leak = self.leak_logit.sigmoid().view(-1, 1, 1) if hasattr(self, "leak_logit") else self.leak
+        leak = self.leak if self.leak_logit is None else self.leak_logit.sigmoid().view(-1, 1, 1)
         membrane, fired = torch.zeros_like(driving[0]), []
         for current in driving:
             spikes, membrane = lif_step(current, membrane, leak, self.surrogate, self.reset)

@@ -5,6 +5,9 @@ readouts differ in what the neurons make of it. Shapes: T time steps, B samples,
 K classes.
 """
 
+from collections.abc import Callable
+from itertools import accumulate
+
 import torch
 from torch import Tensor, nn
 
@@ -70,18 +73,14 @@ class LastVoltage(AfterAllSteps):
     Systematic Evaluation of Spiking Neural Networks" (2022), there the last-time-step loss."""
 
     def scores(self, currents: Tensor) -> Tensor:
-        voltage, voltages = torch.zeros_like(currents[0]), []
-        for current in currents:
-            voltage = self.leak * voltage + current
-            voltages.append(voltage)
-        return torch.stack(voltages)
+        return after_each(currents, lambda voltage, current: self.leak * voltage + current)
 
 
 class MaximumVoltage(LastVoltage):
     """The greatest voltage that such a neuron had so far. Cramer et al. 2022, there the max-over-time loss."""
 
     def scores(self, currents: Tensor) -> Tensor:
-        return super().scores(currents).cummax(0).values
+        return after_each(super().scores(currents), torch.maximum)
 
 
 class SpikeCount(AfterAllSteps):
@@ -93,7 +92,12 @@ class SpikeCount(AfterAllSteps):
 
     def scores(self, currents: Tensor) -> Tensor:
         spikes: Tensor = self.fire(currents.unsqueeze(-1).unsqueeze(-1))
-        return spikes.flatten(2).cumsum(0)
+        return after_each(spikes.flatten(2), torch.add)
+
+
+def after_each(values: Tensor, step: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """What has come of (T, ...) after each step; in plain steps, which have one order on every device."""
+    return torch.stack(list(accumulate(values, step)))
 
 
 READOUTS: dict[str, type[MeanVoltage]] = {

@@ -33,7 +33,9 @@ def _parser() -> argparse.ArgumentParser:
         "use", help="put a profile into params.yaml", description="Puts a profile into params.yaml."
     )
     use.add_argument("profile", choices=profiles, metavar="PROFILE", help=", ".join(profiles))
-    use.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the profile's data (real-small)")
+    use.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder that holds the profile's data (real-small, study)"
+    )
     use.add_argument("--seeds", type=int, default=1, metavar="N", help="train each experiment with seeds 0 to N-1")
     use.set_defaults(run=lambda chosen: use_profile(chosen.profile, chosen.data, chosen.seeds))
     check = commands.add_parser("check", help="check params.yaml", description="Checks every value of params.yaml.")

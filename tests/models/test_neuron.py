@@ -185,7 +185,7 @@ def test_gradient_of_a_trained_leak_by_hand() -> None:
     currents = torch.tensor([[0.5, 0.0], [0.25, 0.0]], dtype=torch.float64).view(2, 1, 2, 1, 1)
     spikes = layer(currents)
     assert spikes.abs().max() == 0
-    (grad,) = torch.autograd.grad(spikes.sum(), layer.leak_logit)
+    (grad,) = torch.autograd.grad(spikes.sum(), list(layer.parameters()))
     torch.testing.assert_close(grad, torch.tensor([0.1875 * 0.5 * 0.1875, 0.0], dtype=torch.float64))
 
 
