@@ -119,6 +119,8 @@ def training(settings: argparse.Namespace) -> TrainingConfig:
         momentum=0.9,
         weight_decay=1e-4,
         decay_after=(70, 80, 90),
+        loss="cross-entropy",
+        tet_lambda=0.0,
         drop_last=False,
         augmentation="crop-flip",
         pixel_mean=(0.4914, 0.4822, 0.4465),

@@ -8,18 +8,26 @@ import torch
 from torch import Tensor, nn
 
 from models.config import NetworkConfig
-from models.neuron import lif_step
+from models.neuron import lif_step, surrogate_of
 from models.normalization import EPSILON, MOMENTUM
-from models.residual import Block, Downsampling, SpikingLayer
+from models.residual import Block, Downsampling, Layer
 from models.sresnet import SResNet
 
-PARTS = {"normalization": "bntt", "shortcut": "spike-add", "reset": "subtract", "encoding": "direct"}
+PARTS = {
+    "neuron": "lif",
+    "leak_trained": "never",
+    "reset": "subtract",
+    "normalization": "bntt",
+    "shortcut": "spike-add",
+    "downsampling": "real",
+    "encoding": "direct",
+}
 
 
 class NormedConvolution(nn.Module):
     """A convolution, and a batch norm for each time step."""
 
-    def __init__(self, layer: SpikingLayer | Downsampling, steps: int) -> None:
+    def __init__(self, layer: Layer, steps: int) -> None:
         super().__init__()
         given = layer.conv
         self.conv = nn.Conv2d(
@@ -44,7 +52,7 @@ class Neurons(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        self.leak, self.surrogate = config.leak, config.surrogate
+        self.leak, self.surrogate = config.leak, surrogate_of(config)
         self.membrane: Tensor | None = None
 
     def forward(self, current: Tensor) -> Tensor:
@@ -56,7 +64,7 @@ class Neurons(nn.Module):
 class SteppedLayer(NormedConvolution):
     """Convolution, batch norm, neurons: (B, C, H, W) to the spikes of a step."""
 
-    def __init__(self, layer: SpikingLayer, config: NetworkConfig) -> None:
+    def __init__(self, layer: Layer, config: NetworkConfig) -> None:
         super().__init__(layer, config.time_steps)
         self.neurons = Neurons(config)
 

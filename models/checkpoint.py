@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from models.config import NetworkConfig
+from models.config import NetworkConfig, recorded
 from models.sresnet import SResNet
 
 
@@ -32,7 +32,7 @@ def load(path: Path) -> SResNet:
         with safe_open(path, framework="pt") as file:
             network = json.loads((file.metadata() or {})["network"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        config = NetworkConfig(**network.pop("config"))
+        config = NetworkConfig(**recorded(network.pop("config")))
         model = SResNet(config, **(network | {"input_shape": tuple(network["input_shape"])}))
         model.load_state_dict(tensors)
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:

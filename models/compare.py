@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from models.checkpoint import load
+from models.config import NetworkConfig
 from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
@@ -104,10 +105,14 @@ def compare(
     """Runs both on the same inputs, each with its implementation (None: the device's), in the mode that it is in.
 
     Running statistics stay as they are. `seed` is for Poisson encoding. Raises ValueError if more than the precision
-    differs between the configurations.
+    differs between the configurations, or for parts in which a layer cannot be watched alone.
     """
     if replace(exact.config, precision=other.config.precision) != other.config:
         raise ValueError(f"two networks, not one: {exact.config} and {other.config}")
+    if refused := unknown(exact.config):
+        raise ValueError(
+            f"spikes are compared where neurons are part of a layer and the kernels compute them; {refused}"
+        )
     by_device = IMPLEMENTATIONS.get(inputs.device.type, "reference")
     ours, theirs = (name or by_device for name in implementations)
     layers, dtype = dict(other.named_modules()), other.activations()
@@ -131,6 +136,18 @@ def compare(
         with computed_again(), implementation(name), watched(model, hook):
             model.features(inputs, generator)
     return Comparison(alone=tuple(alone), free=tuple(free))
+
+
+def unknown(config: NetworkConfig) -> str | None:
+    """The part of a network in which a layer of neurons cannot be watched alone."""
+    known: dict[str, tuple[str, ...]] = {
+        "neuron": ("lif",),
+        "reset": ("subtract",),
+        "leak_trained": ("never",),
+        "shortcut": ("spike-add", "and", "iand", "or", "none"),
+    }
+    parts = {name: getattr(config, name) for name in known}
+    return next((f"not with {name} {part}" for name, part in parts.items() if part not in known[name]), None)
 
 
 @contextmanager
@@ -159,9 +176,7 @@ def distances(layer: SpikingLayer, values: Tensor) -> Tensor:
     currents = each_step(layer.conv, values)
     driving = normalize_and_fire(
         currents,
-        layer.norm.gain * layer.norm.scale,
-        layer.norm.bias,
-        layer.norm.statistics(currents, layer.steps),
+        *layer.norm(currents, layer.steps),
         steps=layer.steps,
         skip=None,
         leak=None,

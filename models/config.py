@@ -1,12 +1,17 @@
 """What an S-ResNet is made of: one frozen value, with the authors' choice first in each list of parts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
-    """The parts and sizes of an S-ResNet; what depends on the data (input shape, classes) is not here."""
+    """The parts and sizes of an S-ResNet; what depends on the data (input shape, classes) is not here.
+
+    Raises ValueError for parts that do not go together, with the reason.
+    """
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
 
@@ -16,14 +21,29 @@ class NetworkConfig:
     """Filters of the first stage; the second has twice, the third four times as many. Authors: 32."""
     time_steps: int
     """T, time steps of a sample. Authors: 50."""
+    neuron: Literal["lif", "relu"]
+    """relu: the network of the same shape without spikes and time, to compare with; leak, reset and surrogate say
+    nothing there."""
     leak: float
-    """Factor by which a membrane decays in one time step, in (0, 1]. Authors' README: 0.8744."""
-    normalization: Literal["bntt", "bn", "tdbn"]
-    shortcut: Literal["spike-add"]
-    surrogate: Literal["triangle"]
-    reset: Literal["subtract"]
-    encoding: Literal["direct", "poisson"]
-    readout: Literal["mean-voltage", "boosting"]
+    """Factor by which a membrane decays in one time step, in (0, 1]; 1 is the integrate-and-fire neuron, which keeps
+    all. Authors' README: 0.8744."""
+    leak_trained: Literal["never", "layer", "channel"]
+    """Whether the leak is trained from there on, one a layer or one a channel (models/neuron.py)."""
+    reset: Literal["subtract", "subtract-with-gradient", "zero", "none"]
+    """What a spike does to its membrane (models/neuron.py)."""
+    surrogate: Literal["triangle", "rectangle", "sigmoid", "arctangent", "fast-sigmoid", "multi-gaussian"]
+    surrogate_height: float
+    """The derivative at the threshold. Authors: 0.3."""
+    surrogate_width: float
+    """Unit of the distance from the threshold, in thresholds (models/surrogate.py). Authors: 1."""
+    normalization: Literal["bntt", "bntt-without-biases", "bn", "tdbn", "tebn", "none"]
+    shortcut: Literal["spike-add", "and", "iand", "or", "vanilla", "membrane", "none"]
+    downsampling: Literal["real", "spiking"]
+    """Whether the shortcut into a stage of half the size ends with its normalization or with neurons."""
+    encoding: Literal["direct", "poisson", "latency"]
+    """Of images; event frames are their own encoding, which is direct."""
+    readout: Literal["mean-voltage", "boosting", "last-voltage", "maximum-voltage", "spike-count"]
+    initialization: Literal["xavier", "kaiming", "threshold-balanced"]
     precision: Literal["float32", "bfloat16"]
     """Of convolutions and stored activations; statistics, membranes, thresholds and weights are float32 in both."""
 
@@ -33,3 +53,53 @@ class NetworkConfig:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not 0.0 < self.leak <= 1.0:
             raise ValueError(f"leak must lie in (0, 1], not {self.leak}")
+        for name in ("surrogate_height", "surrogate_width"):
+            if getattr(self, name) <= 0.0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        for reason in self._refusals():
+            raise ValueError(reason)
+
+    def _refusals(self) -> list[str]:
+        """Why these parts do not go together; empty if they do."""
+        binary, relu = self.shortcut in ("and", "iand", "or"), self.neuron == "relu"
+        refusals = {
+            "leak_trained needs leak below 1: the logistic function, which keeps a trained leak under 1, never is 1": (
+                self.leak_trained != "never" and self.leak == 1.0
+            ),
+            f"shortcut {self.shortcut} joins spikes with spikes, so downsampling must be spiking, not real": (
+                binary and self.downsampling == "real"
+            ),
+            "shortcut membrane hands membranes on, so downsampling must be real, not spiking": (
+                self.shortcut == "membrane" and self.downsampling == "spiking"
+            ),
+            "shortcut none has no downsampling, so downsampling must be real, which says nothing there": (
+                self.shortcut == "none" and self.downsampling == "spiking"
+            ),
+            f"neuron relu has no time, so time_steps must be 1, not {self.time_steps}": relu and self.time_steps != 1,
+            f"neuron relu has no spikes, which shortcut {self.shortcut} joins": relu and binary,
+            f"neuron relu has no spikes, which encoding {self.encoding} gives; encoding must be direct": (
+                relu and self.encoding != "direct"
+            ),
+            "neuron relu has no spikes, which readout spike-count counts": relu and self.readout == "spike-count",
+            "neuron relu has no leak to train, so leak_trained must be never": relu and self.leak_trained != "never",
+        }
+        return [reason for reason, holds in refusals.items() if holds]
+
+
+LATER: Mapping[str, Any] = MappingProxyType(
+    {
+        "neuron": "lif",
+        "leak_trained": "never",
+        "surrogate_height": 0.3,
+        "surrogate_width": 1.0,
+        "downsampling": "real",
+        "initialization": "xavier",
+    }
+)
+"""Choices that came after the first networks were trained and recorded. Those had the authors' part, which was the only
+one: this is it."""
+
+
+def recorded(network: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a network as they were written down with it, those of LATER too."""
+    return {**LATER, **network}

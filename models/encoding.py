@@ -22,4 +22,20 @@ def poisson(images: Tensor, time_steps: int, generator: Generator | None) -> Ten
     return (drawn * RESCALE <= images.abs()).to(images.dtype) * images.sign()
 
 
-ENCODINGS: dict[str, Callable[[Tensor, int, Generator | None], Tensor]] = {"direct": direct, "poisson": poisson}
+def latency(images: Tensor, time_steps: int, generator: Generator | None) -> Tensor:
+    """One signed spike a pixel, the earlier the larger |x|: at step round((1 - min(1, |x| / 2)) (T - 1)), none at 0.
+
+    The code by the time of the first spike of Thorpe et al., "Spike-based strategies for rapid processing" (2001), with
+    the sign and the range of the authors' Poisson spikes.
+    """
+    last = time_steps - 1
+    at = ((1.0 - (images.abs() / RESCALE).clamp_max(1.0)) * last).round()
+    steps = torch.arange(time_steps, dtype=images.dtype, device=images.device).view(-1, *[1] * images.dim())
+    return (at == steps).to(images.dtype) * images.sign()
+
+
+ENCODINGS: dict[str, Callable[[Tensor, int, Generator | None], Tensor]] = {
+    "direct": direct,
+    "poisson": poisson,
+    "latency": latency,
+}

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from models.kernels.choice import chosen
 from models.kernels.operation import Statistics, flat
+from models.kernels.reference import statistics_type
 from models.neuron import THRESHOLD
 
 EPSILON = 1e-4  # authors' model.py
@@ -49,6 +50,14 @@ class Normalization(nn.Module):
         self.register_buffer("running_mean", torch.zeros(sets, channels))
         self.register_buffer("running_var", torch.ones(sets, channels))
 
+    def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor, Statistics]:
+        """Gain, bias and statistics of the currents (S, B, C, H, W), which the operation applies."""
+        return *self.trained(), self.statistics(currents, steps)
+
+    def trained(self) -> tuple[Tensor, Tensor]:
+        """Gain and bias as they are applied, each (G, C) or (T, C)."""
+        return self.gain * self.scale, self.bias
+
     @torch.no_grad()
     def statistics(self, currents: Tensor, steps: int) -> Statistics:
         """Those of the batch (S, B, C, H, W) in training, which enter the running ones; else the running ones.
@@ -64,13 +73,15 @@ class Normalization(nn.Module):
             )
         mean, deviations = chosen(values).moments(values)
         count = values.shape[1]
-        if len(self.gain) == 1:
+        if len(self.running_mean) == 1:
             mean, deviations, count = over_steps(mean, deviations, count, steps)
         if _counting.get():
             self.running_mean.lerp_(mean.expand_as(self.running_mean), MOMENTUM)
             self.running_var.lerp_((deviations / (count - 1)).expand_as(self.running_var), MOMENTUM)
         inverse = (deviations / count + EPSILON).rsqrt()
-        return Statistics(mean=mean.expand_as(self.gain), inverse=inverse.expand_as(self.gain), count=count)
+        return Statistics(
+            mean=mean.expand_as(self.running_mean), inverse=inverse.expand_as(self.running_mean), count=count
+        )
 
 
 def over_steps(mean: Tensor, deviations: Tensor, count: int, steps: int) -> tuple[Tensor, Tensor, int]:
@@ -90,6 +101,17 @@ class Bntt(Normalization):
         super().__init__(time_steps, channels)
 
 
+class BnttWithoutBiases(Bntt):
+    """Bntt with gains alone: as Kim & Panda describe it, and as a comment in the authors' code says of theirs."""
+
+    def __init__(self, channels: int, time_steps: int) -> None:
+        super().__init__(channels, time_steps)
+        del self.bias
+
+    def trained(self) -> tuple[Tensor, Tensor]:
+        return self.gain * self.scale, torch.zeros_like(self.gain)
+
+
 class Bn(Normalization):
     """One set for all time steps; the statistics are over samples, pixels and time. Ioffe & Szegedy 2015."""
 
@@ -104,4 +126,36 @@ class TdBn(Bn):
     scale = THRESHOLD
 
 
-NORMALIZATIONS: dict[str, type[Bntt] | type[Bn]] = {"bntt": Bntt, "bn": Bn, "tdbn": TdBn}
+class TeBn(Bn):
+    """Bn whose output is multiplied by a trained number of each time step, 1 at first. Duan et al., "Temporal Effective
+    Batch Normalization in Spiking Neural Networks" (NeurIPS 2022)."""
+
+    def __init__(self, channels: int, time_steps: int) -> None:
+        super().__init__(channels, time_steps)
+        self.weight_of_step = nn.Parameter(torch.ones(time_steps, 1))
+
+    def trained(self) -> tuple[Tensor, Tensor]:
+        return self.gain * self.weight_of_step, self.bias * self.weight_of_step
+
+
+class Unnormalized(nn.Module):
+    """The currents as they are."""
+
+    def __init__(self, channels: int, time_steps: int) -> None:
+        super().__init__()
+
+    def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor, Statistics]:
+        """Gain 1, bias 0, mean 0, variance 1, each (1, C)."""
+        one = torch.ones(1, currents.shape[2], dtype=statistics_type(currents.dtype), device=currents.device)
+        nothing = torch.zeros_like(one)
+        return one, nothing, Statistics(mean=nothing, inverse=one, count=0)
+
+
+NORMALIZATIONS: dict[str, type[Bntt] | type[Bn] | type[Unnormalized]] = {
+    "bntt": Bntt,
+    "bntt-without-biases": BnttWithoutBiases,
+    "bn": Bn,
+    "tdbn": TdBn,
+    "tebn": TeBn,
+    "none": Unnormalized,
+}

@@ -1,4 +1,4 @@
-"""Residual blocks of two spiking layers.
+"""Residual blocks of two layers.
 
 Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width.
 """
@@ -10,28 +10,29 @@ from torch.nn.functional import conv2d
 
 from models.config import NetworkConfig
 from models.kernels.operation import made_again, normalize_and_fire
-from models.normalization import NORMALIZATIONS
+from models.neuron import Neurons, surrogate_of
+from models.normalization import NORMALIZATIONS, Unnormalized
+from models.shortcut import SHORTCUTS
 
 
 class Layer(nn.Module):
     """Convolution and normalization: (S, B, C, H, W) to (T, B, C', H', W') of real values."""
 
     leak: float | None = None
+    """Of neurons that the kernels compute together with the normalization."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, kernel: int, stride: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False)
         self.norm = NORMALIZATIONS[config.normalization](outputs, config.time_steps)
-        self.steps, self.surrogate = config.time_steps, config.surrogate
+        self.steps, self.surrogate = config.time_steps, surrogate_of(config)
 
     def forward(self, values: Tensor, skip: Tensor | None = None) -> Tensor:
         """With a skip (T, B, C', H', W'), the sum with it."""
         currents = each_step(self.conv, values)
         return normalize_and_fire(
             currents,
-            self.norm.gain * self.norm.scale,
-            self.norm.bias,
-            self.norm.statistics(currents, self.steps),
+            *self.norm(currents, self.steps),
             steps=self.steps,
             skip=skip,
             leak=self.leak,
@@ -42,9 +43,38 @@ class Layer(nn.Module):
 class SpikingLayer(Layer):
     """Convolution, normalization, neurons: (S, B, C, H, W) to spikes (T, B, C', H', W')."""
 
-    def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, stride: int) -> None:
-        super().__init__(config, inputs, outputs, kernel=3, stride=stride)
-        self.leak = config.leak
+    def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, kernel: int = 3, stride: int) -> None:
+        super().__init__(config, inputs, outputs, kernel=kernel, stride=stride)
+        self.neurons = Neurons(config, outputs)
+        self.leak = config.leak if self.neurons.fused else None
+
+    def forward(self, values: Tensor, skip: Tensor | None = None) -> Tensor:
+        if self.neurons.fused:
+            return super().forward(values, skip)
+        spikes: Tensor = self.neurons(super().forward(values))
+        return spikes if skip is None else spikes + skip
+
+
+class Firing(nn.Module):
+    """Neurons alone: currents (T, B, C, H, W) to spikes of the same shape."""
+
+    def __init__(self, config: NetworkConfig, channels: int) -> None:
+        super().__init__()
+        self.neurons, self.identity = Neurons(config, channels), Unnormalized(channels, config.time_steps)
+
+    def forward(self, currents: Tensor) -> Tensor:
+        neurons = self.neurons
+        if not neurons.fused:
+            spikes: Tensor = neurons(currents)
+            return spikes
+        return normalize_and_fire(
+            currents,
+            *self.identity(currents, len(currents)),
+            steps=len(currents),
+            skip=None,
+            leak=neurons.leak,
+            surrogate=neurons.surrogate,
+        )
 
 
 class Downsampling(Layer):
@@ -54,25 +84,47 @@ class Downsampling(Layer):
         super().__init__(config, inputs, outputs, kernel=1, stride=2)
 
 
+class SpikingDownsampling(SpikingLayer):
+    """The same with neurons. Fang et al. 2021 (SEW-ResNet)."""
+
+    def __init__(self, config: NetworkConfig, inputs: int, outputs: int) -> None:
+        super().__init__(config, inputs, outputs, kernel=1, stride=2)
+
+
+DOWNSAMPLINGS: dict[str, type[Downsampling] | type[SpikingDownsampling]] = {
+    "real": Downsampling,
+    "spiking": SpikingDownsampling,
+}
+
+
 class Block(nn.Module):
-    """Two spiking layers; their spikes and the skip are added, which is the next input and the next skip, so values
-    grow (the shortcut spike-add). Source: the authors' model.py."""
+    """Two layers and a shortcut (models/shortcut.py). With spike-add their spikes and the skip are added, which is the
+    next input and the next skip, so values grow. Source: the authors' model.py."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()
+        self.shortcut = SHORTCUTS[config.shortcut]
+        self.enter = Firing(config, inputs) if self.shortcut.fires_first else nn.Identity()
         self.first = SpikingLayer(config, inputs, outputs, stride=stride)
-        self.second = SpikingLayer(config, outputs, outputs, stride=1)
-        self.skip = nn.Identity() if stride == 1 else Downsampling(config, inputs, outputs)
+        if self.shortcut.second_fires:
+            self.second: Layer = SpikingLayer(config, outputs, outputs, stride=1)
+        else:
+            self.second = Layer(config, outputs, outputs, kernel=3, stride=1)
+        down = stride > 1 and self.shortcut.skips
+        self.skip = DOWNSAMPLINGS[config.downsampling](config, inputs, outputs) if down else nn.Identity()
+        self.leave = Firing(config, outputs) if self.shortcut.fires_last else nn.Identity()
 
     def forward(self, values: Tensor, *, keep_spikes: bool = True) -> Tensor:
         """(S, B, C, H, W) to (T, B, C', H', W').
 
-        Spikes between the two layers that are not kept are made again in backward.
+        Spikes between the two layers that are not kept are made again in backward, where the kernels made them.
         """
-        between, skip = self.first(values), self.skip(values)
-        with contextlib.nullcontext() if keep_spikes or not between.requires_grad else made_again(between):
-            joined: Tensor = self.second(between, skip)
-        return joined
+        between, skip = self.first(self.enter(values)), self.skip(values)
+        keep = keep_spikes or not between.requires_grad or not self.first.neurons.fused
+        with contextlib.nullcontext() if keep else made_again(between):
+            joined = self.shortcut.join(self.second, between, skip)
+        output: Tensor = self.leave(joined)
+        return output
 
 
 def each_step(conv: nn.Conv2d, values: Tensor) -> Tensor:

@@ -14,12 +14,13 @@ from torch.utils.checkpoint import checkpoint
 
 from models.config import NetworkConfig
 from models.encoding import ENCODINGS
+from models.initialization import INITIALIZATIONS
 from models.kernels.choice import MEMORY_FORMAT, asked
 from models.normalization import computed_again
 from models.readout import READOUTS
-from models.residual import Block, SpikingLayer
+from models.residual import Block, Firing, Layer, SpikingLayer
+from models.shortcut import SHORTCUTS
 
-INIT_GAIN = 2.0  # authors' model.py, xavier_uniform_
 Recompute = Literal["nothing", "spikes", "blocks"]
 """What backward computes again instead of keeping it, for less memory and the same bits: the spikes inside of blocks,
 or blocks as a whole."""
@@ -30,9 +31,9 @@ class Observation:
     """What the network did on a batch."""
 
     voltage: Tensor
-    """Accumulated output voltage after each time step, (B, T, K)."""
+    """What the readout decides by after each time step, (B, T, K); the authors' accumulated output voltage."""
     spikes: dict[str, Tensor]
-    """Spikes of each layer of neurons at each time step over the batch, (T,) int64."""
+    """Spikes of each layer of neurons at each time step over the batch, (T,) int64; with relu, values above 0."""
     neurons: dict[str, int]
     """Neurons of each layer for one sample."""
 
@@ -49,7 +50,12 @@ class SResNet(nn.Module):
         if frames and config.encoding != "direct":
             raise ValueError(f"encoding {config.encoding} is for images; event frames need encoding direct")
         self.config, self.input_shape, self.classes, self.frames = config, input_shape, classes, frames
-        self.stem = SpikingLayer(config, input_shape[0], config.width, stride=2 if frames else 1)
+        membranes = SHORTCUTS[config.shortcut].fires_first
+        stride = 2 if frames else 1
+        if membranes:
+            self.stem: Layer = Layer(config, input_shape[0], config.width, kernel=3, stride=stride)
+        else:
+            self.stem = SpikingLayer(config, input_shape[0], config.width, stride=stride)
         widths = [config.width, config.width, 2 * config.width, 4 * config.width]
         self.blocks = nn.Sequential(
             *(
@@ -60,23 +66,29 @@ class SResNet(nn.Module):
                 for first in [True] + [False] * (config.blocks - 1)
             )
         )
-        self.readout = READOUTS[config.readout](widths[-1], classes)
+        self.last = Firing(config, widths[-1]) if membranes else nn.Identity()
+        self.readout = READOUTS[config.readout](config, widths[-1], classes)
         self.recompute: Recompute = "nothing"
 
     def reset_parameters(self, generator: Generator) -> None:
-        """Draws all weights anew: Xavier uniform with gain 2, as the authors do."""
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight, gain=INIT_GAIN, generator=generator)
+        """Draws all weights anew, as the configuration's initialization says."""
+        INITIALIZATIONS[self.config.initialization](self, self.drawn, generator)
+
+    def drawn(self, generator: Generator, *, samples: int = 8) -> Tensor:
+        """Standard normal inputs, to balance thresholds on."""
+        steps = (self.config.time_steps,) if self.frames else ()
+        return torch.randn(samples, *steps, *self.input_shape, generator=generator).to(self.stem.conv.weight.dtype)
 
     def forward(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Logits (B, K): the output voltage, averaged over the time steps. `generator` is for Poisson encoding."""
-        means = self.features(inputs, generator).mean((0, 3, 4), dtype=self.readout.linear.weight.dtype)
-        logits: Tensor = self.readout(means)
-        return logits
+        """Logits (B, K) of the readout. `generator` is for Poisson encoding."""
+        return self.readout.logits(self.features(inputs, generator))
+
+    def currents(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
+        """Currents of the output neurons, (T, B, K), for losses that look at each time step."""
+        return self.readout.currents(self.features(inputs, generator))
 
     def features(self, inputs: Tensor, generator: Generator | None) -> Tensor:
-        """Output of the last block, (T, B, C, H, W)."""
+        """What the readout gets, (T, B, C, H, W)."""
         if self.frames:
             values = inputs.transpose(0, 1)
         else:
@@ -89,7 +101,8 @@ class SResNet(nn.Module):
         values = self.stem(values.unflatten(0, stored)).to(self.activations())
         for block in self.blocks:
             values = self.through(block, values)
-        return values
+        features: Tensor = self.last(values)
+        return features
 
     def through(self, block: nn.Module, values: Tensor) -> Tensor:
         """A block's output; what it keeps for backward is as `recompute` says."""
@@ -107,7 +120,7 @@ class SResNet(nn.Module):
 
     @torch.no_grad()
     def observe(self, inputs: Tensor, *, generator: Generator | None = None) -> Observation:
-        """Output voltage after each time step, and every layer's spikes."""
+        """Scores after each time step, and every layer's spikes."""
         spikes: dict[str, Tensor] = {}
         neurons: dict[str, int] = {}
 
@@ -120,14 +133,14 @@ class SResNet(nn.Module):
         hooks = [
             layer.register_forward_hook(lambda module, args, output, name=name: count(name, args, output))
             for name, layer in self.named_modules()
-            if isinstance(layer, SpikingLayer)
+            if isinstance(layer, SpikingLayer | Firing)
         ]
         try:
-            means = self.features(inputs, generator).mean((3, 4), dtype=self.readout.linear.weight.dtype)
+            scores = self.readout.scores(self.currents(inputs, generator=generator))
         finally:
             for hook in hooks:
                 hook.remove()
-        return Observation(voltage=self.readout(means).cumsum(0).transpose(0, 1), spikes=spikes, neurons=neurons)
+        return Observation(voltage=scores.transpose(0, 1), spikes=spikes, neurons=neurons)
 
 
 def once_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:

@@ -1,15 +1,81 @@
-"""Derivatives that stand in for that of the step function, by name."""
+"""Derivatives that stand in for that of the step function, by name.
 
+A shape is 1 at the threshold and a function of x = z / width, where z = v / threshold - 1; the derivative is height
+times the shape, so every published form is one shape with two numbers.
+"""
+
+import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-HEIGHT = 0.3  # authors' model.py
+SIDE = 0.15  # Yin et al. 2021: weight of each of the two wide Gaussians
+SPREAD = 6.0  # and how much wider they are
 
 
-def triangle(excess: Tensor) -> Tensor:
-    """0.3 max(0, 1 - |z|) at z = v / threshold - 1, of z's shape. Source: the authors' model.py (after BNTT's code)."""
-    return excess.abs().neg_().add_(1.0).clamp_min_(0.0).mul_(HEIGHT)
+def triangle(x: Tensor) -> Tensor:
+    """max(0, 1 - |x|). Source: the authors' model.py, height 0.3 and width 1 (after BNTT's code); Bellec et al., "Long
+    short-term memory and learning-to-learn in networks of spiking neurons" (NeurIPS 2018)."""
+    return x.abs().neg_().add_(1.0).clamp_min_(0.0)
 
 
-SURROGATES: dict[str, Callable[[Tensor], Tensor]] = {"triangle": triangle}
+def rectangle(x: Tensor) -> Tensor:
+    """1 where |x| < 1/2. Wu et al., "Spatio-temporal backpropagation for training high-performance spiking neural
+    networks" (2018), equation 24: width a, height 1/a."""
+    return (x.abs() < 0.5).to(x.dtype)
+
+
+def sigmoid(x: Tensor) -> Tensor:
+    """4 s (1 - s) of the logistic function s(x), whose slope a is width 1/a and height a/4. Wu et al. 2018, equation
+    26."""
+    fraction = torch.sigmoid(x)
+    return 4.0 * fraction * (1.0 - fraction)
+
+
+def arctangent(x: Tensor) -> Tensor:
+    """1 / (1 + x^2). Fang et al., "Incorporating learnable membrane time constant to enhance learning of spiking neural
+    networks" (ICCV 2021): width 2/(pi a), height a/2 with a = 2."""
+    return 1.0 / (1.0 + x.square())
+
+
+def fast_sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + |x|)^2. Zenke & Ganguli, "SuperSpike" (2018): width 1/beta."""
+    return 1.0 / (1.0 + x.abs()).square()
+
+
+def multi_gaussian(x: Tensor) -> Tensor:
+    """A Gaussian less two wide ones at its sides, so below 0 far from the threshold. Yin et al., "Accurate and
+    efficient time-domain classification with adaptive spiking recurrent neural networks" (2021): width sigma = 0.5."""
+    wide = (torch.exp(-(x - 1.0).square() / (2.0 * SPREAD**2)), torch.exp(-(x + 1.0).square() / (2.0 * SPREAD**2)))
+    peak = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / (2.0 * SPREAD**2))
+    return ((1.0 + SIDE) * torch.exp(-x.square() / 2.0) - SIDE / SPREAD * (wide[0] + wide[1])) / peak
+
+
+SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
+    "triangle": triangle,
+    "rectangle": rectangle,
+    "sigmoid": sigmoid,
+    "arctangent": arctangent,
+    "fast-sigmoid": fast_sigmoid,
+    "multi-gaussian": multi_gaussian,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surrogate:
+    """One derivative."""
+
+    shape: str
+    """Of SHAPES."""
+    height: float
+    width: float
+
+    def __call__(self, excess: Tensor) -> Tensor:
+        """The derivative at z = v / threshold - 1, of z's shape."""
+        return SHAPES[self.shape](excess / self.width) * self.height
+
+
+AUTHORS = Surrogate(shape="triangle", height=0.3, width=1.0)
+"""Source: the authors' model.py."""

@@ -33,11 +33,20 @@ def _parser() -> argparse.ArgumentParser:
         "use", help="put a profile into params.yaml", description="Puts a profile into params.yaml."
     )
     use.add_argument("profile", choices=profiles, metavar="PROFILE", help=", ".join(profiles))
-    use.add_argument("--data", type=Path, metavar="DIR", help="folder that holds the profile's data (real-small)")
+    use.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder that holds the profile's data (real-small, study)"
+    )
     use.add_argument("--seeds", type=int, default=1, metavar="N", help="train each experiment with seeds 0 to N-1")
     use.set_defaults(run=lambda chosen: use_profile(chosen.profile, chosen.data, chosen.seeds))
     check = commands.add_parser("check", help="check params.yaml", description="Checks every value of params.yaml.")
     check.set_defaults(run=lambda _: check_params())
+    plan = commands.add_parser(
+        "plan",
+        help="how long the trainings of params.yaml will take here",
+        description="Measures a few training steps of every network and batch in params.yaml on this machine, and says "
+        "how long each experiment and all of them will take.",
+    )
+    plan.set_defaults(run=lambda _: plan_trainings())
     canaries = commands.add_parser(
         "canaries",
         help="try the rules of other libraries that a result could hang on",
@@ -270,6 +279,14 @@ def check_params() -> None:
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
     print(f"{PARAMS}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+
+
+def plan_trainings() -> None:
+    """A line an experiment, and the sum. Raises InputError."""
+    from pipeline.params import load
+    from pipeline.plan import plan, table
+
+    print(table(plan(load())))
 
 
 def try_canaries() -> None:

@@ -9,13 +9,18 @@ from models.config import NetworkConfig
 from pipeline.data.params import ClusterParams, DatasetParams, Section, read_yaml, validate
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS
-from pipeline.train.config import TrainingConfig
+from pipeline.train.config import TrainingConfig, check_together
 
 
 class ExperimentParams(Section):
     dataset: str
     model: NetworkConfig
     training: TrainingConfig
+
+    @model_validator(mode="after")
+    def _network_fits_training(self) -> "ExperimentParams":
+        check_together(self.model, self.training)
+        return self
 
 
 class RunParams(Section):

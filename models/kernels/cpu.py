@@ -27,9 +27,14 @@ from torch import Tensor
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
-from models.surrogate import HEIGHT
+from models.surrogate import SHAPES, SIDE, SPREAD, Surrogate
 
-SURROGATES = ("triangle",)
+SURROGATES = tuple(SHAPES)
+TRIANGLE, RECTANGLE, SIGMOID, ARCTANGENT, FAST_SIGMOID = (
+    SURROGATES.index(name) for name in ("triangle", "rectangle", "sigmoid", "arctangent", "fast-sigmoid")
+)
+SQUARES = 2.0 * SPREAD**2
+PEAK = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / SQUARES)
 TILE = 512
 """Most values of a tile, but for a pixel with more channels."""
 BLOCK = 32
@@ -157,12 +162,36 @@ def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold
 
 
 @register_jitable
-def slopes(membrane: Any, threshold: Any, height: Any, slope: Any) -> None:
+def bent(x: Any, shape: Any) -> Any:
+    """The surrogates' other shapes than the triangle; multi-gaussian is the last."""
+    if shape == RECTANGLE:
+        return 1.0 if abs(x) < 0.5 else 0.0
+    if shape == SIGMOID:
+        part = math.exp(-abs(x))
+        return 4.0 * part / ((1.0 + part) * (1.0 + part))
+    if shape == ARCTANGENT:
+        return 1.0 / (1.0 + x * x)
+    if shape == FAST_SIGMOID:
+        return 1.0 / ((1.0 + abs(x)) * (1.0 + abs(x)))
+    wide = math.exp(-(x - 1.0) * (x - 1.0) / SQUARES) + math.exp(-(x + 1.0) * (x + 1.0) / SQUARES)
+    return ((1.0 + SIDE) * math.exp(-x * x / 2.0) - SIDE / SPREAD * wide) / PEAK
+
+
+@register_jitable
+def bent_slopes(membrane: Any, threshold: Any, shape: Any, height: Any, narrow: Any, slope: Any) -> None:
+    """As slopes, for those shapes."""
+    for i in range(len(membrane)):
+        slope[i] = height * bent((membrane[i] / threshold - 1.0) * narrow, shape)
+        membrane[i] -= threshold if membrane[i] > threshold else threshold - threshold
+
+
+@register_jitable
+def slopes(membrane: Any, threshold: Any, height: Any, narrow: Any, slope: Any) -> None:
     """The triangle at the membranes of a tile, and the reset. Without neurons the slope is `height`."""
     nothing = threshold - threshold
     for i in range(len(membrane)):
         excess = membrane[i] - threshold
-        under = threshold - abs(excess)
+        under = threshold - abs(excess) * narrow
         part = max(nothing, under)
         slope[i] = height * part if threshold > nothing else height
         membrane[i] = excess if excess > nothing else membrane[i]
@@ -192,7 +221,9 @@ def _fire_backward(
     mean: Any,
     leak: Any,
     threshold: Any,
+    shape: int,
     height: Any,
+    narrow: Any,
     tiles: int,
     driven: Any,
     total: Any,
@@ -211,7 +242,11 @@ def _fire_backward(
                 of_tile = membrane[tile : min(count, tile + length)]
                 given = part(currents, 0 if repeated else t, first + tile, len(of_tile))
                 advance(of_tile, leak, given, scale[t], shift[t])
-                slopes(of_tile, threshold, height, part(slope, t, tile, len(of_tile)))
+                to = part(slope, t, tile, len(of_tile))
+                if shape == TRIANGLE:
+                    slopes(of_tile, threshold, height, narrow, to)
+                else:
+                    bent_slopes(of_tile, threshold, shape, height, narrow, to)
         carried = np.zeros(count, scale.dtype)
         for t in range(steps - 1, -1, -1):
             sums, products = np.zeros(length, scale.dtype), np.zeros(length, scale.dtype)
@@ -282,6 +317,16 @@ def neuron(currents: Tensor, leak: float | None) -> tuple[np.floating[Any], np.f
     return number(currents)(leak or 0.0), number(currents)(0.0 if leak is None else THRESHOLD)
 
 
+def derivative(
+    currents: Tensor, leak: float | None, surrogate: Surrogate
+) -> tuple[int, np.floating[Any], np.floating[Any]]:
+    """Shape, height and 1 / width; without neurons everything goes through."""
+    if leak is None:
+        return TRIANGLE, number(currents)(1.0), number(currents)(1.0)
+    form = number(currents)
+    return SURROGATES.index(surrogate.shape), form(surrogate.height), form(1.0 / surrogate.width)
+
+
 def flat(values: Tensor) -> npt.NDArray[Any]:
     """(T, P, C) as (T, N)."""
     memory = array(values)
@@ -324,15 +369,14 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
 
 
 def fire_backward(
-    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: str
+    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: Surrogate
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As reference.fire_backward, for the triangle."""
-    assert surrogate in SURROGATES
+    """As reference.fire_backward."""
     driven = torch.empty_like(grad)
     total = np.zeros((blocks(grad), *scale.shape), number(currents))
     centred = np.zeros_like(total)
     given = (flat(grad), flat(currents), tiled(scale), tiled(shift), tiled(mean), *neuron(currents, leak))
-    run(_fire_backward, *given, number(currents)(1.0 if leak is None else HEIGHT), BLOCK, flat(driven), total, centred)
+    run(_fire_backward, *given, *derivative(currents, leak, surrogate), BLOCK, flat(driven), total, centred)
     sums, products = (torch.from_numpy(part.sum(0, dtype=np.float64).astype(part.dtype)) for part in (total, centred))
     return driven, sums, products
 

@@ -8,6 +8,7 @@ Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channe
 """
 
 import contextlib
+import math
 import os
 import shutil
 from typing import Any
@@ -20,12 +21,19 @@ from torch import Tensor
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
-from models.surrogate import HEIGHT
+from models.surrogate import SHAPES, SIDE, SPREAD, Surrogate
 
 if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or triton.knobs.runtime.interpret):
     raise ImportError("Triton starts its kernels through a few lines of C; install gcc or clang, or set CC")
 
-SURROGATES = ("triangle",)
+SURROGATES = tuple(SHAPES)
+RECTANGLE, SIGMOID, ARCTANGENT, FAST_SIGMOID = (
+    tl.constexpr(SURROGATES.index(name)) for name in ("rectangle", "sigmoid", "arctangent", "fast-sigmoid")
+)
+TRIANGLE = tl.constexpr(SURROGATES.index("triangle"))
+BESIDE, SQUARES = tl.constexpr(SIDE), tl.constexpr(2.0 * SPREAD**2)
+AT_SIDE = tl.constexpr(SIDE / SPREAD)
+PEAK = tl.constexpr((1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / (2.0 * SPREAD**2)))
 RAN: set[Any] = set()
 """Kernels that were compiled or found, by what they are compiled for: before that, processes take turns."""
 COLUMNS = 64
@@ -145,6 +153,25 @@ def _fire(
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _shape(x: tl.tensor, shape: tl.constexpr) -> tl.tensor:
+    """The surrogate's; multi-gaussian is the last."""
+    if shape == TRIANGLE:
+        slope = 1.0 - tl.abs(x)
+        return tl.where(slope > 0, slope, 0.0)
+    if shape == RECTANGLE:
+        return tl.where(tl.abs(x) < 0.5, 1.0, 0.0).to(x.dtype)
+    if shape == SIGMOID:
+        part = tl.exp(-tl.abs(x))
+        return 4.0 * part / ((1.0 + part) * (1.0 + part))
+    if shape == ARCTANGENT:
+        return 1.0 / (1.0 + x * x)
+    if shape == FAST_SIGMOID:
+        return 1.0 / ((1.0 + tl.abs(x)) * (1.0 + tl.abs(x)))
+    wide = tl.exp(-(x - 1.0) * (x - 1.0) / SQUARES) + tl.exp(-(x + 1.0) * (x + 1.0) / SQUARES)
+    return ((1.0 + BESIDE) * tl.exp(-x * x / 2.0) - AT_SIDE * wide) / PEAK
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _fire_backward(
     grad: tl.tensor,
     currents: tl.tensor,
@@ -162,7 +189,9 @@ def _fire_backward(
     stride: tl.tensor,
     leak: tl.constexpr,
     threshold: tl.constexpr,
+    shape: tl.constexpr,
     height: tl.constexpr,
+    narrow: tl.constexpr,
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
@@ -174,8 +203,8 @@ def _fire_backward(
         if leak is not None:
             gain, offset = _of_channels(scale, column, channels), _of_channels(shift, column, channels)
             membrane = _advance(membrane, currents, at, inside, gain, offset, leak)
-            slope = 1.0 - tl.abs(membrane / threshold - 1.0)
-            tl.store(slopes + at, tl.where(slope > 0, slope * height, 0.0) / threshold, mask=inside)
+            slope = _shape((membrane / threshold - 1.0) * narrow, shape)
+            tl.store(slopes + at, slope * height / threshold, mask=inside)
             membrane -= threshold * (membrane > threshold).to(membrane.dtype)
             slopes += size
         currents += stride
@@ -291,16 +320,17 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
 
 
 def fire_backward(
-    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: str
+    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: Surrogate
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As reference.fire_backward, for the triangle."""
-    assert surrogate in SURROGATES
+    """As reference.fire_backward."""
     grad, currents = grad.contiguous(), currents.contiguous()
     driven, slopes = torch.empty_like(grad), None if leak is None else torch.empty_like(grad, dtype=scale.dtype)
     total = scale.new_empty(blocks(currents), *scale.shape)
     centred = torch.empty_like(total)
     given = (grad, currents, scale, shift, mean, slopes, driven, total, centred, len(scale))
-    run(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, height=HEIGHT)
+    form: dict[str, Any] = {"height": surrogate.height, "narrow": 1.0 / surrogate.width}
+    form["shape"] = SURROGATES.index(surrogate.shape)
+    run(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, **form)
     sums, products = (part.sum(0, dtype=torch.float64).to(scale.dtype) for part in (total, centred))
     return driven, sums, products
 

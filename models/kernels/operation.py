@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from models.kernels.choice import chosen
+from models.surrogate import Surrogate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +41,12 @@ def normalize_and_fire(
     steps: int,
     skip: Tensor | None,
     leak: float | None,
-    surrogate: str,
+    surrogate: Surrogate,
 ) -> Tensor:
     """Spikes + skip, (T, B, C, H, W); without a leak there are no neurons: the normalized currents + skip.
 
-    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W).
+    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W). Each step may have
+    its gain and bias where one mean and variance stand for all.
     """
     output: Tensor = NormalizeAndFire.apply(currents, skip, gain, bias, statistics, steps, leak, surrogate)
     return output
@@ -89,9 +91,9 @@ class NormalizeAndFire(torch.autograd.Function):
         statistics: Statistics,
         steps: int,
         leak: float | None,
-        surrogate: str,
+        surrogate: Surrogate,
     ) -> Tensor:
-        ctx.passes = chosen(currents, surrogate)
+        ctx.passes = chosen(currents, surrogate.shape)
         ctx.statistics, ctx.leak, ctx.surrogate = statistics, leak, surrogate
         scale = (gain * statistics.inverse).expand(steps, -1).contiguous()
         shift = (bias - statistics.mean * gain * statistics.inverse).expand(steps, -1).contiguous()
@@ -130,4 +132,7 @@ def influence(
     if not statistics.count:
         return torch.zeros_like(scale), torch.zeros_like(scale)
     slope = -scale * statistics.inverse.square() * centred / statistics.count
-    return slope, -scale * total / statistics.count - slope * mean
+    level = -scale * total / statistics.count
+    if len(statistics.mean) < len(total):  # every step's gain has its part in what one mean and variance add
+        slope, level = (part.sum(0, keepdim=True).expand_as(scale).contiguous() for part in (slope, level))
+    return slope, level - slope * mean

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor
 
 from models.neuron import THRESHOLD
-from models.surrogate import SURROGATES
+from models.surrogate import SHAPES, Surrogate
+
+SURROGATES = tuple(SHAPES)
 
 
 def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
@@ -36,7 +38,7 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
 
 
 def fire_backward(
-    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: str
+    grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: Surrogate
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradient of what drives the neurons, (T, P, C); its sum over the pixels, and that of its product with
     currents - mean, each (T, C).
@@ -51,7 +53,7 @@ def fire_backward(
     carried = torch.zeros_like(grad[0], dtype=scale.dtype)
     for t in reversed(range(steps)):
         carried = leak * carried if leak is not None else torch.zeros_like(carried)
-        carried = carried + grad[t] * (SURROGATES[surrogate](excess[t]) / THRESHOLD if excess is not None else 1.0)
+        carried = carried + grad[t] * (surrogate(excess[t]) / THRESHOLD if excess is not None else 1.0)
         driven[t] = carried
         total[t] = carried.sum(0)
         centred[t] = (carried * (currents[stored(t, currents)] - mean[t])).sum(0)

@@ -3,10 +3,11 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from pipeline import recorded
 from pipeline.audit.record import Record
 from pipeline.audit.trend import LEAST_RUNS, LEAST_SETTINGS, Point, Trend, extrapolate
 
@@ -92,8 +93,11 @@ def _value(record: Record, setting: str) -> float:
 def _rest(record: Record, setting: str) -> str:
     """Everything that has to be the same, as text."""
     section, key = setting.split(".")
-    parts: dict[str, dict[str, Any]] = {part: dict(asdict(record)[part]) for part in ("dataset", "network", "training")}
-    parts["dataset"] = {name: parts["dataset"].get(name) for name in DATA if name not in FOLLOW.get(setting, ())}
+    parts: dict[str, dict[str, Any]] = {
+        "dataset": {name: record.dataset.get(name) for name in DATA if name not in FOLLOW.get(setting, ())},
+        "network": recorded.network(record.network),
+        "training": recorded.training(record.training),
+    }
     parts[section].pop(key, None)
     return json.dumps(parts, sort_keys=True)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields
 from itertools import combinations, product
 from typing import Any
 
+from pipeline import recorded
 from pipeline.audit.claims import Configuration, Data
 from pipeline.audit.record import Record
 from pipeline.train.config import TrainingConfig
@@ -20,7 +21,19 @@ FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_ea
 FREE_OF_PARAMETERS: Free = {
     "dataset": OF_DATASET | (Data.model_fields.keys() - {"title", "sample_shape"}),
     "digests": frozenset({"train_rows", "test_rows"}),
-    "network": frozenset({"leak", "surrogate", "reset", "encoding", "precision"}),
+    "network": frozenset(
+        {
+            "neuron",
+            "leak",
+            "reset",
+            "surrogate",
+            "surrogate_height",
+            "surrogate_width",
+            "encoding",
+            "initialization",
+            "precision",
+        }
+    ),
     "training": frozenset(field.name for field in fields(TrainingConfig)),
 }
 """The number of trained values follows from the layers, their sizes, and the shape and classes of the data."""
@@ -45,7 +58,11 @@ def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
     """A line for each key in which a record is not what is wanted. One of which the claim says nothing is among them:
     a parameter that came later cannot pass unseen.
     """
-    had = {part: getattr(record, part) for part in ("dataset", "network", "training")}
+    had: dict[str, Mapping[str, Any]] = {
+        "dataset": record.dataset,
+        "network": recorded.network(record.network),
+        "training": recorded.training(record.training),
+    }
     had["digests"] = {key: record.digests.get(key) for key in wanted.parts()["digests"]}
     return [text for part in had for text in _differences(part, wanted.parts()[part], had[part], free)]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.residual import Layer
+from models.residual import Firing, Layer, SpikingLayer
 from models.sresnet import SResNet
 from pipeline.audit.operations import Kind, Work
 
@@ -43,6 +43,11 @@ def watched(model: SResNet, *, every: int = EVERY) -> Iterator[dict[str, Work]]:
         for name, layer in model.named_modules()
         if isinstance(layer, Layer)
     ]
+    hooks += [
+        layer.register_forward_pre_hook(lambda _, inputs, name=name: note(name, of_neurons(inputs[0][:, ::every])))
+        for name, layer in model.named_modules()
+        if isinstance(layer, Firing)
+    ]
     hooks.append(
         linear.register_forward_pre_hook(lambda _, inputs: note("readout", of_linear(linear, inputs[0][:, ::every])))
     )
@@ -65,7 +70,7 @@ def of_layer(layer: Layer, values: Tensor, steps: int) -> Work:
     dense = conv.in_channels * conv.out_channels * int(rows.sum() * columns.sum())
     outputs = conv.out_channels * axes[0].outputs * axes[1].outputs
     counts = count(values.movedim(2, 4), met.movedim(0, 2))  # as the activations lie in memory
-    spiking = layer.leak is not None
+    spiking = isinstance(layer, SpikingLayer)
     return _work(values, counts, dense, repeats=steps // len(values), normalized=outputs, spiking=spiking)
 
 
@@ -74,6 +79,12 @@ def of_linear(linear: nn.Linear, means: Tensor) -> Work:
     """Work of the readout on its input (T, B, C)."""
     counts = count(means, (linear.weight != 0).sum(0, dtype=torch.float64))
     return _work(means, counts, linear.weight.numel(), repeats=1, normalized=0, spiking=False)
+
+
+def of_neurons(currents: Tensor) -> Work:
+    """Work of neurons that stand alone, on their currents (T, B, C, H, W): no weights, so no operations."""
+    nothing = dict.fromkeys(("inputs", "nonzero", "dense", "binary", "graded", "graded_units", "real", "normalized"), 0)
+    return Work(samples=currents.shape[1], neurons=currents.numel(), **nothing)
 
 
 def _work(values: Tensor, counts: "Counter[str]", dense: int, *, repeats: int, normalized: int, spiking: bool) -> Work:

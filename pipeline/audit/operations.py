@@ -84,6 +84,10 @@ class Operations:
         works = [asdict(work) for work in self.layers.values()]
         return {name: sum(work[name] for work in works) for name in works[0] if name != "samples"}
 
+    def synaptic(self) -> dict[str, Work]:
+        """Layers with weights: neurons that stand alone are left out."""
+        return {name: work for name, work in self.layers.items() if work.dense}
+
     def costs(self) -> list[Cost]:
         """A sample's synaptic operations under each convention; last, the same network with ReLU."""
         total, samples = self.total(), self.samples

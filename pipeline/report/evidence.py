@@ -38,7 +38,7 @@ class Evidence:
     @property
     def kinds(self) -> dict[Kind, list[str]]:
         """Names of the layers by the kind of their input."""
-        layers = self.operations.layers.items() if self.operations else []
+        layers = self.operations.synaptic().items() if self.operations else []
         kinds: tuple[Kind, ...] = ("binary", "graded", "real")
         return {kind: [name for name, work in layers if work.kind == kind] for kind in kinds}
 

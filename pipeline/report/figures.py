@@ -147,7 +147,7 @@ def operations_chart(operations: Operations) -> Spec:
     kinds = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
     rows = [
         {"layer": layer, "input": kind, "operations": getattr(work, kind) / work.samples / 1e6}
-        for layer, work in operations.layers.items()
+        for layer, work in operations.synaptic().items()
         for kind in kinds
     ]
     chart = alt.Chart(pd.DataFrame(rows)).mark_bar()
@@ -159,7 +159,7 @@ def operations_chart(operations: Operations) -> Spec:
             color=colour,
             tooltip=["layer", "input", alt.Tooltip("operations", format=".3f")],
         ),
-        height=max(120, 14 * len(operations.layers)),
+        height=max(120, 14 * len(operations.synaptic())),
     )
 
 

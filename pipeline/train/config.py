@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from models.config import NetworkConfig
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
@@ -28,6 +30,10 @@ class TrainingConfig:
     """Percent of the epochs after which the learning rate is divided by 10. Authors: 70, 80, 90."""
     drop_last: bool
     """Leave out the last, smaller batch of an epoch. Authors: true."""
+    loss: Literal["cross-entropy", "tet"]
+    """What is made small (loss.py). Authors: cross-entropy of the logits."""
+    tet_lambda: float
+    """Weight of tet's regularization, in [0, 1]; 0 with cross-entropy, which has none."""
     augmentation: Literal["none", "crop-flip"]
     """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip. Authors: CIFAR only."""
     pixel_mean: tuple[float, ...]
@@ -43,6 +49,8 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         _check_numbers(self)
+        if not 0 <= self.tet_lambda <= 1 or (self.loss == "cross-entropy" and self.tet_lambda != 0):
+            raise ValueError(f"tet_lambda must lie in [0, 1], and be 0 with loss cross-entropy, not {self.tet_lambda}")
         if self.batch_size < self.shards:
             raise ValueError(f"batch_size {self.batch_size} is smaller than the number of shards, {self.shards}")
         if any(not 0 < percent <= 100 for percent in self.decay_after):
@@ -64,3 +72,12 @@ def _check_numbers(config: TrainingConfig) -> None:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
     if config.learning_rate <= 0 or config.weight_decay < 0 or not 0 <= config.momentum < 1:
         raise ValueError("expected learning_rate above 0, weight_decay of 0 or more, momentum in [0, 1)")
+
+
+def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
+    """Raises ValueError for a network that cannot be trained so."""
+    if training.loss == "tet" and network.readout not in ("mean-voltage", "boosting"):
+        raise ValueError(
+            f"loss tet averages over the time steps, so model.readout must be mean-voltage or boosting, "
+            f"not {network.readout}"
+        )

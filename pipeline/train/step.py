@@ -8,11 +8,11 @@ Shapes: B samples of a shard, D numbers that a shard contributes.
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from pipeline.data.augment import crop_flip
 from pipeline.errors import InputError
 from pipeline.train.inputs import prepare
+from pipeline.train.loss import LOSSES
 from pipeline.train.reduce import shards_of_worker, sum_over_shards
 from pipeline.train.sampler import encoding_seed, logical_shards
 from pipeline.train.training import Training
@@ -51,8 +51,7 @@ def contribution(training: Training, part: np.ndarray, shard: int, batch_size: i
         buffer.copy_(start)
     if not len(part):
         return torch.zeros(sum(training.sizes), device=training.device)
-    logits, labels = forward(training, part, shard)
-    loss = cross_entropy(logits, labels, reduction="sum")
+    logits, labels, loss = forward(training, part, shard)
     gradients = torch.autograd.grad(loss / batch_size, training.parameters)
     statistics = [buffer * (len(part) / batch_size) for buffer in training.buffers]
     correct = (logits.argmax(1) == labels).sum()
@@ -83,8 +82,8 @@ def check_used(training: Training, batch: np.ndarray, proofs: Tensor) -> None:
     grow(training.state.used, used)
 
 
-def forward(training: Training, part: np.ndarray, shard: int) -> tuple[Tensor, Tensor]:
-    """Logits (B, classes) and labels (B,) of one logical shard."""
+def forward(training: Training, part: np.ndarray, shard: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits (B, classes), labels (B,) and the sum of the losses of one logical shard."""
     job, state, store = training.job, training.state, training.store
     pixels = store.read(part)
     if job.training.augmentation == "crop-flip":
@@ -93,8 +92,9 @@ def forward(training: Training, part: np.ndarray, shard: int) -> tuple[Tensor, T
     generator = torch.Generator(training.device)
     generator.manual_seed(encoding_seed(job.seed, state.epoch, state.step, shard))
     training.model.train()
-    logits = training.model(values, generator=generator)
-    return logits, torch.from_numpy(store.labels[part]).to(training.device)
+    labels = torch.from_numpy(store.labels[part]).to(training.device)
+    logits, loss = LOSSES[job.training.loss](training.model, values, labels, generator, job.training)
+    return logits, labels, loss
 
 
 def take_over(training: Training, total: Tensor) -> tuple[float, float]:

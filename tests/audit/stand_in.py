@@ -11,6 +11,7 @@ from torchvision import transforms
 from benchmarks.step_by_step import NormedConvolution, StepByStep, SteppedLayer
 from models.neuron import Spike
 from models.sresnet import SResNet
+from models.surrogate import AUTHORS
 from tests.train.tiny import NETWORK
 
 FAULT = ""
@@ -76,7 +77,7 @@ class SResnet(nn.Module):
     def spike_fn(self, excess: Tensor) -> Tensor:
         if FAULT == "steeper surrogate":
             excess = 2 * excess - excess.detach()  # the same value, twice the derivative
-        fired: Tensor = Spike.apply(excess, "triangle")
+        fired: Tensor = Spike.apply(excess, AUTHORS)
         return fired
 
     def forward(self, inputs: Tensor) -> Tensor:

@@ -222,3 +222,42 @@ def test_our_definitions_are_neurobenchs() -> None:
         model.blocks[0].first.conv.weight.data[0] = 0  # NeuroBench leaves zero weights out
         batches = [small_inputs(model), small_inputs(model, batch=3)]
         assert ours(model, batches) == neurobench(model, batches)
+
+
+@pytest.mark.parametrize(
+    ("shortcut", "downsampling", "kinds"),
+    [
+        ("spike-add", "real", {"binary", "graded", "real"}),
+        ("spike-add", "spiking", {"binary", "graded"}),
+        ("and", "spiking", {"binary"}),
+        ("iand", "spiking", {"binary"}),
+        ("or", "spiking", {"binary"}),
+        ("vanilla", "real", {"binary"}),
+        ("none", "real", {"binary"}),
+        ("membrane", "real", {"binary", "real"}),
+    ],
+)
+def test_what_each_shortcut_feeds_its_layers(shortcut: str, downsampling: str, kinds: set[str]) -> None:
+    """Beside the first layer, which is given pixels, and the readout, which is given means."""
+    model = small_network(shortcut=shortcut, downsampling=downsampling, blocks=2, width=4).eval()
+    with watched(model, every=1) as work:
+        model.observe(small_inputs(model))
+    layers = Operations(steps=3, layers=work).synaptic()
+    assert {done.kind for name, done in layers.items() if name not in ("stem", "readout")} == kinds
+    real = {name for name, done in layers.items() if done.kind == "real"} - {"stem", "readout"}
+    assert shortcut != "membrane" or all(name.endswith("skip") for name in real)
+
+
+def test_neurons_that_stand_alone_have_no_operations() -> None:
+    """Vanilla has as many neurons as the authors' network, after its sums."""
+    counted = {}
+    for shortcut in ("spike-add", "vanilla"):
+        model = small_network(shortcut=shortcut).eval()
+        with watched(model, every=1) as work:
+            seen = model.observe(small_inputs(model))
+        counted[shortcut] = Operations(steps=3, layers=work)
+        assert set(seen.spikes) <= set(work)
+    alone = counted["vanilla"].layers["blocks.0.leave"]
+    assert (alone.dense, alone.inputs, alone.neurons) == (0, 0, 3 * 4 * 2 * 8 * 8)
+    assert "blocks.0.leave" not in counted["vanilla"].synaptic()
+    assert counted["vanilla"].total()["neurons"] == counted["spike-add"].total()["neurons"]

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from models.kernels.operation import Statistics, normalize_and_fire
-from models.normalization import Normalization
+from models.neuron import lif_step
+from models.normalization import Normalization, Unnormalized
 from models.sresnet import SResNet
+from models.surrogate import AUTHORS, Surrogate
 from tests.train.tiny import NETWORK
 
 PASSES = ("reference", "cpu")
@@ -34,19 +36,37 @@ def drawn(*shape: int, seed: int = 2) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def neurons(currents: Tensor, leak: float, *, steps: int | None = None, skip: Tensor | None = None) -> Tensor:
+def stepped(
+    currents: Tensor, leak: float | Tensor, *, surrogate: Surrogate = AUTHORS, reset: str = "subtract"
+) -> Tensor:
+    """Spikes of (T, ...), a step at a time."""
+    membrane, spikes = torch.zeros_like(currents[0]), []
+    for current in currents:
+        spike, membrane = lif_step(current, membrane, leak, surrogate, reset)
+        spikes.append(spike)
+    return torch.stack(spikes)
+
+
+def neurons(
+    currents: Tensor,
+    leak: float,
+    *,
+    steps: int | None = None,
+    skip: Tensor | None = None,
+    surrogate: Surrogate = AUTHORS,
+) -> Tensor:
     """Spikes (T, B, C, H, W) of neurons that the currents (S, B, C, H, W) themselves drive: gain 1, bias 0, mean 0,
     variance 1."""
     one = torch.ones(1, currents.shape[2], dtype=currents.dtype)
     statistics = Statistics(mean=0 * one, inverse=one, count=0)
     steps = len(currents) if steps is None else steps
     return normalize_and_fire(
-        currents, one, 0 * one, statistics, steps=steps, skip=skip, leak=leak, surrogate="triangle"
+        currents, one, 0 * one, statistics, steps=steps, skip=skip, leak=leak, surrogate=surrogate
     )
 
 
 def normalized(
-    norm: Normalization,
+    norm: Normalization | Unnormalized,
     currents: Tensor,
     *,
     steps: int | None = None,
@@ -57,11 +77,9 @@ def normalized(
     steps = len(currents) if steps is None else steps
     return normalize_and_fire(
         currents,
-        norm.gain * norm.scale,
-        norm.bias,
-        norm.statistics(currents, steps),
+        *norm(currents, steps),
         steps=steps,
         skip=skip,
         leak=leak,
-        surrogate="triangle",
+        surrogate=AUTHORS,
     )

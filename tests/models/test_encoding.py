@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.encoding import direct, poisson
+from models.encoding import direct, latency, poisson
 from tests.models.small import drawn
 
 
@@ -59,3 +59,24 @@ def test_steps_and_samples_are_drawn_anew() -> None:
     spikes = poisson(constant(1.0), 2, generator())
     assert not torch.equal(spikes[:, 0], spikes[:, 1])
     assert not torch.equal(spikes[0], spikes[1])
+
+
+def test_latency_by_hand() -> None:
+    """T = 5: |x| of 2 and more at step 0, 1 at step (1 - 1/2) 4 = 2, 0.5 at step 3, 0.1 at step 3.8, so 4; 0 never."""
+    spikes = latency(torch.tensor([[3.0, 2.0, -1.0, 0.5, 0.1, 0.0]]), 5, None)
+    assert spikes.shape == (5, 1, 6)
+    assert spikes[:, 0].mT.tolist() == [
+        [1, 0, 0, 0, 0],
+        [1, 0, 0, 0, 0],
+        [0, 0, -1, 0, 0],
+        [0, 0, 0, 1, 0],
+        [0, 0, 0, 0, 1],
+        [0, 0, 0, 0, 0],
+    ]
+
+
+def test_latency_gives_each_pixel_one_spike() -> None:
+    images = drawn(4, 3, 8, 8)
+    spikes = latency(images, 6, None)
+    assert torch.equal(spikes.sum(0), images.sign())
+    assert torch.equal(spikes.abs().sum(0), torch.ones_like(images))

@@ -8,13 +8,25 @@ import torch
 from torch import Tensor, nn
 
 from models.neuron import THRESHOLD
-from models.normalization import NORMALIZATIONS, Bn, Bntt, TdBn, computed_again
+from models.normalization import (
+    EPSILON,
+    NORMALIZATIONS,
+    Bn,
+    Bntt,
+    BnttWithoutBiases,
+    TdBn,
+    TeBn,
+    Unnormalized,
+    computed_again,
+)
 from models.residual import Downsampling, each_step
 from tests.models.small import drawn, normalized
 from tests.train.tiny import NETWORK
 
 STEPS, CHANNELS = 3, 4
 SHAPE = (STEPS, 5, CHANNELS, 6, 6)
+ORIGINAL = ("bntt", "bn", "tdbn")
+"""Those with a gain and a bias a set."""
 
 
 class ByTorch(nn.Module):
@@ -53,7 +65,7 @@ def batches() -> list[Tensor]:
     return [steps * part + steps for part in drawn(3, *SHAPE)]
 
 
-@pytest.mark.parametrize("name", NORMALIZATIONS)
+@pytest.mark.parametrize("name", ORIGINAL)
 def test_values_gradients_and_statistics(passes: str, name: str) -> None:
     mine = ours(name)
     theirs = ByTorch(mine)
@@ -74,7 +86,7 @@ def test_values_gradients_and_statistics(passes: str, name: str) -> None:
         torch.testing.assert_close(value, theirs.stacked(of), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", NORMALIZATIONS)
+@pytest.mark.parametrize("name", ORIGINAL)
 def test_evaluation_uses_the_running_statistics_and_leaves_them(passes: str, name: str) -> None:
     mine = ours(name)
     theirs = ByTorch(mine)
@@ -118,7 +130,7 @@ def test_tdbn_scales_by_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("name", NORMALIZATIONS)
+@pytest.mark.parametrize("name", ORIGINAL)
 def test_one_stored_step_has_the_statistics_of_its_repetition(passes: str, name: str) -> None:
     once, repeated = ours(name), ours(name)
     image = drawn(1, *SHAPE[1:])
@@ -145,10 +157,77 @@ def test_a_batch_that_is_computed_again_is_counted_once(passes: str) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 4, 1, 1), (3, 1, 4, 1, 1), (3, 0, 4, 6, 6), (1, 0, 4, 6, 6), (3, 5, 4, 0, 6)])
-@pytest.mark.parametrize("name", NORMALIZATIONS)
+@pytest.mark.parametrize("name", ORIGINAL)
 def test_a_batch_without_a_variance_is_refused(passes: str, name: str, shape: tuple[int, ...]) -> None:
     mine = ours(name)
     kept = {key: value.clone() for key, value in mine.state_dict().items()}
     with pytest.raises(ValueError, match=rf"a batch of shape \({', '.join(map(str, shape))}\) has no variance"):
         normalized(mine, torch.zeros(shape, dtype=torch.float64), steps=STEPS)
     assert all(torch.equal(value, kept[key]) for key, value in mine.state_dict().items())
+
+
+def test_bntt_without_biases_is_bntt_with_biases_of_zero(passes: str) -> None:
+    """Values, gradients and statistics; and there is nothing to train but the gains."""
+    with_biases, without = ours("bntt"), BnttWithoutBiases(CHANNELS, STEPS).double()
+    with torch.no_grad():
+        without.gain.copy_(with_biases.gain)
+        with_biases.bias.zero_()
+    assert [name for name, _ in without.named_parameters()] == ["gain"]
+    inputs = [batches()[0].requires_grad_() for _ in range(2)]
+    outputs = [normalized(norm, given) for norm, given in zip((with_biases, without), inputs, strict=True)]
+    for output in outputs:
+        (output * drawn(*SHAPE).flip(1)).sum().backward()
+    for one, other in (outputs, [given.grad for given in inputs], [with_biases.gain.grad, without.gain.grad]):
+        assert torch.equal(one, other)
+    assert torch.equal(with_biases.running_var, without.running_var)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("stored", [STEPS, 1])
+def test_tebn_is_bn_times_a_number_of_each_step(passes: str, stored: int, training: bool) -> None:
+    """Values and every gradient, as autograd has them from torch's batch norm over samples, pixels and time."""
+    mine, theirs = TeBn(CHANNELS, STEPS).double().train(training), ByTorch(ours("bn")).train(training)
+    weights = torch.tensor([1.0, -0.5, 2.0], dtype=torch.float64).view(-1, 1)
+    with torch.no_grad():
+        for value, given in zip(
+            (mine.gain, mine.bias, mine.weight_of_step), (*ours("bn").parameters(), weights), strict=True
+        ):
+            value.copy_(given)
+    weights.requires_grad_()
+    inputs = [batches()[0][:stored].clone().requires_grad_() for _ in range(2)]
+    outputs = [
+        normalized(mine, inputs[0], steps=STEPS),
+        theirs(inputs[1].expand(STEPS, -1, -1, -1, -1)) * weights.view(-1, 1, 1, 1, 1),
+    ]
+    for output in outputs:
+        (output * drawn(*SHAPE).flip(1)).sum().backward()
+    torch.testing.assert_close(*outputs, rtol=1e-10, atol=1e-10)
+    norm = theirs.each[0]
+    for one, other in (
+        (inputs[0].grad, inputs[1].grad),
+        (mine.gain.grad[0], norm.weight.grad),
+        (mine.bias.grad[0], norm.bias.grad),
+        (mine.weight_of_step.grad, weights.grad),
+        (mine.running_mean[0], norm.running_mean),
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
+
+
+def test_tebn_by_hand(passes: str) -> None:
+    """Two steps of one value each, 1 and 3: mean 2, variance 1, so -1 and 1 before the weights 2 and 5."""
+    norm = TeBn(1, 2).double()
+    norm.weight_of_step.data = torch.tensor([[2.0], [5.0]], dtype=torch.float64)
+    currents = torch.tensor([1.0, 1.0, 3.0, 3.0], dtype=torch.float64).view(2, 2, 1, 1, 1)
+    found = normalized(norm, currents).flatten() * (1.0 + EPSILON) ** 0.5
+    torch.testing.assert_close(found, torch.tensor([-2.0, -2.0, 5.0, 5.0], dtype=torch.float64))
+
+
+def test_none_leaves_the_currents_as_they_are(passes: str) -> None:
+    """And their gradient; a batch without a variance is none of its business."""
+    norm = Unnormalized(CHANNELS, STEPS)
+    assert not norm.state_dict()
+    currents = drawn(*SHAPE).requires_grad_()
+    output, outer = normalized(norm, currents), drawn(*SHAPE).flip(1)
+    assert torch.equal(output, currents)
+    assert torch.equal(torch.autograd.grad((output * outer).sum(), currents)[0], outer)
+    assert normalized(norm, torch.zeros(1, 1, CHANNELS, 1, 1), steps=STEPS).shape == (STEPS, 1, CHANNELS, 1, 1)

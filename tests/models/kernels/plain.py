@@ -10,6 +10,7 @@ from torch.nn.functional import batch_norm
 from models.kernels.choice import implementation
 from models.neuron import lif_step
 from models.normalization import EPSILON, MOMENTUM, NORMALIZATIONS, Normalization
+from models.surrogate import AUTHORS
 from tests.models.small import drawn, normalized
 
 
@@ -59,7 +60,7 @@ def plain(norm: Normalization, currents: Tensor, *, steps: int, skip: Tensor | N
     if leak is not None:
         membrane, spikes = torch.zeros_like(values[0]), []
         for value in values:
-            spike, membrane = lif_step(value, membrane, leak, "triangle")
+            spike, membrane = lif_step(value, membrane, leak, AUTHORS)
             spikes.append(spike)
         values = torch.stack(spikes)
     return values if skip is None else values + skip

@@ -10,7 +10,7 @@ from torch.autograd import gradcheck
 
 from models.kernels.operation import Statistics, normalize_and_fire
 from models.neuron import THRESHOLD
-from models.surrogate import triangle
+from models.surrogate import AUTHORS
 from tests.models.kernels.plain import Case, computed
 from tests.models.small import drawn, neurons, normalized
 
@@ -60,7 +60,7 @@ def test_numeric_gradient_without_neurons(passes: str, normalization: str, store
 
     def of(currents: Tensor, skip: Tensor, gain: Tensor, bias: Tensor) -> Tensor:
         statistics = norm.statistics(currents, 3)
-        return normalize_and_fire(currents, gain, bias, statistics, steps=3, skip=skip, leak=None, surrogate="triangle")
+        return normalize_and_fire(currents, gain, bias, statistics, steps=3, skip=skip, leak=None, surrogate=AUTHORS)
 
     given = (case.currents(), case.joined(), norm.gain.detach(), norm.bias.detach())
     assert gradcheck(of, [value.clone().requires_grad_() for value in given])
@@ -81,7 +81,7 @@ def test_numeric_gradient_finds_what_is_left_out(passes: str) -> None:
             steps=3,
             skip=None,
             leak=None,
-            surrogate="triangle",
+            surrogate=AUTHORS,
         )
 
     currents = Case(steps=3, stored=3, shape=(2, 5, 2, 1)).currents().requires_grad_()
@@ -101,7 +101,7 @@ def test_gradient_of_the_neurons_satisfies_its_recurrence(passes: str, leak: flo
     kept = torch.where(lag >= 0, leak ** lag.clamp(0).double(), 0.0).double()
     charge = torch.einsum("ts,s...->t...", kept, currents.detach() - leak * THRESHOLD * before)
     following = torch.cat([grad[1:], torch.zeros_like(grad[:1])])
-    torch.testing.assert_close(grad - leak * following, weights * triangle(charge - 1.0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(grad - leak * following, weights * AUTHORS(charge - 1.0), rtol=1e-12, atol=1e-12)
     assert torch.equal((charge > THRESHOLD).double(), spikes)
 
 

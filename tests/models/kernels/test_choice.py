@@ -68,8 +68,8 @@ def test_without_kernels_the_results_are_those_of_the_reference(monkeypatch: pyt
 
 
 def test_an_unknown_surrogate_is_for_the_reference() -> None:
-    with pytest.warns(UserWarning, match="kernels for cpu have no surrogate rectangle; the slower reference") as seen:
-        assert all(chosen(torch.zeros(1), "rectangle") is reference for _ in range(3))
+    with pytest.warns(UserWarning, match="kernels for cpu have no surrogate parabola; the slower reference") as seen:
+        assert all(chosen(torch.zeros(1), "parabola") is reference for _ in range(3))
     assert len(seen) == 1
 
 

@@ -18,6 +18,8 @@ from torch.nn.functional import cross_entropy
 from models.authors import from_authors, without_doubles
 from models.kernels import reference
 from models.kernels.choice import chosen, implementation
+from models.surrogate import AUTHORS, Surrogate
+from models.surrogate import SHAPES as SURROGATES
 from tests.models.kernels.plain import Case
 from tests.models.recorded import recorded
 from tests.models.small import drawn, normalized
@@ -40,7 +42,9 @@ WIDE = (2, 2, 67, 67)
 Shape = tuple[int, int, int, int]
 
 
-def computed(name: str, shape: Shape, leak: float | None, skip: bool, dtype: torch.dtype) -> dict[str, Tensor]:
+def computed(
+    name: str, shape: Shape, leak: float | None, skip: bool, dtype: torch.dtype, surrogate: Surrogate = AUTHORS
+) -> dict[str, Tensor]:
     """What the four passes of an implementation return for the same numbers."""
     steps, stored, pixels, channels = shape
     statistics = reference.statistics_type(dtype)
@@ -51,7 +55,7 @@ def computed(name: str, shape: Shape, leak: float | None, skip: bool, dtype: tor
         passes = chosen(currents, "triangle")
     found = dict(zip(("mean", "deviations"), passes.moments(currents), strict=True))
     found["fired"] = passes.fire(currents, scale + 1.5, shift, joined if skip else None, leak)
-    sums = passes.fire_backward(grad, currents, scale + 1.5, shift, mean, leak, "triangle")
+    sums = passes.fire_backward(grad, currents, scale + 1.5, shift, mean, leak, surrogate)
     found |= dict(zip(("driven", "total", "centred"), sums, strict=True))
     return found | {"combined": passes.combine(grad.clone(), currents, scale, shift, mean)}
 
@@ -63,6 +67,15 @@ def differing(found: dict[str, Tensor], expected: dict[str, Tensor], limit: floa
     pairs = {key: (found[key].double(), expected[key].double()) for key in found if key not in kinds}
     far = [key for key, (one, other) in pairs.items() if (one - other).abs().max() > limit * max(1, other.abs().max())]
     return kinds + far
+
+
+@pytest.mark.parametrize("name", SURROGATES)
+def test_every_surrogate_in_float64(name: str) -> None:
+    surrogate = Surrogate(shape=name, height=0.7, width=0.6)
+    found, expected = (
+        computed(module, (3, 3, 37, 5), 0.8744, True, torch.float64, surrogate) for module in ("cuda", "reference")
+    )
+    assert not differing(found, expected, 1e-12)
 
 
 def test_the_kernels_are_those_asked_for() -> None:
@@ -114,7 +127,7 @@ def test_given_values_are_left_alone() -> None:
     grad, currents, scale, shift, mean = given
     cuda.moments(currents)
     cuda.fire(currents, scale, shift, grad, 0.8744)
-    driven, *_ = cuda.fire_backward(grad, currents, scale, shift, mean, 0.8744, "triangle")
+    driven, *_ = cuda.fire_backward(grad, currents, scale, shift, mean, 0.8744, AUTHORS)
     cuda.combine(driven, currents, scale, shift, mean)
     assert all(torch.equal(value, before) for value, before in zip(given, kept, strict=True))
 
@@ -180,13 +193,15 @@ def compiled(kernel, grid):
 driver.set_active(Absent())
 JITFunction.__getitem__ = compiled
 from models.kernels import cuda
+from models.surrogate import AUTHORS
+from models.surrogate import AUTHORS
 
 for steps, pixels, channels, leak in ((4, 64, 32, 0.8744), (1, 1, 1, None)):
     values = torch.zeros(steps, pixels, channels, dtype=torch.bfloat16)
     of_channels = torch.zeros(steps, channels)
     cuda.moments(values)
     cuda.fire(values, of_channels, of_channels, values if leak else None, leak)
-    cuda.fire_backward(values, values, of_channels, of_channels, of_channels, leak, "triangle")
+    cuda.fire_backward(values, values, of_channels, of_channels, of_channels, leak, AUTHORS)
     cuda.combine(values, values, of_channels, of_channels, of_channels)
 """
 

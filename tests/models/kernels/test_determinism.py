@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models.kernels import cpu, reference
+from models.surrogate import AUTHORS
 from tests.models.small import drawn
 
 STEPS, PIXELS, CHANNELS = 3, 4001, 7  # 4 blocks of 32 tiles of 36 pixels
@@ -33,7 +34,7 @@ def fire(module: ModuleType, dtype: torch.dtype) -> tuple[Tensor, ...]:
 
 def fire_backward(module: ModuleType, dtype: torch.dtype) -> tuple[Tensor, ...]:
     given = (values(dtype, 5), values(dtype), factors(dtype, 3), factors(dtype, 4), factors(dtype, 6))
-    return module.fire_backward(*given, 0.8744, "triangle")
+    return module.fire_backward(*given, 0.8744, AUTHORS)
 
 
 def combine(module: ModuleType, dtype: torch.dtype) -> tuple[Tensor, ...]:
@@ -79,6 +80,6 @@ def test_given_values_are_left_alone(module: ModuleType, leak: float | None) -> 
     grad, currents, scale, shift, mean = given
     module.moments(currents)
     module.fire(currents, scale, shift, grad, leak)
-    driven, *_ = module.fire_backward(grad, currents, scale, shift, mean, leak, "triangle")
+    driven, *_ = module.fire_backward(grad, currents, scale, shift, mean, leak, AUTHORS)
     module.combine(driven, currents, scale, shift, mean)
     assert all(torch.equal(value, before) for value, before in zip(given, kept, strict=True))

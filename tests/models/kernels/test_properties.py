@@ -10,6 +10,7 @@ from torch import Tensor
 
 from models.kernels import cpu, reference
 from models.kernels.choice import implementation
+from models.surrogate import AUTHORS
 from tests.models.kernels.plain import Case, computed
 from tests.models.small import PASSES, drawn, neurons
 
@@ -75,7 +76,7 @@ def test_every_compiled_pass_is_the_reference(shape: tuple[int, ...], leak: floa
     for passes in (
         lambda module: module.moments(currents),
         lambda module: (module.fire(currents, scale, shift, skip, leak),),
-        lambda module: module.fire_backward(grad, currents, scale, shift, mean, leak, "triangle"),
+        lambda module: module.fire_backward(grad, currents, scale, shift, mean, leak, AUTHORS),
         lambda module: (module.combine(grad.clone(), currents, a, b, shift),),
     ):
         for one, other in zip(passes(cpu), passes(reference), strict=True):

@@ -1,0 +1,63 @@
+"""Weights before training, by name. Shapes: T time steps, B samples, C channels, H height, W width."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor, nn
+
+from models.neuron import THRESHOLD
+from models.normalization import computed_again
+from models.residual import Layer, each_step
+
+GAIN = 2.0  # authors' model.py, xavier_uniform_
+Draw = Callable[[Generator], Tensor]
+"""Gives a batch of inputs like those of the network."""
+
+
+def xavier(model: nn.Module, draw: Draw, generator: Generator) -> None:
+    """Uniform, with gain 2. Source: the authors' model.py; Glorot & Bengio 2010."""
+    for weight in weights(model):
+        nn.init.xavier_uniform_(weight, gain=GAIN, generator=generator)
+
+
+def kaiming(model: nn.Module, draw: Draw, generator: Generator) -> None:
+    """Normal, of variance 2 / inputs of a neuron. He et al., "Delving Deep into Rectifiers" (2015)."""
+    for weight in weights(model):
+        nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+
+
+@torch.no_grad()
+def threshold_balanced(model: nn.Module, draw: Draw, generator: Generator) -> None:
+    """Xavier, then layer after layer divided by the greatest current, so that it equals the threshold.
+
+    Sengupta et al., "Going Deeper in Spiking Neural Networks: VGG and Residual Architectures" (2019), Spike-Norm: there
+    thresholds are multiplied instead, after training and on its data; here inputs are drawn, standard normal.
+    """
+    xavier(model, draw, generator)
+    layers = [module for module in model.modules() if isinstance(module, Layer)]
+    hooks = [layer.register_forward_pre_hook(_balance) for layer in layers]
+    try:
+        with computed_again():
+            model(draw(generator), generator=generator)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def _balance(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    assert isinstance(layer, Layer)
+    greatest = each_step(layer.conv, inputs[0]).max()
+    if greatest > 0:  # a layer without input keeps its weights
+        layer.conv.weight.mul_(THRESHOLD / greatest)
+
+
+def weights(model: nn.Module) -> list[Tensor]:
+    """Of convolutions and linear layers, in the order of computation."""
+    return [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+
+
+INITIALIZATIONS: dict[str, Callable[[nn.Module, Draw, Generator], None]] = {
+    "xavier": xavier,
+    "kaiming": kaiming,
+    "threshold-balanced": threshold_balanced,
+}

@@ -1,0 +1,38 @@
+"""What training makes small, by name. Shapes: T time steps, B samples, K classes."""
+
+from collections.abc import Callable
+
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from models.neuron import THRESHOLD
+from models.sresnet import SResNet
+from pipeline.train.config import TrainingConfig
+
+
+def cross_entropy(
+    model: SResNet, values: Tensor, labels: Tensor, generator: Generator, training: TrainingConfig
+) -> tuple[Tensor, Tensor]:
+    """Logits (B, K), and the sum of their cross-entropies over the samples. Source: the authors' train.py."""
+    logits = model(values, generator=generator)
+    return logits, functional.cross_entropy(logits, labels, reduction="sum")
+
+
+def tet(
+    model: SResNet, values: Tensor, labels: Tensor, generator: Generator, training: TrainingConfig
+) -> tuple[Tensor, Tensor]:
+    """The same logits, and the sum over the samples of (1 - lambda) L + lambda R.
+
+    L is the mean over time of the cross-entropy of each step's currents, R the mean square of their distance from the
+    threshold. Deng et al., "Temporal Efficient Training of Spiking Neural Network via Gradient Re-weighting" (ICLR
+    2022), equations 10 to 12.
+    """
+    currents = model.currents(values, generator=generator)
+    steps = len(currents)
+    each = functional.cross_entropy(currents.flatten(0, 1), labels.repeat(steps), reduction="sum") / steps
+    distance = (currents - THRESHOLD).square().mean((0, 2)).sum()
+    return currents.mean(0), (1.0 - training.tet_lambda) * each + training.tet_lambda * distance
+
+
+Loss = Callable[[SResNet, Tensor, Tensor, Generator, TrainingConfig], tuple[Tensor, Tensor]]
+LOSSES: dict[str, Loss] = {"cross-entropy": cross_entropy, "tet": tet}

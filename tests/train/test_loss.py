@@ -1,0 +1,50 @@
+"""Losses by hand."""
+
+from dataclasses import replace
+from math import exp, log
+
+import pytest
+import torch
+from torch import Tensor
+
+from pipeline.train.loss import LOSSES
+from tests.models.small import small_network
+from tests.train.tiny import TRAINING
+
+
+class Told:
+    """A network that gives what it is told: currents (T, B, K)."""
+
+    def __init__(self, currents: Tensor) -> None:
+        self.given = currents
+
+    def currents(self, values: Tensor, *, generator: torch.Generator) -> Tensor:
+        return self.given
+
+
+def test_tet_by_hand() -> None:
+    """Two steps, one sample, two classes, the first is right: currents (1, 0), then (0, 2).
+
+    Cross-entropies log(1 + e^-1) and log(1 + e^2); squares of the distance from 1: 0, 1, 1, 1, of mean 3/4.
+    """
+    model = Told(torch.tensor([[[1.0, 0.0]], [[0.0, 2.0]]], dtype=torch.float64))
+    training = replace(TRAINING, loss="tet", tet_lambda=0.25)
+    logits, loss = LOSSES["tet"](model, torch.zeros(1), torch.tensor([0]), torch.Generator(), training)  # type: ignore[arg-type]
+    assert logits.tolist() == [[0.5, 1.0]]
+    each = (log(1 + exp(-1)) + log(1 + exp(2))) / 2
+    assert loss.item() == pytest.approx(0.75 * each + 0.25 * 0.75, rel=1e-12)
+
+
+def test_with_one_step_tet_is_the_cross_entropy() -> None:
+    model = small_network(time_steps=1)
+    values, labels = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0])
+    training = replace(TRAINING, loss="tet", tet_lambda=0.0)
+    found = [LOSSES[name](model, values, labels, torch.Generator(), training) for name in ("tet", "cross-entropy")]
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("loss", "weight"), [("cross-entropy", 0.1), ("tet", -0.1), ("tet", 1.5)])
+def test_lambda_out_of_range(loss: str, weight: float) -> None:
+    with pytest.raises(ValueError, match="tet_lambda must lie in"):
+        replace(TRAINING, loss=loss, tet_lambda=weight)
