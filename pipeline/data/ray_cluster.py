@@ -25,6 +25,8 @@ from pipeline.paths import PARAMS
 
 ANSWER_SECONDS = 10
 """Within this time a running cluster takes a connection."""
+SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
+"""`sresnet sweep` sets these for its stages: the address of the one Ray for all of them, and the workers of each."""
 
 
 @contextmanager
@@ -33,6 +35,8 @@ def connect(cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each:
 
     Raises InputError at once if the stated number does not fit; Ray itself would wait for ever.
     """
+    if WORKERS in os.environ:
+        cluster = cluster.model_copy(update={"workers": int(os.environ[WORKERS])})
     folder = tempfile.mkdtemp(prefix="ray-")
     try:
         _start(cluster, folder)
@@ -50,20 +54,28 @@ def connect(cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def places(cpus_each: int, gpus_each: int) -> int:
+    """Workers that the cluster has room for now, node by node, since a worker cannot be shared out."""
+    need = {"CPU": cpus_each, "GPU": gpus_each}
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return sum(min(int(node.get(what, 0)) // each for what, each in need.items() if each) for node in nodes)
+
+
 def _start(cluster: ClusterParams, folder: str) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
-    if cluster.address == "local":
+    address = os.environ.get(SHARED, cluster.address)
+    if address == "local":
         ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=folder, **quiet)
         return
     try:
-        host, colon, port = cluster.address.rpartition(":")
+        host, colon, port = address.rpartition(":")
         if colon:  # Ray itself asks a silent address for ever
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
-        ray.init(address=cluster.address, **quiet)
+        running = ray.init(address=address, **quiet)
     except (OSError, ValueError) as error:
-        raise InputError(
-            f"{PARAMS}: cluster.address {cluster.address}: no Ray cluster answers there ({error})"
-        ) from None
+        raise InputError(f"{PARAMS}: cluster.address {address}: no Ray cluster answers there ({error})") from None
+    if running.dashboard_url:
+        print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
 
 
 def _check(cluster: ClusterParams, what: str, wanted: int, have: int) -> None:
