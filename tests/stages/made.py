@@ -19,7 +19,7 @@ ENVIRONMENT = {
 def copy_repository(folder: Path, params: str) -> None:
     """The code and the pipeline, nothing computed."""
     for name in ("models", "pipeline", "stages", "paper", ".dvc"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
     shutil.copy(ROOT / "dvc.yaml", folder)
     (folder / "params.yaml").write_text(params, encoding="utf-8")
     config = folder / ".dvc" / "config"
