@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ STAGES = ("train", "evaluate")
 """Of a run, in the order of dvc.yaml."""
 LOCK = ROOT / "dvc.lock"
 LOGS = RUNS / "sweep"
+BEFORE = LOGS / "before.json"
 DVC = (sys.executable, "-m", "dvc")
 END_SECONDS = 60.0
 """Time that an interrupted run has to end by itself."""
@@ -68,18 +69,19 @@ def sweep() -> None:
     """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
     params = load()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
-    runs, before = [Run(name=name) for name in out_of_date(list(params.runs))], entries()
+    runs = [Run(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
     if runs:
-        LOGS.mkdir(parents=True, exist_ok=True)
+        before = entries_before()
         try:
-            run_all(runs, params)
+            on_cluster(runs, params)
         finally:
             keep_order(before, list(params.runs))
     if failed := [run for run in runs if run.failed]:
         lines = [f"{run.name}: {reason(run.log)} (all of it: {run.log})" for run in failed]
         raise InputError("\n  ".join([f"{len(failed)} of {len(runs)} run(s) failed; the others are done", *lines]))
     reproduce()
+    BEFORE.unlink(missing_ok=True)
 
 
 def reproduce(*targets: str) -> None:
@@ -105,8 +107,8 @@ def out_of_date(names: Sequence[str]) -> list[str]:
     return [name for name in names if any(f"{stage}@{name}" in changed for stage in STAGES)]
 
 
-def run_all(runs: list[Run], params: Params) -> None:
-    """Starts a run whenever the cluster has room for one, until all have ended."""
+def on_cluster(runs: Sequence[Run], params: Params) -> None:
+    """Does the runs on one Ray, that of params.yaml."""
     import ray  # takes seconds to import
 
     from pipeline.data.ray_cluster import SHARED, WORKERS, connect, places
@@ -117,14 +119,19 @@ def run_all(runs: list[Run], params: Params) -> None:
     with connect(cluster, most=sys.maxsize, cpus_each=threads, gpus_each=gpus) as fits:
         workers = share(fits, len(runs), shards) if cluster.workers == "auto" else cluster.workers
         environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}
-        try:
-            with screen() as show:
-                while any(run.ended is None for run in runs):
-                    look(runs, max(1, places(threads, gpus) // workers), environment)
-                    show([run.row() for run in runs])
-                    time.sleep(LOOK_SECONDS)
-        finally:
-            end([run.process for run in runs if run.process is not None])
+        side_by_side(runs, lambda: max(1, places(threads, gpus) // workers), environment)
+
+
+def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapping[str, str]) -> None:
+    """Starts a run whenever there is room for one more, until all have ended; leaves none behind."""
+    try:
+        with screen() as show:
+            while any(run.ended is None for run in runs):
+                look(runs, room(), environment)
+                show([run.row() for run in runs])
+                time.sleep(LOOK_SECONDS)
+    finally:
+        end([run.process for run in runs if run.process is not None])
 
 
 def share(places: int, runs: int, shards: int) -> int:
@@ -132,7 +139,7 @@ def share(places: int, runs: int, shards: int) -> int:
     return max(1, min(shards, places // runs))
 
 
-def look(runs: list[Run], room: int, environment: Mapping[str, str]) -> None:
+def look(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None:
     """Notes which runs have ended, and starts others in their places."""
     running = [run for run in runs if run.process is not None and run.ended is None]
     for run in running:
@@ -175,11 +182,12 @@ def end(processes: Sequence[Process]) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def entries() -> frozenset[str]:
-    """Names of the stages in dvc.lock."""
-    return (
-        frozenset(YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))["stages"]) if LOCK.exists() else frozenset()
-    )
+def entries_before() -> frozenset[str]:
+    """The stages in dvc.lock before the first of the sweeps that bring all runs to their end together."""
+    if not BEFORE.exists():
+        content = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))
+        write_whole(BEFORE, json.dumps(list(content["stages"])).encode())
+    return frozenset(json.loads(BEFORE.read_text(encoding="utf-8")))
 
 
 def keep_order(before: frozenset[str], names: Sequence[str]) -> None:
