@@ -13,11 +13,11 @@ import psutil
 import pytest
 from rich.console import Console
 
+from benchmarks.sweep import ENVIRONMENT
 from pipeline import screen, sweep
 from pipeline.cli import main, use_profile
 from pipeline.errors import InputError
 from pipeline.params import load
-from tests.stages.made import ENVIRONMENT
 
 STEP = """
 import pathlib, sys, time

@@ -41,5 +41,5 @@ def test_a_target_is_reached_or_missed(seconds: float, last: str) -> None:
 
 
 def test_a_failed_command_says_why(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="sh -c .* failed: no such luck"):
+    with pytest.raises(InputError, match="no such luck"):
         sweep.execute(tmp_path, ["sh", "-c", "echo no such luck; exit 3"])

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.sweep import copy_repository
 from pipeline.paths import ROOT
-from tests.stages.made import copy_repository, run, start
+from tests.stages.made import run, start
 
 SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2"}
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ruamel.yaml import YAML
 
+from benchmarks.sweep import copy_repository
 from pipeline.paths import PROFILES
-from tests.stages.made import copy_repository, run
+from tests.stages.made import run
 
 
 def two_runs() -> str:
