@@ -8,7 +8,7 @@ from benchmarks.sweep import ENVIRONMENT
 
 def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=600, check=False
     )
 
 
