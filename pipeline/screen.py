@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 State = Literal["running", "failed", "waiting", "done"]
 STATES: tuple[State, ...] = ("running", "failed", "waiting", "done")
@@ -64,7 +65,7 @@ def table(rows: Sequence[Row], height: int) -> Table:
     shown.add_column("time", justify="right", no_wrap=True)
     shown.add_column("last line of its log", no_wrap=True, ratio=1)
     for row in sorted(rows, key=lambda row: STATES.index(row.state))[: max(1, height - 7)]:
-        shown.add_row(row.name, row.state, row.time, row.last)
+        shown.add_row(row.name, row.state, row.time, Text(row.last))  # no markup of rich's
     return shown
 
 

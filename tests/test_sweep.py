@@ -113,7 +113,7 @@ def test_an_interruption_leaves_no_process_behind(repository: Path, capsys: pyte
 
 def rows(*states: screen.State) -> list[screen.Row]:
     return [
-        screen.Row(name=f"run-{index}", state=state, seconds=65.4, last=f"epoch {index}")
+        screen.Row(name=f"run-{index}", state=state, seconds=65.4, last=f"epoch {index} [/5]")
         for index, state in enumerate(states)
     ]
 
@@ -124,8 +124,8 @@ def test_a_terminal_shows_what_fits_and_counts_all() -> None:
     shown = [" ".join(line.split()) for line in console.export_text().splitlines() if line.strip(" ─")]
     assert shown == [
         "run state time last line of its log",
-        "run-3 running 0:01:05 epoch 3",
-        "run-2 failed 0:01:05 epoch 2",
+        "run-3 running 0:01:05 epoch 3 [/5]",
+        "run-2 failed 0:01:05 epoch 2 [/5]",
         "1 running, 1 failed, 1 waiting, 1 done",
     ]
 
@@ -139,9 +139,9 @@ def test_a_log_gets_a_line_when_something_changes(
     for state in ("waiting", "running", "running", "running", "done"):
         lines(rows(state))
     assert capsys.readouterr().out.splitlines() == [
-        "run-0  running  0:01:05  epoch 0",
-        "run-0  running  0:01:05  epoch 0",
-        "run-0  done  0:01:05  epoch 0",
+        "run-0  running  0:01:05  epoch 0 [/5]",
+        "run-0  running  0:01:05  epoch 0 [/5]",
+        "run-0  done  0:01:05  epoch 0 [/5]",
     ]
 
 
