@@ -45,6 +45,9 @@ bench: setup ## every speed of training that the README states, and its section 
 bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision
 
+bench-sweep: setup ## sresnet sweep beside serial dvc repro on four short runs; writes results/bench-sweep.json
+	python -m benchmarks.sweep
+
 fuzz: setup ## 100,000 damaged recordings through reading and framing; what breaks it lies in runs/fuzz
 	python -m tests.fuzz --cases 100000
 
@@ -66,4 +69,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean bench-sweep

@@ -47,6 +47,15 @@ def _parser() -> argparse.ArgumentParser:
         "how long each experiment and all of them will take.",
     )
     plan.set_defaults(run=lambda _: plan_trainings())
+    sweep = commands.add_parser(
+        "sweep",
+        help="do all runs of params.yaml side by side",
+        description="Does what `dvc repro` does, with the same dvc.lock at its end, but trains and evaluates the runs "
+        "of params.yaml side by side, as many at once as the cluster of params.yaml has room for. A run that fails "
+        "stops no other; its log is named at the end, and the exit code is 1. After Ctrl-C or a failure, sweep again: "
+        "it goes on where it stopped. Logs: runs/sweep/RUN.log.",
+    )
+    sweep.set_defaults(run=lambda _: sweep_runs())
     canaries = commands.add_parser(
         "canaries",
         help="try the rules of other libraries that a result could hang on",
@@ -287,6 +296,17 @@ def plan_trainings() -> None:
     from pipeline.plan import plan, table
 
     print(table(plan(load())))
+
+
+def sweep_runs() -> None:
+    """Exits with 130 on Ctrl-C, after all runs have ended. Raises InputError."""
+    from pipeline.sweep import sweep
+
+    try:
+        sweep()
+    except KeyboardInterrupt:
+        print("error: interrupted; `sresnet sweep` again goes on where it stopped", file=sys.stderr)
+        sys.exit(130)
 
 
 def try_canaries() -> None:

@@ -1,5 +1,6 @@
 """Training on Ray: the only file that imports ray.train."""
 
+import json
 import resource
 import shutil
 import threading
@@ -7,8 +8,9 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import ray.train.torch
 import torch.distributed
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.util.metrics import Gauge
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
@@ -28,12 +31,21 @@ from pipeline.train.export import finished
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
+from pipeline.train.progress import Report
 from pipeline.train.reduce import Alone, Group
 
 FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
 WAIT_SECONDS = 600
 """So long it waits for a node when none is left."""
+
+GAUGES = {
+    "samples_per_second": "Training samples a second, all workers together",
+    "step_seconds": "Mean time of a step of this epoch",
+    "loss": "Mean over the samples of this epoch so far",
+    "accuracy": "Percent of the samples of this epoch so far",
+}
+"""Fields of a report that Ray exports as sresnet_<field>, by run, where its dashboard's packages are installed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,9 +150,11 @@ def work(config: dict[str, Any]) -> Outcome:
     job: Job = config["job"]
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
-    def first_says(text: str) -> None:
+    def first_says(told: str | Report) -> None:
         if workers.rank == 0:
-            say(job, text)
+            say(job, str(told))
+            if isinstance(told, Report):
+                measured(job, told)
 
     def more_fit() -> bool:
         fewer = workers.rank == 0 and workers.size < config["wanted"]
@@ -154,8 +168,25 @@ def work(config: dict[str, Any]) -> Outcome:
 
 def say(job: Job, text: str) -> None:
     """Adds a line to the log, with the time of day."""
-    with job.log().open("a", encoding="utf-8") as file:
-        file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
+    add_line(job.log(), f"{datetime.now(UTC):%H:%M:%S}  {text}")
+
+
+def add_line(log: Path, text: str) -> None:
+    with log.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def measured(job: Job, report: Report) -> None:
+    """Puts a report into metrics.jsonl beside the log, a line each, and on Ray's metrics endpoint."""
+    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "run": job.name, **asdict(report)}
+    add_line(job.log().with_name("metrics.jsonl"), json.dumps(line))
+    for field, gauge in gauges().items():
+        gauge.set(line[field], tags={"run": job.name})
+
+
+@cache
+def gauges() -> dict[str, Gauge]:
+    return {field: Gauge(f"sresnet_{field}", text, tag_keys=("run",)) for field, text in GAUGES.items()}
 
 
 @contextmanager

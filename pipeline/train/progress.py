@@ -1,38 +1,71 @@
-"""What a person reads while a training runs."""
+"""What is read while a training runs: by a person as a line, by a program as numbers."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from pipeline.train.config import TrainingConfig
 from pipeline.train.state import State
 
-Say = Callable[[str], None]
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Where a training stands; loss and accuracy are over the samples of this epoch so far."""
+
+    epoch: int
+    """Counted from 1."""
+    epochs: int
+    step: int
+    steps: int
+    """Of an epoch."""
+    samples_per_second: float
+    step_seconds: float
+    loss: float
+    accuracy: float
+    """Percent."""
+    seconds_left: float
+
+    def __str__(self) -> str:
+        rate, left = f"{self.samples_per_second:,.0f} samples/s", duration(self.seconds_left)
+        return (
+            f"epoch {self.epoch}/{self.epochs}  step {self.step}/{self.steps}  {rate}  "
+            f"loss {self.loss:.4f}  accuracy {self.accuracy:.2f} %  left {left}"
+        )
+
+
+Say = Callable[[str | Report], None]
 
 
 class Progress:
-    """Says a line every few seconds: epoch, step, samples/s, loss, accuracy, time left."""
+    """Says a report every few seconds: epoch, step, samples/s, loss, accuracy, time left."""
 
     def __init__(self, training: TrainingConfig, steps: int, say: Say, *, every_seconds: float = 5.0) -> None:
         self.training, self.steps, self.say, self.every_seconds = training, steps, say, every_seconds
         self.began = self.said = time.monotonic()
-        self.done = 0  # samples since this process began, for the rate
+        self.done = self.done_steps = 0  # since this process began the epoch, for the rates
 
     def step(self, state: State, samples: int) -> None:
         """After each step; the last of an epoch is always said."""
         self.done += samples
+        self.done_steps += 1
         now = time.monotonic()
         if now - self.said >= self.every_seconds or state.step == self.steps:
             self.said = now
-            self.say(self._line(state, self.done / max(now - self.began, 1e-9)))
+            self.say(self._report(state, max(now - self.began, 1e-9)))
 
-    def _line(self, state: State, rate: float) -> str:
-        epochs = self.training.epochs
+    def _report(self, state: State, seconds: float) -> Report:
+        epochs, rate = self.training.epochs, self.done / seconds
         steps_left = (epochs - state.epoch) * self.steps - state.step
-        left = steps_left * self.training.batch_size / rate
-        return (
-            f"epoch {state.epoch + 1}/{epochs}  step {state.step}/{self.steps}  {rate:,.0f} samples/s  "
-            f"loss {state.loss_sum / state.seen:.4f}  accuracy {100 * state.correct / state.seen:.2f} %  "
-            f"left {duration(left)}"
+        return Report(
+            epoch=state.epoch + 1,
+            epochs=epochs,
+            step=state.step,
+            steps=self.steps,
+            samples_per_second=rate,
+            step_seconds=seconds / self.done_steps,
+            loss=state.loss_sum / state.seen,
+            accuracy=100 * state.correct / state.seen,
+            seconds_left=steps_left * self.training.batch_size / rate,
         )
 
 

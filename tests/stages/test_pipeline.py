@@ -1,25 +1,18 @@
 """The real pipeline in a copy of the repository: Ctrl-C, kill -9, a second run beside the first."""
 
 import os
-import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from benchmarks.sweep import copy_repository
 from pipeline.paths import ROOT
+from tests.stages.made import run, start
 
 SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2"}
-ENVIRONMENT = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    "PYTHONPATH": ".",
-    "DVC_NO_ANALYTICS": "1",
-}
-
 
 UNDISTURBED = """
 from pathlib import Path
@@ -44,38 +37,13 @@ export(job, "digits", "digits", Path("undisturbed"))
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The repository with a smaller training of the digits, downloaded and preprocessed by DVC."""
     folder = tmp_path_factory.mktemp("pipeline")
-    for name in ("models", "pipeline", "stages", "paper", ".dvc"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "cache", "tmp"))
-    shutil.copy(ROOT / "dvc.yaml", folder)
     text = (ROOT / "profiles" / "quick.yaml").read_text(encoding="utf-8")
     for old, new in SMALLER.items():
         assert old in text
         text = text.replace(old, new, 1)
-    (folder / "params.yaml").write_text(text, encoding="utf-8")
-    config = folder / ".dvc" / "config"
-    config.write_text(
-        config.read_text(encoding="utf-8").replace("[core]", "[core]\n    no_scm = true"), encoding="utf-8"
-    )
+    copy_repository(folder, text)
     assert run(folder, "dvc", "repro", "preprocess@digits").returncode == 0
     return folder
-
-
-def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300, check=False
-    )
-
-
-def start(folder: Path, *command: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        command,
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def said(folder: Path) -> int:

@@ -1,0 +1,172 @@
+"""`sresnet sweep` beside serial `dvc repro`: python -m benchmarks.sweep
+
+Two experiments with two seeds each on scikit-learn's digits, one worker and one thread a training, in two copies of the
+repository whose data are preprocessed and whose kernels are compiled. Both ways have to end with the same dvc.lock.
+The throughput is that of the runs: from the start of the command to the end of the last evaluation. The whole command
+also writes the report.
+"""
+
+import argparse
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from benchmarks import positive
+from pipeline.errors import InputError
+from pipeline.files import write_whole
+from pipeline.paths import PROFILES, RESULTS, ROOT
+
+CODE = ("models", "pipeline", "stages", "paper", ".dvc")
+SEEDS = (0, 1)
+RATES = {"digits": 0.3, "digits-slower": 0.1}
+"""Learning rate of each experiment."""
+TARGET = 1.7
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    "PYTHONPATH": ".",
+    "DVC_NO_ANALYTICS": "1",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measures, prints, writes the result. Raises InputError."""
+    settings = parse(arguments)
+    load_before = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as temporary:
+        prepared = Path(temporary) / "prepared"
+        prepare(prepared, settings.epochs)
+        ways = {"serial": ["dvc", "repro"], "sweep": [sys.executable, "-m", "pipeline.cli", "sweep"]}
+        measured = {way: timed(prepared, Path(temporary) / way, command) for way, command in ways.items()}
+        locks = [(Path(temporary) / way / "dvc.lock").read_text(encoding="utf-8") for way in ways]
+    if locks[0] != locks[1]:
+        raise InputError("dvc.lock is not the same after `dvc repro` and after `sresnet sweep`")
+    result = {
+        "runs": len(SEEDS) * len(RATES),
+        "epochs": settings.epochs,
+        "cpus": os.cpu_count(),
+        "load_before": load_before,
+        **measured,
+        "times_throughput": measured["serial"]["runs_seconds"] / measured["sweep"]["runs_seconds"],
+        "times_throughput_with_report": measured["serial"]["seconds"] / measured["sweep"]["seconds"],
+        "target": TARGET,
+        "same_dvc_lock": True,
+    }
+    print(described(result))
+    write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.sweep",
+        description="Times `sresnet sweep` beside serial `dvc repro` on four short trainings.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("--epochs", type=positive, default=12, help="of each training")
+    parser.add_argument("--output", type=Path, default=RESULTS / "bench-sweep.json", help="file of the result")
+    return parser.parse_args(arguments)
+
+
+def prepare(folder: Path, epochs: int) -> None:
+    """A copy of the repository in which all is done that is not measured."""
+    copy_repository(folder, parameters(1))
+    execute(folder, ["dvc", "repro", "preprocess@digits"])
+    for stage in ("train", "evaluate"):  # compiles the kernels
+        execute(folder, [sys.executable, "-m", f"stages.{stage}", "digits-0"])
+    for made in ("runs", "artifacts", "results"):
+        shutil.rmtree(folder / made)
+    (folder / "params.yaml").write_text(parameters(epochs), encoding="utf-8")
+
+
+def copy_repository(folder: Path, params: str) -> None:
+    """The code and the pipeline without git, nothing computed, kernels as compiled as they are here."""
+    for name in CODE:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
+    shutil.copy(ROOT / "dvc.yaml", folder)
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
+    config = folder / ".dvc" / "config"
+    config.write_text(
+        config.read_text(encoding="utf-8").replace("[core]", "[core]\n    no_scm = true"), encoding="utf-8"
+    )
+
+
+def parameters(epochs: int) -> str:
+    """params.yaml of the benchmark, from the profile quick."""
+    yaml = YAML(typ="safe")
+    content = yaml.load((PROFILES / "quick.yaml").read_text(encoding="utf-8"))
+    digits = content["experiments"]["digits"]
+    content["datasets"] = {"digits": content["datasets"]["digits"]}
+    content["experiments"] = {
+        name: digits | {"training": digits["training"] | {"epochs": epochs, "threads": 1, "learning_rate": rate}}
+        for name, rate in RATES.items()
+    }
+    content["runs"] = {
+        f"{name}-{seed}": {"experiment": name, "dataset": "digits", "seed": seed} for name in RATES for seed in SEEDS
+    }
+    content["cluster"]["workers"] = 1
+    text = io.StringIO()
+    yaml.dump(content, text)
+    return text.getvalue()
+
+
+def timed(prepared: Path, folder: Path, command: Sequence[str]) -> dict[str, float]:
+    """Seconds of the command in a copy of the prepared repository, and where a run's time goes."""
+    shutil.copytree(prepared, folder)
+    start = time.time()
+    execute(folder, command)
+    whole = time.time() - start
+    records = folder / "runs" / "records"
+    return {
+        "seconds": whole,
+        "runs_seconds": max(path.stat().st_mtime for path in records.glob("evaluate@*.json")) - start,
+        "train_stage_seconds": mean_seconds(records, "train"),
+        "training_seconds": fmean(training_seconds(log) for log in folder.glob("runs/*/metrics.jsonl")),
+        "evaluate_stage_seconds": mean_seconds(records, "evaluate"),
+    }
+
+
+def mean_seconds(records: Path, stage: str) -> float:
+    """Of a stage, from its main function's begin to its end; the interpreter's start is not in it."""
+    return fmean(json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in records.glob(f"{stage}@*.json"))
+
+
+def training_seconds(log: Path) -> float:
+    """From the moment when a worker begins to its last report."""
+    return log.stat().st_mtime - log.with_name("platforms.txt").stat().st_mtime
+
+
+def execute(folder: Path, command: Sequence[str]) -> None:
+    """Raises InputError with the end of what it said if a command fails."""
+    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")
+
+
+def described(result: dict[str, Any]) -> str:
+    lines = [f"{way}: {spent(result[way])}" for way in ("serial", "sweep")]
+    reached = "reached" if result["times_throughput"] >= TARGET else "missed"
+    return "\n".join([*lines, f"{result['times_throughput']:.2f} times the throughput; {TARGET} is {reached}"])
+
+
+def spent(seconds: dict[str, float]) -> str:
+    whole = f"{seconds['runs_seconds']:.1f} s for all runs, {seconds['seconds']:.1f} s with the report"
+    training = f"{seconds['train_stage_seconds']:.1f} s ({seconds['training_seconds']:.1f} s of training)"
+    return f"{whole}; of a run: stage train {training}, stage evaluate {seconds['evaluate_stage_seconds']:.1f} s"
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,48 @@
+"""A real sweep of two tiny trainings on one Ray, in a copy of the repository."""
+
+import io
+import json
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from benchmarks.sweep import copy_repository
+from pipeline.paths import PROFILES
+from tests.stages.made import run
+
+
+def two_runs() -> str:
+    """The profile quick with one small network for the digits and two seeds."""
+    yaml = YAML(typ="safe")
+    content = yaml.load((PROFILES / "quick.yaml").read_text(encoding="utf-8"))
+    for section in ("datasets", "experiments"):
+        del content[section]["digits-dvs"]
+    content["experiments"]["digits"]["model"] |= {"width": 2, "time_steps": 2}
+    content["experiments"]["digits"]["training"] |= {"epochs": 1, "batch_size": 100}
+    content["runs"] = {f"digits-{seed}": {"experiment": "digits", "dataset": "digits", "seed": seed} for seed in (0, 1)}
+    text = io.StringIO()
+    yaml.dump(content, text)
+    return text.getvalue()
+
+
+def test_two_trainings_share_one_ray_and_dvc_finds_nothing_to_do_after_it(tmp_path: Path) -> None:
+    copy_repository(tmp_path, two_runs())
+    swept = run(tmp_path, sys.executable, "-m", "pipeline.cli", "sweep")
+    assert swept.returncode == 0, swept.stdout + swept.stderr
+    assert "2 of 2 run(s) to do" in swept.stdout
+    lock = (tmp_path / "dvc.lock").read_text(encoding="utf-8")
+    assert list(YAML(typ="safe").load(lock)["stages"]) == [
+        "download@digits",
+        "preprocess@digits",
+        *("train@digits-0", "train@digits-1", "evaluate@digits-0", "evaluate@digits-1"),
+        "report",
+    ]
+    for seed in (0, 1):
+        (measured,) = tmp_path.glob(f"runs/digits-{seed}-*/metrics.jsonl")
+        last = json.loads(measured.read_text(encoding="utf-8").splitlines()[-1])
+        assert (last["run"], last["epoch"], last["step"]) == (f"digits-{seed}", 1, 15)  # 1,442 samples
+        assert last["samples_per_second"] > 0
+    (tmp_path / "dvc.lock").unlink()
+    assert run(tmp_path, "dvc", "commit", "--force").returncode == 0
+    assert (tmp_path / "dvc.lock").read_text(encoding="utf-8") == lock

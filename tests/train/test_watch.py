@@ -1,0 +1,83 @@
+"""What a training measures, on the metrics endpoint of a real Ray that nobody beyond this machine can reach."""
+
+import json
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+
+from pipeline.data.params import ClusterParams
+from pipeline.data.ray_cluster import connect
+from pipeline.train.cluster import measured
+from pipeline.train.job import Job
+from pipeline.train.progress import Report
+from tests.train.tiny import TRAINING, tiny_job
+
+LOCAL = ClusterParams(
+    address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+)
+REPORT = Report(
+    epoch=1,
+    epochs=2,
+    step=3,
+    steps=4,
+    samples_per_second=40.0,
+    step_seconds=0.25,
+    loss=1.5,
+    accuracy=75.0,
+    seconds_left=1.25,
+)
+
+
+def measure_and_stay(job: Job) -> None:
+    measured(job, REPORT)
+    time.sleep(120)
+
+
+def gauges_at(url: str) -> dict[str, float]:
+    """Ours, by name and run, as soon as they are there."""
+    for _ in range(100):
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            lines = [line for line in answer.read().decode().splitlines() if line.startswith("ray_sresnet_")]
+        if len(lines) == 4:
+            return {line.split("{")[0]: float(line.split()[-1]) for line in lines if 'run="tiny-0"' in line}
+        time.sleep(0.2)
+    raise AssertionError(f"{url} never had our gauges")
+
+
+def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_metrics_report_interval_ms", "200")
+    job = tiny_job(tmp_path, TRAINING)
+    job.log().parent.mkdir(parents=True)
+    with connect(LOCAL, most=1):
+        ray.remote(measure_and_stay).remote(job)
+        (node,) = ray.nodes()
+        shown = gauges_at(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics")
+        mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        sockets = [socket for process in mine for socket in process.net_connections("inet")]
+        listening = {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert shown == {
+        "ray_sresnet_samples_per_second": 40.0,
+        "ray_sresnet_step_seconds": 0.25,
+        "ray_sresnet_loss": 1.5,
+        "ray_sresnet_accuracy": 75.0,
+    }
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    (line,) = job.log().with_name("metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    written = json.loads(line)
+    assert written.pop("time").endswith("+00:00")
+    assert written == {
+        "run": "tiny-0",
+        "epoch": 1,
+        "epochs": 2,
+        "step": 3,
+        "steps": 4,
+        "samples_per_second": 40.0,
+        "step_seconds": 0.25,
+        "loss": 1.5,
+        "accuracy": 75.0,
+        "seconds_left": 1.25,
+    }
