@@ -40,8 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=lambda _: check_params())
     canaries = commands.add_parser(
         "canaries",
-        help="try the rules of other libraries that a result could hang on",
-        description="Tries the rules of other libraries that a result could hang on; exits with 1 if one changed.",
+        help="try the rules that a result hangs on: those of other libraries, and of this network",
+        description="Tries the rules of other libraries and of this network that a result hangs on, on a few numbers; "
+        "exits with 1 if one is not as pinned.",
     )
     canaries.set_defaults(run=lambda _: try_canaries())
     _add_verify(commands)
@@ -61,7 +62,12 @@ def _add_verify(commands: Any) -> None:
     verify.add_argument("report", type=Path, nargs="?", default=REPORT, metavar="REPORT", help="default: report/")
     verify.add_argument("--key", type=Path, metavar="PUBLIC", help="ed25519 public key that has to have signed it")
     verify.add_argument("--root", type=Path, metavar="CHECKOUT", help="hash the data and weights of a checkout too")
-    verify.set_defaults(run=lambda chosen: verify_report(chosen.report, chosen.key, chosen.root))
+    verify.add_argument(
+        "--again",
+        action="store_true",
+        help="compute shards and predictions again from the raw data and weights of --root (needs torch)",
+    )
+    verify.set_defaults(run=lambda chosen: verify_report(chosen.report, chosen.key, chosen.root, anew=chosen.again))
 
 
 def _add_sign(commands: Any) -> None:
@@ -75,12 +81,14 @@ def _add_sign(commands: Any) -> None:
     sign.set_defaults(run=lambda chosen: sign_report(chosen.report, chosen.key))
 
 
-def verify_report(report: Path, key: Path | None, root: Path | None) -> None:
+def verify_report(report: Path, key: Path | None, root: Path | None, *, anew: bool = False) -> None:
     """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
     from pipeline.audit.verify import verify
 
     start = time.perf_counter()
-    verified = verify(report, key, root)
+    if anew and root is None:
+        raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
+    verified = verify(report, key, root.resolve() if root else None, _again() if anew else None)
     if verified.breaks:
         first, *others = verified.breaks
         raise InputError("\n".join([f"broken: {first}", *(f"  also {other}" for other in others)]))
@@ -89,6 +97,12 @@ def verify_report(report: Path, key: Path | None, root: Path | None) -> None:
     for note in verified.notes:
         print(f"note  {note}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
+
+
+def _again() -> Any:
+    from pipeline.audit.again import again  # torch takes seconds to import
+
+    return again
 
 
 def sign_report(report: Path, key: Path) -> None:
@@ -275,13 +289,14 @@ def check_params() -> None:
 def try_canaries() -> None:
     """A line for each canary. Raises InputError that names every rule that changed."""
     from pipeline.audit.canaries import changed, run_canaries
+    from pipeline.audit.rules import RULES
 
-    outcomes = run_canaries()
+    outcomes = [*run_canaries(), *run_canaries(RULES)]
     for outcome in outcomes:
         canary = outcome.canary
         print(f"{outcome.state:<13}  {canary.name} ({canary.package} {outcome.version or '-'}): {canary.rule}")
     if lines := changed(outcomes):
-        raise InputError("\n".join([f"{len(lines)} rule(s) of other libraries changed", *lines]))
+        raise InputError("\n".join([f"{len(lines)} rule(s) changed", *lines]))
 
 
 if __name__ == "__main__":
