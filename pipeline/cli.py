@@ -100,9 +100,9 @@ def verify_report(report: Path, key: Path | None, root: Path | None, *, anew: bo
 
 
 def _again() -> Any:
-    from pipeline.audit.again import again  # torch takes seconds to import
+    from pipeline.audit.again import AGAIN  # torch takes seconds to import
 
-    return again
+    return AGAIN
 
 
 def sign_report(report: Path, key: Path) -> None:

@@ -18,6 +18,14 @@ Check = Callable[[Report], Iterator[Break]]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Anew:
+    """What computes again from data and weights."""
+
+    check: Check
+    notes: Callable[[Report], Iterator[str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verified:
     """What was looked at, and where it does not hold."""
 
@@ -29,9 +37,9 @@ class Verified:
     """What a reader has to know, and what was not looked at."""
 
 
-def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew: Check | None = None) -> Verified:
+def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew: Anew | None = None) -> Verified:
     """Checks a report's folder; `key` pins whose signatures count, `root` is a checkout whose data is hashed too, and
-    `anew` computes from what lies there (again.again, which needs torch).
+    `anew` computes from what lies there (again.AGAIN, which needs torch).
 
     Raises InputError for what is no report and for a bad key.
     """
@@ -54,10 +62,10 @@ def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew
     for link, check in steps:
         found += _all(link, report, check)
     if anew is not None and not found:
-        found += _all("again", report, anew)
-    return Verified(
-        breaks=found, looked=_looked(report) if not found else [], notes=_notes(report) if not found else []
-    )
+        found += _all("again", report, anew.check)
+    if found:
+        return Verified(breaks=found, looked=[], notes=[])
+    return Verified(breaks=[], looked=_looked(report), notes=[*_notes(report), *(anew.notes(report) if anew else [])])
 
 
 def _all(link: str, report: Report, check: Check) -> list[Break]:
