@@ -5,10 +5,13 @@ import io
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS, PROFILES, REPORT
+
+if TYPE_CHECKING:
+    from pipeline.audit.verify import Anew
 
 DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
@@ -67,7 +70,12 @@ def _add_verify(commands: Any) -> None:
         action="store_true",
         help="compute shards and predictions again from the raw data and weights of --root (needs torch)",
     )
-    verify.set_defaults(run=lambda chosen: verify_report(chosen.report, chosen.key, chosen.root, anew=chosen.again))
+    verify.add_argument(
+        "--train-again",
+        action="store_true",
+        help="and the trainings, whose weights have to be the same on a processor like theirs (takes as long as they)",
+    )
+    verify.set_defaults(run=run_verify)
 
 
 def _add_sign(commands: Any) -> None:
@@ -81,14 +89,24 @@ def _add_sign(commands: Any) -> None:
     sign.set_defaults(run=lambda chosen: sign_report(chosen.report, chosen.key))
 
 
-def verify_report(report: Path, key: Path | None, root: Path | None, *, anew: bool = False) -> None:
+def run_verify(chosen: argparse.Namespace) -> None:
+    """Raises InputError."""
+    anew = None
+    if chosen.again or chosen.train_again:
+        if chosen.root is None:
+            raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
+        from pipeline.audit.again import AGAIN, TRAIN_AGAIN  # torch takes seconds to import
+
+        anew = TRAIN_AGAIN if chosen.train_again else AGAIN
+    verify_report(chosen.report, chosen.key, chosen.root, anew)
+
+
+def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew | None" = None) -> None:
     """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
     from pipeline.audit.verify import verify
 
     start = time.perf_counter()
-    if anew and root is None:
-        raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
-    verified = verify(report, key, root.resolve() if root else None, _again() if anew else None)
+    verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
         first, *others = verified.breaks
         raise InputError("\n".join([f"broken: {first}", *(f"  also {other}" for other in others)]))
@@ -97,12 +115,6 @@ def verify_report(report: Path, key: Path | None, root: Path | None, *, anew: bo
     for note in verified.notes:
         print(f"note  {note}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
-
-
-def _again() -> Any:
-    from pipeline.audit.again import AGAIN  # torch takes seconds to import
-
-    return AGAIN
 
 
 def sign_report(report: Path, key: Path) -> None:
@@ -274,16 +286,16 @@ def _set_seeds(content: Any, seeds: int) -> None:
             runs[f"{experiment}-{seed}"] = run
 
 
-def check_params() -> None:
+def check_params(path: Path = PARAMS) -> None:
     """Says that params.yaml is as it should be. Raises InputError that names every wrong key."""
     from pipeline.data.fetch import check_download
     from pipeline.data.preprocess import check_preprocess
     from pipeline.params import load
 
-    params = load()
+    params = load(path)
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
-    print(f"{PARAMS}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+    print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
 
 
 def try_canaries() -> None:

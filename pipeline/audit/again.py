@@ -2,6 +2,7 @@
 
 What the checkout holds is not believed: its raw files have to be the published ones, its shards are made again from
 them, and its weights are run on these. Needs torch, and about the time of the stages preprocess and evaluate.
+With `--train-again` the trainings are done again too, and have to end in the same bits on the same kind of processor.
 Shapes: N samples, T time steps, K classes.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from models.config import NetworkConfig
 from pipeline.audit.bundle import EVIDENCE, run_folder
@@ -32,10 +34,15 @@ from pipeline.data.fetch import SOURCE_FILE, fetch, read_source
 from pipeline.data.params import ClusterParams, DatasetParams
 from pipeline.data.preprocess import preprocess
 from pipeline.data.store import Store
+from pipeline.files import sha256
 from pipeline.paths import CLAIMS
 from pipeline.train.config import TrainingConfig
-from pipeline.train.hardware import describe
+from pipeline.train.export import export
+from pipeline.train.hardware import describe, note
 from pipeline.train.identity import run_identity
+from pipeline.train.job import Job
+from pipeline.train.loop import train
+from pipeline.train.reduce import Alone
 
 LOCAL = ClusterParams(
     address="local",
@@ -45,6 +52,7 @@ LOCAL = ClusterParams(
     checkpoint_seconds=60,
     recompute="nothing",
 )
+CPU = torch.device("cpu")
 CLOSE = 1e-3
 """Of the largest voltage of a sample: how far another kind of processor may be off."""
 STRAY = 0.01
@@ -53,6 +61,15 @@ STRAY = 0.01
 
 def again(report: Report) -> Iterator[Break]:
     """Where what is computed anew is not what the report says. Raises InputError."""
+    yield from _again(report, train_too=False)
+
+
+def train_again(report: Report) -> Iterator[Break]:
+    """The same, and every training that was computed on a processor like this one. Raises InputError."""
+    yield from _again(report, train_too=True)
+
+
+def _again(report: Report, *, train_too: bool) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
     yield from claims(report)
     with tempfile.TemporaryDirectory(prefix="again-") as folder:
@@ -62,6 +79,8 @@ def again(report: Report) -> Iterator[Break]:
         for record in report.audit.records:
             arrow = Path(folder) / "arrow" / str(record.dataset["name"])
             yield from predictions(report, record, arrow)
+            if train_too and record.platforms == [describe(CPU)]:
+                yield from weights(report, record, arrow, Path(folder))
 
 
 def claims(report: Report) -> Iterator[Break]:
@@ -188,6 +207,32 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
         yield from _counted(record, seen)
 
 
+def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
+    """The training, done again on the shards made anew, gives these very weights and this history."""
+    assert report.root is not None, "asked with a checkout"
+    job = Job(
+        name=f"{record.experiment}-{record.seed}",
+        network=NetworkConfig(**record.network),
+        training=_training(record),
+        seed=record.seed,
+        data=arrow,
+        runs=folder / "runs",
+        checkpoint_seconds=LOCAL.checkpoint_seconds,
+        recompute=LOCAL.recompute,
+    )
+    note(job.platforms(), CPU)
+    train(job, Alone(), CPU, lambda text: None)
+    made = folder / run_folder(record)
+    export(job, record.experiment, str(record.dataset["name"]), made)
+    for name, found in (
+        ("model.safetensors", sha256(report.root / run_folder(record) / "model.safetensors")),
+        ("history.csv", report.sha256(report.evidence / run_folder(record) / "history.csv")),
+    ):
+        if (expected := sha256(made / name)) != found:
+            expected = f"SHA-256 {expected} as training again gives it"
+            yield Break(link="training again", file=str(run_folder(record) / name), expected=expected, found=found)
+
+
 def together(parts: list[Seen]) -> Seen:
     """What was seen on all batches."""
     first = parts[0]
@@ -222,4 +267,14 @@ def _counted(record: Record, seen: Seen) -> Iterator[Break]:
             break
 
 
+def not_trained_again(report: Report) -> Iterator[str]:
+    """Notes, and which trainings another processor computed, whose last bits this one does not give."""
+    yield from other_trainings(report)
+    for record in report.audit.records:
+        if record.platforms != [describe(CPU)]:
+            run = f"{record.experiment}-{record.seed}"
+            yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
+
+
 AGAIN = Anew(check=again, notes=other_trainings)
+TRAIN_AGAIN = Anew(check=train_again, notes=not_trained_again)

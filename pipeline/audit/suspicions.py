@@ -2,14 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
+from pipeline.audit.bundle import run_folder
 from pipeline.audit.checks import Report
+from pipeline.audit.soundness import kept_epochs
 from pipeline.audit.splits import split_manifest
 from pipeline.data.contents import across
 from pipeline.data.store import Store
+from pipeline.errors import InputError
 
 Ranges = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -27,8 +33,10 @@ def suspicions(report: Report) -> Iterator[str]:
     """All of them, a line each. Raises InputError."""
     yield from shared_samples(report)
     yield from left_out_seeds(report)
+    yield from strayed_scores(report)
     if report.root is not None:
         yield from telling_pixels(report)
+        yield from untrained(report)
 
 
 def shared_samples(report: Report) -> Iterator[str]:
@@ -51,6 +59,35 @@ def left_out_seeds(report: Report) -> Iterator[str]:
     for experiment, seeds in sorted(found.items()):
         if missing := sorted(set(range(max(seeds))) - set(seeds)):
             yield f"{experiment}: no result of seed {', '.join(map(str, missing))}, but of seed {max(seeds)}"
+
+
+def strayed_scores(report: Report) -> Iterator[str]:
+    """Test scores that the history has otherwise: evaluated on another processor, or other weights were kept."""
+    for record, stated, derived in kept_epochs(report):
+        if abs(stated - derived) > 1e-9:
+            run = f"{record.experiment}-{record.seed}"
+            yield f"{run}: its history says {stated} % on the test set at the epoch kept, its predictions {derived} %"
+
+
+def untrained(report: Report) -> Iterator[str]:
+    """Biases and gains that no training moved."""
+    assert report.root is not None, "asked with a checkout"
+    for record in report.held:
+        weights = _weights(report.root / run_folder(record) / "model.safetensors")
+        for end, start in (("bias", 0.0), ("gain", 1.0)):
+            values = [value for name, value in weights.items() if name.endswith(f"norm.{end}")]
+            still = sum(bool((value == start).all()) for value in values)
+            if still:
+                run = f"{record.experiment}-{record.seed}"
+                yield f"{run}: {still} of {len(values)} layers have only {end}s of {start:g}, as before any training"
+
+
+def _weights(path: Path) -> dict[str, npt.NDArray[Any]]:
+    try:
+        weights: dict[str, npt.NDArray[Any]] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: missing or damaged ({error}); train again") from None
+    return weights
 
 
 def telling_pixels(report: Report) -> Iterator[str]:

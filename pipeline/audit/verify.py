@@ -55,6 +55,8 @@ def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew
         ("predictions", soundness.outputs),
         ("predictions", checks.scores),
         ("history", soundness.histories),
+        ("selection", soundness.selections),
+        ("packages", soundness.packages),
         ("seeds", soundness.seeds),
         ("verdicts", checks.verdicts),
         ("page", checks.page),
