@@ -173,9 +173,9 @@ def introduction(result: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         "Each fault is planted into a fresh copy of a small repository that the real stages made (three seeds of a "
-        "network on scikit-learn's digits; a few simulated recordings for faults of events). *As they were*: the fault "
+        "network on scikit-learn's digits; few simulated recordings for faults of events). *As they were*: the fault "
         "alone, as a slip leaves it. *Made anew*: records, digests, results and report are made to fit it, as a forger "
-        "would, or as they come out if the fault was there from the start. The auditors are asked in the order of their "
+        "would, or as they come out if the fault was there from the start. The auditors are asked in order of their "
         "effort, and the first whose line is about the fault is named; a line that a clean repository has too does not "
         "count. Patterns that a line must match stand with the faults in `benchmarks/faults/planted.py`."
     )

@@ -19,7 +19,7 @@ USUAL = (
     r"not signed: ",
     r"signed by (the )?key ",
     r"\d+ files outside of the report are named by digest",
-    r".* verdict (REPRODUCED|UNDERPOWERED|NOT RUN)",
+    r".* verdict (REPRODUCED|UNDERPOWERED|NOT RUN|NOT COMPARABLE: what was run is not what the claim is about)",
 )
 """Lines that a clean report has too; they accuse nobody."""
 

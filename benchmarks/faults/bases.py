@@ -29,7 +29,7 @@ def events(root: Path) -> Lab:
     """A few simulated recordings of those digits, and one training of an epoch."""
     content = profile("digits-dvs", width=2, time_steps=4, epochs=1, seeds=1)
     dataset = content["datasets"]["digits-dvs"]
-    dataset["download"]["camera"].update(recordings_per_class=5)
+    dataset["download"]["camera"].update(recordings_per_class=5, loop_ms=20)
     dataset["preprocess"].update(frames=4, shards=1)
     lab = new_lab(root, content, read(CLAIMS))
     (root / "data" / "arrow" / "digits-dvs").mkdir(parents=True)

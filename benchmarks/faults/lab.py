@@ -28,7 +28,7 @@ from pipeline.audit import evaluate as evaluation
 from pipeline.audit.crate import write_crate
 from pipeline.audit.evaluate import Evaluator, Task
 from pipeline.audit.predictions import Seen
-from pipeline.data import shards
+from pipeline.data import embedded, shards
 from pipeline.data.params import ClusterParams, load_cluster, load_dataset
 from pipeline.data.shards import Part, make_shard
 from pipeline.files import sha256
@@ -100,7 +100,7 @@ class Lab:
     def only(self, *seeds: int) -> None:
         """Keeps these runs: what is trained anew takes time."""
         others = [name for name in self.runs if int(name.rpartition("-")[2]) not in seeds]
-        edit_yaml(self.root / "params.yaml", lambda content: [content["runs"].pop(name) for name in others])
+        edit_yaml(self.root / "params.yaml", lambda content: _without(content["runs"], others))
         for name in others:
             seed = name.rpartition("-")[2]
             (self.root / "results" / self.experiment / f"{seed}.json").unlink()
@@ -202,6 +202,11 @@ def edit_json(path: Path, edit: Edit, *, lines: bool = False) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def _without(values: dict[str, Any], names: list[str]) -> None:
+    for name in names:
+        del values[name]
+
+
 def _update_digests(made: dict[str, str], record: Any) -> None:
     record["digests"].update(made)
 
@@ -231,7 +236,7 @@ def inside(root: Path) -> Iterator[None]:
     of_dataset = {"load_dataset": lambda name: load_dataset(name, path)}
     of_cluster = {"load_cluster": lambda: load_cluster(path)}
     of_run = of_cluster | {"load_run": lambda name: load_run(name, path)}
-    patches = [
+    patches: list[tuple[Any, dict[str, Any]]] = [
         (paths, places),
         (stage, {"ROOT": root, "RUNS": root / "runs"}),
         (digests, {"BOOK": root / "runs" / "digests.json"}),
@@ -242,6 +247,7 @@ def inside(root: Path) -> Iterator[None]:
         (evaluate, of_run),
         (evaluation, {"_on_ray": see_here}),
         (shards, {"_on_ray": shards_here}),
+        (embedded, {"_processes": Here}),
     ]
     with ExitStack() as stack:
         for module, values in patches:
@@ -272,6 +278,20 @@ def shards_here(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     for part in parts:
         make_shard(part)
         yield part
+
+
+class Here:
+    """A pool of this process alone."""
+
+    @staticmethod
+    def map(work: Callable[..., None], *values: Any, chunksize: int) -> Iterator[None]:
+        return map(work, *values)
+
+    def __enter__(self) -> "Here":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 def fit_here(job: Job, cluster: ClusterParams) -> SimpleNamespace:
