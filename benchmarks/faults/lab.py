@@ -13,13 +13,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import torch
+import vl_convert
 from ruamel.yaml import YAML
 from torch import Tensor
 
@@ -32,6 +33,7 @@ from pipeline.data import embedded, shards
 from pipeline.data.params import ClusterParams, load_cluster, load_dataset
 from pipeline.data.shards import Part, make_shard
 from pipeline.files import sha256
+from pipeline.report import page
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -248,6 +250,7 @@ def inside(root: Path) -> Iterator[None]:
         (evaluation, {"_on_ray": see_here}),
         (shards, {"_on_ray": shards_here}),
         (embedded, {"_processes": Here}),
+        (page, {"vl_convert": SimpleNamespace(javascript_bundle=bundle)}),
     ]
     with ExitStack() as stack:
         for module, values in patches:
@@ -278,6 +281,10 @@ def shards_here(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     for part in parts:
         make_shard(part)
         yield part
+
+
+bundle = cache(vl_convert.javascript_bundle)
+"""Vega's code for the page: the same each time, and it takes a second to make."""
 
 
 class Here:

@@ -351,7 +351,7 @@ def _(lab: Lab) -> None:
 @fault(
     "removed biases",
     "trained and evaluated by such code",
-    r"layers have only biass? of 0|layers have only biases of 0",
+    r"layers have only biases of 0",
     anew=True,
 )
 def _(lab: Lab) -> None:

@@ -74,12 +74,11 @@ def untrained(report: Report) -> Iterator[str]:
     assert report.root is not None, "asked with a checkout"
     for record in report.held:
         weights = _weights(report.root / run_folder(record) / "model.safetensors")
-        for end, start in (("bias", 0.0), ("gain", 1.0)):
+        for end, plural, start in (("bias", "biases", 0.0), ("gain", "gains", 1.0)):
             values = [value for name, value in weights.items() if name.endswith(f"norm.{end}")]
-            still = sum(bool((value == start).all()) for value in values)
-            if still:
+            if still := sum(bool((value == start).all()) for value in values):
                 run = f"{record.experiment}-{record.seed}"
-                yield f"{run}: {still} of {len(values)} layers have only {end}s of {start:g}, as before any training"
+                yield f"{run}: {still} of {len(values)} layers have only {plural} of {start:g}, as before any training"
 
 
 def _weights(path: Path) -> dict[str, npt.NDArray[Any]]:
