@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from benchmarks import positive
@@ -33,48 +34,65 @@ from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS, ROOT
 
+RESULT = RESULTS / "audit-matrix.json"
 DOCUMENT = ROOT / "docs" / "audit-matrix.md"
 Row = dict[str, Any]
+EMPTY: dict[str, Any] = {"auditors": list(AUDITORS), "seeds": {"pairs": 0, "largest": 0.0}, "faults": [], "clean": []}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Plants, asks, prints the table, writes the result and the document."""
+    """Plants, asks, prints the table; writes the result and the document anew with each row that comes in."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.audit_matrix", description=(__doc__ or "").split("\n")[0]
     )
     parser.add_argument("--jobs", type=positive, default=2, help="processes (default: 2)")
-    parser.add_argument("--only", metavar="TEXT", help="faults and clean runs whose name has it; writes nothing")
+    parser.add_argument("--only", metavar="TEXT", help="rows whose name has it, in the place of those that stand there")
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(prefix="audit-matrix-") as folder:
-        result = run(Path(folder), chosen.jobs, chosen.only)
-    if chosen.only:
-        return
-    write_whole(RESULTS / "audit-matrix.json", shown(result).encode())
-    write_whole(DOCUMENT, document(result).encode())
-    print(f"written to {RESULTS / 'audit-matrix.json'} and {DOCUMENT}")
-
-
-def run(folder: Path, jobs: int, only: str | None = None) -> dict[str, Any]:
-    """All rows, in the order of the lists, with what a clean repository says."""
     start = time.perf_counter()
+    result = json.loads(RESULT.read_text(encoding="utf-8")) if chosen.only else EMPTY
+    with tempfile.TemporaryDirectory(prefix="audit-matrix-") as folder:
+        for row in run(Path(folder), chosen.jobs, chosen.only):
+            result = with_row(result, row)
+            write_whole(RESULT, shown(result).encode())
+            write_whole(DOCUMENT, document(result).encode())
+    print(f"{summary(result)} ({time.perf_counter() - start:.0f} s); written to {RESULT} and {DOCUMENT}")
+
+
+def run(folder: Path, jobs: int, only: str | None = None) -> Iterator[Row]:
+    """The rows as they come, and how far seeds agree."""
+    start, outputs = time.perf_counter(), []
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(jobs, mp_context=context, initializer=one_thread) as pool:
         made = {name: pool.submit(make_base, name, folder) for name in BASES}
         clean = {name: future.result() for name, future in made.items()}
         print(f"{len(BASES)} clean repositories made in {time.perf_counter() - start:.0f} s", flush=True)
         every: list[Fault | Honest] = [*FAULTS, *HONEST]
-        cases = [case for case in every if only is None or only in case.id]
-        waiting = {pool.submit(look, place, folder, clean): place for place in map(place_of, cases)}
-        rows = {}
+        waiting = [pool.submit(look, place_of(case), folder, clean) for case in every if not only or only in case.id]
         for done, future in enumerate(as_completed(waiting)):
-            rows[waiting[future]] = future.result()
-            print(f"{done + 1:3}/{len(waiting)}  {line(rows[waiting[future]])}", flush=True)
-    faults = [rows[place] for place in sorted(rows) if place[0] == "fault"]
-    honest = [rows[place] for place in sorted(rows) if place[0] == "clean"]
-    outputs = [row.pop("outputs") for row in honest]
-    result = {"auditors": list(AUDITORS), "seeds": alike(outputs), "faults": faults, "clean": honest}
-    print(f"{summary(result)} ({time.perf_counter() - start:.0f} s)")
-    return result
+            row = future.result()
+            outputs += row.pop("outputs", [])
+            print(f"{done + 1:3}/{len(waiting)}  {line(row)}", flush=True)
+            yield row
+    if not only:
+        yield alike(outputs)
+
+
+def with_row(result: dict[str, Any], row: Row) -> dict[str, Any]:
+    """The result with a row in its place: the order is that of the lists."""
+    if "pairs" in row:
+        return result | {"seeds": row}
+    part = "clean" if "run" in row else "faults"
+    rows = {name_of(one): one for one in (*result[part], row)}
+    order = [(one.name,) for one in HONEST] if part == "clean" else [(f.name, f.form, digests_of(f)) for f in FAULTS]
+    return result | {part: [rows[name] for name in order if name in rows]}
+
+
+def name_of(row: Row) -> tuple[str, ...]:
+    return (row["run"],) if "run" in row else (row["fault"], row["form"], row["digests"])
+
+
+def digests_of(fault: Fault) -> str:
+    return "made anew" if fault.anew else "as they were"
 
 
 def one_thread() -> None:
@@ -110,7 +128,7 @@ def look(place: tuple[str, int], folder: Path, clean: dict[str, list[str]]) -> R
 
 def found(fault: Fault, lab: Lab, clean: list[str]) -> Row:
     """The first auditor that says a line about the fault which it does not say of a clean repository."""
-    row: Row = {"fault": fault.name, "form": fault.form, "digests": "made anew" if fault.anew else "as they were"}
+    row: Row = {"fault": fault.name, "form": fault.form, "digests": digests_of(fault)}
     fault.plant(lab)
     others: list[str] = []
     for name, texts in ask_all(lab):
@@ -128,16 +146,15 @@ def alarms(honest: Honest, lab: Lab) -> Row:
     return {"run": honest.name, "alarms": said, "outputs": outputs_of(honest, lab)}
 
 
-def outputs_of(honest: Honest, lab: Lab) -> "list[np.ndarray[Any, Any]]":
+def outputs_of(honest: Honest, lab: Lab) -> list[npt.NDArray[np.float32]]:
     """Outputs of the trainings that a repository has for the first time."""
-    seeds = [honest.seed] if honest.seed is not None else [0, 1, 2] if honest is HONEST[0] else []
-    return [read_predictions(lab.artifacts(seed) / "predictions.parquet").voltage[:, -1] for seed in seeds]
+    return [read_predictions(lab.artifacts(seed) / "predictions.parquet").voltage[:, -1] for seed in honest.seeds]
 
 
-def alike(outputs: "list[list[np.ndarray[Any, Any]]]") -> dict[str, Any]:
+def alike(outputs: list[npt.NDArray[np.float32]]) -> dict[str, Any]:
     """How far two seeds of one configuration agree."""
-    pairs = [likeness(one, other) for one, other in combinations([one for some in outputs for one in some], 2)]
-    return {"pairs": len(pairs), "largest": max(pairs, default=None), "bound": ALIKE}
+    pairs = [likeness(one, other) for one, other in combinations(outputs, 2)]
+    return {"pairs": len(pairs), "largest": max(pairs)}
 
 
 def line(row: Row) -> str:
@@ -227,7 +244,7 @@ def honest(result: dict[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"Outputs of two seeds of one configuration correlate by at most {seeds['largest']:.3f} in {seeds['pairs']} "
-        f"pairs; above {seeds['bound']} they count as one training."
+        f"pairs; above {ALIKE} they count as one training."
     )
 
 

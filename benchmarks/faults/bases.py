@@ -53,7 +53,7 @@ def profile(name: str, *, width: int, time_steps: int, epochs: int, seeds: int) 
         content[part] = {name: content[part][name]}
     experiment = content["experiments"][name]
     experiment["model"].update(width=width, time_steps=time_steps)
-    experiment["training"].update(epochs=epochs, batch_size=48, test_each_epoch=True)
+    experiment["training"].update(epochs=epochs, batch_size=24, test_each_epoch=True)
     content["runs"] = {f"{name}-{s}": {"experiment": name, "dataset": name, "seed": s} for s in range(seeds)}
     return content | {"profile": "audit-matrix"}
 

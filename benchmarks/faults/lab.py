@@ -131,7 +131,7 @@ class Lab:
             edit_json(result, partial(_update_digests, made), lines=True)
         for path in (self.root / "runs" / "records").glob("*.json"):
             edit_json(path, self._mend_record)
-        with inside(self.root):
+        with inside(self.root), redirect_stderr(io.StringIO()):  # the stage `report` comes after it and says all
             report.bundle()
 
     def mend_report(self) -> None:

@@ -147,6 +147,7 @@ def _(lab: Lab) -> None:
     voltage = outputs_on(lab, train, taken)
     tools.change_predictions(lab.artifacts(0), lambda made: replace(made, voltage=voltage))
     tools.score_again(lab, 0)
+    fit_history(lab, 0)
 
 
 def outputs_on(lab: Lab, store: Store, samples: "np.ndarray[Any, Any]") -> tools.Voltage:
@@ -436,7 +437,7 @@ def _(lab: Lab) -> None:
 @fault(
     "stale checkpoint",
     "weights of the first epoch as those of the last",
-    r"selection: .*other weights were kept",
+    r"selection: .*as the predictions give",
     anew=True,
 )
 def _(lab: Lab) -> None:
@@ -480,7 +481,7 @@ def fit_history(lab: Lab, seed: int) -> None:
 @fault(
     "test-set selection reported as ours",
     "the best epoch on the test set as the last",
-    r"selection: .*other weights were kept|its history says",
+    r"selection: .*as the predictions give|its history says",
     anew=True,
 )
 def _(lab: Lab) -> None:
@@ -788,10 +789,22 @@ def _(lab: Lab) -> None:
     better(lab.report / "evidence" / "artifacts" / lab.experiment / "0")
 
 
-@fault("edited predictions", "wrong answers made right", r"predictions again: .*other voltages for \d+", anew=True)
+@fault("edited predictions", "wrong answers made right", r"selection: .*as the predictions give", anew=True)
 def _(lab: Lab) -> None:
     better(lab.artifacts(0))
     tools.score_again(lab, 0)
+
+
+@fault(
+    "edited predictions",
+    "the same, the history's last score made to fit",
+    r"predictions again: .*other voltages for \d+",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    better(lab.artifacts(0))
+    tools.score_again(lab, 0)
+    fit_history(lab, 0)
 
 
 @fault("edited predictions", "the label of a wrong answer changed instead", r"split: .*labels/", anew=True)

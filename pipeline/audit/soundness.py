@@ -53,7 +53,9 @@ def selections(report: Report) -> Iterator[Break]:
         if abs(stated - derived) > STRAY:
             file = report.name(_history_of(report, record))
             expected = f"{derived} % at the epoch that `{record.training['selection']}` keeps, as the predictions give"
-            yield Break(link="selection", file=file, expected=expected, found=f"{stated} %: other weights were kept")
+            yield Break(
+                link="selection", file=file, expected=expected, found=f"{stated} %: other weights, or other samples"
+            )
 
 
 def kept_epochs(report: Report) -> Iterator[tuple[Record, float, float]]:

@@ -1,6 +1,7 @@
 """What holds of every honest run, and what a forged one that agrees with itself is found by."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,8 +31,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def report(made: Path, tmp_path: Path) -> Path:
-    import shutil
-
     return shutil.copytree(made / "report", tmp_path / "copied")
 
 
@@ -64,7 +63,7 @@ def other_torch(report: Path) -> None:
 FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (no_number, "predictions", "1 without, the first is test/8"),
     (fewer_epochs, "history", "5 row(s), the last of epoch 5"),
-    (other_epoch, "selection", "50.0 %: other weights were kept"),
+    (other_epoch, "selection", "50.0 %: other weights, or other samples"),
     (other_torch, "packages", "one processor, torch 1.0.0"),
 ]
 
