@@ -35,6 +35,9 @@ check: setup ## format, lint, types and spelling
 	mypy
 	codespell
 
+audit-matrix: setup ## plant faults into a small repository, see what finds each; writes docs/audit-matrix.md
+	python -m benchmarks.audit_matrix
+
 bench: setup ## every speed of training that the README states, and its section on them (DATA=folder of CIFAR-10)
 	python -m benchmarks.train_step
 	python -m benchmarks.growth
@@ -69,4 +72,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean bench-sweep
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean bench-sweep audit-matrix

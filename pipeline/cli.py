@@ -5,10 +5,13 @@ import io
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS, PROFILES, REPORT
+
+if TYPE_CHECKING:
+    from pipeline.audit.verify import Anew
 
 DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
@@ -58,8 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(run=lambda _: sweep_runs())
     canaries = commands.add_parser(
         "canaries",
-        help="try the rules of other libraries that a result could hang on",
-        description="Tries the rules of other libraries that a result could hang on; exits with 1 if one changed.",
+        help="try the rules that a result hangs on: those of other libraries, and of this network",
+        description="Tries the rules of other libraries and of this network that a result hangs on, on a few numbers; "
+        "exits with 1 if one is not as pinned.",
     )
     canaries.set_defaults(run=lambda _: try_canaries())
     _add_verify(commands)
@@ -79,7 +83,17 @@ def _add_verify(commands: Any) -> None:
     verify.add_argument("report", type=Path, nargs="?", default=REPORT, metavar="REPORT", help="default: report/")
     verify.add_argument("--key", type=Path, metavar="PUBLIC", help="ed25519 public key that has to have signed it")
     verify.add_argument("--root", type=Path, metavar="CHECKOUT", help="hash the data and weights of a checkout too")
-    verify.set_defaults(run=lambda chosen: verify_report(chosen.report, chosen.key, chosen.root))
+    verify.add_argument(
+        "--again",
+        action="store_true",
+        help="compute shards and predictions again from the raw data and weights of --root (needs torch)",
+    )
+    verify.add_argument(
+        "--train-again",
+        action="store_true",
+        help="and the trainings, whose weights have to be the same on a processor like theirs (takes as long as they)",
+    )
+    verify.set_defaults(run=run_verify)
 
 
 def _add_sign(commands: Any) -> None:
@@ -93,12 +107,24 @@ def _add_sign(commands: Any) -> None:
     sign.set_defaults(run=lambda chosen: sign_report(chosen.report, chosen.key))
 
 
-def verify_report(report: Path, key: Path | None, root: Path | None) -> None:
+def run_verify(chosen: argparse.Namespace) -> None:
+    """Raises InputError."""
+    anew = None
+    if chosen.again or chosen.train_again:
+        if chosen.root is None:
+            raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
+        from pipeline.audit.again import AGAIN, TRAIN_AGAIN  # torch takes seconds to import
+
+        anew = TRAIN_AGAIN if chosen.train_again else AGAIN
+    verify_report(chosen.report, chosen.key, chosen.root, anew)
+
+
+def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew | None" = None) -> None:
     """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
     from pipeline.audit.verify import verify
 
     start = time.perf_counter()
-    verified = verify(report, key, root)
+    verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
         first, *others = verified.breaks
         raise InputError("\n".join([f"broken: {first}", *(f"  also {other}" for other in others)]))
@@ -278,16 +304,16 @@ def _set_seeds(content: Any, seeds: int) -> None:
             runs[f"{experiment}-{seed}"] = run
 
 
-def check_params() -> None:
+def check_params(path: Path = PARAMS) -> None:
     """Says that params.yaml is as it should be. Raises InputError that names every wrong key."""
     from pipeline.data.fetch import check_download
     from pipeline.data.preprocess import check_preprocess
     from pipeline.params import load
 
-    params = load()
+    params = load(path)
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
-    print(f"{PARAMS}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+    print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
 
 
 def plan_trainings() -> None:
@@ -312,13 +338,14 @@ def sweep_runs() -> None:
 def try_canaries() -> None:
     """A line for each canary. Raises InputError that names every rule that changed."""
     from pipeline.audit.canaries import changed, run_canaries
+    from pipeline.audit.rules import RULES
 
-    outcomes = run_canaries()
+    outcomes = [*run_canaries(), *run_canaries(RULES)]
     for outcome in outcomes:
         canary = outcome.canary
         print(f"{outcome.state:<13}  {canary.name} ({canary.package} {outcome.version or '-'}): {canary.rule}")
     if lines := changed(outcomes):
-        raise InputError("\n".join([f"{len(lines)} rule(s) of other libraries changed", *lines]))
+        raise InputError("\n".join([f"{len(lines)} rule(s) changed", *lines]))
 
 
 if __name__ == "__main__":

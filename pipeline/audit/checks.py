@@ -117,10 +117,13 @@ class Report:
         names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in self.audit.records for key in OF_A_RUN]
         return [name for name in names if self.values[name] is not None]
 
+    def written(self) -> dict[str, str]:
+        """Digests of files that stages wrote."""
+        return {file.path: file.sha256 for record in self.records for file in record.writes}
+
     def only_named(self) -> dict[str, str]:
-        """Digests of files that stages wrote and that do not lie in the folder."""
-        written = {file.path: file.sha256 for record in self.records for file in record.writes}
-        return {path: digest for path, digest in written.items() if not place(self.folder, path).exists()}
+        """Those that do not lie in the folder."""
+        return {path: digest for path, digest in self.written().items() if not place(self.folder, path).exists()}
 
     def packages_that_differ(self) -> list[str]:
         """Packages of which stages had several versions."""
@@ -199,10 +202,11 @@ def links(report: Report) -> Iterator[Break]:
 
 
 def elsewhere(report: Report) -> Iterator[Break]:
-    """Data and weights in a checkout that the reader names."""
+    """What stages wrote, in a checkout that the reader names: data and weights, and what also lies in the report."""
     if report.root is None:
         return
-    for name, digest in sorted(report.only_named().items()):
+    made = {name: digest for name, digest in report.written().items() if name.startswith(("data/", "artifacts/"))}
+    for name, digest in sorted((made | report.only_named()).items()):
         path = report.root / name
         found = sha256(path) if path.is_file() else "no such file"
         if found != digest:

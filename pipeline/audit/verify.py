@@ -8,12 +8,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.audit import attestation, checks
+from pipeline.audit import attestation, checks, soundness
 from pipeline.audit.chain import Break
 from pipeline.audit.checks import Report
+from pipeline.audit.suspicions import suspicions
 from pipeline.errors import InputError
 
 Check = Callable[[Report], Iterator[Break]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anew:
+    """What computes again from data and weights."""
+
+    check: Check
+    notes: Callable[[Report], Iterator[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +37,9 @@ class Verified:
     """What a reader has to know, and what was not looked at."""
 
 
-def verify(folder: Path, key: Path | None = None, root: Path | None = None) -> Verified:
-    """Checks a report's folder; `key` pins whose signatures count, `root` is a checkout whose data is hashed too.
+def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew: Anew | None = None) -> Verified:
+    """Checks a report's folder; `key` pins whose signatures count, `root` is a checkout whose data is hashed too, and
+    `anew` computes from what lies there (again.AGAIN, which needs torch).
 
     Raises InputError for what is no report and for a bad key.
     """
@@ -42,15 +52,22 @@ def verify(folder: Path, key: Path | None = None, root: Path | None = None) -> V
         ("data and weights", checks.elsewhere),
         ("split", checks.split),
         ("configuration", checks.configuration),
+        ("predictions", soundness.outputs),
         ("predictions", checks.scores),
+        ("history", soundness.histories),
+        ("selection", soundness.selections),
+        ("packages", soundness.packages),
+        ("seeds", soundness.seeds),
         ("verdicts", checks.verdicts),
         ("page", checks.page),
     ]
     for link, check in steps:
         found += _all(link, report, check)
-    return Verified(
-        breaks=found, looked=_looked(report) if not found else [], notes=_notes(report) if not found else []
-    )
+    if anew is not None and not found:
+        found += _all("again", report, anew.check)
+    if found:
+        return Verified(breaks=found, looked=[], notes=[])
+    return Verified(breaks=[], looked=_looked(report), notes=[*_notes(report), *(anew.notes(report) if anew else [])])
 
 
 def _all(link: str, report: Report, check: Check) -> list[Break]:
@@ -88,6 +105,7 @@ def _notes(report: Report) -> list[str]:
         for record in report.audit.recorded
         if record not in report.held
     ]
+    notes += suspicions(report)
     return notes + [f"packages differ: {text}" for text in report.packages_that_differ()]
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import tonic.transforms
 import torchvision.transforms.functional
+from torch import Tensor
 
 from pipeline import cli
-from pipeline.audit import canaries
+from pipeline.audit import canaries, rules
 from pipeline.audit.canaries import CANARIES, Canary, Outcome, changed, run_canaries
+from pipeline.audit.rules import RULES
 
 NAMED = {canary.name: canary for canary in CANARIES}
 
@@ -109,3 +111,18 @@ def test_the_command_says_all_and_fails_by_name(
     assert "tonic-remainder: tonic" in str(error.value)
     assert "gives 6, pinned 7" in str(error.value)
     assert "up to T - 1 events" in str(error.value)
+
+
+def test_every_rule_of_our_network_and_data_is_as_pinned() -> None:
+    assert [outcome.state for outcome in run_canaries(RULES)] == ["as pinned"] * len(RULES)
+
+
+def test_a_threshold_that_fires_on_equality_and_a_reset_to_zero_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def to_zero_at_equality(current: Tensor, membrane: Tensor, leak: float, surrogate: str) -> tuple[Tensor, Tensor]:
+        membrane = leak * membrane + current
+        spikes = (membrane >= 1).float()
+        return spikes, membrane * (1 - spikes)
+
+    monkeypatch.setattr(rules, "lif_step", to_zero_at_equality)
+    lines = changed(run_canaries(RULES))
+    assert [line.split(":")[0] for line in lines] == ["threshold", "reset"]

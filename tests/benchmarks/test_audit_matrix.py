@@ -1,0 +1,104 @@
+"""The document is what the matrix came to, and some of its faults are planted and found here, for real."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks import audit_matrix
+from benchmarks.audit_matrix import DOCUMENT, alarms, document, found
+from benchmarks.faults.auditors import AUDITORS, ask_all
+from benchmarks.faults.bases import images
+from benchmarks.faults.clean import HONEST
+from benchmarks.faults.lab import Lab, copy_of
+from benchmarks.faults.planted import FAULTS
+from pipeline.paths import RESULTS
+
+ASKED = {
+    "label leak",
+    "train used as test",
+    "duplicated recordings across splits",
+    "dropped remainder",
+    "swapped polarity",
+    "wrong reset",
+    "removed biases",
+    "stale checkpoint",
+    "edited metrics",
+    "edited predictions",
+    "duplicated seed",
+    "missing cell of the grid",
+    "a shortened run renamed",
+    "another dataset under the claim's name",
+    "a changed package",
+    "a threshold that fires on equality",
+    "test-set selection reported as ours",
+    "a rounding in our favour",
+    "a broken chain link",
+    "a forged signature",
+}
+
+
+def test_the_document_says_what_came_out_for_every_fault() -> None:
+    result = json.loads((RESULTS / "audit-matrix.json").read_text(encoding="utf-8"))
+    assert DOCUMENT.read_text(encoding="utf-8") == document(result)
+    assert [(row["fault"], row["form"]) for row in result["faults"]] == [(one.name, one.form) for one in FAULTS]
+    assert [row["run"] for row in result["clean"]] == [one.name for one in HONEST]
+    assert result["auditors"] == list(AUDITORS)
+    assert {row["fault"] for row in result["faults"]} >= ASKED
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[str]]]:
+    """A repository of three seeds of one epoch, and what the auditors that take no time say of it."""
+    lab = images(tmp_path_factory.mktemp("lab") / "images", epochs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("sresnet canaries", "sresnet verify --root --train-again"):
+            patch.setitem(AUDITORS, name, lambda lab: [])
+        yield lab.root, [text for _, texts in ask_all(lab) for text in texts]
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.fixture
+def lab(clean: tuple[Path, list[str]], tmp_path: Path) -> Lab:
+    return copy_of(clean[0], tmp_path / "copy")
+
+
+QUICK = {
+    "edited metrics: more correct samples in the result": ("sresnet verify", "sresnet verify"),
+    "edited predictions: wrong answers made right": ("sresnet verify", "sresnet verify"),
+    "edited predictions: the same, the history's last score made to fit": ("sresnet verify --root --again",),
+    "duplicated seed: the weights of seed 1, with noise, as those of seed 2": ("sresnet verify",),
+    "missing cell of the grid: a seed between others taken out everywhere": ("sresnet verify",),
+    "missing cell of the grid: the last seed taken out everywhere": (None,),
+    "a rounding in our favour: a claim's margin made wider after the run": ("sresnet verify --root --again",),
+    "a forged signature: by another key; the reader names the right one": ("sresnet verify",),
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "by"),
+    [
+        (place, by[sum(other.id == one.id for other in FAULTS[:place])])
+        for place, one in enumerate(FAULTS)
+        for by in [QUICK.get(one.id)]
+        if by
+    ],
+)
+def test_a_planted_fault_is_found_by_what_it_is_said_to_be(
+    place: int, by: str | None, lab: Lab, clean: tuple[Path, list[str]]
+) -> None:
+    row = found(FAULTS[place], lab, clean[1])
+    assert (row["found"], row["by"]) == (by is not None, by), row
+
+
+def test_nobody_is_accused_of_a_clean_repository(lab: Lab) -> None:
+    assert alarms(HONEST[0], lab)["alarms"] == []
+
+
+def test_a_line_of_a_clean_repository_is_no_discovery(lab: Lab) -> None:
+    """Whatever its pattern says, a fault that plants nothing is not found."""
+    nothing = audit_matrix.Fault(name="none", form="nothing", anew=False, about=".", plant=lambda lab: None)
+    everything = [text for _, texts in ask_all(lab) for text in texts]
+    assert not found(nothing, lab, everything)["found"]
