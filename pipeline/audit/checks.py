@@ -2,7 +2,6 @@
 
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from functools import cached_property
@@ -16,10 +15,12 @@ from pipeline.audit import attestation, chain, crate, printed
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.bundle import EVIDENCE, SPLITS, place, run_folder
 from pipeline.audit.chain import RECORDS, REPORT, Break, StageRecord
+from pipeline.audit.handouts import handouts
 from pipeline.audit.metrics import Counts
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.record import Record, dataset_of, scored, test_of
 from pipeline.audit.splits import split_manifest
+from pipeline.audit.summary import summary
 from pipeline.data.contents import read_contents
 from pipeline.data.params import read_yaml
 from pipeline.data.store import Manifest
@@ -94,8 +95,7 @@ class Report:
     def values(self) -> dict[str, Any]:
         """What the page can print, by name."""
         audit = self.audit
-        counted = Counter(judgement.verdict for judgement in audit.judgements)
-        values: dict[str, Any] = {f"summary/{verdict}": number for verdict, number in counted.items()}
+        values: dict[str, Any] = dict(summary(audit))
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True):
             values |= {f"audit/{claim.id}/{key}": value for key, value in asdict(judgement).items()}
         for record in (*audit.records, *audit.recorded):
@@ -330,6 +330,15 @@ def page(report: Report) -> Iterator[Break]:
     yield from printed.html_breaks(report.folder / "index.html", report.values, report.required)
     statements = {claim.id: claim.statement.replace("|", "\\|") for claim in report.audit.claims}
     yield from printed.markdown_breaks(report.folder / "report.md", report.values, statements)
+
+
+def taken_away(report: Report) -> Iterator[Break]:
+    """Badges, cards and the table have the very bytes that the results give anew."""
+    for name, content in handouts(report.audit).items():
+        path = report.folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            found = "other content" if path.is_file() else "no such file"
+            yield Break(link="handouts", file=name, expected="what the results say, written anew", found=found)
 
 
 def differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -45,6 +45,7 @@ def verify(folder: Path, key: Path | None = None, root: Path | None = None) -> V
         ("predictions", checks.scores),
         ("verdicts", checks.verdicts),
         ("page", checks.page),
+        ("handouts", checks.taken_away),
     ]
     for link, check in steps:
         found += _all(link, report, check)

@@ -60,7 +60,7 @@ def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
     patch.setattr(stage, "ROOT", root)
     patch.setattr(stage, "RUNS", root / "runs")
     patch.setattr(digests, "BOOK", root / "runs" / "digests.json")
-    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml"):
+    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml", "CITATION.cff"):
         (root / name).symlink_to(ROOT / name)
     _write_params(root / "params.yaml")
     raw, arrow = root / "data" / "raw" / "digits", root / "data" / "arrow" / "digits"
