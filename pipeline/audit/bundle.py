@@ -63,7 +63,13 @@ def has_predictions(record: Record, root: Path) -> bool:
 
 
 def _paths(audit: Audit, held: Iterable[Record], stages: Iterable[str]) -> Iterator[Path]:
-    yield from (Path("CITATION.cff"), Path("params.yaml"), Path("results") / "audit.json", *_stated(audit), *_split_files(held))
+    yield from (
+        Path("CITATION.cff"),
+        Path("params.yaml"),
+        Path("results") / "audit.json",
+        *_stated(audit),
+        *_split_files(held),
+    )
     yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
     yield from _curves(audit.records)
     yield from (RECORDS / f"{stage}.json" for stage in stages)

@@ -19,7 +19,9 @@ def handouts(audit: Audit) -> dict[str, bytes]:
     main = headline(audit)
     files = {"badge.svg": _badge_of_all(main), "card.md": _card(audit), "results.csv": results_csv(audit)}
     files |= {
-        f"badges/{claim.id}.svg": badge(f"{claim.configuration.dataset.title} {claim.printed}", _found(one), one.verdict)
+        f"badges/{claim.id}.svg": badge(
+            f"{claim.configuration.dataset.title} {claim.printed}", _found(one), one.verdict
+        )
         for claim, one in main
     }
     cards = {f"models/{record.experiment}-{record.seed}.md": model_card(record, audit) for record in audit.records}
@@ -44,6 +46,7 @@ def _found(judgement: Judgement) -> str:
 def _card(audit: Audit) -> bytes:
     """Markdown for a README; its pictures are named as they lie beside it."""
     numbers = summary(audit)
+    every = tally(judgement.verdict for judgement in audit.judgements)
     rows = "".join(
         f"| {claim.statement} | {claim.printed} | {_interval(judgement)} | {_runs(judgement)} "
         f"| ![{judgement.verdict}](badges/{claim.id}.svg) |\n"
@@ -51,13 +54,14 @@ def _card(audit: Audit) -> bytes:
     )
     return f"""### Reproduction of “Keys to Accurate Feature Extraction Using Residual Spiking Neural Networks”
 
-{numbers["summary/answer"]}. All {numbers["summary/claims"]} claims under audit: {tally(one.verdict for one in audit.judgements)}.
+{numbers["summary/answer"]}. All {numbers["summary/claims"]} claims under audit: {every}.
 
 | claim | printed | found, 90 % interval | runs | verdict |
 | --- | --- | --- | --- | --- |
 {rows}
-Profile {audit.profile}: {numbers["summary/runs"]} trainings computed, {numbers["summary/recorded"]} recorded before. A shortened run, or one on other data, is never compared with
-the paper’s number. `sresnet verify` derives each number of this card anew from the predictions.
+Profile {audit.profile}: {numbers["summary/runs"]} trainings computed, {numbers["summary/recorded"]} recorded before.
+A shortened run, or one on other data, is never compared with the paper’s number. `sresnet verify` derives each number
+of this card anew from the predictions.
 """.encode()
 
 

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -92,7 +92,9 @@ def _value(record: Record, setting: str) -> float:
 def _rest(record: Record, setting: str) -> str:
     """Everything that has to be the same, as text."""
     section, key = setting.split(".")
-    parts: dict[str, dict[str, Any]] = {part: dict(asdict(record)[part]) for part in ("dataset", "network", "training")}
+    parts: dict[str, dict[str, Any]] = {
+        part: dict(getattr(record, part)) for part in ("dataset", "network", "training")
+    }
     parts["dataset"] = {name: parts["dataset"].get(name) for name in DATA if name not in FOLLOW.get(setting, ())}
     parts[section].pop(key, None)
     return json.dumps(parts, sort_keys=True)

@@ -50,21 +50,24 @@ def _title(record: Record) -> str:
     network = record.network
     return f"""# S-ResNet, {record.dataset["title"]}: experiment {record.experiment}, seed {record.seed}
 
-A residual spiking network of {6 * network["blocks"] + 2} weighted layers (n = {network["blocks"]}, {network["width"]} filters in its first stage, \
-T = {network["time_steps"]} time steps, {record.parameters:,} trained values), trained by surrogate gradients in a reproduction of
-“Keys to Accurate Feature Extraction Using Residual Spiking Neural Networks” (doi 10.1088/2634-4386/ac8bef).
+A residual spiking network of {6 * network["blocks"] + 2} weighted layers (n = {network["blocks"]}, {network["width"]}
+filters in its first stage, T = {network["time_steps"]} time steps, {record.parameters:,} trained values), trained by
+surrogate gradients in a reproduction of “Keys to Accurate Feature Extraction Using Residual Spiking Neural Networks”
+(doi 10.1088/2634-4386/ac8bef).
 """
 
 
 def _use(record: Record) -> str:
     note = record.dataset["note"]
     about = f"\n- About the data: {note}." if note else ""
+    known = f"{len(record.dataset['classes'])} classes of {record.dataset['title']}"
     return f"""## Intended use and limits
 
 For checking this reproduction, and for comparing spiking networks on these data under the same protocol.
 
-- It knows {len(record.dataset["classes"])} classes of {record.dataset["title"]} and was tested on samples of that set alone.{about}
-- One training with one seed: another seed gives another accuracy, by an amount that the interval below does not have in it.
+- It knows the {known} and was tested on that set alone.{about}
+- One training with one seed: another seed gives another accuracy, by an amount that the interval below does not have
+  in it.
 - Its weights are those of this training, not the authors’. Robustness, fairness and calibration were not measured.
 """
 
@@ -73,6 +76,7 @@ def _data(record: Record) -> str:
     dataset = record.dataset
     known = next((entry for entry in CATALOG.values() if entry.title == dataset["title"]), None)
     licence, source = (known.licence, known.citation) if known else UNKNOWN
+    sizes = f"{dataset['train_samples']:,} train, {dataset['test_samples']:,} test"
     return f"""## Data
 
 | | |
@@ -80,7 +84,7 @@ def _data(record: Record) -> str:
 | data | {dataset["title"]} |
 | licence of the data | {licence} |
 | source | {source} |
-| split | {dataset.get("split_rule") or "as published"}: {dataset["train_samples"]:,} train, {dataset["test_samples"]:,} test |
+| split | {dataset.get("split_rule") or "as published"}: {sizes} |
 | framing | {dataset.get("framing_rule") or "images"} |
 """
 
@@ -101,11 +105,13 @@ def _plain(value: Any) -> str:
 
 def _results(record: Record) -> str:
     test = record.test
+    interval = f"[{test['top1_low']:.2f}, {test['top1_high']:.2f}]"
+    counts = f"{test['correct']:,} of {test['samples']:,} test samples, 1 seed"
     return f"""## Results
 
 | metric | value | 95 % interval (Wilson, test samples alone) | n |
 | --- | --- | --- | --- |
-| test accuracy | {test["top1_percent"]:.2f} % | [{test["top1_low"]:.2f}, {test["top1_high"]:.2f}] | {test["correct"]:,} of {test["samples"]:,} test samples, 1 seed |
+| test accuracy | {test["top1_percent"]:.2f} % | {interval} | {counts} |
 
 Every test sample counts once, the epoch is not chosen on the test set. The output voltages behind it lie in
 `../evidence/artifacts/{record.experiment}/{record.seed}/predictions.parquet`.
@@ -120,13 +126,16 @@ def _verdicts(judged: list[Judgement]) -> str:
 def _loading(record: Record) -> str:
     shape = ", ".join(map(str, record.dataset.get("sample_shape", ())))
     frames = record.dataset.get("framing_rule") is not None
-    values = "counts of events by time step and polarity, times the scale of the shards" if frames else "pixels in 0 to 1"
+    values = (
+        "counts of events by time step and polarity, times the scale of the shards" if frames else "pixels in 0 to 1"
+    )
     mean, std = (record.training.get(name) for name in ("pixel_mean", "pixel_std"))
     values += f", minus {_plain(mean)}, over {_plain(std)}" if mean else ""
     return f"""
 ## How to load it
 
-The file is `artifacts/{record.experiment}/{record.seed}/model.safetensors` (SHA-256 `{record.digests["model"]}`); `sresnet verify --root CHECKOUT` hashes it.
+The file is `artifacts/{record.experiment}/{record.seed}/model.safetensors`, SHA-256
+`{record.digests["model"]}`; `sresnet verify --root CHECKOUT` hashes it.
 With this repository installed:
 
 ```python

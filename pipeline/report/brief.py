@@ -1,7 +1,5 @@
 """A verdict's reason in a few words; the whole reason opens below it."""
 
-from typing import assert_never
-
 from pipeline.audit.claims import AccuracyClaim, Claim, StatementClaim, WeightsClaim
 from pipeline.audit.verdicts import Judgement
 
@@ -10,20 +8,20 @@ def brief(claim: Claim, judgement: Judgement) -> str:
     """Up to ten words."""
     match judgement.verdict:
         case "NOT RUN":
-            return "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
+            text = "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
         case "NOT COMPARABLE":
-            return f"what was run differs in {_count(len(judgement.differences), 'place')}"
+            text = f"what was run differs in {_count(len(judgement.differences), 'place')}"
         case "REPRODUCED":
-            return _same(claim)
+            text = _same(claim)
         case "BELOW" | "ABOVE":
-            return f"the whole 90 % interval lies {judgement.verdict.lower()} the claimed range"
+            text = f"the whole 90 % interval lies {judgement.verdict.lower()} the claimed range"
         case "DIFFERS":
-            return "other weights" if isinstance(claim, WeightsClaim) else "another number"
+            text = "other weights" if isinstance(claim, WeightsClaim) else "another number"
         case "UNDERPOWERED":
-            return _undecided(judgement)
+            text = _undecided(judgement)
         case "EXTRAPOLATED":
-            return f"not run; predicted from {_count(len(judgement.evidence), 'smaller run')}"
-    assert_never(judgement.verdict)
+            text = f"not run; predicted from {_count(len(judgement.evidence), 'smaller run')}"
+    return text
 
 
 def _same(claim: Claim) -> str:

@@ -5,6 +5,7 @@ Matrices are kept as a list a row and unfolded in the browser, so a page of many
 """
 
 import csv
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from pipeline.curves import Band
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 MOST_NAMED = 20  # squares a side that a screen reader is told one by one
+KINDS = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
+ROWS = alt.NamedData("rows")
+EPOCH = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
 Spec = dict[str, Any]
 
 alt.data_transformers.disable_max_rows()
@@ -53,8 +57,8 @@ def claims_chart(audit: Audit) -> Spec:
     point = tested.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
     layers = [claimed, value, interval, point] if found else [claimed, value]
     about = (
-        f"{len(rows)} claimed accuracies as ranges of their margins; {len(found)} of them with what was found, as a point "
-        "with its 90 % interval. The table of claims has the numbers."
+        f"{len(rows)} claimed accuracies as ranges of their margins; {len(found)} of them with what was found, as a "
+        "point with its 90 % interval. The table of claims has the numbers."
     )
     return _spec(alt.layer(*layers), about, height=34 * len(rows))
 
@@ -84,67 +88,78 @@ def runs_chart(records: list[Record]) -> Spec:
 def training_chart(history: Path, band: Band) -> Spec:
     """Accuracy on the training set, and on held-out samples where there are any, after each epoch, over the band of
     recorded trainings where there is one."""
-    names = {"train_accuracy": "train", "validation_accuracy": "validation"}
+    columns = {"train": "train_accuracy", "validation": "validation_accuracy"}
     with history.open(encoding="utf-8", newline="") as file:
-        rows = [
-            {"epoch": int(row["epoch"]), "samples": name, "accuracy": float(row[column])}
-            for row in csv.DictReader(file)
-            for column, name in names.items()
-            if row[column]
-        ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point=True)
-    colour = alt.Color("samples:N", scale=alt.Scale(domain=list(names.values()), range=[BLUE, ORANGE]), title=None)
-    epoch = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
-    accuracy = alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(domain=[0, 100]))
-    one = {row["samples"] for row in rows} == {"train"}
-    lines = chart.encode(
-        x=epoch,
-        y=accuracy.title("training accuracy (%)") if one else accuracy,
-        color=alt.value(BLUE) if one else colour,
-        tooltip=["epoch", "samples", alt.Tooltip("accuracy", format=".2f")],
-    )
-    about = _course(rows)
+        lines = list(csv.DictReader(file))
+    found = {name: [_number(line[column]) for line in lines] for name, column in columns.items()}
+    rows = [{"samples": name, "accuracy": values} for name, values in found.items() if set(values) != {None}]
+    train = found["train"]
+    about = f"Training accuracy: {train[0]} % after epoch 1, {train[-1]} % after epoch {len(train)}."
     if not band:
-        return _spec(lines, about)
-    title = "green: the band of recorded trainings of this recipe"
-    layered = alt.layer(_band_chart(band, epoch), lines).properties(title=alt.Title(title, fontWeight="normal"))
-    return _spec(layered, f"{about} Behind it the band in which recorded trainings of this recipe lie.")
-
-
-def _course(rows: list[dict[str, Any]]) -> str:
-    """First and last training accuracy in words."""
-    train = [row for row in rows if row["samples"] == "train"]
-    first, last = train[0], train[-1]
-    return (
-        f"Training accuracy: {first['accuracy']:.2f} % after epoch {first['epoch']}, {last['accuracy']:.2f} % after epoch "
-        f"{last['epoch']}."
+        return _filled(_training_form(len(rows) == 1), rows, about)
+    area = [
+        {
+            "samples": "band",
+            "low": [_short(max(low, 0)) for low, _ in band],
+            "high": [_short(min(high, 100)) for _, high in band],
+        }
+    ]
+    spec = _filled(
+        _banded_form(len(rows) == 1), rows, f"{about} Green: the band in which recorded trainings of this recipe lie."
     )
+    return {**spec, "datasets": {**spec["datasets"], "band": area}}
 
 
-def _band_chart(band: Band, epoch: alt.X) -> Any:
-    """Where a training accuracy should lie at each epoch."""
-    spans = [{"epoch": e, "low": max(low, 0), "high": min(high, 100)} for e, (low, high) in enumerate(band, 1)]
-    tips = ["epoch", alt.Tooltip("low", format=".2f"), alt.Tooltip("high", format=".2f")]
-    area = alt.Chart(pd.DataFrame(spans)).mark_area(opacity=0.25, color=GREEN)
-    return area.encode(x=epoch, y=alt.Y("low:Q"), y2="high:Q", tooltip=tips)
+def _number(text: str) -> float | None:
+    return _short(float(text)) if text else None
+
+
+@cache
+def _training_form(one: bool) -> Spec:
+    return _form(_lines(one))
+
+
+@cache
+def _banded_form(one: bool) -> Spec:
+    tips = ["epoch:Q", alt.Tooltip("low:Q", format=".2f"), alt.Tooltip("high:Q", format=".2f")]
+    chart = alt.Chart(alt.NamedData("band")).mark_area(opacity=0.25, color=GREEN).transform_flatten(["low", "high"])
+    area = chart.transform_window(epoch="row_number()").encode(x=EPOCH, y=alt.Y("low:Q"), y2="high:Q", tooltip=tips)
+    return _form(alt.layer(area, _lines(one)))
+
+
+def _lines(one: bool) -> Any:
+    """`one`: of the training set alone."""
+    names = {"train": BLUE, "validation": ORANGE}
+    scale = alt.Scale(domain=list(names), range=list(names.values()))
+    title = "training accuracy (%)" if one else "accuracy (%)"
+    chart = alt.Chart(ROWS).mark_line(point=True).transform_flatten(["accuracy"])
+    return chart.transform_window(epoch="row_number()", groupby=["samples"]).encode(
+        x=EPOCH,
+        y=alt.Y("accuracy:Q", title=title, scale=alt.Scale(domain=[0, 100])),
+        color=alt.value(BLUE) if one else alt.Color("samples:N", scale=scale, title=None),
+        tooltip=["epoch:Q", "samples:N", alt.Tooltip("accuracy:Q", format=".2f")],
+    )
 
 
 def steps_chart(record: Record) -> Spec:
     """Test accuracy if the output voltage were read after each time step."""
     test = record.test
-    rows = [
-        {"step": t + 1, "accuracy": 100 * correct / test["samples"]}
-        for t, correct in enumerate(test["correct_by_step"])
-    ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point={"color": GREEN}, color=GREEN)
-    return _spec(
-        chart.encode(
+    percents = [_short(100 * correct / test["samples"]) for correct in test["correct_by_step"]]
+    about = (
+        f"Test accuracy: {percents[0]} % if read after the first time step, {percents[-1]} % after all {len(percents)}."
+    )
+    return _filled(_steps_form(), [{"samples": "test", "accuracy": percents}], about)
+
+
+@cache
+def _steps_form() -> Spec:
+    chart = alt.Chart(ROWS).mark_line(point={"color": GREEN}, color=GREEN).transform_flatten(["accuracy"])
+    return _form(
+        chart.transform_window(step="row_number()").encode(
             x=alt.X("step:Q", title="time step", axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("accuracy:Q", title="test accuracy (%)", scale=alt.Scale(domain=[0, 100])),
-            tooltip=["step", alt.Tooltip("accuracy", format=".2f")],
-        ),
-        f"Test accuracy if the output is read after a time step: {rows[0]['accuracy']:.2f} % after the first, "
-        f"{rows[-1]['accuracy']:.2f} % after all {len(rows)}.",
+            tooltip=["step:Q", alt.Tooltip("accuracy:Q", format=".2f")],
+        )
     )
 
 
@@ -154,21 +169,25 @@ def confusion_chart(record: Record) -> Spec:
     rows = [
         {"label": label, "of": max(1, sum(line)), "samples": line} for label, line in zip(classes, counts, strict=True)
     ]
-    chart = alt.Chart(alt.Data(values=rows)).mark_rect(aria=len(classes) <= MOST_NAMED)
+    return _filled(_confusion_form(tuple(classes)), rows, _mistakes(classes, counts))
+
+
+@cache
+def _confusion_form(classes: tuple[str, ...]) -> Spec:
+    chart = alt.Chart(ROWS).mark_rect(aria=len(classes) <= MOST_NAMED)
     unfolded = (
         chart.transform_flatten(["samples"])
         .transform_window(place="row_number()", groupby=["label"])
         .transform_calculate(predicted="columns[datum.place - 1]", percent="100 * datum.samples / datum.of")
-        .add_params(alt.param(name="columns", value=classes))
+        .add_params(alt.param(name="columns", value=list(classes)))
     )
-    return _spec(
+    return _form(
         unfolded.encode(
             x=alt.X("predicted:N", sort=None, axis=alt.Axis(labelAngle=-45 if max(map(len, classes)) > 2 else 0)),
             y=alt.Y("label:N", sort=None),
             color=alt.Color("percent:Q", scale=alt.Scale(domain=[0, 100]), title="% of label"),
             tooltip=["label:N", "predicted:N", "samples:Q", alt.Tooltip("percent:Q", format=".1f")],
         ),
-        _mistakes(classes, counts),
         height=280,
     )
 
@@ -188,54 +207,78 @@ def _mistakes(classes: list[str], counts: list[list[int]]) -> str:
 def firing_chart(record: Record) -> Spec:
     """Spikes a neuron of each layer at each time step."""
     rows = [
-        {"layer": layer, "rate": [_short(rate) for rate in fired["rate"]]} for layer, fired in record.firing.items()
+        {"layer": layer, "rate": [float(f"{rate:.3g}") for rate in fired["rate"]]}
+        for layer, fired in record.firing.items()
     ]
-    steps = max(len(row["rate"]) for row in rows)
-    chart = alt.Chart(alt.Data(values=rows)).mark_rect(aria=steps * len(rows) <= MOST_NAMED**2)
-    unfolded = chart.transform_flatten(["rate"]).transform_window(step="row_number()", groupby=["layer"])
-    means = {row["layer"]: sum(row["rate"]) / len(row["rate"]) for row in rows}
+    means = {layer: sum(fired["rate"]) / len(fired["rate"]) for layer, fired in record.firing.items()}
     least, most = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
-    return _spec(
+    about = (
+        f"Spikes a neuron and time step, mean over the steps: from {means[least]:.3f} in {least} "
+        f"to {means[most]:.3f} in {most}."
+    )
+    return _filled(_firing_form(len(rows), len(rows[0]["rate"])), rows, about)
+
+
+@cache
+def _firing_form(layers: int, steps: int) -> Spec:
+    chart = alt.Chart(ROWS).mark_rect(aria=layers * steps <= MOST_NAMED**2)
+    unfolded = chart.transform_flatten(["rate"]).transform_window(step="row_number()", groupby=["layer"])
+    return _form(
         unfolded.encode(
-            x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0)),
+            x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("layer:N", sort=None, title=None),
             color=alt.Color("rate:Q", scale=alt.Scale(domainMin=0), title="spikes"),
             tooltip=["layer:N", "step:O", alt.Tooltip("rate:Q", format=".4f")],
         ),
-        f"Spikes a neuron and time step, mean over the steps: from {means[least]:.3f} in {least} to {means[most]:.3f} in "
-        f"{most}.",
-        height=max(120, 14 * len(record.firing)),
+        height=max(120, 14 * layers),
     )
 
 
 def operations_chart(operations: Operations) -> Spec:
     """Operations of each layer and sample by the kind of its input."""
-    kinds = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
     rows = [
-        {"layer": layer, "input": kind, "operations": _short(getattr(work, kind) / work.samples / 1e6)}
+        {"layer": layer, "operations": [_short(getattr(work, kind) / work.samples / 1e6) for kind in KINDS]}
         for layer, work in operations.layers.items()
-        for kind in kinds
-        if getattr(work, kind)
     ]
     total = operations.total()
-    done = {kind: total[kind] / operations.samples / 1e6 for kind in kinds}
-    chart = alt.Chart(alt.Data(values=rows)).mark_bar()
-    colour = alt.Color("input:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), title="input")
-    return _spec(
-        chart.encode(
+    sums = ", ".join(f"{total[kind] / operations.samples / 1e6:.3f} on {kind} inputs" for kind in KINDS)
+    return _filled(_operations_form(len(rows)), rows, f"Million operations a sample: {sums}.")
+
+
+@cache
+def _operations_form(layers: int) -> Spec:
+    scale = alt.Scale(domain=list(KINDS), range=list(KINDS.values()))
+    unfolded = (
+        alt.Chart(ROWS)
+        .mark_bar()
+        .transform_flatten(["operations"])
+        .transform_window(place="row_number()", groupby=["layer"])
+        .transform_calculate(input="columns[datum.place - 1]")
+        .add_params(alt.param(name="columns", value=list(KINDS)))
+    )
+    return _form(
+        unfolded.encode(
             x=alt.X("operations:Q", title="million operations a sample"),
             y=alt.Y("layer:N", sort=None, title=None),
-            color=colour,
+            color=alt.Color("input:N", scale=scale, title="input"),
             tooltip=["layer:N", "input:N", alt.Tooltip("operations:Q", format=".3f")],
         ),
-        "Million operations a sample: " + ", ".join(f"{n:.3f} on {kind} inputs" for kind, n in done.items()) + ".",
-        height=max(120, 14 * len(operations.layers)),
+        height=max(120, 14 * layers),
     )
 
 
-def _spec(chart: Any, about: str, height: Any = 220) -> Spec:
-    spec: Spec = chart.properties(width="container", height=height, description=about).to_dict()
+def _form(chart: Any, height: Any = 220) -> Spec:
+    """A chart without its data; many runs have one form."""
+    spec: Spec = chart.properties(width="container", height=height).to_dict()
     return {key: value for key, value in spec.items() if key not in ("$schema", "config")}  # the page has its own
+
+
+def _filled(form: Spec, rows: list[dict[str, Any]], about: str) -> Spec:
+    return {**form, "description": about, "datasets": {"rows": rows}}
+
+
+def _spec(chart: Any, about: str, height: Any) -> Spec:
+    return {**_form(chart, height), "description": about}
 
 
 def _short(value: float) -> float:

@@ -188,7 +188,7 @@ def write_page(page: Page, folder: Path) -> list[Path]:
 
 def _as_script(value: Any) -> str:
     """JSON that cannot end the element that it stands in."""
-    return json.dumps(value).replace("</", "<\\/")
+    return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")
 
 
 def _environment() -> Environment:

@@ -140,7 +140,7 @@ def strip_attribute(report: Path) -> None:
 
 def edit_chart(report: Path) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    start = text.index('"verdict": "', text.index('id="specs"')) + len('"verdict": "')
+    start = text.index('"verdict":"', text.index('id="specs"')) + len('"verdict":"')
     (report / "index.html").write_text(text[:start] + "REPRODUCED, " + text[start:], encoding="utf-8")
 
 

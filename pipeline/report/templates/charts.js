@@ -20,11 +20,8 @@
     };
   };
 
-  const rowsOf = (spec) => {
-    const part = spec.data ? spec : spec.layer.find((layer) => layer.data);
-    const data = part?.data ?? {};
-    return data.values ?? spec.datasets[data.name];
-  };
+  // The data of a chart are named "rows", or are the first that there are.
+  const rowsOf = ({ datasets }) => datasets.rows ?? Object.values(datasets)[0];
   const cell = (row, name, value) => {
     const element = row.appendChild(document.createElement(name));
     element.textContent = typeof value === "number" ? +value.toPrecision(6) : (value ?? "–");
@@ -47,7 +44,7 @@
     }
     const scroll = Object.assign(document.createElement("div"), { className: "scroll", tabIndex: 0 });
     scroll.setAttribute("role", "region");
-    scroll.setAttribute("aria-label", "Data of the chart");
+    scroll.setAttribute("aria-label", `Data of the chart ${place.previousElementSibling.id}`);
     scroll.append(table);
     place.append(scroll);
   };
@@ -96,5 +93,5 @@
     closed.forEach((details) => (details.open = false));
     redraw(dark.matches);
   });
-  show(document).then(() => document.documentElement.setAttribute("data-drawn", "true"));
+  show(document).then(() => (document.documentElement.dataset.drawn = Math.round(performance.now()))); // milliseconds
 })();
