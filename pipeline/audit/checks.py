@@ -20,13 +20,15 @@ from pipeline.audit.metrics import Counts
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.record import Record, dataset_of, scored, test_of
 from pipeline.audit.splits import split_manifest
-from pipeline.audit.summary import summary
+from pipeline.audit.summary import by_dataset, headline, summary
 from pipeline.data.contents import read_contents
 from pipeline.data.params import read_yaml
 from pipeline.data.store import Manifest
 from pipeline.files import sha256
 
-OF_A_RUN = ("correct", "samples", "top1_percent", "top1_low", "top1_high")
+IN_THE_TABLE = ("samples", "top1_percent", "top1_low", "top1_high")
+OF_A_RUN = ("correct", *IN_THE_TABLE)
+INTERVAL = ("estimate", "low", "high")
 
 
 class Report:
@@ -106,10 +108,15 @@ class Report:
 
     @cached_property
     def required(self) -> list[str]:
-        """Names of the values that the page has to print."""
+        """Names of the values that the page has to print, each as often as it has to."""
+        audit = self.audit
         names = [name for name in self.values if name.startswith("summary/")]
-        names += [f"audit/{claim.id}/{key}" for claim in self.audit.claims for key in printed.OF_A_CLAIM]
-        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in self.audit.records for key in OF_A_RUN]
+        names += [f"audit/{claim.id}/{key}" for claim in audit.claims for key in printed.OF_A_CLAIM]
+        names += [f"audit/{claim.id}/verdict" for claim, _ in headline(audit)]
+        names += [f"audit/{main[0].id}/{key}" for main, *_ in by_dataset(audit).values() for key in INTERVAL]
+        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in audit.records for key in OF_A_RUN]
+        every = (*audit.records, *audit.recorded)
+        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in every for key in IN_THE_TABLE]
         return [name for name in names if self.values[name] is not None]
 
     def only_named(self) -> dict[str, str]:

@@ -42,6 +42,14 @@ def headline(audit: Audit) -> list[tuple[AccuracyClaim, Judgement]]:
     return [(claim, judgement) for claim, judgement in pairs if _of_the_paper(claim)]  # type: ignore[misc]
 
 
+def by_dataset(audit: Audit) -> dict[str, list[tuple[AccuracyClaim, Judgement]]]:
+    """Those of each data set by its title; the final version of the paper is the first."""
+    grouped: dict[str, list[tuple[AccuracyClaim, Judgement]]] = {}
+    for claim, judgement in headline(audit):
+        grouped.setdefault(claim.configuration.dataset.title, []).append((claim, judgement))
+    return grouped
+
+
 def _of_the_paper(claim: Claim) -> bool:
     return isinstance(claim, AccuracyClaim) and claim.origin == "paper"
 

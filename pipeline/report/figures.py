@@ -15,6 +15,7 @@ import pandas as pd
 from pipeline.audit.audit import Audit
 from pipeline.audit.claims import AccuracyClaim
 from pipeline.audit.operations import Operations
+from pipeline.audit.printed import in_a_chart
 from pipeline.audit.record import Record
 from pipeline.curves import Band
 
@@ -69,9 +70,9 @@ def runs_chart(records: list[Record]) -> Spec:
         {
             "experiment": record.experiment,
             "seed": record.seed,
-            "accuracy": _short(record.test["top1_percent"]),
-            "low": _short(record.test["top1_low"]),
-            "high": _short(record.test["top1_high"]),
+            "accuracy": in_a_chart(record.test["top1_percent"]),
+            "low": in_a_chart(record.test["top1_low"]),
+            "high": in_a_chart(record.test["top1_high"]),
         }
         for record in records
     ]
@@ -100,8 +101,8 @@ def training_chart(history: Path, band: Band) -> Spec:
     area = [
         {
             "samples": "band",
-            "low": [_short(max(low, 0)) for low, _ in band],
-            "high": [_short(min(high, 100)) for _, high in band],
+            "low": [in_a_chart(max(low, 0)) for low, _ in band],
+            "high": [in_a_chart(min(high, 100)) for _, high in band],
         }
     ]
     spec = _filled(
@@ -111,7 +112,7 @@ def training_chart(history: Path, band: Band) -> Spec:
 
 
 def _number(text: str) -> float | None:
-    return _short(float(text)) if text else None
+    return in_a_chart(float(text)) if text else None
 
 
 @cache
@@ -144,7 +145,7 @@ def _lines(one: bool) -> Any:
 def steps_chart(record: Record) -> Spec:
     """Test accuracy if the output voltage were read after each time step."""
     test = record.test
-    percents = [_short(100 * correct / test["samples"]) for correct in test["correct_by_step"]]
+    percents = [in_a_chart(100 * correct / test["samples"]) for correct in test["correct_by_step"]]
     about = (
         f"Test accuracy: {percents[0]} % if read after the first time step, {percents[-1]} % after all {len(percents)}."
     )
@@ -237,7 +238,7 @@ def _firing_form(layers: int, steps: int) -> Spec:
 def operations_chart(operations: Operations) -> Spec:
     """Operations of each layer and sample by the kind of its input."""
     rows = [
-        {"layer": layer, "operations": [_short(getattr(work, kind) / work.samples / 1e6) for kind in KINDS]}
+        {"layer": layer, "operations": [in_a_chart(getattr(work, kind) / work.samples / 1e6) for kind in KINDS]}
         for layer, work in operations.layers.items()
     ]
     total = operations.total()
@@ -279,8 +280,3 @@ def _filled(form: Spec, rows: list[dict[str, Any]], about: str) -> Spec:
 
 def _spec(chart: Any, about: str, height: Any) -> Spec:
     return {**_form(chart, height), "description": about}
-
-
-def _short(value: float) -> float:
-    """Four digits: more than a picture shows."""
-    return float(f"{value:.4g}")

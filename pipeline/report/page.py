@@ -23,7 +23,7 @@ from pipeline.audit.ladder import Ladder, ladders
 from pipeline.audit.matching import name_of
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
-from pipeline.audit.summary import ORIGINS, headline, summary
+from pipeline.audit.summary import ORIGINS, by_dataset, summary
 from pipeline.audit.verdicts import Judgement
 from pipeline.curves import Band, curves_path, read_curves
 from pipeline.files import write_whole
@@ -96,7 +96,7 @@ def make_page(
     return Page(
         audit=audit,
         judged=list(zip(audit.claims, audit.judgements, strict=True)),
-        headline=_by_dataset(headline(audit)),
+        headline=by_dataset(audit),
         summary=summary(audit),
         runs=_runs(audit.records, root, artifacts),
         charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart([*audit.records, *audit.recorded])},
@@ -111,11 +111,6 @@ def make_page(
         ladders=ladders([*audit.records, *audit.recorded]),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-
-
-def _by_dataset(claims: list[tuple[AccuracyClaim, Judgement]]) -> dict[str, list[tuple[AccuracyClaim, Judgement]]]:
-    titles = dict.fromkeys(claim.configuration.dataset.title for claim, _ in claims)
-    return {title: [one for one in claims if one[0].configuration.dataset.title == title] for title in titles}
 
 
 def _runs(records: list[Record], root: Path, artifacts: Callable[[str, int], Path]) -> list[Run]:
