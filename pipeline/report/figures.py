@@ -34,6 +34,7 @@ def claims_chart(audit: Audit) -> Spec:
     rows = [
         {
             "claim": claim.id,
+            "name": f"{claim.configuration.dataset.title} {claim.printed}",
             "value": claim.value,
             "start": max(claim.value - claim.margin, 0.0),
             "end": min(claim.value + claim.margin, 100.0),
@@ -45,13 +46,12 @@ def claims_chart(audit: Audit) -> Spec:
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
         if isinstance(claim, AccuracyClaim)
     ]
-    names = [row["claim"] for row in rows]
-    y = alt.Y("claim:N", title=None, scale=alt.Scale(domain=names))
+    y = alt.Y("name:N", title=None, scale=alt.Scale(domain=[row["name"] for row in rows]))
     base = alt.Chart(pd.DataFrame(rows)).encode(y=y)
     found = [row for row in rows if row["estimate"] is not None and row["verdict"] != "EXTRAPOLATED"]
     tested = alt.Chart(pd.DataFrame(found)).encode(y=y)
-    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False))
-    tips = ["claim", "verdict", "value", "estimate", "low", "high"]
+    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
+    tips = ["name", "verdict", "value", "estimate", "low", "high"]
     claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q", tooltip=tips)
     value = base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q", tooltip=tips)
     interval = tested.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
@@ -79,8 +79,8 @@ def runs_chart(records: list[Record]) -> Spec:
     names = list(dict.fromkeys(row["experiment"] for row in rows))
     tips = ["experiment:N", "seed:N", "accuracy:Q", "low:Q", "high:Q"]
     base = alt.Chart(pd.DataFrame(rows)).encode(y=alt.Y("experiment:N", title=None, sort=None))
-    axis = alt.X("low:Q", title="test accuracy (%)", scale=alt.Scale(zero=False))
-    intervals = base.mark_rule(color=BLUE, opacity=0.4).encode(x=axis, x2="high:Q")
+    axis = alt.X("low:Q", title="test accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
+    intervals = base.mark_rule(color=BLUE, strokeWidth=2, opacity=0.5).encode(x=axis, x2="high:Q")
     points = base.mark_point(filled=True, size=50, color=BLUE, opacity=0.8).encode(x="accuracy:Q", tooltip=tips)
     about = f"Test accuracy of {len(rows)} runs of {len(names)} experiments, each with its 95 % interval."
     return _spec(alt.layer(intervals, points), about, height=22 * len(names) + 20)
@@ -186,7 +186,7 @@ def _confusion_form(classes: tuple[str, ...]) -> Spec:
         unfolded.encode(
             x=alt.X("predicted:N", sort=None, axis=alt.Axis(labelAngle=-45 if max(map(len, classes)) > 2 else 0)),
             y=alt.Y("label:N", sort=None),
-            color=alt.Color("percent:Q", scale=alt.Scale(domain=[0, 100]), title="% of label"),
+            color=alt.Color("percent:Q", scale=alt.Scale(type="sqrt", domain=[0, 100]), title="% of label"),
             tooltip=["label:N", "predicted:N", "samples:Q", alt.Tooltip("percent:Q", format=".1f")],
         ),
         height=280,
@@ -259,7 +259,7 @@ def _operations_form(layers: int) -> Spec:
     )
     return _form(
         unfolded.encode(
-            x=alt.X("operations:Q", title="million operations a sample"),
+            x=alt.X("operations:Q", title="million operations a sample", axis=alt.Axis(tickCount=8)),
             y=alt.Y("layer:N", sort=None, title=None),
             color=alt.Color("input:N", scale=scale, title="input"),
             tooltip=["layer:N", "input:N", alt.Tooltip("operations:Q", format=".3f")],

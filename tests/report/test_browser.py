@@ -184,6 +184,9 @@ def test_paper_has_everything(page: Page) -> None:
     texts = page.locator("#claim-cifar10-accuracy dd")
     assert texts.first.is_visible(), "what a reader opens on the screen is printed"
     assert not page.locator(".filter").first.is_visible()
+    page.evaluate("document.querySelector('main').style.width = '690px'")  # a sheet of A4; no event says so
+    widths = "[...document.querySelectorAll('.chart')].map((c) => [c.querySelector('svg').clientWidth, c.clientWidth])"
+    assert all(0 < drawn <= room for drawn, room in page.evaluate(widths)), "a chart is cut off"
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.wait_for_function("[...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('svg'))")
     page.evaluate("dispatchEvent(new Event('afterprint'))")

@@ -20,6 +20,13 @@
     };
   };
 
+  // Dark blue and dark green are hard to see on black; these have the same names in Okabe and Ito's palette, lighter.
+  const LIGHTER = { "#0072B2": "#56B4E9", "#009E73": "#3CC9A0" };
+  const inColours = (spec, isDark) => {
+    if (!isDark) return spec;
+    return JSON.parse(JSON.stringify(spec).replace(/#0072B2|#009E73/g, (colour) => LIGHTER[colour]));
+  };
+
   // The data of a chart are named "rows", or are the first that there are.
   const rowsOf = ({ datasets }) => datasets.rows ?? Object.values(datasets)[0];
   const cell = (row, name, value) => {
@@ -60,7 +67,7 @@
     if (!drawn.has(place)) addData(place);
     else drawn.get(place).finalize();
     drawn.set(place, { finalize: () => {} });
-    const spec = { ...specs[place.id], config: config(isDark) };
+    const spec = { ...inColours(specs[place.id], isDark), config: config(isDark) };
     drawn.set(place, await vegaEmbed(place, spec, { actions: false, renderer: "svg" }));
   };
   const places = (part) => [...part.querySelectorAll(".chart")];
