@@ -206,9 +206,9 @@ def _mistakes(classes: list[str], counts: list[list[int]]) -> str:
 
 
 def firing_chart(record: Record) -> Spec:
-    """Spikes a neuron of each layer at each time step."""
+    """Spikes of a thousand neurons of each layer at each time step: short numbers, of which a long run has many."""
     rows = [
-        {"layer": layer, "rate": [float(f"{rate:.3g}") for rate in fired["rate"]]}
+        {"layer": layer, "spikes": [round(1000 * rate) for rate in fired["rate"]]}
         for layer, fired in record.firing.items()
     ]
     means = {layer: sum(fired["rate"]) / len(fired["rate"]) for layer, fired in record.firing.items()}
@@ -217,19 +217,19 @@ def firing_chart(record: Record) -> Spec:
         f"Spikes a neuron and time step, mean over the steps: from {means[least]:.3f} in {least} "
         f"to {means[most]:.3f} in {most}."
     )
-    return _filled(_firing_form(len(rows), len(rows[0]["rate"])), rows, about)
+    return _filled(_firing_form(len(rows), len(rows[0]["spikes"])), rows, about)
 
 
 @cache
 def _firing_form(layers: int, steps: int) -> Spec:
     chart = alt.Chart(ROWS).mark_rect(aria=layers * steps <= MOST_NAMED**2)
-    unfolded = chart.transform_flatten(["rate"]).transform_window(step="row_number()", groupby=["layer"])
+    unfolded = chart.transform_flatten(["spikes"]).transform_window(step="row_number()", groupby=["layer"])
     return _form(
         unfolded.encode(
             x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("layer:N", sort=None, title=None),
-            color=alt.Color("rate:Q", scale=alt.Scale(domainMin=0), title="spikes"),
-            tooltip=["layer:N", "step:O", alt.Tooltip("rate:Q", format=".4f")],
+            color=alt.Color("spikes:Q", scale=alt.Scale(domainMin=0), title="spikes of 1,000 neurons"),
+            tooltip=["layer:N", "step:O", "spikes:Q"],
         ),
         height=max(120, 14 * layers),
     )

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -167,7 +168,7 @@ def write_page(page: Page, folder: Path) -> list[Path]:
     text = html.render(
         page=page,
         style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg] # its stub knows no default
+        vega=_drawing(),
         scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         few=FEW,
         origins=ORIGINS,
@@ -179,6 +180,13 @@ def write_page(page: Page, folder: Path) -> list[Path]:
     for name, content in contents.items():
         write_whole(folder / name, content)
     return [folder / name for name in contents]
+
+
+@cache
+def _drawing() -> str:
+    """Vega, Vega-Lite and vega-embed as one script; it takes a second to make."""
+    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub knows no default
+    return script
 
 
 def _as_script(value: Any) -> str:
