@@ -24,7 +24,7 @@ from pipeline.audit.ladder import Ladder, ladders
 from pipeline.audit.matching import name_of
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
-from pipeline.audit.summary import ORIGINS, by_dataset, summary
+from pipeline.audit.summary import ORIGINS, WORDS, by_dataset, summary
 from pipeline.audit.verdicts import Judgement
 from pipeline.curves import Band, curves_path, read_curves
 from pipeline.files import write_whole
@@ -172,6 +172,7 @@ def write_page(page: Page, folder: Path) -> list[Path]:
         scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         few=FEW,
         origins=ORIGINS,
+        order=list(WORDS),
     )
     markdown = _environment().get_template("report.md.j2").render(page=page)
     for kind in ("badges", "models"):

@@ -82,7 +82,10 @@ def test_it_draws_asks_for_nothing_and_leaves_nobody_out(
         color_scheme=scheme,
         reduced_motion="reduce",
     )
-    assert shown.locator(".chart svg").count() == 7
+    charts = shown.locator(".chart svg")
+    assert charts.count() == 7
+    dark_blue = charts.evaluate_all("(all) => all.some((svg) => svg.outerHTML.includes('#0072B2'))")
+    assert dark_blue == (scheme == "light"), "on black it is hard to see"
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     shown.evaluate("document.querySelectorAll('details').forEach((details) => (details.open = true))")
     shown.wait_for_function("[...document.querySelectorAll('.data')].every((data) => data.querySelector('td'))")
