@@ -60,9 +60,9 @@ def page(browser: Browser, report: Path, said: list[str], asked: list[str]) -> I
     assert said == []
 
 
-def violations(page: Page) -> list[str]:
+def violations(page: Page, **options: Any) -> list[str]:
     """What axe finds, by impact and rule."""
-    found = Axe().run(page).response["violations"]
+    found = Axe().run(page, options=options).response["violations"]
     return [f"{one['impact']} {one['id']}: {one['nodes'][0]['html'][:200]}" for one in found]
 
 
@@ -92,7 +92,7 @@ def test_it_draws_asks_for_nothing_and_leaves_nobody_out(
     assert shown.evaluate("document.documentElement.scrollWidth") <= width
     assert violations(shown) == []
     shown.evaluate("document.querySelector('img').removeAttribute('alt')")
-    assert [text.split(":")[0] for text in violations(shown)] == ["critical image-alt"]
+    assert [text.split(":")[0] for text in violations(shown, runOnly=["image-alt"])] == ["critical image-alt"]
     shown.close()
     assert said == []
     assert asked == [(report / "index.html").as_uri()]
