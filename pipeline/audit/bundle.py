@@ -37,7 +37,7 @@ def run_folder(record: Record) -> Path:
 def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) -> list[str]:
     """Fills <report>/evidence from the repository `root`; gives the stages that the evidence came from."""
     shutil.rmtree(report / EVIDENCE, ignore_errors=True)
-    held = [*audit.records, *(record for record in audit.recorded if _has_predictions(record, root))]
+    held = [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
     stages = [*stages_of(held), REPORT]
     for path in _paths(audit, held, stages):
         if (root / path).exists():
@@ -56,14 +56,20 @@ def inputs(audit: Audit, root: Path) -> list[Path]:
     return [root / path for path in (*_stated(audit), *curves, *run_files, *_split_files(audit.records))]
 
 
-def _has_predictions(record: Record, root: Path) -> bool:
+def has_predictions(record: Record, root: Path) -> bool:
     """Whether a training of another profile left the predictions that its record is about."""
     path = root / run_folder(record) / "predictions.parquet"
     return path.exists() and digest_all(root, [path])[0].sha256 == record.digests["predictions"]
 
 
 def _paths(audit: Audit, held: Iterable[Record], stages: Iterable[str]) -> Iterator[Path]:
-    yield from (Path("params.yaml"), Path("results") / "audit.json", *_stated(audit), *_split_files(held))
+    yield from (
+        Path("CITATION.cff"),
+        Path("params.yaml"),
+        Path("results") / "audit.json",
+        *_stated(audit),
+        *_split_files(held),
+    )
     yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
     yield from _curves(audit.records)
     yield from (RECORDS / f"{stage}.json" for stage in stages)

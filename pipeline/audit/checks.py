@@ -3,7 +3,6 @@
 import csv
 import json
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from functools import cached_property
@@ -18,10 +17,12 @@ from pipeline.audit import attestation, chain, crate, printed
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.bundle import EVIDENCE, SPLITS, place, run_folder
 from pipeline.audit.chain import RECORDS, REPORT, Break, StageRecord
+from pipeline.audit.handouts import handouts
 from pipeline.audit.metrics import Counts
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.record import Record, dataset_of, scored, test_of
 from pipeline.audit.splits import split_manifest
+from pipeline.audit.summary import by_dataset, headline, summary
 from pipeline.data.contents import read_contents
 from pipeline.data.params import read_yaml
 from pipeline.data.store import Content, Manifest
@@ -30,7 +31,9 @@ from pipeline.train.config import TrainingConfig
 from pipeline.train.sampler import epoch_batches, hold_out
 from pipeline.train.used import epoch_root, leaf
 
-OF_A_RUN = ("correct", "samples", "top1_percent", "top1_low", "top1_high")
+IN_THE_TABLE = ("samples", "top1_percent", "top1_low", "top1_high")
+OF_A_RUN = ("correct", *IN_THE_TABLE)
+INTERVAL = ("estimate", "low", "high")
 
 
 class Report:
@@ -99,8 +102,7 @@ class Report:
     def values(self) -> dict[str, Any]:
         """What the page can print, by name."""
         audit = self.audit
-        counted = Counter(judgement.verdict for judgement in audit.judgements)
-        values: dict[str, Any] = {f"summary/{verdict}": number for verdict, number in counted.items()}
+        values: dict[str, Any] = dict(summary(audit))
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True):
             values |= {f"audit/{claim.id}/{key}": value for key, value in asdict(judgement).items()}
         for record in (*audit.records, *audit.recorded):
@@ -111,10 +113,15 @@ class Report:
 
     @cached_property
     def required(self) -> list[str]:
-        """Names of the values that the page has to print."""
+        """Names of the values that the page has to print, each as often as it has to."""
+        audit = self.audit
         names = [name for name in self.values if name.startswith("summary/")]
-        names += [f"audit/{claim.id}/{key}" for claim in self.audit.claims for key in printed.OF_A_CLAIM]
-        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in self.audit.records for key in OF_A_RUN]
+        names += [f"audit/{claim.id}/{key}" for claim in audit.claims for key in printed.OF_A_CLAIM]
+        names += [f"audit/{claim.id}/verdict" for claim, _ in headline(audit)]
+        names += [f"audit/{main[0].id}/{key}" for main, *_ in by_dataset(audit).values() for key in INTERVAL]
+        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in audit.records for key in OF_A_RUN]
+        every = (*audit.records, *audit.recorded)
+        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in every for key in IN_THE_TABLE]
         return [name for name in names if self.values[name] is not None]
 
     def written(self) -> dict[str, str]:
@@ -355,6 +362,15 @@ def page(report: Report) -> Iterator[Break]:
     yield from printed.html_breaks(report.folder / "index.html", report.values, report.required)
     statements = {claim.id: claim.statement.replace("|", "\\|") for claim in report.audit.claims}
     yield from printed.markdown_breaks(report.folder / "report.md", report.values, statements)
+
+
+def taken_away(report: Report) -> Iterator[Break]:
+    """Badges, cards and the table have the very bytes that the results give anew."""
+    for name, content in handouts(report.audit).items():
+        path = report.folder / name
+        if not path.is_file() or path.read_bytes() != content:
+            found = "other content" if path.is_file() else "no such file"
+            yield Break(link="handouts", file=name, expected="what the results say, written anew", found=found)
 
 
 def differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

@@ -7,6 +7,7 @@ results/<experiment>/<seed>/<part>/<key> or summary/<verdict>.
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,6 +18,8 @@ from pipeline.audit.chain import Break
 NUMBER = re.compile(r"[+-]?[\d,]*\d(?:\.(\d+))?")
 NOTHING = ("–", "not scored", "")
 OF_A_CLAIM = ("verdict", "estimate", "low", "high")
+OF_A_RUN = {"accuracy": "percent", "low": "low", "high": "high"}
+"""In the chart of all runs: top1_percent and so on."""
 
 
 class _Reader(HTMLParser):
@@ -49,7 +52,7 @@ class _Reader(HTMLParser):
 
 
 def html_breaks(path: Path, values: Mapping[str, Any], required: Iterable[str]) -> Iterator[Break]:
-    """Printed numbers that are not the derived ones, required ones that are not printed, charts of others."""
+    """Printed numbers that are not the derived ones, required ones that are printed too seldom, charts of others."""
     reader = _Reader()
     reader.feed(path.read_text(encoding="utf-8"))
     for source, text in reader.printed:
@@ -57,8 +60,8 @@ def html_breaks(path: Path, values: Mapping[str, Any], required: Iterable[str]) 
             yield Break(link="page", file=path.name, expected="values of the audit", found=f"{text!r} from {source}")
         elif text != (expected := as_printed(values[source], text)):
             yield Break(link="page", file=path.name, expected=f"{expected} for {source}", found=text)
-    for source in sorted(set(required) - {source for source, _ in reader.printed}):
-        yield Break(link="page", file=path.name, expected=f"{values[source]} for {source}", found="nothing")
+    for source in sorted(Counter(required) - Counter(source for source, _ in reader.printed)):
+        yield Break(link="page", file=path.name, expected=f"{values[source]} for {source}", found="fewer places")
     yield from _chart_breaks(path, json.loads(reader.specs or "{}"), values)
 
 
@@ -75,24 +78,35 @@ def as_printed(value: Any, like: str) -> str:
 
 
 def _chart_breaks(path: Path, specs: Any, values: Mapping[str, Any]) -> Iterator[Break]:
-    """Rows of charts about claims."""
+    """Rows of the charts about all claims and runs."""
     for row in _rows(specs):
-        for key in OF_A_CLAIM:
-            source = f"audit/{row['claim']}/{key}"
-            if key in row and not same(row[key], values.get(source)):
-                expected = f"{values.get(source)} for {source} in a chart"
-                yield Break(link="page", file=path.name, expected=expected, found=str(row[key]))
+        for source, found in _charted(row):
+            if not same(found, value := values.get(source)) and not same(found, in_a_chart(value)):
+                expected = f"{value} for {source} in a chart"
+                yield Break(link="page", file=path.name, expected=expected, found=str(found))
+
+
+def _charted(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The sources of a row's values."""
+    if "claim" in row:
+        yield from ((f"audit/{row['claim']}/{key}", row[key]) for key in OF_A_CLAIM if key in row)
+    elif "seed" in row:
+        name = f"results/{row['experiment']}/{row['seed']}/test/top1"
+        yield from ((f"{name}_{part}", row[key]) for key, part in OF_A_RUN.items())
+
+
+def in_a_chart(value: Any) -> Any:
+    """Four digits: more than a picture shows."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def _rows(spec: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(spec, list):
-        for item in spec:
-            yield from _rows(item)
-    elif isinstance(spec, dict):
-        if isinstance(spec.get("claim"), str):
-            yield spec
-        for item in spec.values():
-            yield from _rows(item)
+    """Rows of data: the dictionaries that hold no other."""
+    inside = list(spec.values()) if isinstance(spec, dict) else spec if isinstance(spec, list) else []
+    if isinstance(spec, dict) and not any(isinstance(item, dict | list) for item in inside):
+        yield spec
+    for item in inside:
+        yield from _rows(item)
 
 
 def same(one: Any, other: Any) -> bool:

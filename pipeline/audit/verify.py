@@ -60,6 +60,7 @@ def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew
         ("seeds", soundness.seeds),
         ("verdicts", checks.verdicts),
         ("page", checks.page),
+        ("handouts", checks.taken_away),
     ]
     for link, check in steps:
         found += _all(link, report, check)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from pipeline.audit import forensics
@@ -65,11 +66,16 @@ def _left_out(ledger: dict[str, Any]) -> LeftOut:
 def examined(claims: list[Claim]) -> list[tuple[Claim, Forensics]]:
     """Forensics of every percentage that the paper prints, with the batch of the claim's training."""
     return [
-        (claim, forensics.examine(forensics.read_printed(claim.printed), size, (batch,)))
+        (claim, _examined(claim.printed, size, batch))
         for claim in claims
         if isinstance(claim, AccuracyClaim) and claim.origin == "paper" and PERCENTAGE.fullmatch(claim.printed)
         for size, batch in [_sizes(claim)]
     ]
+
+
+@cache
+def _examined(printed: str, size: int, batch: int) -> Forensics:
+    return forensics.examine(forensics.read_printed(printed), size, (batch,))
 
 
 def _sizes(claim: AccuracyClaim) -> tuple[int, int]:

@@ -1,6 +1,11 @@
-"""The report's charts as Vega-Lite specifications. Okabe and Ito's colours: colour-blind readers tell them apart."""
+"""The report's charts as Vega-Lite specifications. Okabe and Ito's colours: colour-blind readers tell them apart.
+
+The description of each says in words what it shows: a reader who does not see it, or has no JavaScript, gets that.
+Matrices are kept as a list a row and unfolded in the browser, so a page of many runs stays small.
+"""
 
 import csv
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +15,18 @@ import pandas as pd
 from pipeline.audit.audit import Audit
 from pipeline.audit.claims import AccuracyClaim
 from pipeline.audit.operations import Operations
+from pipeline.audit.printed import in_a_chart
 from pipeline.audit.record import Record
 from pipeline.curves import Band
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
+MOST_NAMED = 20  # squares a side that a screen reader is told one by one
+KINDS = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
+ROWS = alt.NamedData("rows")
+EPOCH = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
 Spec = dict[str, Any]
 
-alt.data_transformers.disable_max_rows()  # the confusion of 100 classes has 10,000
+alt.data_transformers.disable_max_rows()
 
 
 def claims_chart(audit: Audit) -> Spec:
@@ -24,6 +34,7 @@ def claims_chart(audit: Audit) -> Spec:
     rows = [
         {
             "claim": claim.id,
+            "name": f"{claim.configuration.dataset.title} {claim.printed}",
             "value": claim.value,
             "start": max(claim.value - claim.margin, 0.0),
             "end": min(claim.value + claim.margin, 100.0),
@@ -35,70 +46,120 @@ def claims_chart(audit: Audit) -> Spec:
         for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
         if isinstance(claim, AccuracyClaim)
     ]
-    names = [row["claim"] for row in rows]
-    y = alt.Y("claim:N", title=None, scale=alt.Scale(domain=names))
+    y = alt.Y("name:N", title=None, scale=alt.Scale(domain=[row["name"] for row in rows]))
     base = alt.Chart(pd.DataFrame(rows)).encode(y=y)
     found = [row for row in rows if row["estimate"] is not None and row["verdict"] != "EXTRAPOLATED"]
     tested = alt.Chart(pd.DataFrame(found)).encode(y=y)
-    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False))
-    tips = ["claim", "verdict", "value", "estimate", "low", "high"]
+    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
+    tips = ["name", "verdict", "value", "estimate", "low", "high"]
     claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q", tooltip=tips)
     value = base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q", tooltip=tips)
     interval = tested.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
     point = tested.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
     layers = [claimed, value, interval, point] if found else [claimed, value]
-    return _spec(alt.layer(*layers), height=34 * len(rows))
+    about = (
+        f"{len(rows)} claimed accuracies as ranges of their margins; {len(found)} of them with what was found, as a "
+        "point with its 90 % interval. The table of claims has the numbers."
+    )
+    return _spec(alt.layer(*layers), about, height=34 * len(rows))
+
+
+def runs_chart(records: list[Record]) -> Spec:
+    """The test accuracy of every run, by experiment."""
+    rows = [
+        {
+            "experiment": record.experiment,
+            "seed": record.seed,
+            "accuracy": in_a_chart(record.test["top1_percent"]),
+            "low": in_a_chart(record.test["top1_low"]),
+            "high": in_a_chart(record.test["top1_high"]),
+        }
+        for record in records
+    ]
+    names = list(dict.fromkeys(row["experiment"] for row in rows))
+    tips = ["experiment:N", "seed:N", "accuracy:Q", "low:Q", "high:Q"]
+    base = alt.Chart(pd.DataFrame(rows)).encode(y=alt.Y("experiment:N", title=None, sort=None))
+    axis = alt.X("low:Q", title="test accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
+    intervals = base.mark_rule(color=BLUE, strokeWidth=2, opacity=0.5).encode(x=axis, x2="high:Q")
+    points = base.mark_point(filled=True, size=50, color=BLUE, opacity=0.8).encode(x="accuracy:Q", tooltip=tips)
+    about = f"Test accuracy of {len(rows)} runs of {len(names)} experiments, each with its 95 % interval."
+    return _spec(alt.layer(intervals, points), about, height=22 * len(names) + 20)
 
 
 def training_chart(history: Path, band: Band) -> Spec:
     """Accuracy on the training set, and on held-out samples where there are any, after each epoch, over the band of
     recorded trainings where there is one."""
-    names = {"train_accuracy": "train", "validation_accuracy": "validation"}
+    columns = {"train": "train_accuracy", "validation": "validation_accuracy"}
     with history.open(encoding="utf-8", newline="") as file:
-        rows = [
-            {"epoch": int(row["epoch"]), "samples": name, "accuracy": float(row[column])}
-            for row in csv.DictReader(file)
-            for column, name in names.items()
-            if row[column]
-        ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point=True)
-    colour = alt.Color("samples:N", scale=alt.Scale(domain=list(names.values()), range=[BLUE, ORANGE]), title=None)
-    epoch = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
-    accuracy = alt.Y("accuracy:Q", title="accuracy (%)", scale=alt.Scale(domain=[0, 100]))
-    one = {row["samples"] for row in rows} == {"train"}
-    lines = chart.encode(
-        x=epoch,
-        y=accuracy.title("training accuracy (%)") if one else accuracy,
-        color=alt.value(BLUE) if one else colour,
-        tooltip=["epoch", "samples", alt.Tooltip("accuracy", format=".2f")],
-    )
+        lines = list(csv.DictReader(file))
+    found = {name: [_number(line[column]) for line in lines] for name, column in columns.items()}
+    rows = [{"samples": name, "accuracy": values} for name, values in found.items() if set(values) != {None}]
+    train = found["train"]
+    about = f"Training accuracy: {train[0]} % after epoch 1, {train[-1]} % after epoch {len(train)}."
     if not band:
-        return _spec(lines)
-    title = "green: the band of recorded trainings of this recipe"
-    return _spec(alt.layer(_band_chart(band, epoch), lines).properties(title=alt.Title(title, fontWeight="normal")))
+        return _filled(_training_form(len(rows) == 1), rows, about)
+    area = [
+        {
+            "samples": "band",
+            "low": [in_a_chart(max(low, 0)) for low, _ in band],
+            "high": [in_a_chart(min(high, 100)) for _, high in band],
+        }
+    ]
+    spec = _filled(
+        _banded_form(len(rows) == 1), rows, f"{about} Green: the band in which recorded trainings of this recipe lie."
+    )
+    return {**spec, "datasets": {**spec["datasets"], "band": area}}
 
 
-def _band_chart(band: Band, epoch: alt.X) -> Any:
-    """Where a training accuracy should lie at each epoch."""
-    spans = [{"epoch": e, "low": max(low, 0), "high": min(high, 100)} for e, (low, high) in enumerate(band, 1)]
-    tips = ["epoch", alt.Tooltip("low", format=".2f"), alt.Tooltip("high", format=".2f")]
-    area = alt.Chart(pd.DataFrame(spans)).mark_area(opacity=0.25, color=GREEN)
-    return area.encode(x=epoch, y=alt.Y("low:Q"), y2="high:Q", tooltip=tips)
+def _number(text: str) -> float | None:
+    return in_a_chart(float(text)) if text else None
+
+
+@cache
+def _training_form(one: bool) -> Spec:
+    return _form(_lines(one))
+
+
+@cache
+def _banded_form(one: bool) -> Spec:
+    tips = ["epoch:Q", alt.Tooltip("low:Q", format=".2f"), alt.Tooltip("high:Q", format=".2f")]
+    chart = alt.Chart(alt.NamedData("band")).mark_area(opacity=0.25, color=GREEN).transform_flatten(["low", "high"])
+    area = chart.transform_window(epoch="row_number()").encode(x=EPOCH, y=alt.Y("low:Q"), y2="high:Q", tooltip=tips)
+    return _form(alt.layer(area, _lines(one)))
+
+
+def _lines(one: bool) -> Any:
+    """`one`: of the training set alone."""
+    names = {"train": BLUE, "validation": ORANGE}
+    scale = alt.Scale(domain=list(names), range=list(names.values()))
+    title = "training accuracy (%)" if one else "accuracy (%)"
+    chart = alt.Chart(ROWS).mark_line(point=True).transform_flatten(["accuracy"])
+    return chart.transform_window(epoch="row_number()", groupby=["samples"]).encode(
+        x=EPOCH,
+        y=alt.Y("accuracy:Q", title=title, scale=alt.Scale(domain=[0, 100])),
+        color=alt.value(BLUE) if one else alt.Color("samples:N", scale=scale, title=None),
+        tooltip=["epoch:Q", "samples:N", alt.Tooltip("accuracy:Q", format=".2f")],
+    )
 
 
 def steps_chart(record: Record) -> Spec:
     """Test accuracy if the output voltage were read after each time step."""
     test = record.test
-    rows = [
-        {"step": t + 1, "accuracy": 100 * correct / test["samples"]}
-        for t, correct in enumerate(test["correct_by_step"])
-    ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_line(point={"color": GREEN}, color=GREEN)
-    return _spec(
-        chart.encode(
+    percents = [in_a_chart(100 * correct / test["samples"]) for correct in test["correct_by_step"]]
+    about = (
+        f"Test accuracy: {percents[0]} % if read after the first time step, {percents[-1]} % after all {len(percents)}."
+    )
+    return _filled(_steps_form(), [{"samples": "test", "accuracy": percents}], about)
+
+
+@cache
+def _steps_form() -> Spec:
+    chart = alt.Chart(ROWS).mark_line(point={"color": GREEN}, color=GREEN).transform_flatten(["accuracy"])
+    return _form(
+        chart.transform_window(step="row_number()").encode(
             x=alt.X("step:Q", title="time step", axis=alt.Axis(tickMinStep=1, format="d")),
             y=alt.Y("accuracy:Q", title="test accuracy (%)", scale=alt.Scale(domain=[0, 100])),
-            tooltip=["step", alt.Tooltip("accuracy", format=".2f")],
+            tooltip=["step:Q", alt.Tooltip("accuracy:Q", format=".2f")],
         )
     )
 
@@ -107,62 +168,115 @@ def confusion_chart(record: Record) -> Spec:
     """Test samples by label and prediction, in percent of the label's samples."""
     classes, counts = record.dataset["classes"], record.test["confusion"]
     rows = [
-        {"label": label, "predicted": guess, "samples": n, "percent": 100 * n / max(1, sum(line))}
-        for label, line in zip(classes, counts, strict=True)
-        for guess, n in zip(classes, line, strict=True)
+        {"label": label, "of": max(1, sum(line)), "samples": line} for label, line in zip(classes, counts, strict=True)
     ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_rect()
-    return _spec(
-        chart.encode(
+    return _filled(_confusion_form(tuple(classes)), rows, _mistakes(classes, counts))
+
+
+@cache
+def _confusion_form(classes: tuple[str, ...]) -> Spec:
+    chart = alt.Chart(ROWS).mark_rect(aria=len(classes) <= MOST_NAMED)
+    unfolded = (
+        chart.transform_flatten(["samples"])
+        .transform_window(place="row_number()", groupby=["label"])
+        .transform_calculate(predicted="columns[datum.place - 1]", percent="100 * datum.samples / datum.of")
+        .add_params(alt.param(name="columns", value=list(classes)))
+    )
+    return _form(
+        unfolded.encode(
             x=alt.X("predicted:N", sort=None, axis=alt.Axis(labelAngle=-45 if max(map(len, classes)) > 2 else 0)),
             y=alt.Y("label:N", sort=None),
-            color=alt.Color("percent:Q", scale=alt.Scale(domain=[0, 100]), title="% of label"),
-            tooltip=["label", "predicted", "samples", alt.Tooltip("percent", format=".1f")],
+            color=alt.Color("percent:Q", scale=alt.Scale(type="sqrt", domain=[0, 100]), title="% of label"),
+            tooltip=["label:N", "predicted:N", "samples:Q", alt.Tooltip("percent:Q", format=".1f")],
         ),
         height=280,
     )
 
 
+def _mistakes(classes: list[str], counts: list[list[int]]) -> str:
+    """The most frequent mistake in words."""
+    wrong = {(a, p): n for a, line in enumerate(counts) for p, n in enumerate(line) if a != p and n}
+    if not wrong:
+        return "No test sample is taken for another class."
+    (label, guess), n = max(wrong.items(), key=lambda item: item[1])
+    return (
+        f"{sum(wrong.values())} test samples are taken for another class; most often {classes[label]} for "
+        f"{classes[guess]}, {n} of {sum(counts[label])}."
+    )
+
+
 def firing_chart(record: Record) -> Spec:
-    """Spikes a neuron of each layer at each time step."""
+    """Spikes of a thousand neurons of each layer at each time step: short numbers, of which a long run has many."""
     rows = [
-        {"layer": layer, "step": t + 1, "rate": rate}
+        {"layer": layer, "spikes": [round(1000 * rate) for rate in fired["rate"]]}
         for layer, fired in record.firing.items()
-        for t, rate in enumerate(fired["rate"])
     ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_rect()
-    return _spec(
-        chart.encode(
-            x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0)),
+    means = {layer: sum(fired["rate"]) / len(fired["rate"]) for layer, fired in record.firing.items()}
+    least, most = min(means, key=means.__getitem__), max(means, key=means.__getitem__)
+    about = (
+        f"Spikes a neuron and time step, mean over the steps: from {means[least]:.3f} in {least} "
+        f"to {means[most]:.3f} in {most}."
+    )
+    return _filled(_firing_form(len(rows), len(rows[0]["spikes"])), rows, about)
+
+
+@cache
+def _firing_form(layers: int, steps: int) -> Spec:
+    chart = alt.Chart(ROWS).mark_rect(aria=layers * steps <= MOST_NAMED**2)
+    unfolded = chart.transform_flatten(["spikes"]).transform_window(step="row_number()", groupby=["layer"])
+    return _form(
+        unfolded.encode(
+            x=alt.X("step:O", title="time step", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
             y=alt.Y("layer:N", sort=None, title=None),
-            color=alt.Color("rate:Q", scale=alt.Scale(domainMin=0), title="spikes"),
-            tooltip=["layer", "step", alt.Tooltip("rate", format=".4f")],
+            color=alt.Color("spikes:Q", scale=alt.Scale(domainMin=0), title="spikes of 1,000 neurons"),
+            tooltip=["layer:N", "step:O", "spikes:Q"],
         ),
-        height=max(120, 14 * len(record.firing)),
+        height=max(120, 14 * layers),
     )
 
 
 def operations_chart(operations: Operations) -> Spec:
     """Operations of each layer and sample by the kind of its input."""
-    kinds = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
     rows = [
-        {"layer": layer, "input": kind, "operations": getattr(work, kind) / work.samples / 1e6}
+        {"layer": layer, "operations": [in_a_chart(getattr(work, kind) / work.samples / 1e6) for kind in KINDS]}
         for layer, work in operations.synaptic().items()
-        for kind in kinds
     ]
-    chart = alt.Chart(pd.DataFrame(rows)).mark_bar()
-    colour = alt.Color("input:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), title="input")
-    return _spec(
-        chart.encode(
-            x=alt.X("operations:Q", title="million operations a sample"),
+    total = operations.total()
+    sums = ", ".join(f"{total[kind] / operations.samples / 1e6:.3f} on {kind} inputs" for kind in KINDS)
+    return _filled(_operations_form(len(rows)), rows, f"Million operations a sample: {sums}.")
+
+
+@cache
+def _operations_form(layers: int) -> Spec:
+    scale = alt.Scale(domain=list(KINDS), range=list(KINDS.values()))
+    unfolded = (
+        alt.Chart(ROWS)
+        .mark_bar()
+        .transform_flatten(["operations"])
+        .transform_window(place="row_number()", groupby=["layer"])
+        .transform_calculate(input="columns[datum.place - 1]")
+        .add_params(alt.param(name="columns", value=list(KINDS)))
+    )
+    return _form(
+        unfolded.encode(
+            x=alt.X("operations:Q", title="million operations a sample", axis=alt.Axis(tickCount=8)),
             y=alt.Y("layer:N", sort=None, title=None),
-            color=colour,
-            tooltip=["layer", "input", alt.Tooltip("operations", format=".3f")],
+            color=alt.Color("input:N", scale=scale, title="input"),
+            tooltip=["layer:N", "input:N", alt.Tooltip("operations:Q", format=".3f")],
         ),
-        height=max(120, 14 * len(operations.synaptic())),
+        height=max(120, 14 * layers),
     )
 
 
-def _spec(chart: Any, height: Any = 220) -> Spec:
+def _form(chart: Any, height: Any = 220) -> Spec:
+    """A chart without its data; many runs have one form."""
     spec: Spec = chart.properties(width="container", height=height).to_dict()
-    return spec
+    return {key: value for key, value in spec.items() if key not in ("$schema", "config")}  # the page has its own
+
+
+def _filled(form: Spec, rows: list[dict[str, Any]], about: str) -> Spec:
+    return {**form, "description": about, "datasets": {"rows": rows}}
+
+
+def _spec(chart: Any, about: str, height: Any) -> Spec:
+    return {**_form(chart, height), "description": about}

@@ -1,9 +1,11 @@
 """The report: one self-contained page, and the same as Markdown."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +14,29 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 
 from pipeline.audit import provenance
 from pipeline.audit.audit import Audit
+from pipeline.audit.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
 from pipeline.audit.canaries import Outcome
 from pipeline.audit.chain import stages_of
-from pipeline.audit.claims import Claim
+from pipeline.audit.claims import AccuracyClaim, Claim
 from pipeline.audit.forensics import Forensics, say_all, say_cell, say_scoring
+from pipeline.audit.handouts import handouts
 from pipeline.audit.ladder import Ladder, ladders
+from pipeline.audit.matching import name_of
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
+from pipeline.audit.summary import ORIGINS, WORDS, by_dataset, summary
 from pipeline.audit.verdicts import Judgement
 from pipeline.curves import Band, curves_path, read_curves
 from pipeline.files import write_whole
 from pipeline.report import figures
+from pipeline.report.brief import brief
 from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.pictures import Example, examples
 
 TEMPLATES = Path(__file__).parent / "templates"
+SCRIPTS = ("tables.js", "charts.js")
+FEW = 3
+"""Runs that are shown opened; of more, each is opened by the reader and its charts are drawn then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +45,14 @@ class Run:
 
     record: Record
     examples: list[Example]
-    charts: dict[str, str]
-    """Ids of the charts by what they show."""
+    """Of the first run of a dataset: the others were tested on the same samples."""
+    charts: dict[str, figures.Spec]
+    """Vega-Lite specifications by what they show."""
     evidence: Evidence
+
+    @property
+    def name(self) -> str:
+        return f"{self.record.experiment}-{self.record.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +61,15 @@ class Page:
 
     audit: Audit
     judged: list[tuple[Claim, Judgement]]
+    headline: dict[str, list[tuple[AccuracyClaim, Judgement]]]
+    """The paper's accuracies by dataset."""
+    summary: dict[str, int | str]
+    """What the first screen prints, by name."""
     runs: list[Run]
-    specs: dict[str, figures.Spec]
-    """Vega-Lite specifications by the id of their place in the page."""
+    charts: dict[str, figures.Spec]
+    """Vega-Lite specifications of charts about all claims or runs."""
+    files: dict[str, dict[str, str]]
+    """Of each record in results/: what its files hold, and where they lie in the report's folder."""
     commit: provenance.Commit
     reproduction: provenance.Reproduction
     versions: dict[str, str]
@@ -73,28 +94,14 @@ def make_page(
 ) -> Page:
     """Gathers what the report shows; `artifacts` gives the folder of an experiment and seed."""
     stages = set(stages_of(audit.records))
-    specs = {"claims": figures.claims_chart(audit)}
-    shown = []
-    for index, record in enumerate(audit.records):
-        folder = artifacts(record.experiment, record.seed)
-        charts = {
-            "training": figures.training_chart(folder / "history.csv", band_of(record, root / "results")),
-            "steps": figures.steps_chart(record),
-            "confusion": figures.confusion_chart(record),
-            "firing": figures.firing_chart(record),
-        }
-        evidence = evidence_of(record)
-        if evidence.operations:
-            charts["operations"] = figures.operations_chart(evidence.operations)
-        ids = {what: f"{what}-{index}" for what in charts}
-        specs |= {ids[what]: spec for what, spec in charts.items()}
-        pictures = examples(folder / "examples.parquet", record.dataset["classes"])
-        shown.append(Run(record=record, examples=pictures, charts=ids, evidence=evidence))
     return Page(
         audit=audit,
         judged=list(zip(audit.claims, audit.judgements, strict=True)),
-        runs=shown,
-        specs=specs,
+        headline=by_dataset(audit),
+        summary=summary(audit),
+        runs=_runs(audit.records, root, artifacts),
+        charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart([*audit.records, *audit.recorded])},
+        files=_files(audit, root),
         commit=provenance.commit(root),
         reproduction=provenance.reproduction(root, stages),
         versions=provenance.versions(),
@@ -107,6 +114,46 @@ def make_page(
     )
 
 
+def _runs(records: list[Record], root: Path, artifacts: Callable[[str, int], Path]) -> list[Run]:
+    """What is shown of each training."""
+    shown, pictured = [], set[str]()
+    for record in records:
+        folder, dataset = artifacts(record.experiment, record.seed), str(record.dataset["name"])
+        new = dataset not in pictured
+        pictured.add(dataset)
+        pictures = examples(folder / "examples.parquet", record.dataset["classes"]) if new else []
+        evidence = evidence_of(record)
+        charts = _charts(record, evidence, folder / "history.csv", root)
+        shown.append(Run(record=record, examples=pictures, charts=charts, evidence=evidence))
+    return shown
+
+
+def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> dict[str, figures.Spec]:
+    charts = {
+        "training": figures.training_chart(history, band_of(record, root / "results")),
+        "steps": figures.steps_chart(record),
+        "confusion": figures.confusion_chart(record),
+        "firing": figures.firing_chart(record),
+    }
+    if evidence.operations:
+        charts["operations"] = figures.operations_chart(evidence.operations)
+    return charts
+
+
+def _files(audit: Audit, root: Path) -> dict[str, dict[str, str]]:
+    """Files of the evidence that bundle.gather puts into the report's folder."""
+    names = {"predictions.parquet": "predictions", "history.csv": "history", "config.json": "configuration"}
+    files = {}
+    for record in (*audit.records, *audit.recorded):
+        name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
+        files[name] = {"result": f"{EVIDENCE}/results/{name}"}
+        if record in audit.records or has_predictions(record, root):
+            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(OF_A_RUN, reverse=True)}
+        if record in audit.records:
+            files[name]["model card"] = f"models/{record.experiment}-{record.seed}.md"
+    return files
+
+
 def band_of(record: Record, results: Path) -> Band:
     """Where the training accuracy of a run should lie by the recorded curves of its recipe; empty without them."""
     curves = read_curves(curves_path(results, record.experiment))
@@ -116,21 +163,36 @@ def band_of(record: Record, results: Path) -> Band:
 
 
 def write_page(page: Page, folder: Path) -> list[Path]:
-    """Writes index.html and report.md into `folder`; gives their paths."""
+    """Writes index.html, report.md and what a reader takes away into `folder`; gives their paths."""
     html = _environment().get_template("report.html.j2")
-    style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-    script = (TEMPLATES / "charts.js").read_text(encoding="utf-8")
     text = html.render(
         page=page,
-        style=style,
-        vega=vl_convert.javascript_bundle(),  # type: ignore[call-arg] # its stub knows no default
-        specs=json.dumps(page.specs).replace("</", "<\\/"),  # cannot end the element that it stands in
-        script=script,
+        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        vega=_drawing(),
+        scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        few=FEW,
+        origins=ORIGINS,
+        order=list(WORDS),
     )
-    write_whole(folder / "index.html", text.encode())
-    markdown = _environment().get_template("report.md.j2")
-    write_whole(folder / "report.md", markdown.render(page=page).encode())
-    return [folder / "index.html", folder / "report.md"]
+    markdown = _environment().get_template("report.md.j2").render(page=page)
+    for kind in ("badges", "models"):
+        shutil.rmtree(folder / kind, ignore_errors=True)  # of an earlier profile
+    contents = {"index.html": text.encode(), "report.md": markdown.encode(), **handouts(page.audit)}
+    for name, content in contents.items():
+        write_whole(folder / name, content)
+    return [folder / name for name in contents]
+
+
+@cache
+def _drawing() -> str:
+    """Vega, Vega-Lite and vega-embed as one script; it takes a second to make."""
+    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub knows no default
+    return script
+
+
+def _as_script(value: Any) -> str:
+    """JSON that cannot end the element that it stands in."""
+    return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")
 
 
 def _environment() -> Environment:
@@ -141,7 +203,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration
+    environment.filters |= {"duration": duration, "brief": lambda pair: brief(*pair), "as_script": _as_script}
     environment.filters |= {"say_all": say_all, "say_cell": say_cell, "say_scoring": say_scoring}
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment

@@ -64,7 +64,7 @@ def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
     patch.setattr(stage, "ROOT", root)
     patch.setattr(stage, "RUNS", root / "runs")
     patch.setattr(digests, "BOOK", root / "runs" / "digests.json")
-    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml"):
+    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml", "CITATION.cff"):
         (root / name).symlink_to(ROOT / name)
     _write_params(root / "params.yaml")
     raw, arrow = root / "data" / "raw" / "digits", root / "data" / "arrow" / "digits"
@@ -194,7 +194,7 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> stage.Done:
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)
     write_tables(record, made, artifacts)
-    pixels = np.ones((3, 1, 8, 8), dtype=np.uint8)
+    pixels = np.ones((3, 2, 2, 8, 8), dtype=np.uint8)  # two event frames
     write_pictures(artifacts / "examples.parquet", pixels, ["x", "y", "z"], [0, 1, 2], [0, 1, 2])
     reads = [arrow, *(artifacts / name for name in TRAINED)]
     return stage.Done(reads=reads, writes=[result, *(artifacts / name for name in EVALUATED)], parameters={})

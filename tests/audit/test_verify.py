@@ -142,8 +142,20 @@ def strip_attribute(report: Path) -> None:
 
 def edit_chart(report: Path) -> None:
     text = (report / "index.html").read_text(encoding="utf-8")
-    start = text.index('"verdict": "', text.index('id="specs"')) + len('"verdict": "')
+    start = text.index('"verdict":"', text.index('id="specs"')) + len('"verdict":"')
     (report / "index.html").write_text(text[:start] + "REPRODUCED, " + text[start:], encoding="utf-8")
+
+
+def edit_chart_of_runs(report: Path) -> None:
+    edit(report / "index.html", '"accuracy":88.89', '"accuracy":98.89')
+
+
+def edit_badge(report: Path) -> None:
+    edit(report / "badges" / "cifar10-accuracy.svg", "NOT RUN", "REPRODUCED")
+
+
+def edit_model_card(report: Path) -> None:
+    edit(report / "models" / "digits-0.md", "88.89 %", "98.89 %")
 
 
 def edit_markdown(report: Path) -> None:
@@ -192,6 +204,15 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     ("page", edit_page, "page", "index.html", "88.89 for results/digits/0/test/top1_percent"),
     ("attribute", strip_attribute, "page", "index.html", "for results/digits/0/test/top1_percent"),
     ("chart", edit_chart, "page", "index.html", "in a chart"),
+    (
+        "chart of runs",
+        edit_chart_of_runs,
+        "page",
+        "index.html",
+        "88.88888888888889 for results/digits/0/test/top1_perc",
+    ),
+    ("badge", edit_badge, "handouts", "badges/cifar10-accuracy.svg", "written anew"),
+    ("model card", edit_model_card, "handouts", "models/digits-0.md", "written anew"),
     ("markdown", edit_markdown, "page", "report.md", "'| NOT RUN |' for cifar10-accuracy"),
     ("labels", edit_labels, "split", PREDICTIONS, "labels/8 2"),
     ("sample left out", leave_out_a_sample, "split", PREDICTIONS, "ids of the test split 9 items"),

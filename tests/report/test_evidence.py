@@ -75,8 +75,8 @@ def test_the_ledger_says_points_and_who_was_dropped(both: tuple[str, str]) -> No
         assert points in markdown
     assert "of it, epoch 7 instead of the last, scored alike" in html
     assert (
-        "3 test samples fall into the partial batch; 2 of them are recognized. By class: a 2, &lt;b&gt; 1."
-        in text_of(html)
+        "3 test samples fall into the partial batch; 2 of them are recognized. "
+        "Of them 2 of class a, 1 of class &lt;b&gt;." in text_of(html)
     )
     assert (
         "3 samples in the partial test batch of 20, 2 recognized; by class a 2, <b> 1; ids one, two, three" in markdown
@@ -96,7 +96,7 @@ def test_operations_by_hand(both: tuple[str, str]) -> None:
     assert "Of 2 layers, 1 is given spikes alone, 0 are given sums of spikes, 1 is given real values" in text_of(html)
     assert "blocks.0.first binary 25.0 % 1.000 25.0 % 0.000" in text_of(html)
     assert "| blocks.0.first | binary | 25.0 % | 1.000 | 0.000 |" in markdown
-    assert 'class="chart" id="operations-0"' in html
+    assert 'class="chart" id="operations-tiny-0"' in html
 
 
 def test_forensics_of_the_papers_numbers(both: tuple[str, str]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -66,9 +67,15 @@ def written(root: Path, audit: Audit | None = None) -> tuple[str, str]:
     return (root / "report" / "index.html").read_text(), (root / "report" / "report.md").read_text()
 
 
+def specs_of(html: str) -> dict[str, Any]:
+    """Specifications of all charts by the id of their place."""
+    parts = re.findall(r'class="specs"[^>]*>(.*?)</script>', html, re.DOTALL)
+    return {name: spec for part in parts for name, spec in json.loads(part).items()}
+
+
 def test_both_forms_say_the_numbers(root: Path) -> None:
     for text in (re.sub(r"</?data[^>]*>", "", text) for text in written(root)):
-        assert "900 of 1000" in text
+        assert re.search("900 of 1,?000", text)
         assert re.search(r"90\.00 %.*\[87\.98, 91\.71\]", text, re.DOTALL)
         assert "2 min 5 s" in text
         assert "94.14 %" in text
@@ -77,9 +84,11 @@ def test_both_forms_say_the_numbers(root: Path) -> None:
 
 def test_the_page_asks_for_nothing(root: Path) -> None:
     html = re.sub(r"<script.*?</script>", "", written(root)[0], flags=re.DOTALL)
-    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", html)
-    assert addresses, "the page has a picture"
-    assert all(address.startswith(("data:", "https://doi.org/")) for address in addresses)
+    sources = re.findall(r"""src=["']([^"']+)""", html)
+    assert sources, "the page has a picture"
+    assert all(source.startswith("data:") for source in sources)
+    elsewhere = {link for link in re.findall(r"""href=["']([^"']+)""", html) if re.match("[a-z]+:", link)}
+    assert elsewhere == {"data:,", "https://doi.org/10.1088/2634-4386/ac8bef"}
     assert not re.search(r"<link[^>]+stylesheet|@import|url\(", html)
 
 
@@ -96,9 +105,12 @@ def test_a_ladder_and_the_band_of_recorded_trainings(root: Path) -> None:
     for text in (html, markdown):
         assert "Ladder: Tiny over network.time_steps" in text
         assert re.search(r"EXTRAPOLATED to 50: \d+\.\d\d % \[.*4 runs, logit of the error", text)
-    specs = json.loads(re.findall(r'id="specs">(.*?)</script>', html, re.DOTALL)[0])
-    assert [layer["mark"]["type"] for layer in specs["training-0"]["layer"]] == ["area", "line"]
-    assert "the band of recorded trainings" in json.dumps(specs["training-0"])
+    training = specs_of(html)["training-tiny-0"]
+    assert [layer["mark"]["type"] for layer in training["layer"]] == ["area", "line"]
+    assert "the band in which recorded trainings" in training["description"]
+    assert training["datasets"]["rows"] == [{"samples": "train", "accuracy": [50.0, 70.0]}]
+    (band,) = training["datasets"]["band"]
+    assert all(low <= found <= high for low, found, high in zip(band["low"], [50, 70], band["high"], strict=True))
 
 
 def test_names_cannot_become_markup(root: Path) -> None:
@@ -118,9 +130,10 @@ def test_drift_and_samples_that_are_tested_and_trained_on_stand_out(root: Path) 
 
 def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:
     html, _ = written(root)
-    specs = json.loads(re.findall(r'id="specs">(.*?)</script>', html, re.DOTALL)[0])
+    specs = specs_of(html)
     assert set(re.findall(r'class="chart" id="([^"]+)"', html)) == specs.keys()
-    assert {"claims", "training-0", "steps-0", "confusion-0", "firing-0"} == specs.keys()
+    of_a_run = {f"{what}-tiny-0" for what in ("training", "steps", "confusion", "firing")}
+    assert specs.keys() == {"claims", "runs"} | of_a_run
 
 
 def test_a_prediction_is_not_shown_as_a_result(root: Path) -> None:
@@ -135,11 +148,13 @@ def test_a_prediction_is_not_shown_as_a_result(root: Path) -> None:
     assert points == [0, 1]
 
 
-def test_a_hundred_classes_have_a_chart() -> None:
+def test_a_hundred_classes_have_a_chart_of_a_row_a_class() -> None:
     classes = {"classes": [str(i) for i in range(100)]}
-    many = replace(RECORD, dataset=classes, test=RECORD.test | {"confusion": [[1] * 100] * 100})
-    (rows,) = confusion_chart(many)["datasets"].values()
-    assert len(rows) == 10_000
+    confusion = (np.eye(100, dtype=int) * 7 + np.eye(100, k=3, dtype=int) * 2).tolist()
+    chart = confusion_chart(replace(RECORD, dataset=classes, test=RECORD.test | {"confusion": confusion}))
+    assert len(chart["datasets"]["rows"]) == 100
+    assert chart["datasets"]["rows"][0] == {"label": "0", "of": 9, "samples": confusion[0]}
+    assert chart["description"] == ("194 test samples are taken for another class; most often 0 for 3, 2 of 9.")
 
 
 def test_the_audit_is_the_same_each_time(root: Path) -> None:

@@ -1,0 +1,149 @@
+"""A repository of made-up runs of the paper's size, and its report's page: what the measurement of the page opens.
+
+No training gave any of its numbers; each run says so on the page, and none is compared with a claim.
+"""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.audit.audit import make_audit
+from pipeline.audit.chain import stages_of
+from pipeline.audit.examples import EXAMPLES
+from pipeline.audit.ledger import Dropped, Ledger
+from pipeline.audit.metrics import Counts
+from pipeline.audit.operations import Operations, Work
+from pipeline.audit.record import Record, test_of
+from pipeline.paths import CLAIMS
+from pipeline.report.page import make_page, write_page
+
+NOTE = "made up to measure this page: no training gave these numbers"
+SEEDS, STEPS, EPOCHS, SAMPLES, DROPPED = 5, 50, 70, 10_000, 4
+LAYERS = ["stem", *(f"blocks.{i}.{part}" for i in range(18) for part in ("first", "second")), "readout"]
+WORK = Work(
+    samples=SAMPLES,
+    inputs=7_123_456_789,
+    nonzero=1_234_567_890,
+    dense=987_654_321_012,
+    binary=123_456_789_012,
+    graded=23_456_789_012,
+    graded_units=45_678_901_234,
+    real=0,
+    normalized=1_638_400_000,
+    neurons=1_638_400_000,
+)
+STAGE = {
+    "began": "2026-01-01T00:00:00+00:00",
+    "seconds": 4321.0,
+    "peak_memory_bytes": 4_321_000_000,
+    "host": "made-up",
+    "platform": "no machine",
+    "cpus": 8,
+    "python": "3.11.9",
+    "note": None,
+}
+"""What the page prints of a stage's record."""
+
+
+def page_of(root: Path, runs: int) -> Path:
+    """Fills `root` and gives the page of so many runs, five seeds an experiment; every third has 100 classes."""
+    records = [made_record(run) for run in range(runs)]
+    for record in records:
+        record.write(root / "results" / record.experiment / f"{record.seed}.json")
+        write_artifacts(root / "artifacts" / record.experiment / str(record.seed), record)
+    write_stages(root / "runs" / "records", records)
+    current = [root / "results" / record.experiment / f"{record.seed}.json" for record in records]
+    audit = make_audit("made-up", CLAIMS, root / "results", current)
+    page = make_page(audit, root, lambda e, s: root / "artifacts" / e / str(s), root / "runs", canaries=[], splits=[])
+    return write_page(page, root / "report")[0]
+
+
+def made_record(run: int) -> Record:
+    """With counts that agree with each other."""
+    random = np.random.default_rng(run)
+    classes = 100 if run // SEEDS % 3 == 1 else 10
+    test = test_of(made_counts(random, classes))
+    return Record(
+        experiment=f"made-up-{run // SEEDS:02}",
+        seed=run % SEEDS,
+        dataset=made_dataset(classes),
+        network={"blocks": 6, "width": 32, "time_steps": STEPS},
+        training={"epochs": EPOCHS, "batch_size": 21, "selection": "last"},
+        parameters=2_545_376,
+        test=test,
+        protocols=made_ledger(test).protocols(),
+        firing={layer: {"neurons": 32_768, "rate": random.random(STEPS).tolist()} for layer in LAYERS},
+        digests={name: random.bytes(32).hex() for name in ("train_rows", "test_rows", "identity", "model")},
+        platforms=["no machine"],
+        ledger=made_ledger(test).behind(),
+        operations=Operations(steps=STEPS, layers=dict.fromkeys(LAYERS, WORK)).as_json(),
+    )
+
+
+def made_dataset(classes: int) -> dict[str, Any]:
+    return {
+        "name": f"made-up-{classes}",
+        "title": f"Made up, {classes} classes",
+        "note": NOTE,
+        "published": False,
+        "sample_shape": [3, 32, 32],
+        "classes": [f"class {label}" for label in range(classes)],
+        "train_samples": 50_000,
+        "test_samples": SAMPLES,
+    }
+
+
+def made_counts(random: np.random.Generator, classes: int) -> Counts:
+    each, right = SAMPLES // classes, random.uniform(0.6, 0.95)
+    chances = np.full((classes, classes), (1 - right) / (classes - 1))
+    np.fill_diagonal(chances, right)
+    confusion = random.multinomial(each, chances)
+    correct = int(np.trace(confusion))
+    return Counts(
+        samples=SAMPLES,
+        correct=correct,
+        top5_correct=(correct + SAMPLES) // 2,
+        class_samples=[each] * classes,
+        class_correct=np.diag(confusion).tolist(),
+        confusion=confusion.tolist(),
+        correct_by_step=[correct * step // STEPS for step in range(1, STEPS + 1)],
+    )
+
+
+def made_ledger(test: dict[str, Any]) -> Ledger:
+    percent = test["top1_percent"]
+    return Ledger(
+        every_test_sample=percent,
+        full_batches_only=percent + 0.01,
+        mean_of_batch_means=percent - 0.01,
+        best_test_epoch=percent + 0.2,
+        best_epoch=EPOCHS - 1,
+        last_epoch=percent + 0.01,
+        test_batch=42,
+        dropped=[Dropped(id=f"test/{i}", label="class 0", correct=i > 0) for i in range(DROPPED)],
+    )
+
+
+def write_artifacts(folder: Path, record: Record) -> None:
+    """history.csv and examples.parquet."""
+    folder.mkdir(parents=True)
+    final = record.test["top1_percent"]
+    with (folder / "history.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("epoch", "train_accuracy", "validation_accuracy"))
+        writer.writerows((epoch, final - 50 / epoch, final - 51 / epoch) for epoch in range(1, EPOCHS + 1))
+    pixels = np.random.default_rng(record.seed).integers(0, 256, (EXAMPLES, 3, 32, 32), dtype=np.uint8)
+    columns = {"id": [f"test/{i}" for i in range(EXAMPLES)], "label": range(EXAMPLES), "predicted": range(EXAMPLES)}
+    table = pa.table({"pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels), **columns})
+    pq.write_table(table, folder / "examples.parquet")
+
+
+def write_stages(folder: Path, records: list[Record]) -> None:
+    folder.mkdir(parents=True)
+    for stage in stages_of(records):
+        (folder / f"{stage}.json").write_text(json.dumps({"stage": stage, **STAGE}), encoding="utf-8")

@@ -1,0 +1,45 @@
+"""A verdict's reason in a few words; the whole reason opens below it."""
+
+from pipeline.audit.claims import AccuracyClaim, Claim, StatementClaim, WeightsClaim
+from pipeline.audit.verdicts import Judgement
+
+
+def brief(claim: Claim, judgement: Judgement) -> str:
+    """Up to ten words."""
+    match judgement.verdict:
+        case "NOT RUN":
+            text = "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
+        case "NOT COMPARABLE":
+            text = f"what was run differs in {_count(len(judgement.differences), 'place')}"
+        case "REPRODUCED":
+            text = _same(claim)
+        case "BELOW" | "ABOVE":
+            text = f"the whole 90 % interval lies {judgement.verdict.lower()} the claimed range"
+        case "DIFFERS":
+            text = "other weights" if isinstance(claim, WeightsClaim) else "another number"
+        case "UNDERPOWERED":
+            text = _undecided(judgement)
+        case "EXTRAPOLATED":
+            text = f"not run; predicted from {_count(len(judgement.evidence), 'smaller run')}"
+    return text
+
+
+def _same(claim: Claim) -> str:
+    if isinstance(claim, WeightsClaim):
+        return "the same bits on a like machine"
+    if isinstance(claim, AccuracyClaim):
+        return f"the whole 90 % interval lies within ± {claim.margin:g} points"
+    return "as printed"
+
+
+def _undecided(judgement: Judgement) -> str:
+    have = len(judgement.seeds)
+    if judgement.seeds_needed is not None:
+        return f"{_count(have, 'seed')} cannot decide; {judgement.seeds_needed} would"
+    if judgement.samples_needed is not None:
+        return f"about {judgement.samples_needed:,} test samples would decide"
+    return "the mean lies at an end of the claimed range"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
