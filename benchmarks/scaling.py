@@ -132,6 +132,8 @@ def training_of(shards: int) -> TrainingConfig:
         momentum=0.9,
         weight_decay=1e-4,
         decay_after=(),
+        loss="cross-entropy",
+        tet_lambda=0.0,
         drop_last=True,
         augmentation="crop-flip",
         pixel_mean=(0.5, 0.5, 0.5),

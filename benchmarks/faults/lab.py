@@ -336,6 +336,9 @@ class Thread:
         self.table.barrier.wait(60)
         return values
 
+    def exchange(self, values: Tensor) -> Tensor:
+        return torch.stack([parts[self.rank] for parts in self.gather(values)])
+
 
 if __name__ == "__main__":
     here = Lab(root=Path.cwd(), clean=Path.cwd())

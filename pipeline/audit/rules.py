@@ -13,7 +13,7 @@ from torch.nn import Conv2d
 
 from models.config import NetworkConfig
 from models.kernels.choice import chosen, implementation
-from models.neuron import lif_step
+from models.neuron import lif_step, surrogate_of
 from models.normalization import Normalization
 from models.sresnet import SResNet
 from pipeline.audit.canaries import Canary
@@ -25,13 +25,19 @@ NETWORK = NetworkConfig(
     blocks=1,
     width=2,
     time_steps=3,
+    neuron="lif",
     leak=0.5,
+    leak_trained="never",
     normalization="bntt",
     shortcut="spike-add",
+    downsampling="real",
     surrogate="triangle",
+    surrogate_height=0.3,
+    surrogate_width=1.0,
     reset="subtract",
     encoding="direct",
     readout="mean-voltage",
+    initialization="xavier",
     precision="float32",
 )
 
@@ -40,7 +46,7 @@ def _fired(currents: Sequence[float], leak: float) -> list[list[float]]:
     """Spikes of one neuron: a step at a time, by the reference's passes, and by those that compute here."""
     membrane, stepped = torch.zeros(()), []
     for current in currents:
-        spike, membrane = lif_step(torch.tensor(current), membrane, leak, "triangle")
+        spike, membrane = lif_step(torch.tensor(current), membrane, leak, surrogate_of(NETWORK))
         stepped.append(spike.item())
     values, ones = torch.tensor(currents).view(-1, 1, 1), torch.ones(len(currents), 1)
     found = [stepped]
