@@ -15,7 +15,7 @@ import torch
 from pipeline.audit.evaluate import Evaluator, Task
 from pipeline.data.params import ClusterParams
 from pipeline.files import sha256
-from pipeline.train.checkpoints import load
+from pipeline.train.checkpoints import load, numbers
 from pipeline.train.export import export
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
@@ -74,6 +74,7 @@ class Run:
 
     def __init__(self, job: Job, nodes: Nodes) -> None:
         self.job, self.nodes, self.size = job, nodes, len(nodes.workers)
+        self.read, self.steps = list[int](), 0
         store = job.train_store()
         samples = hold_out(store.labels, job.training.validation_percent)[0]
         self.epoch_steps = len(epoch_batches(samples, job.training, job.seed, 0))
@@ -103,8 +104,11 @@ class Run:
 
     def steps_done(self) -> int:
         """Optimizer steps that the newest checkpoint holds."""
-        state = load(self.job.checkpoint())
-        return state.epoch * self.epoch_steps + state.step if state else 0
+        found = numbers(self.job.checkpoint())
+        if found != self.read:
+            state = load(self.job.checkpoint())
+            self.read, self.steps = found, state.epoch * self.epoch_steps + state.step if state else 0
+        return self.steps
 
     def log(self) -> list[str]:
         """The lines of the training's log."""
