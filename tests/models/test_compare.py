@@ -147,6 +147,23 @@ def test_float64_is_the_more_exact_computation() -> None:
     assert implementations == ("reference", None)
 
 
+@pytest.mark.filterwarnings("ignore:the fused kernels know neither")
+@pytest.mark.parametrize(
+    ("part", "reason"), [({"shortcut": "vanilla"}, "shortcut vanilla"), ({"reset": "zero"}, "reset zero")]
+)
+def test_layers_that_cannot_be_watched_alone_are_refused(part: dict[str, str], reason: str) -> None:
+    model = small_network(**part)
+    with pytest.raises(ValueError, match=f"not with {reason}"):
+        compare(model, model, small_inputs(model))
+
+
+def test_a_shortcut_of_spikes_is_compared() -> None:
+    model = small_network(shortcut="iand", downsampling="spiking").eval()
+    comparison = compare(model, model, small_inputs(model))
+    assert sum(layer.spikes for layer in comparison.free) > 0
+    assert sum(sum(layer.flips) for layer in (*comparison.free, *comparison.alone)) == 0
+
+
 def test_two_networks_are_refused() -> None:
     with pytest.raises(ValueError, match="two networks, not one"):
         compare(small_network(), small_network(leak=0.5), small_inputs(small_network()))
