@@ -17,6 +17,7 @@ from pipeline.audit.claims import AccuracyClaim
 from pipeline.audit.operations import Operations
 from pipeline.audit.printed import in_a_chart
 from pipeline.audit.record import Record
+from pipeline.audit.verdicts import Judgement
 from pipeline.curves import Band
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
@@ -24,6 +25,7 @@ MOST_NAMED = 20  # squares a side that a screen reader is told one by one
 KINDS = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
 ROWS = alt.NamedData("rows")
 EPOCH = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
+CLAIM_TIPS = ["name", "verdict", "value", "estimate", "low", "high"]
 Spec = dict[str, Any]
 
 alt.data_transformers.disable_max_rows()
@@ -31,37 +33,42 @@ alt.data_transformers.disable_max_rows()
 
 def claims_chart(audit: Audit) -> Spec:
     """Every claimed accuracy as a range, ours as a point with its 90 % interval."""
-    rows = [
-        {
-            "claim": claim.id,
-            "name": f"{claim.configuration.dataset.title} {claim.printed}",
-            "value": claim.value,
-            "start": max(claim.value - claim.margin, 0.0),
-            "end": min(claim.value + claim.margin, 100.0),
-            "estimate": judgement.estimate,
-            "low": judgement.low,
-            "high": judgement.high,
-            "verdict": judgement.verdict,
-        }
-        for claim, judgement in zip(audit.claims, audit.judgements, strict=True)
-        if isinstance(claim, AccuracyClaim)
-    ]
-    y = alt.Y("name:N", title=None, scale=alt.Scale(domain=[row["name"] for row in rows]))
-    base = alt.Chart(pd.DataFrame(rows)).encode(y=y)
+    pairs = zip(audit.claims, audit.judgements, strict=True)
+    rows = [_claimed(claim, judgement) for claim, judgement in pairs if isinstance(claim, AccuracyClaim)]
     found = [row for row in rows if row["estimate"] is not None and row["verdict"] != "EXTRAPOLATED"]
-    tested = alt.Chart(pd.DataFrame(found)).encode(y=y)
-    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
-    tips = ["name", "verdict", "value", "estimate", "low", "high"]
-    claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q", tooltip=tips)
-    value = base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q", tooltip=tips)
-    interval = tested.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q", tooltip=tips)
-    point = tested.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q", tooltip=tips)
-    layers = [claimed, value, interval, point] if found else [claimed, value]
+    y = alt.Y("name:N", title=None, scale=alt.Scale(domain=[row["name"] for row in rows]))
     about = (
         f"{len(rows)} claimed accuracies as ranges of their margins; {len(found)} of them with what was found, as a "
         "point with its 90 % interval. The table of claims has the numbers."
     )
-    return _spec(alt.layer(*layers), about, height=34 * len(rows))
+    return _spec(alt.layer(*_ranges(rows, y), *(_estimates(found, y) if found else ())), about, height=34 * len(rows))
+
+
+def _claimed(claim: AccuracyClaim, judgement: Judgement) -> dict[str, Any]:
+    return {
+        "claim": claim.id,
+        "name": f"{claim.configuration.dataset.title} {claim.printed}",
+        "value": claim.value,
+        "start": max(claim.value - claim.margin, 0.0),
+        "end": min(claim.value + claim.margin, 100.0),
+        "estimate": judgement.estimate,
+        "low": judgement.low,
+        "high": judgement.high,
+        "verdict": judgement.verdict,
+    }
+
+
+def _ranges(rows: list[dict[str, Any]], y: alt.Y) -> tuple[Any, Any]:
+    base = alt.Chart(pd.DataFrame(rows)).encode(y=y, tooltip=CLAIM_TIPS)
+    axis = alt.X("start:Q", title="accuracy (%)", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=8))
+    claimed = base.mark_bar(height=16, opacity=0.35, color=ORANGE).encode(x=axis, x2="end:Q")
+    return claimed, base.mark_tick(thickness=2, size=16, color=ORANGE).encode(x="value:Q")
+
+
+def _estimates(found: list[dict[str, Any]], y: alt.Y) -> tuple[Any, Any]:
+    base = alt.Chart(pd.DataFrame(found)).encode(y=y, tooltip=CLAIM_TIPS)
+    interval = base.mark_rule(strokeWidth=2, color=BLUE).encode(x="low:Q", x2="high:Q")
+    return interval, base.mark_point(filled=True, size=70, color=BLUE, opacity=1).encode(x="estimate:Q")
 
 
 def runs_chart(records: list[Record]) -> Spec:
@@ -89,26 +96,25 @@ def runs_chart(records: list[Record]) -> Spec:
 def training_chart(history: Path, band: Band) -> Spec:
     """Accuracy on the training set, and on held-out samples where there are any, after each epoch, over the band of
     recorded trainings where there is one."""
-    columns = {"train": "train_accuracy", "validation": "validation_accuracy"}
-    with history.open(encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    found = {name: [_number(line[column]) for line in lines] for name, column in columns.items()}
-    rows = [{"samples": name, "accuracy": values} for name, values in found.items() if set(values) != {None}]
-    train = found["train"]
+    rows = _courses(history)
+    train = rows[0]["accuracy"]
     about = f"Training accuracy: {train[0]} % after epoch 1, {train[-1]} % after epoch {len(train)}."
     if not band:
         return _filled(_training_form(len(rows) == 1), rows, about)
-    area = [
-        {
-            "samples": "band",
-            "low": [in_a_chart(max(low, 0)) for low, _ in band],
-            "high": [in_a_chart(min(high, 100)) for _, high in band],
-        }
-    ]
-    spec = _filled(
-        _banded_form(len(rows) == 1), rows, f"{about} Green: the band in which recorded trainings of this recipe lie."
-    )
-    return {**spec, "datasets": {**spec["datasets"], "band": area}}
+    about += " Green: the band in which recorded trainings of this recipe lie."
+    lows, highs = ([in_a_chart(min(max(end, 0.0), 100.0)) for end in ends] for ends in zip(*band, strict=True))
+    spec = _filled(_banded_form(len(rows) == 1), rows, about)
+    spec["datasets"]["band"] = [{"samples": "band", "low": lows, "high": highs}]
+    return spec
+
+
+def _courses(history: Path) -> list[dict[str, Any]]:
+    """The accuracies of the training set after each epoch, then those of held-out samples where there are any."""
+    with history.open(encoding="utf-8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    columns = {"train": "train_accuracy", "validation": "validation_accuracy"}
+    found = {name: [_number(line[column]) for line in lines] for name, column in columns.items()}
+    return [{"samples": name, "accuracy": values} for name, values in found.items() if set(values) != {None}]
 
 
 def _number(text: str) -> float | None:
