@@ -86,7 +86,7 @@ def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) 
                     f"{job.name}: workers died {failures} times in a row, last: {reason}; what was done until the last "
                     f"checkpoint is kept, see {job.log()}"
                 ) from None
-            say(job, f"workers died ({reason})")
+            write_down(f"workers died ({reason})", job.log())
         else:
             if finished(job):
                 return ended
@@ -150,11 +150,10 @@ def work(config: dict[str, Any]) -> Outcome:
     job: Job = config["job"]
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
-    def first_says(told: str | Report) -> None:
+    def say(told: str | Report) -> None:
         if workers.rank == 0:
-            say(job, str(told))
-            if isinstance(told, Report):
-                measured(job, told)
+            write_down(told, job.log())
+            show(told, job.name)
 
     def more_fit() -> bool:
         fewer = workers.rank == 0 and workers.size < config["wanted"]
@@ -162,26 +161,29 @@ def work(config: dict[str, Any]) -> Outcome:
 
     device = ray.train.torch.get_device()
     note(job.platforms(), device)
-    train(job, workers, device, first_says, leave=more_fit)
+    train(job, workers, device, say, leave=more_fit)
     return Outcome(peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
-def say(job: Job, text: str) -> None:
-    """Adds a line to the log, with the time of day."""
-    add_line(job.log(), f"{datetime.now(UTC):%H:%M:%S}  {text}")
+def write_down(told: str | Report, log: Path) -> None:
+    """Adds a line to the log, and the numbers of a report to metrics.jsonl beside it."""
+    now = datetime.now(UTC)
+    add_line(log, f"{now:%H:%M:%S}  {told}")
+    if isinstance(told, Report):
+        numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(told)}
+        add_line(log.with_name("metrics.jsonl"), json.dumps(numbers))
 
 
-def add_line(log: Path, text: str) -> None:
-    with log.open("a", encoding="utf-8") as file:
+def add_line(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
         file.write(text + "\n")
 
 
-def measured(job: Job, report: Report) -> None:
-    """Puts a report into metrics.jsonl beside the log, a line each, and on Ray's metrics endpoint."""
-    line = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "run": job.name, **asdict(report)}
-    add_line(job.log().with_name("metrics.jsonl"), json.dumps(line))
-    for field, gauge in gauges().items():
-        gauge.set(line[field], tags={"run": job.name})
+def show(told: str | Report, run: str) -> None:
+    """Puts the numbers of a report on Ray's metrics endpoint."""
+    if isinstance(told, Report):
+        for field, gauge in gauges().items():
+            gauge.set(getattr(told, field), tags={"run": run})
 
 
 @cache

@@ -41,7 +41,7 @@ def test_two_trainings_share_one_ray_and_dvc_finds_nothing_to_do_after_it(tmp_pa
     for seed in (0, 1):
         (measured,) = tmp_path.glob(f"runs/digits-{seed}-*/metrics.jsonl")
         last = json.loads(measured.read_text(encoding="utf-8").splitlines()[-1])
-        assert (last["run"], last["epoch"], last["step"]) == (f"digits-{seed}", 1, 15)  # 1,442 samples
+        assert (last["epoch"], last["step"]) == (1, 15)  # 1,442 samples in batches of 100
         assert last["samples_per_second"] > 0
     (tmp_path / "dvc.lock").unlink()
     assert run(tmp_path, "dvc", "commit", "--force").returncode == 0

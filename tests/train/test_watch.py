@@ -11,7 +11,7 @@ import ray
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
-from pipeline.train.cluster import measured
+from pipeline.train.cluster import show, write_down
 from pipeline.train.job import Job
 from pipeline.train.progress import Report
 from tests.train.tiny import TRAINING, tiny_job
@@ -33,7 +33,8 @@ REPORT = Report(
 
 
 def measure_and_stay(job: Job) -> None:
-    measured(job, REPORT)
+    write_down(REPORT, job.log())
+    show(REPORT, job.name)
     time.sleep(120)
 
 
@@ -70,7 +71,6 @@ def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, monkeypatch: p
     written = json.loads(line)
     assert written.pop("time").endswith("+00:00")
     assert written == {
-        "run": "tiny-0",
         "epoch": 1,
         "epochs": 2,
         "step": 3,
