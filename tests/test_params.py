@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli, params
+from pipeline import cli
 from pipeline.data.params import load_dataset
 from pipeline.errors import InputError
 from pipeline.params import load, load_run
@@ -95,10 +95,7 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
         ("size: null", "size: 32", r"frames and size are for recordings"),
     ],
 )
-def test_check_knows_the_datasets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, message: str
-) -> None:
+def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = changed(tmp_path, old, new)
-    monkeypatch.setattr(params, "load", lambda: load(path))
     with pytest.raises(InputError, match=message):
-        cli.check_params()
+        cli.check_params(path)

@@ -25,7 +25,9 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
             for form, case in steps.items()
         },
     )
-    monkeypatch.setattr(growth, "peak_bytes", lambda case, form, threads: case.network.time_steps * case.batch << 20)
+    monkeypatch.setattr(
+        growth, "peak_bytes", lambda case, form, threads, processes: case.network.time_steps * case.batch << 20
+    )
 
 
 def test_result_and_plot(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,9 @@ def test_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     runs = iter([9.0, 9.0, 9.0, 2.0, 4.0, 1.0, 9.0, 2.0, 3.0])
     monkeypatch.setattr(train_step, "duration", lambda step, device: next(runs))
     monkeypatch.setattr(train_step, "keep_memory", lambda: None)
-    monkeypatch.setattr(train_step, "peak_bytes", lambda case, form, threads: 1 if form == "through-time" else 4)
+    monkeypatch.setattr(
+        train_step, "peak_bytes", lambda case, form, threads, processes: 1 if form == "through-time" else 4
+    )
     monkeypatch.setattr(train_step, "profile_of", lambda case: {"passes": 1.0})
     for rows in ("ON_GPU", "MEMORY"):
         monkeypatch.setattr(train_step, rows, {})
@@ -99,7 +101,7 @@ def test_the_floor_has_the_convolutions_of_the_network(inference: bool, monkeypa
 def test_memory_of_a_step_grows_with_what_is_kept() -> None:
     """Of 16 images at T = 8, stage 1 alone keeps 16 channels of 32 x 32 currents in three layers, in float32."""
     network = replace(NETWORK, width=16, time_steps=8)
-    assert peak_bytes(Case(network=network, batch=16), "through-time", 1) > 3 * 16 * 8 * 16 * 32 * 32 * 4
+    assert peak_bytes(Case(network=network, batch=16), "through-time", 1, processes=1) > 3 * 16 * 8 * 16 * 32 * 32 * 4
 
 
 @pytest.mark.parametrize("wrong", ["--rounds=0", "--threads=two"])

@@ -173,7 +173,7 @@ def test_charts_of_a_closed_run_are_drawn_when_it_is_opened(page: Page) -> None:
     page.locator("#run-digits-0 > summary").click()
     page.wait_for_function("document.querySelectorAll('.chart svg').length === 7")
     training = page.locator("#training-digits-0")
-    assert training.get_attribute("aria-label") == "Training accuracy: 50.0 % after epoch 1, 50.0 % after epoch 1."
+    assert training.get_attribute("aria-label") == "Training accuracy: 50.0 % after epoch 1, 50.0 % after epoch 6."
     page.locator("#firing-digits-0 + .data > summary").click()
     page.wait_for_selector("#firing-digits-0 + .data td")
     table = page.locator("#firing-digits-0 + .data table")
