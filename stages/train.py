@@ -10,6 +10,7 @@ from pipeline.data.params import load_cluster
 from pipeline.params import load_run
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
+from pipeline.train.placement import runs_folder
 from pipeline.train.state import State, load
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
@@ -24,7 +25,7 @@ def main(name: str) -> stage.Done:
         training=experiment.training,
         seed=run.seed,
         data=paths.arrow(run.dataset),
-        runs=paths.ROOT / cluster.storage,
+        runs=runs_folder(cluster),
         checkpoint_seconds=cluster.checkpoint_seconds,
         recompute=cluster.recompute,
     )
@@ -34,7 +35,7 @@ def main(name: str) -> stage.Done:
 
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
         with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, warn):
-            note, peak = "trained", fit(job, cluster).peak_memory_bytes
+            note, peak = fit(job, cluster).told()
     print(f"{name}: {note}")
     folder = paths.artifacts(run.experiment, run.seed)
     export(job, run.experiment, run.dataset, folder)

@@ -1,28 +1,32 @@
 """Training on Ray: the only file that imports ray.train."""
 
+import platform
 import resource
-import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import ray.train
 import ray.train.torch
 import torch.distributed
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig, TorchTrainer
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
+from pipeline.data.ray_code import code_digest
+from pipeline.data.storage import open_storage
 from pipeline.errors import InputError
-from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
+from pipeline.train.placement import Placement, place
 from pipeline.train.reduce import Alone, Group
 
 FAILURES = 3
@@ -36,38 +40,96 @@ class Outcome:
     error: str | None
     """The user's to mend."""
     peak_memory_bytes: int
+    code: str
+    """Digest of the code that it ran."""
+
+    def told(self) -> tuple[str, int]:
+        """What the record says of it, and its memory (bytes)."""
+        return f"trained by code {self.code[:16]}", self.peak_memory_bytes
+
+
+class Journal:
+    """Writes the training's log, on the driver's machine."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def add(self, text: str) -> None:
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromFar:
+    """Says lines to a journal on another machine; steps do not wait for it."""
+
+    journal: Any
+    """Ray's handle of a Journal."""
+
+    def __call__(self, text: str) -> None:
+        self.journal.add.remote(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a worker is told."""
+
+    job: Job
+    placement: Placement
+    say: Callable[[str], None]
+    """Adds a line to the log."""
+    code: str | None
+    """Digest of the code that it must run; None: this machine's checkout, which may be edited meanwhile."""
 
 
 def fit(job: Job, cluster: ClusterParams) -> Outcome:
     """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
-    most, threads = job.training.shards, job.training.threads
+    most, cpus = job.training.shards, cluster.cpus(job.training.threads)
     with (
-        connect(cluster, most=most, cpus_each=threads, gpus_each=cluster.gpus_per_worker) as workers,
+        connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        ended = run_trainer(job, cluster, workers)
+        work = told(job, cluster)
+        work.placement.bring(job)
+        ended = run_trainer(work, cluster, workers)
     if ended.error:
         raise InputError(ended.error)
     return ended
 
 
-def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
+def told(job: Job, cluster: ClusterParams) -> Work:
+    """What each worker is told; data are in storage then. Raises InputError."""
+    placement = place(job, cluster)
+    if cluster.address == "local":
+        return Work(job=job, placement=placement, say=Journal(job.log()).add, code=None)
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    journal = ray.remote(num_cpus=0)(Journal).options(scheduling_strategy=here).remote(job.log())
+    return Work(job=job, placement=placement, say=FromFar(journal=journal), code=code_digest())
+
+
+def run_trainer(work: Work, cluster: ClusterParams, workers: int) -> Outcome:
     """Runs the workers under Ray Train.
 
     Ray's own record of a run is written in place and does not know the configuration, so it lives under a fresh name
     and is thrown away; the state that counts is ours (state.py).
     """
-    storage, name = job.checkpoint().parent / "ray", uuid.uuid4().hex
+    job, state, name = work.job, work.placement.state, uuid.uuid4().hex
+    storage = state or open_storage(str(job.checkpoint().parent))
     trainer = TorchTrainer(
-        work,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
-        train_loop_config={"job": job},
+        run_worker,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
+        train_loop_config={"work": work},
         torch_config=TorchConfig(backend="nccl" if cluster.gpus_per_worker else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=workers,
             use_gpu=cluster.gpus_per_worker > 0,
-            resources_per_worker={"CPU": job.training.threads, "GPU": cluster.gpus_per_worker},
+            resources_per_worker={"CPU": cluster.cpus(job.training.threads), "GPU": cluster.gpus_per_worker},
         ),
-        run_config=RunConfig(name=name, storage_path=str(storage), failure_config=FailureConfig(max_failures=FAILURES)),
+        run_config=RunConfig(
+            name=name,
+            storage_path=storage.path("ray"),
+            storage_filesystem=storage.files,
+            failure_config=FailureConfig(max_failures=FAILURES),
+        ),
     )
     try:
         ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
@@ -79,34 +141,45 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int) -> Outcome:
     except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
         raise KeyboardInterrupt from None
     finally:
-        shutil.rmtree(storage / name, ignore_errors=True)
+        storage.delete(f"ray/{name}")
+        work.placement.bring(job)
     assert isinstance(ended, Outcome)
     return ended
 
 
-def work(config: dict[str, Job]) -> Outcome:
+def run_worker(config: dict[str, Work]) -> Outcome:
     """The life of one worker."""
-    job = config["job"]
+    work = config["work"]
     workers = Group() if torch.distributed.is_initialized() else Alone()
-    log = job.log()
 
     def say(text: str) -> None:
         if workers.rank == 0:
-            with log.open("a", encoding="utf-8") as file:
-                file.write(f"{datetime.now(UTC):%H:%M:%S}  {text}\n")
+            work.say(text)
 
     device = ray.train.torch.get_device()
-    note(job.platforms(), device)
     try:
-        train(job, workers, device, say)
+        check_code(work.code)
+        job = work.placement.here(work.job)
+        work.placement.note(work.job, device)
+        with work.placement.kept(job, workers.rank):
+            train(job, workers, device, say)
     except (InputError, OSError) as error:
         return outcome(str(error))  # no reason to try again
     return outcome(None)
 
 
+def check_code(expected: str | None) -> None:
+    """Raises InputError if this node runs other code than the driver sent: a node may have joined later."""
+    if expected not in (None, code_digest()):
+        raise InputError(
+            f"{platform.node()}: runs other code than the driver's; start that node without our packages on its path"
+        )
+
+
 def outcome(error: str | None) -> Outcome:
     """How this worker ended."""
-    return Outcome(error=error, peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Outcome(error=error, peak_memory_bytes=peak, code=code_digest())
 
 
 @contextmanager
