@@ -51,6 +51,12 @@ fuzz: setup ## 100,000 damaged recordings through reading and framing; what brea
 bench-events: setup ## recordings to frames beside tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
 
+s3: setup ## the pipeline over an S3 server of the loopback: push, wipe, pull, and nothing runs again
+	python -m tests.walk.s3
+
+hosts: setup ## the pipeline over several hosts on this machine, one cut off in the middle: the same digests
+	python -m tests.walk.hosts
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -59,4 +65,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision fuzz lock clean
+.PHONY: help setup repro test check s3 hosts bench bench-events bench-precision fuzz lock clean

@@ -8,9 +8,9 @@ from pipeline import paths, stage
 from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
 from pipeline.params import load_run
-from pipeline.train.export import export, finished
+from pipeline.train.export import export
 from pipeline.train.job import Job
-from pipeline.train.placement import runs_folder
+from pipeline.train.placement import already_finished, runs_folder
 from pipeline.train.state import State, load
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
@@ -30,7 +30,7 @@ def main(name: str) -> stage.Done:
         recompute=cluster.recompute,
     )
     note, peak = "taken from the finished state in runs/, not trained again", 0
-    if finished(job) is None:
+    if not already_finished(job, cluster):
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))

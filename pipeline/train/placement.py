@@ -13,6 +13,7 @@ from pipeline.data.params import ClusterParams
 from pipeline.data.staging import Shipment, node_folder, publish, stage
 from pipeline.data.storage import Storage, is_uri, open_storage
 from pipeline.paths import ROOT, RUNS
+from pipeline.train.export import finished
 from pipeline.train.hardware import describe, note
 from pipeline.train.job import Job
 from pipeline.train.mirror import pull, pushed
@@ -75,6 +76,13 @@ class Placement:
 def runs_folder(cluster: ClusterParams) -> Path:
     """Where the driver keeps what belongs to its trainings."""
     return RUNS if cluster.address != "local" or is_uri(cluster.storage) else ROOT / cluster.storage
+
+
+def already_finished(job: Job, cluster: ClusterParams) -> bool:
+    """Whether the training has come to its end, here or in storage, from where it is brought. Raises InputError."""
+    if finished(job) is None and (cluster.address != "local" or is_uri(cluster.storage)):
+        Placement(data=None, state=open_storage(cluster.storage)).bring(job)
+    return finished(job) is not None
 
 
 def place(job: Job, cluster: ClusterParams) -> Placement:

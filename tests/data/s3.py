@@ -1,5 +1,6 @@
 """An S3 server on the loopback, for tests."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
@@ -11,9 +12,10 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_M
 
 
 @contextmanager
-def serving() -> Iterator[ThreadedMotoServer]:
+def serving(address: str = "127.0.0.1") -> Iterator[ThreadedMotoServer]:
     """A server on a free port, with its keys in the surroundings."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # else a line a request
+    server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     with mock.patch.dict("os.environ", KEYS):
         server.start()
         try:
