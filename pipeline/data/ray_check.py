@@ -3,7 +3,7 @@
 import platform
 import tempfile
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -44,7 +44,7 @@ def check_nodes(cluster: ClusterParams) -> None:
         written = storage.list(key)
     finally:
         storage.delete(key)
-    lines = [line for node, one in found.items() for line in _problems(node, one, written, cluster)]
+    lines = [line for node, one in found.items() for line in problems(node, one, written, cluster)]
     if lines:
         raise InputError("\n".join([f"the cluster {cluster.address} is not ready:", *lines]))
 
@@ -82,11 +82,11 @@ def probe(storage: Storage, key: str) -> Found:
         _write(storage, f"{key}/{node}")
     except InputError as refused:
         error = str(refused)
-    return Found(host=platform.node(), versions=_versions(), code=code_digest(), error=error)
+    return Found(host=platform.node(), versions=versions(), code=code_digest(), error=error)
 
 
-def _versions() -> dict[str, str]:
-    """Without what a build adds: a driver without a GPU may lead nodes that have one."""
+def versions() -> dict[str, str]:
+    """Of the packages here, without what a build adds: a driver without a GPU may lead nodes that have one."""
     return {name: version(name).partition("+")[0] for name in PACKAGES}
 
 
@@ -99,8 +99,9 @@ def _exists(path: Path) -> bool:
     return path.exists()
 
 
-def _problems(node: str, found: Found, written: dict[str, Any], cluster: ClusterParams) -> list[str]:
-    ours = _versions()
+def problems(node: str, found: Found, written: Container[str], cluster: ClusterParams) -> list[str]:
+    """A line for each reason why a node cannot take part; `written` are the nodes whose files the driver sees."""
+    ours = versions()
     lines = [
         f"has {name} {found.versions[name]}, here is {ours[name]}; install requirements.lock there"
         for name in PACKAGES

@@ -19,6 +19,7 @@ os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
+from ray._private import ray_constants
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_code import copy_code
@@ -57,7 +58,8 @@ def connect(
 def _start(cluster: ClusterParams, folder: Path) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     if cluster.address == "local":
-        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=str(folder), **quiet)
+        with _loopback():
+            ray.init(address="local", include_dashboard=False, _temp_dir=str(folder), **quiet)
         return
     from pipeline.data.ray_check import check_nodes
 
@@ -68,7 +70,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
         ray.init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        raise _refusal(cluster, error) from None
+        raise refusal(cluster, error) from None
     if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray says so in this process too, where it found a token
         print(
             f"WARNING: the cluster {cluster.address} asks for no token: who reaches it runs code there", file=sys.stderr
@@ -76,7 +78,20 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     check_nodes(cluster)
 
 
-def _refusal(cluster: ClusterParams, error: Exception) -> InputError:
+@contextmanager
+def _loopback() -> Iterator[None]:
+    """A Ray that is started meanwhile listens on 127.0.0.1 alone, as it does by itself on macOS and Windows.
+
+    Elsewhere it replaces a given 127.0.0.1 by the machine's address, and then its servers listen everywhere.
+    """
+    ray_constants.ENABLE_RAY_CLUSTER, before = False, ray_constants.ENABLE_RAY_CLUSTER
+    try:
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = before
+
+
+def refusal(cluster: ClusterParams, error: Exception) -> InputError:
     """The user's error behind Ray's, with its remedy."""
     text = str(error)
     where = f"{PARAMS}: cluster.address {cluster.address}"

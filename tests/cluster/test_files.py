@@ -71,7 +71,6 @@ def test_the_launcher_takes_the_ssh_file() -> None:
     jsonschema.validate(described, schema)
     started = described["head_start_ray_commands"][-1], described["worker_start_ray_commands"][-1]
     assert all("RAY_AUTH_MODE=token" in command for command in started)
-    assert described["min_workers"] == described["max_workers"] == len(described["provider"]["worker_ips"])
     with pytest.raises(jsonschema.ValidationError, match="workers"):
         jsonschema.validate(described | {"workers": 2}, schema)
 
