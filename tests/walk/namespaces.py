@@ -68,7 +68,7 @@ def hosts(number: int, folder: Path) -> Iterator[list[Host]]:
         name, address = f"host{index}", f"{NET}.{index}"
         holder = subprocess.Popen(["unshare", "--net", "--mount", "--uts", "sleep", "infinity"])
         holders.append(holder)
-        enter = ("nsenter", "--target", str(holder.pid), "--net", "--mount", "--uts", "--wdns", str(folder))
+        enter = ("nsenter", "--target", str(holder.pid), "--net", "--mount", "--uts", f"--wdns={folder}")
         while net_of(holder.pid) == net_of(os.getpid()):
             time.sleep(0.05)
         ip("link", "add", f"to-{name}", "type", "veth", "peer", "name", "eth0", "netns", str(holder.pid))
@@ -88,6 +88,8 @@ def hosts(number: int, folder: Path) -> Iterator[list[Host]]:
     finally:
         for process in [*holders, *(process for host in made for process in host.running)]:
             process.kill()
+            process.wait()
+        subprocess.run(["umount", "--lazy", str(own)], check=True)
 
 
 def disk(folder: Path, index: int) -> None:

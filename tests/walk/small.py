@@ -16,6 +16,9 @@ from pipeline.paths import ROOT
 
 ROOMS = ("models", "pipeline", "stages", "paper", "profiles", "results")
 
+PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300"}
+"""Seconds for processes to start, where several hosts share two cores."""
+
 
 def copy(into: Path, *, epochs: int, shards: int, cluster: Mapping[str, Any]) -> None:
     """The checkout as it is, committed or not, with the digits alone, and DVC that knows no git."""
@@ -49,7 +52,7 @@ def set_cluster(folder: Path, **cluster: Any) -> None:
 def surroundings(**more: str) -> dict[str, str]:
     """For commands in a copy: its own packages before the installed ones."""
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": ".", "DVC_NO_ANALYTICS": "1", **more}
+    return {**os.environ, **PATIENCE, "PATH": path, "PYTHONPATH": ".", "DVC_NO_ANALYTICS": "1", **more}
 
 
 def run(folder: Path, *command: str, **more: str) -> str:
