@@ -93,14 +93,21 @@ def _loopback() -> Iterator[None]:
 
 def refusal(cluster: ClusterParams, error: Exception) -> InputError:
     """The user's error behind Ray's, with its remedy."""
-    text = str(error)
+    text = "; ".join(dict.fromkeys(str(one) for one in _causes(error)))
     where = f"{PARAMS}: cluster.address {cluster.address}"
-    if isinstance(error, ray.exceptions.AuthenticationError) or "oken" in text:
+    if "AuthToken" in text:
         remedy = "give it the cluster's own in RAY_AUTH_TOKEN, or in a file named by RAY_AUTH_TOKEN_PATH"
         return InputError(f"{where}: the token is missing or refused; {remedy}")
     if "Version mismatch" in text:
         return InputError(f"{where}: {' '.join(text.split())}; install requirements.lock on both sides")
-    return InputError(f"{where}: no Ray cluster answers there ({text})")
+    return InputError(f"{where}: no Ray cluster answers there ({error})")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it was raised for."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) -> int:
