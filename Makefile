@@ -64,6 +64,12 @@ bench-scaling: setup ## two workers against one, and plain DDP; writes results/b
 chaos: setup ## a training on a real Ray cluster through 20 kills, bit for bit; writes results/chaos.json
 	python -m tests.chaos --kills 20 --seed 0
 
+s3: setup ## the pipeline over an S3 server of the loopback: push, wipe, pull, and nothing runs again
+	python -m tests.walk.s3
+
+hosts: setup ## the pipeline over several hosts on this machine, one cut off in the middle: the same digests
+	python -m tests.walk.hosts
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -72,4 +78,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean bench-sweep audit-matrix
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean bench-sweep audit-matrix s3 hosts

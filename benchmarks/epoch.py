@@ -53,7 +53,13 @@ TESTS = 100  # test images that are kept; training does not look at them
 BARE_STEPS = 500
 """Steps at most in one measurement of the bare steps."""
 CLUSTER = ClusterParams(
-    address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+    address="local",
+    workers=1,
+    cpus_per_worker="threads",
+    gpus_per_worker=0,
+    storage="runs",
+    checkpoint_seconds=60,
+    recompute="nothing",
 )
 
 

@@ -122,7 +122,13 @@ def stage(raw: Path, out: Path, workers: int, answer: Connection) -> None:
     watch.start()
     start = time.time()
     cluster = ClusterParams(
-        address="local", workers=workers, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+        address="local",
+        workers=workers,
+        cpus_per_worker="threads",
+        gpus_per_worker=0,
+        storage="runs",
+        checkpoint_seconds=60,
+        recompute="nothing",
     )
     preprocess("scale", raw, PARAMS, cluster, out / "arrow", out / "work")
     seconds = time.time() - start

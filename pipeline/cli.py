@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS, PROFILES, REPORT
 
@@ -41,7 +42,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     use.add_argument("--seeds", type=int, default=1, metavar="N", help="train each experiment with seeds 0 to N-1")
     use.set_defaults(run=lambda chosen: use_profile(chosen.profile, chosen.data, chosen.seeds))
-    check = commands.add_parser("check", help="check params.yaml", description="Checks every value of params.yaml.")
+    check = commands.add_parser(
+        "check",
+        help="check params.yaml and the cluster",
+        description="Checks every value of params.yaml, that storage can be written, and each node of a cluster "
+        "that it names: its room, versions, code, and way to storage.",
+    )
     check.set_defaults(run=lambda _: check_params())
     plan = commands.add_parser(
         "plan",
@@ -305,7 +311,7 @@ def _set_seeds(content: Any, seeds: int) -> None:
 
 
 def check_params(path: Path = PARAMS) -> None:
-    """Says that params.yaml is as it should be. Raises InputError that names every wrong key."""
+    """Says that params.yaml and the cluster are as they should be. Raises InputError that names what is wrong."""
     from pipeline.data.fetch import check_download
     from pipeline.data.preprocess import check_preprocess
     from pipeline.params import load
@@ -314,6 +320,22 @@ def check_params(path: Path = PARAMS) -> None:
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
     print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+    check_cluster(params.cluster, max(one.training.threads for one in params.experiments.values()))
+
+
+def check_cluster(cluster: ClusterParams, threads: int) -> None:
+    """Says that workers of so many threads can start and keep their state. Raises InputError."""
+    from pipeline.data.storage import check_writable, open_storage
+    from pipeline.train.placement import runs_folder
+
+    far = cluster.address != "local"
+    check_writable(open_storage(cluster.storage if far or "://" in cluster.storage else str(runs_folder(cluster))))
+    cpus = cluster.cpus(threads)
+    if far:
+        from pipeline.data.ray_cluster import connect  # Ray takes seconds to import
+
+        with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers:
+            print(f"cluster {cluster.address}: every node is ready; room for {workers} worker(s)")
 
 
 def plan_trainings() -> None:

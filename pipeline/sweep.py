@@ -114,12 +114,12 @@ def on_cluster(runs: Sequence[Run], params: Params) -> None:
     from pipeline.data.ray_cluster import SHARED, WORKERS, connect, places
 
     trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
-    threads, gpus = max(training.threads for training in trainings), cluster.gpus_per_worker
+    cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
     shards = max(training.shards for training in trainings)
-    with connect(cluster, most=sys.maxsize, cpus_each=threads, gpus_each=gpus) as fits:
+    with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as fits:
         workers = share(fits, len(runs), shards) if cluster.workers == "auto" else cluster.workers
         environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}
-        side_by_side(runs, lambda: max(1, places(threads, gpus) // workers), environment)
+        side_by_side(runs, lambda: max(1, places(cpus, gpus) // workers), environment)
 
 
 def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapping[str, str]) -> None:

@@ -9,8 +9,9 @@ from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
 from pipeline.params import load_run
 from pipeline.train.checkpoints import load
-from pipeline.train.export import export, finished
+from pipeline.train.export import export
 from pipeline.train.job import Job
+from pipeline.train.placement import already_finished, runs_folder
 from pipeline.train.state import State
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
@@ -25,17 +26,17 @@ def main(name: str) -> stage.Done:
         training=experiment.training,
         seed=run.seed,
         data=paths.arrow(run.dataset),
-        runs=paths.ROOT / cluster.storage,
+        runs=runs_folder(cluster),
         checkpoint_seconds=cluster.checkpoint_seconds,
         recompute=cluster.recompute,
     )
     note, peak = "taken from the finished state in runs/, not trained again", 0
-    if finished(job) is None:
+    if not already_finished(job, cluster):
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
         with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, warn):
-            note, peak = "trained", fit(job, cluster).peak_memory_bytes
+            note, peak = fit(job, cluster).told()
     print(f"{name}: {note}")
     folder = paths.artifacts(run.experiment, run.seed)
     export(job, run.experiment, run.dataset, folder)

@@ -1,7 +1,7 @@
 """Every test sample through a trained network, once. Shapes: B samples, T steps, K classes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from pipeline.audit.predictions import Seen
 from pipeline.data.params import ClusterParams
 from pipeline.data.progress import progress
 from pipeline.data.ray_cluster import connect
+from pipeline.data.staging import Shipment, publish, stage
+from pipeline.data.storage import open_storage
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train.config import TrainingConfig
@@ -35,6 +37,15 @@ class Task:
     data: Path
     training: TrainingConfig
     seed: int
+    shipment: Shipment | None = None
+    """The model and the data, where the workers may be on another machine."""
+
+    def here(self) -> "Task":
+        """The same task with its files on this node's disk."""
+        if self.shipment is None:
+            return self
+        folder = stage(self.shipment)
+        return replace(self, model=folder / self.model.name, data=folder, shipment=None)
 
     def batches(self, samples: int) -> list[npt.NDArray[np.int64]]:
         """Indices of the test samples in batches of twice the training's size: the authors' choice."""
@@ -49,9 +60,9 @@ class Evaluator:
         keep_memory()
         torch.set_num_threads(task.training.threads)
         torch.use_deterministic_algorithms(True)
-        self.task, self.device = task, torch.device(device)
-        self.store = Store(task.data, "test")
-        self.model: SResNet = checkpoint.load(task.model).to(self.device).eval()
+        self.task, self.device = task.here(), torch.device(device)
+        self.store = Store(self.task.data, "test")
+        self.model: SResNet = checkpoint.load(self.task.model).to(self.device).eval()
 
     def see(self, index: int) -> Seen:
         """The network on batch `index`; the result depends on nothing that came before."""
@@ -98,8 +109,11 @@ def _on_ray(task: Task, batches: int, cluster: ClusterParams) -> Iterator[Seen]:
     """What was seen on each batch, in order."""
     import ray  # takes seconds to import
 
-    threads, gpus = task.training.threads, cluster.gpus_per_worker
-    with connect(cluster, most=batches, cpus_each=threads, gpus_each=gpus) as workers:
-        remote = ray.remote(num_cpus=threads, num_gpus=gpus)(Evaluator)
+    cpus, gpus = cluster.cpus(task.training.threads), cluster.gpus_per_worker
+    with connect(cluster, most=batches, cpus_each=cpus, gpus_each=gpus) as workers:
+        if cluster.address != "local":
+            files = [task.model, *task.data.glob("test*")]
+            task = replace(task, shipment=publish(files, open_storage(cluster.storage)))
+        remote = ray.remote(num_cpus=cpus, num_gpus=gpus)(Evaluator)
         pool = ray.util.ActorPool([remote.remote(task, "cuda" if gpus else "cpu") for _ in range(workers)])
         yield from pool.map(lambda worker, index: worker.see.remote(index), list(range(batches)))

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -100,17 +100,40 @@ class DatasetParams(Section):
 class ClusterParams(Section):
     """Where and how fast; never what comes out."""
 
-    address: str
+    address: Annotated[str, Field(pattern=r"^(local|auto|\[?[\w.:-]+\]?:\d+)$")]
     """local: a Ray of our own on this machine; auto or host:port: a running cluster."""
     workers: PositiveInt | Literal["auto"]
     """Processes that train or preprocess; auto: as many as the shards and the CPUs allow."""
+    cpus_per_worker: PositiveInt | Literal["threads"]
+    """CPUs that a training or evaluating worker reserves, at least its threads; threads: as many as these."""
     gpus_per_worker: Annotated[int, Field(ge=0)]
     storage: str
-    """Folder of the resume state, reachable from every node; relative to the repository for a local Ray only."""
+    """Where the resume state lies: an absolute path or a URI (file, s3, gs) that every node reaches; relative to the
+    repository for a local Ray only."""
     checkpoint_seconds: PositiveInt
     """Time between two checkpoints (seconds); every epoch ends with one."""
     recompute: Literal["nothing", "spikes", "blocks"]
     """What backward computes again instead of keeping it, for less memory: the spikes inside of blocks, or blocks."""
+
+    @model_validator(mode="after")
+    def _reached_by_every_node(self) -> "ClusterParams":
+        if self.address != "local" and "://" not in self.storage and not Path(self.storage).is_absolute():
+            raise ValueError(
+                f"storage {self.storage!r} is relative, which is for address local; every node of {self.address} must "
+                "reach it: an absolute path, or a URI such as s3://bucket/runs"
+            )
+        return self
+
+    def cpus(self, threads: int) -> int:
+        """CPUs that a worker of so many threads reserves. Raises InputError."""
+        if self.cpus_per_worker == "threads":
+            return threads
+        if self.cpus_per_worker < threads:
+            raise InputError(
+                f"{PARAMS}: cluster.cpus_per_worker {self.cpus_per_worker} is less than training.threads {threads}; "
+                "raise it, or say threads"
+            )
+        return self.cpus_per_worker
 
 
 Model = TypeVar("Model", bound=BaseModel)

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 # Before Ray is imported: no usage statistics; workers stay in their folder; a short training is not kept waiting;
@@ -21,6 +22,7 @@ import ray
 from ray._private import ray_constants
 
 from pipeline.data.params import ClusterParams
+from pipeline.data.ray_code import copy_code
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS
 
@@ -31,25 +33,27 @@ SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
 
 
 @contextmanager
-def connect(cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each: int = 0) -> Iterator[int]:
+def connect(
+    cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each: int = 0, shared: Path | None = None
+) -> Iterator[int]:
     """Gives the number of workers, at most `most`: as many as stated, or as many as the cluster has room for.
 
-    Raises InputError at once if the stated number does not fit; Ray itself would wait for ever.
+    `shared` is a folder that the workers write into; if not every node sees it, a local Ray does the work. Raises
+    InputError at once if the stated number does not fit; Ray itself would wait for ever.
     """
+    from pipeline.data.ray_check import all_see  # it imports Ray, which reads the surroundings then
+
     if WORKERS in os.environ:
         cluster = cluster.model_copy(update={"workers": int(os.environ[WORKERS])})
-    folder = tempfile.mkdtemp(prefix="ray-")
+    folder = Path(tempfile.mkdtemp(prefix="ray-"))
     try:
         _start(cluster, folder)
-        have = ray.cluster_resources()
-        room = {"CPU": (cpus_each, int(have.get("CPU", 0))), "GPU": (gpus_each, int(have.get("GPU", 0)))}
-        stated = 1 if cluster.workers == "auto" else cluster.workers
-        for what, (each, there) in room.items():
-            _check(cluster, what, stated * each, there)
-        fits = min(there // each for each, there in room.values() if each)
-        if stated > most:
-            print(f"uses {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
-        yield min(most, fits if cluster.workers == "auto" else stated)
+        if shared is not None and cluster.address != "local" and not all_see(shared):
+            print(f"not every node of {cluster.address} sees {shared}: this machine does it", file=sys.stderr)
+            ray.shutdown()
+            cluster = cluster.model_copy(update={"address": "local", "workers": "auto"})
+            _start(cluster, folder)
+        yield _workers(cluster, most, cpus_each, gpus_each)
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
@@ -62,32 +66,70 @@ def places(cpus_each: int, gpus_each: int) -> int:
     return sum(min(int(node.get(what, 0)) // each for what, each in need.items() if each) for node in nodes)
 
 
-def _start(cluster: ClusterParams, folder: str) -> None:
+def _start(cluster: ClusterParams, folder: Path) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     _listen_beyond_loopback(cluster.address != "local")
     if cluster.address == "local" and SHARED in os.environ:
         ray.init(address=os.environ[SHARED], **quiet)
         return
     if cluster.address == "local":
-        ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=folder, **quiet)
+        where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder)}
+        ray.init(address="local", include_dashboard=False, **where, **quiet)
         return
+    from pipeline.data.ray_check import check_nodes
+
+    code = copy_code(folder / "code")
     try:
         host, colon, port = cluster.address.rpartition(":")
         if colon:  # Ray itself asks a silent address for ever
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
-        running = ray.init(address=cluster.address, **quiet)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{PARAMS}: cluster.address {cluster.address}: no Ray cluster answers there ({error})"
-        ) from None
+        running = ray.init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise refusal(cluster, error) from None
+    if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray says so in this process too, where it found a token
+        print(
+            f"WARNING: the cluster {cluster.address} asks for no token: who reaches it runs code there", file=sys.stderr
+        )
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
+    check_nodes(cluster)
 
 
 def _listen_beyond_loopback(allowed: bool) -> None:
     """Ray puts the machine's own address in the place of 127.0.0.1, and listens there, unless told of no clusters."""
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
     ray_constants.ENABLE_RAY_CLUSTER = allowed
+
+
+def refusal(cluster: ClusterParams, error: Exception) -> InputError:
+    """The user's error behind Ray's, with its remedy."""
+    text = "; ".join(dict.fromkeys(str(one) for one in _causes(error)))
+    where = f"{PARAMS}: cluster.address {cluster.address}"
+    if "AuthToken" in text:
+        remedy = "give it the cluster's own in RAY_AUTH_TOKEN, or in a file named by RAY_AUTH_TOKEN_PATH"
+        return InputError(f"{where}: the token is missing or refused; {remedy}")
+    if "Version mismatch" in text:
+        return InputError(f"{where}: {' '.join(text.split())}; install requirements.lock on both sides")
+    return InputError(f"{where}: no Ray cluster answers there ({error})")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it was raised for."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) -> int:
+    have = ray.cluster_resources()
+    room = {"CPU": (cpus_each, int(have.get("CPU", 0))), "GPU": (gpus_each, int(have.get("GPU", 0)))}
+    stated = 1 if cluster.workers == "auto" else cluster.workers
+    for what, (each, there) in room.items():
+        _check(cluster, what, stated * each, there)
+    fits = min(there // each for each, there in room.values() if each)
+    if stated > most:
+        print(f"uses {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
+    return min(most, fits if cluster.workers == "auto" else stated)
 
 
 def _check(cluster: ClusterParams, what: str, wanted: int, have: int) -> None:

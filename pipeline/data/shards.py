@@ -89,7 +89,7 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
 
     from pipeline.data.ray_cluster import connect
 
-    with connect(cluster, most=len(parts)) as workers:
+    with connect(cluster, most=len(parts), shared=parts[0].path.parent) as workers:
         task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
         running: dict[Any, Part] = {}
         try:

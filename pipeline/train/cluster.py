@@ -1,16 +1,13 @@
 """Training on Ray: the only file that imports ray.train."""
 
-import json
+import platform
 import resource
-import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +16,21 @@ import ray.train.torch
 import torch.distributed
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig, TorchTrainer
-from ray.util.metrics import Gauge
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
+from pipeline.data.ray_code import code_digest
 from pipeline.data.ray_nodes import free_workers
+from pipeline.data.storage import open_storage
 from pipeline.errors import InputError
 from pipeline.stage import DISK
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
-from pipeline.train.hardware import note
 from pipeline.train.job import Job
+from pipeline.train.journal import FromFar, Journal, show
 from pipeline.train.loop import train
+from pipeline.train.placement import Placement, place
 from pipeline.train.progress import Report
 from pipeline.train.reduce import Alone, Group
 
@@ -39,44 +39,81 @@ FAILURES = 3
 WAIT_SECONDS = 600
 """So long it waits for a node when none is left."""
 
-GAUGES = {
-    "samples_per_second": "Training samples a second, all workers together",
-    "step_seconds": "Mean time of a step of this epoch",
-    "loss": "Mean over the samples of this epoch so far",
-    "accuracy": "Percent of the samples of this epoch so far",
-}
-"""Fields of a report that Ray exports as sresnet_<field>, by run, where its dashboard's packages are installed."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What the first worker brings back."""
 
     peak_memory_bytes: int
+    code: str
+    """Digest of the code that it ran."""
+
+    def told(self) -> tuple[str, int]:
+        """What the record says of it, and its memory (bytes)."""
+        return f"trained by code {self.code[:16]}", self.peak_memory_bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a worker is told."""
+
+    job: Job
+    placement: Placement
+    say: Callable[[str | Report], None]
+    """Adds to the log."""
+    code: str | None
+    """Digest of the code that it must run; None: this machine's checkout, which may be edited meanwhile."""
+    cpus: int
+    gpus: int
+    """Of a worker."""
+    wanted: int
+    """Workers, if there is room for them."""
+
+    def room(self) -> int:
+        """Workers that the cluster has room for beside what runs."""
+        return free_workers(self.cpus, self.gpus)
 
 
 def fit(job: Job, cluster: ClusterParams) -> Outcome:
     """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
-    most, threads = job.training.shards, job.training.threads
+    most, cpus = job.training.shards, cluster.cpus(job.training.threads)
     with (
-        connect(cluster, most=most, cpus_each=threads, gpus_each=cluster.gpus_per_worker) as workers,
+        connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        wanted = most if cluster.workers == "auto" else workers
-        return until_finished(job, cluster, workers, wanted)
+        work = told(job, cluster, most if cluster.workers == "auto" else workers)
+        work.placement.bring(job)
+        return until_finished(work, workers)
 
 
-def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> Outcome:
+def told(job: Job, cluster: ClusterParams, wanted: int) -> Work:
+    """What each worker is told; data are in storage then. Raises InputError."""
+    say: Callable[[str | Report], None] = Journal(job.log()).add
+    if far := cluster.address != "local":
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        say = FromFar(journal=ray.remote(num_cpus=0)(Journal).options(scheduling_strategy=here).remote(job.log()))
+    return Work(
+        job=job,
+        placement=place(job, cluster),
+        say=say,
+        code=code_digest() if far else None,
+        cpus=cluster.cpus(job.training.threads),
+        gpus=cluster.gpus_per_worker,
+        wanted=wanted,
+    )
+
+
+def until_finished(work: Work, workers: int) -> Outcome:
     """Runs workers until the training is finished: after a death with as many as there is room for, at the end of an
-    epoch with more if nodes have come, at most `wanted`. Raises InputError.
+    epoch with more if nodes have come, at most as many as wanted. Raises InputError.
 
     Ray's own elasticity would do, but learns of a lost node after up to 20 s, and of one that cannot start after 60.
     """
-    failures = 0
+    job, failures = work.job, 0
     while True:
         before = numbers(job.checkpoint())
         try:
-            ended = run_trainer(job, cluster, workers, wanted)
+            ended = run_trainer(work, workers)
         except TrainingFailedError as error:
             stop_at_bad_input(error)
             failures = 1 if numbers(job.checkpoint()) != before else failures + 1
@@ -86,11 +123,11 @@ def until_finished(job: Job, cluster: ClusterParams, workers: int, wanted: int) 
                     f"{job.name}: workers died {failures} times in a row, last: {reason}; what was done until the last "
                     f"checkpoint is kept, see {job.log()}"
                 ) from None
-            write_down(f"workers died ({reason})", job.log())
+            Journal(job.log()).add(f"workers died ({reason})")
         else:
             if finished(job):
                 return ended
-        workers = room(job, cluster, wanted)
+        workers = room(work)
 
 
 def stop_at_bad_input(error: TrainingFailedError) -> None:
@@ -101,37 +138,39 @@ def stop_at_bad_input(error: TrainingFailedError) -> None:
             raise InputError(str(reason)) from None
 
 
-def room(job: Job, cluster: ClusterParams, wanted: int) -> int:
-    """Workers that can start now, at most `wanted`; waits for a node if there are none. Raises InputError."""
+def room(work: Work) -> int:
+    """Workers that can start now, at most as many as wanted; waits for a node if there are none. Raises InputError."""
     for _ in range(WAIT_SECONDS):
         time.sleep(1)  # what dead workers held comes back
-        if fits := free_workers(job.training.threads, cluster.gpus_per_worker):
-            return min(fits, wanted)
+        if fits := work.room():
+            return min(fits, work.wanted)
     raise InputError(
-        f"{job.name}: no node of the cluster {cluster.address} has had room for a worker in {WAIT_SECONDS} s; what was "
-        "done until the last checkpoint is kept: add nodes and start again"
+        f"{work.job.name}: no node of the cluster has had room for a worker in {WAIT_SECONDS} s; what was done until "
+        "the last checkpoint is kept: add nodes and start again"
     )
 
 
-def run_trainer(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> Outcome:
+def run_trainer(work: Work, workers: int) -> Outcome:
     """Runs the workers under Ray Train. Raises TrainingFailedError when one of them dies.
 
-    Ray's own record of a run is written in place and does not know the configuration, so it lives under a fresh name
+    Ray's own record of a run is written in place and does not know the configuration, so it lies under a fresh name
     and is thrown away; the state that counts is ours (state.py).
     """
-    storage, name = job.checkpoint().parent / "ray", uuid.uuid4().hex
+    job, name = work.job, uuid.uuid4().hex
+    storage = work.placement.state or open_storage(str(job.checkpoint().parent))
     trainer = TorchTrainer(
-        work,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
-        train_loop_config={"job": job, "gpus": cluster.gpus_per_worker, "wanted": wanted},
-        torch_config=TorchConfig(backend="nccl" if cluster.gpus_per_worker else "gloo"),
+        run_worker,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
+        train_loop_config={"work": work},
+        torch_config=TorchConfig(backend="nccl" if work.gpus else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=workers,
-            use_gpu=cluster.gpus_per_worker > 0,
-            resources_per_worker={"CPU": job.training.threads, "GPU": cluster.gpus_per_worker},
+            use_gpu=work.gpus > 0,
+            resources_per_worker={"CPU": work.cpus, "GPU": work.gpus},
         ),
         run_config=RunConfig(
             name=name,
-            storage_path=str(storage),
+            storage_path=storage.path("ray"),
+            storage_filesystem=storage.files,
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg] # version 1's
         ),
     )
@@ -140,55 +179,41 @@ def run_trainer(job: Job, cluster: ClusterParams, workers: int, wanted: int) -> 
     except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
         raise KeyboardInterrupt from None
     finally:
-        shutil.rmtree(storage / name, ignore_errors=True)
+        storage.delete(f"ray/{name}")
+        work.placement.bring(job)
     assert isinstance(ended, Outcome)
     return ended
 
 
-def work(config: dict[str, Any]) -> Outcome:
+def run_worker(config: dict[str, Any]) -> Outcome:
     """The life of one worker."""
-    job: Job = config["job"]
+    work: Work = config["work"]
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
     def say(told: str | Report) -> None:
         if workers.rank == 0:
-            write_down(told, job.log())
-            show(told, job.name)
+            work.say(told)
+            show(told, work.job.name)
 
     def more_fit() -> bool:
-        fewer = workers.rank == 0 and workers.size < config["wanted"]
-        return fewer and free_workers(job.training.threads, config["gpus"]) > 0
+        return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
 
     device = ray.train.torch.get_device()
-    note(job.platforms(), device)
-    train(job, workers, device, say, leave=more_fit)
-    return Outcome(peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    check_code(work.code)
+    job = work.placement.here(work.job)
+    work.placement.note(work.job, device)
+    with work.placement.kept(job, workers.rank):
+        train(job, workers, device, say, leave=more_fit)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Outcome(peak_memory_bytes=peak, code=code_digest())
 
 
-def write_down(told: str | Report, log: Path) -> None:
-    """Adds a line to the log, and the numbers of a report to metrics.jsonl beside it."""
-    now = datetime.now(UTC)
-    add_line(log, f"{now:%H:%M:%S}  {told}")
-    if isinstance(told, Report):
-        numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(told)}
-        add_line(log.with_name("metrics.jsonl"), json.dumps(numbers))
-
-
-def add_line(path: Path, text: str) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(text + "\n")
-
-
-def show(told: str | Report, run: str) -> None:
-    """Puts the numbers of a report on Ray's metrics endpoint."""
-    if isinstance(told, Report):
-        for field, gauge in gauges().items():
-            gauge.set(getattr(told, field), tags={"run": run})
-
-
-@cache
-def gauges() -> dict[str, Gauge]:
-    return {field: Gauge(f"sresnet_{field}", text, tag_keys=("run",)) for field, text in GAUGES.items()}
+def check_code(expected: str | None) -> None:
+    """Raises InputError if this node runs other code than the driver sent: a node may have joined later."""
+    if expected not in (None, code_digest()):
+        raise InputError(
+            f"{platform.node()}: runs other code than the driver's; start that node without our packages on its path"
+        )
 
 
 @contextmanager

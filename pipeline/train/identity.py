@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CODE = ("models/**/*.py", "pipeline/train/*.py", "pipeline/data/store.py", "pipeline/data/augment.py")
 NOT_RESULT = (
     *(f"models/{name}.py" for name in ("authors", "checkpoint", "compare")),
-    *(f"pipeline/train/{name}.py" for name in ("cluster", "export", "hardware", "progress")),
+    *(f"pipeline/train/{name}.py" for name in ("cluster", "export", "hardware", "journal", "mirror", "placement")),
+    "pipeline/train/progress.py",
 )
 """Where it runs, what it says and how it is written down; none changes a weight."""
 

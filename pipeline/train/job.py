@@ -1,6 +1,6 @@
 """One training as plain frozen values: what a worker is sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -43,6 +43,12 @@ class Job:
     def checkpoint(self) -> Path:
         """Folder of this training's states, in one named by all that can change its result."""
         return self.runs / f"{self.name}-{self.identity}" / "checkpoints"
+
+    def moved(self, data: Path, runs: Path) -> "Job":
+        """The same training, of the same name, where its folders lie elsewhere."""
+        job = replace(self, data=data, runs=runs)
+        job.__dict__["identity"] = self.identity
+        return job
 
     def log(self) -> Path:
         """The progress lines of this training."""

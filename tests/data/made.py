@@ -19,7 +19,13 @@ from pipeline.errors import InputError
 
 PARAMS = PreprocessParams(split="every-fifth-tests", shards=3, frames=4, size=64, compression="none", window=None)
 LOCAL = ClusterParams(
-    address="local", workers="auto", gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+    address="local",
+    workers="auto",
+    cpus_per_worker="threads",
+    gpus_per_worker=0,
+    storage="runs",
+    checkpoint_seconds=60,
+    recompute="nothing",
 )
 TITLE = "Cups and mugs"
 Files = dict[str, bytes]

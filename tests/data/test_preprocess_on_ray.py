@@ -44,7 +44,7 @@ def cluster() -> Iterator[ClusterParams]:
         (folder / "ray").mkdir()
         head = {"num_cpus": 4, "include_dashboard": False, "temp_dir": str(folder)}
         running = Cluster(initialize_head=True, head_node_args=head)
-        params = LOCAL.model_copy(update={"address": running.address})
+        params = LOCAL.model_copy(update={"address": running.address, "storage": str(folder / "storage")})
         try:
             with ray_cluster.connect(params, most=4), pytest.MonkeyPatch.context() as patch:
                 patch.setattr(ray_cluster, "_start", lambda *_: None)

@@ -26,7 +26,13 @@ from pipeline.train.reduce import Alone
 from tests.train.tiny import TRAINING, tiny_job
 
 ONE = ClusterParams(
-    address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+    address="local",
+    workers=1,
+    cpus_per_worker="threads",
+    gpus_per_worker=0,
+    storage="runs",
+    checkpoint_seconds=60,
+    recompute="nothing",
 )
 TWO = ONE.model_copy(update={"workers": 2})
 LONG = replace(TRAINING, epochs=150)

@@ -1,0 +1,63 @@
+"""What a training says: lines of its log, numbers beside it, and gauges on Ray's metrics endpoint."""
+
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ray.util.metrics import Gauge
+
+from pipeline.train.progress import Report
+
+GAUGES = {
+    "samples_per_second": "Training samples a second, all workers together",
+    "step_seconds": "Mean time of a step of this epoch",
+    "loss": "Mean over the samples of this epoch so far",
+    "accuracy": "Percent of the samples of this epoch so far",
+}
+"""Fields of a report that Ray exports as sresnet_<field>, by run, where its dashboard's packages are installed."""
+
+
+class Journal:
+    """Writes the training's log, on the driver's machine."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+
+    def add(self, told: str | Report) -> None:
+        """Adds a line to the log, and the numbers of a report to metrics.jsonl beside it."""
+        now = datetime.now(UTC)
+        add_line(self.log, f"{now:%H:%M:%S}  {told}")
+        if isinstance(told, Report):
+            numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(told)}
+            add_line(self.log.with_name("metrics.jsonl"), json.dumps(numbers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromFar:
+    """Says lines to a journal on another machine; steps do not wait for it."""
+
+    journal: Any
+    """Ray's handle of a Journal."""
+
+    def __call__(self, told: str | Report) -> None:
+        self.journal.add.remote(told)
+
+
+def add_line(path: Path, text: str) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
+def show(told: str | Report, run: str) -> None:
+    """Puts the numbers of a report on Ray's metrics endpoint."""
+    if isinstance(told, Report):
+        for field, gauge in gauges().items():
+            gauge.set(getattr(told, field), tags={"run": run})
+
+
+@cache
+def gauges() -> dict[str, Gauge]:
+    return {field: Gauge(f"sresnet_{field}", text, tag_keys=("run",)) for field, text in GAUGES.items()}

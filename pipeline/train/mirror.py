@@ -1,0 +1,72 @@
+"""The checkpoints of a training on a node's own disk, and in storage, where the next worker finds them."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.data.storage import Storage
+
+LOOK_SECONDS = 0.5
+"""Between two looks for a file that changed."""
+Seen = dict[str, tuple[int, int]]
+"""Time of change (nanoseconds) and size of each file by its name."""
+
+
+def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> None:
+    """Copies what storage has below `key` into the folder, except what is there already; `exactly`: removes the rest.
+
+    Raises InputError.
+    """
+    have, there = _look(folder), storage.list(key)
+    for name in have.keys() - there.keys() if exactly else ():
+        (folder / name).unlink(missing_ok=True)
+    for name, info in there.items():
+        if have.get(name) != (info.mtime_ns, info.size):
+            storage.get(f"{key}/{name}", folder / name)
+
+
+@contextmanager
+def pushed(folder: Path, storage: Storage, key: str) -> Iterator[None]:
+    """Meanwhile, and at last, copies what changes in the folder into storage; removes there what vanished here.
+
+    Steps do not wait for it. Only one process may do so for a training. Raises InputError at the end if storage refused
+    what it was given last.
+    """
+    done, seen = threading.Event(), _look(folder)
+    failed: list[Exception] = []
+
+    def follow() -> None:
+        nonlocal seen
+        while not done.wait(LOOK_SECONDS):
+            try:
+                seen = push(folder, storage, key, seen)
+                failed.clear()
+            except Exception as error:  # tried again at the next look
+                failed[:] = [error]
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        push(folder, storage, key, seen)
+
+
+def push(folder: Path, storage: Storage, key: str, seen: Seen) -> Seen:
+    """Copies what is not as it was `seen`; gives what there is now. Raises InputError."""
+    now = _look(folder)
+    for name, stat in now.items():
+        if seen.get(name) != stat:
+            storage.put(folder / name, f"{key}/{name}")
+    for name in seen.keys() - now.keys():  # only what this process had: another may have written more meanwhile
+        storage.delete(f"{key}/{name}")
+    return now
+
+
+def _look(folder: Path) -> Seen:
+    """The files of the folder that are not being written, whose names begin with a dot."""
+    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size) for path in found}

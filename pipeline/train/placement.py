@@ -1,0 +1,99 @@
+"""Where a training's files lie for its workers when these are not on the driver's machine."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from pipeline.data.params import ClusterParams
+from pipeline.data.staging import Shipment, node_folder, publish, stage
+from pipeline.data.storage import Storage, is_uri, open_storage
+from pipeline.paths import ROOT, RUNS
+from pipeline.train.export import finished
+from pipeline.train.hardware import describe, note
+from pipeline.train.job import Job
+from pipeline.train.mirror import pull, pushed
+
+STATE = "state"
+"""Below a training's key: its checkpoints."""
+PLATFORMS = "platforms"
+"""Below a training's key: a file for each kind of processor that took part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """What workers are told about files; None: they lie in the driver's folders, on one machine."""
+
+    data: Shipment | None
+    state: Storage | None
+
+    @contextmanager
+    def kept(self, job: Job, rank: int) -> Iterator[None]:
+        """Meanwhile the first worker's checkpoints go on into storage. Raises InputError."""
+        if self.state is None or rank:
+            yield
+            return
+        with pushed(job.checkpoint(), self.state, f"{key(job)}/{STATE}"):
+            yield
+
+    def here(self, job: Job) -> Job:
+        """The training as this worker finds it: data on its node's disk, and the newest checkpoints beside it."""
+        data = stage(self.data) if self.data else job.data
+        moved = job.moved(data, node_folder() / "runs" if self.state else job.runs)
+        if self.state:
+            pull(self.state, f"{key(job)}/{STATE}", moved.checkpoint(), exactly=True)
+        return moved
+
+    def note(self, job: Job, device: torch.device) -> None:
+        """Adds this worker's processor to those that computed the training."""
+        if self.state is None:
+            note(job.platforms(), device)
+            return
+        line = describe(device).encode()
+        with tempfile.NamedTemporaryFile() as file:
+            Path(file.name).write_bytes(line)
+            self.state.put(Path(file.name), f"{key(job)}/{PLATFORMS}/{hashlib.sha256(line).hexdigest()[:16]}.txt")
+
+    def bring(self, job: Job) -> None:
+        """Brings checkpoints, and what computed them, into the driver's folders. Raises InputError."""
+        if self.state is None:
+            return
+        pull(self.state, f"{key(job)}/{STATE}", job.checkpoint())
+        with tempfile.TemporaryDirectory() as temporary:
+            pull(self.state, f"{key(job)}/{PLATFORMS}", Path(temporary))
+            lines = {path.read_text(encoding="utf-8") for path in Path(temporary).glob("*.txt")}
+        path = job.platforms()
+        have = set(path.read_text(encoding="utf-8").splitlines()) if path.exists() else set()
+        if lines - have:
+            with path.open("a", encoding="utf-8") as file:
+                file.writelines(f"{line}\n" for line in sorted(lines - have))
+
+
+def runs_folder(cluster: ClusterParams) -> Path:
+    """Where the driver keeps what belongs to its trainings."""
+    return RUNS if cluster.address != "local" or is_uri(cluster.storage) else ROOT / cluster.storage
+
+
+def already_finished(job: Job, cluster: ClusterParams) -> bool:
+    """Whether the training has come to its end, here or in storage, from where it is brought. Raises InputError."""
+    if finished(job) is None and (cluster.address != "local" or is_uri(cluster.storage)):
+        Placement(data=None, state=open_storage(cluster.storage)).bring(job)
+    return finished(job) is not None
+
+
+def place(job: Job, cluster: ClusterParams) -> Placement:
+    """Sends the data to storage, if the workers may be elsewhere. Raises InputError."""
+    far = cluster.address != "local"
+    state = open_storage(cluster.storage) if far or is_uri(cluster.storage) else None
+    splits = ("train", "test") if job.training.test_each_epoch else ("train",)
+    files = [path for split in splits for path in job.data.glob(f"{split}*")]
+    return Placement(data=publish(files, state) if far and state else None, state=state)
+
+
+def key(job: Job) -> str:
+    """Where storage keeps what belongs to a training."""
+    return f"{job.name}-{job.identity}"

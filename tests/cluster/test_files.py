@@ -1,0 +1,80 @@
+"""The cluster files against the published schemas: a misspelt key, a missing limit, another version of Ray."""
+
+import json
+import re
+import subprocess
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.paths import ROOT
+
+CLUSTER = ROOT / "cluster"
+KUBERAY = json.loads(Path(__file__).with_name("kuberay.json").read_text(encoding="utf-8"))["schemas"]
+KINDS = {"RayCluster": "raycluster.yaml", "RayJob": "rayjob.yaml"}
+
+
+def read(path: Path) -> dict[str, Any]:
+    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+
+
+def cluster_spec(kind: str) -> dict[str, Any]:
+    spec = read(CLUSTER / "kubernetes" / KINDS[kind])["spec"]
+    return spec["rayClusterSpec"] if kind == "RayJob" else spec
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kubernetes_files_have_only_keys_of_the_published_kind(kind: str) -> None:
+    described = read(CLUSTER / "kubernetes" / KINDS[kind])
+    assert (described["apiVersion"], described["kind"]) == ("ray.io/v1", kind)
+    jsonschema.validate(described, KUBERAY[kind])
+    spec = described["spec"].get("rayClusterSpec", described["spec"])
+    spec["workerGroupSpecs"][0]["template"]["spec"]["containers"][0]["imagee"] = "misspelt"
+    with pytest.raises(jsonschema.ValidationError, match="imagee"):
+        jsonschema.validate(described, KUBERAY[kind])
+
+
+def test_a_job_runs_on_the_cluster_that_the_other_file_describes() -> None:
+    assert cluster_spec("RayJob") == cluster_spec("RayCluster")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_nodes_have_bounds_a_token_and_a_disk(kind: str) -> None:
+    spec = cluster_spec(kind)
+    assert spec["authOptions"] == {"mode": "token", "secretName": "sresnet-token"}
+    for group in (spec["headGroupSpec"], *spec["workerGroupSpecs"]):
+        pod = group["template"]["spec"]
+        (container,) = pod["containers"]
+        assert container["resources"]["limits"] == container["resources"]["requests"]
+        assert {"name": "TMPDIR", "value": container["volumeMounts"][0]["mountPath"]} in container["env"]
+        assert pod["volumes"][0]["name"] == container["volumeMounts"][0]["name"]
+    for group in spec["workerGroupSpecs"]:
+        assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+
+
+def test_every_file_has_the_locked_ray() -> None:
+    locked = re.search(r"^ray==(\S+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    assert locked is not None
+    assert version("ray").partition("+")[0] == locked[1]
+    assert {cluster_spec(kind)["rayVersion"] for kind in KINDS} == {locked[1]}
+    assert f"FROM rayproject/ray:{locked[1]}-py311" in (CLUSTER / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_launcher_takes_the_ssh_file() -> None:
+    schema = json.loads(files("ray.autoscaler").joinpath("ray-schema.json").read_text(encoding="utf-8"))
+    described = read(CLUSTER / "ssh.yaml")
+    jsonschema.validate(described, schema)
+    started = described["head_start_ray_commands"][-1], described["worker_start_ray_commands"][-1]
+    assert all("RAY_AUTH_MODE=token" in command for command in started)
+    with pytest.raises(jsonschema.ValidationError, match="workers"):
+        jsonschema.validate(described | {"workers": 2}, schema)
+
+
+def test_the_laptop_script_parses_and_says_how_it_is_used() -> None:
+    said = subprocess.run([CLUSTER / "laptop.sh"], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (2, "usage: cluster/laptop.sh start | stop\n")

@@ -1,0 +1,64 @@
+"""Checkpoints go on into storage while a training runs, and come back for the next worker."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.data.storage import open_storage
+from pipeline.errors import InputError
+from pipeline.files import write_whole
+from pipeline.train.mirror import pull, push, pushed
+
+
+def names(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_changes_is_in_storage_while_the_block_runs(tmp_path: Path) -> None:
+    storage, here = open_storage(str(tmp_path / "storage")), tmp_path / "here"
+    with pushed(here, storage, "run"):
+        write_whole(here / "checkpoints" / "1.pt", b"one")
+        for _ in range(100):
+            if storage.list("run"):
+                break
+            time.sleep(0.05)
+        assert names(tmp_path / "storage" / "run") == {"checkpoints/1.pt": b"one"}
+        write_whole(here / "checkpoints" / "2.pt", b"two")
+        (here / "checkpoints" / "1.pt").unlink()
+    assert names(tmp_path / "storage" / "run") == {"checkpoints/2.pt": b"two"}
+
+
+def test_a_pull_fetches_what_is_newer_and_keeps_or_removes_the_rest(tmp_path: Path) -> None:
+    storage, here, there = open_storage(str(tmp_path / "storage")), tmp_path / "here", tmp_path / "there"
+    write_whole(here / "checkpoint.pt", b"old")
+    push(here, storage, "run", {})
+    pull(storage, "run", there)
+    write_whole(here / "checkpoint.pt", b"new")  # as long as the old one
+    push(here, storage, "run", {})
+    write_whole(there / "log.txt", b"mine")
+    pull(storage, "run", there)
+    assert names(there) == {"checkpoint.pt": b"new", "log.txt": b"mine"}
+    pull(storage, "run", there, exactly=True)
+    assert names(there) == {"checkpoint.pt": b"new"}
+
+
+def test_one_that_was_cut_off_removes_only_what_it_had(tmp_path: Path) -> None:
+    storage, here, other = open_storage(str(tmp_path / "storage")), tmp_path / "here", tmp_path / "other"
+    write_whole(here / "1.pt", b"one")
+    seen = push(here, storage, "run", {})
+    pull(storage, "run", other)
+    write_whole(other / "2.pt", b"two")
+    push(other, storage, "run", {})
+    (here / "1.pt").unlink()
+    push(here, storage, "run", seen)
+    assert list(storage.list("run")) == ["2.pt"]
+
+
+def test_storage_that_refuses_the_last_state_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "storage").touch()
+    with (
+        pytest.raises(InputError, match=r"cannot write run/1\.pt"),
+        pushed(tmp_path / "here", open_storage(str(tmp_path / "storage")), "run"),
+    ):
+        write_whole(tmp_path / "here" / "1.pt", b"one")

@@ -1,0 +1,35 @@
+"""The pipeline with an S3 server of the loopback under it: python -m tests.walk.s3
+
+DVC's remote and the resume state lie in a bucket. Everything that was computed is pushed, wiped, pulled: nothing runs
+again. Then the resume state alone is lost here, and found there.
+"""
+
+import tempfile
+from pathlib import Path
+
+from tests.data.s3 import KEYS, bucket, serving
+from tests.walk.small import copy, expect, run, wipe
+
+MADE = (".dvc/cache", "data", "artifacts", "runs", "report")
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="s3-") as folder, serving() as server:
+        copied, storage = Path(folder), bucket(server, "sresnet")
+        host, port = server.get_host_and_port()
+        copy(copied, epochs=1, shards=2, cluster={"storage": storage})
+        run(copied, "python", "-m", "pipeline.cli", "check", **KEYS)
+        run(copied, "dvc", "remote", "add", "--default", "s3", "s3://sresnet/dvc")
+        run(copied, "dvc", "remote", "modify", "s3", "endpointurl", f"http://{host}:{port}")
+        run(copied, "dvc", "repro", **KEYS)
+        run(copied, "dvc", "push", **KEYS)
+        wipe(copied, *MADE)
+        run(copied, "dvc", "pull", **KEYS)
+        again = run(copied, "dvc", "repro", **KEYS)
+        expect("up to date" in again and "Running stage" not in again, "after push, wipe and pull nothing runs again")
+        again = run(copied, "dvc", "repro", "--force", "--single-item", "train@digits-0", **KEYS)
+        expect("taken from the finished state" in again, "a training whose state is in the bucket is not trained again")
+
+
+if __name__ == "__main__":
+    main()
