@@ -47,6 +47,7 @@ from pipeline.train.reduce import Alone
 LOCAL = ClusterParams(
     address="local",
     workers="auto",
+    cpus_per_worker="threads",
     gpus_per_worker=0,
     storage="runs",
     checkpoint_seconds=60,
