@@ -81,6 +81,7 @@ class Run:
         cluster = ClusterParams(
             address=nodes.address,
             workers="auto",
+            cpus_per_worker="threads",
             gpus_per_worker=0,
             storage=str(job.runs),
             checkpoint_seconds=1,

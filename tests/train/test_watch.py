@@ -11,13 +11,19 @@ import ray
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_cluster import connect
-from pipeline.train.cluster import show, write_down
 from pipeline.train.job import Job
+from pipeline.train.journal import Journal, show
 from pipeline.train.progress import Report
 from tests.train.tiny import TRAINING, tiny_job
 
 LOCAL = ClusterParams(
-    address="local", workers=1, gpus_per_worker=0, storage="runs", checkpoint_seconds=60, recompute="nothing"
+    address="local",
+    workers=1,
+    cpus_per_worker="threads",
+    gpus_per_worker=0,
+    storage="runs",
+    checkpoint_seconds=60,
+    recompute="nothing",
 )
 REPORT = Report(
     epoch=1,
@@ -33,7 +39,7 @@ REPORT = Report(
 
 
 def measure_and_stay(job: Job) -> None:
-    write_down(REPORT, job.log())
+    Journal(job.log()).add(REPORT)
     show(REPORT, job.name)
     time.sleep(120)
 
