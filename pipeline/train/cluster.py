@@ -127,6 +127,7 @@ def until_finished(work: Work, workers: int) -> Outcome:
         else:
             if finished(job):
                 return ended
+            failures = 0
         workers = room(work)
 
 

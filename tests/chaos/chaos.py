@@ -74,7 +74,7 @@ class Run:
 
     def __init__(self, job: Job, nodes: Nodes) -> None:
         self.job, self.nodes, self.size = job, nodes, len(nodes.workers)
-        self.read, self.steps = list[int](), 0
+        self.read, self.steps, self.struck = list[int](), 0, 0
         store = job.train_store()
         samples = hold_out(store.labels, job.training.validation_percent)[0]
         self.epoch_steps = len(epoch_batches(samples, job.training, job.seed, 0))
@@ -131,10 +131,12 @@ class Run:
 
     def strike(self, planned: Planned) -> Killed:
         """Kills as planned, and sees to it that the training goes on: a driver and a node are started again."""
-        self.wait(f"checkpoint of step {planned.step}", lambda: self.steps_done() >= planned.step)
+        step = max(planned.step, self.struck + 1)  # a training that dies again and again at one step gives up
+        self.wait(f"checkpoint of step {step}", lambda: self.steps_done() >= step)
         self.wait("worker to kill", lambda: len(self.nodes.training()) > 0)
         time.sleep(planned.pause)
         went_on, done, start = len(self.resumes()), self.steps_done(), time.monotonic()
+        self.struck = done
         processes = getattr(self, f"kill_{planned.kind}")(planned.which)
         self.wait("way on", lambda: len(self.resumes()) > went_on)
         seconds, back = time.monotonic() - start, self.resumes()[went_on]
