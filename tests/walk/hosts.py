@@ -97,7 +97,11 @@ def start_ray(folder: Path, machines: list[Host], address: str, env: dict[str, s
             host.address,
             *common,
         )
-        host.start(*command, env=surroundings(**env, **health), log=folder / f"{host.name}.log")
+        host.start(
+            *command,
+            env=surroundings(**env, **health, GLOO_SOCKET_IFNAME=host.interface),
+            log=folder / f"{host.name}.log",
+        )
         if head:
             time.sleep(8)
 

@@ -22,6 +22,8 @@ class Host:
 
     name: str
     address: str
+    interface: str = "lo"
+    """Of its address."""
     enter: tuple[str, ...] = ()
     running: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
@@ -61,7 +63,7 @@ def hosts(number: int, folder: Path) -> Iterator[list[Host]]:
     ip("link", "add", "bridge", "type", "bridge")
     ip("address", "add", f"{NET}.1/24", "dev", "bridge")
     ip("link", "set", "bridge", "up")
-    made = [Host(name="host1", address=f"{NET}.1")]
+    made = [Host(name="host1", address=f"{NET}.1", interface="bridge")]
     disk(folder, 1)
     holders = []
     for index in range(2, number + 1):
@@ -82,7 +84,7 @@ def hosts(number: int, folder: Path) -> Iterator[list[Host]]:
             subprocess.run([*enter, *command.split()], check=True)
         (folder / f"disk{index}").mkdir()
         subprocess.run([*enter, "mount", "--bind", str(folder / f"disk{index}"), str(own)], check=True)
-        made.append(Host(name=name, address=address, enter=enter))
+        made.append(Host(name=name, address=address, interface="eth0", enter=enter))
     try:
         yield made
     finally:
