@@ -3,6 +3,7 @@
 import argparse
 import sys
 from dataclasses import asdict
+from functools import partial
 
 from pipeline import paths, stage
 from pipeline.curves import reference, watched
@@ -15,6 +16,7 @@ from pipeline.train.placement import already_finished, runs_folder
 from pipeline.train.state import State
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
+WARN = partial(print, "WARNING:", file=sys.stderr, flush=True)
 
 
 def main(name: str) -> stage.Done:
@@ -35,7 +37,7 @@ def main(name: str) -> stage.Done:
         from pipeline.train.cluster import fit  # Ray takes seconds to import
 
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
-        with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, warn):
+        with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, WARN):
             note, peak = fit(job, cluster).told()
     print(f"{name}: {note}")
     folder = paths.artifacts(run.experiment, run.seed)
@@ -48,10 +50,6 @@ def main(name: str) -> stage.Done:
         note=note,
         peak_memory_bytes=peak,
     )
-
-
-def warn(line: str) -> None:
-    print(f"WARNING: {line}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

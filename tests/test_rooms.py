@@ -103,7 +103,7 @@ def test_the_network_needs_torch_alone(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pipeline.train.")])
 def test_training_runs_without_ray(module: str) -> None:
-    if module not in ("pipeline.train.cluster", "pipeline.train.placement"):
+    if module not in ("pipeline.train.cluster", "pipeline.train.journal", "pipeline.train.placement"):
         assert others(module) <= {"torch", "safetensors", "numpy", "pyarrow"}
 
 
