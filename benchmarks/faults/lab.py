@@ -313,7 +313,7 @@ def fit_here(job: Job, cluster: ClusterParams) -> SimpleNamespace:
     train(job, workers[0], CPU, lambda text: None)
     for thread in threads:
         thread.join()
-    return SimpleNamespace(peak_memory_bytes=0)
+    return SimpleNamespace(told=lambda: ("trained in this process", 0))
 
 
 class Table:
