@@ -59,7 +59,7 @@ class Checkpoints:
 
 
 def write(state: State, folder: Path, number: int) -> None:
-    """Writes a state under its number, and removes those before the last two and what a killed writer left."""
+    """Writes a state under its number; removes those before the last two, greater ones, and what a killed writer left."""
     buffer = io.BytesIO()
     torch.save(vars(state), buffer)
     path, content = path_of(folder, number), buffer.getbuffer()
@@ -69,8 +69,9 @@ def write(state: State, folder: Path, number: int) -> None:
     with whole(path) as temporary, temporary.open("wb") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
-    for old in numbers(folder)[:-KEPT]:
-        path_of(folder, old).unlink(missing_ok=True)
+    for other in numbers(folder):
+        if other > number or other <= number - KEPT:  # greater ones are damaged, or another worker has not seen them
+            path_of(folder, other).unlink(missing_ok=True)
 
 
 def path_of(folder: Path, number: int) -> Path:

@@ -109,3 +109,12 @@ def epoch_of(folder: Path) -> int:
     state = load(folder)
     assert state is not None
     return state.epoch
+
+
+def test_with_all_damaged_the_next_ones_stay(tmp_path: Path) -> None:
+    for number in (7, 8):
+        path_of(tmp_path, number).write_bytes(b"")
+    with Checkpoints(tmp_path, newest(tmp_path)[0]) as writer:
+        writer.save(State(epoch=1))
+    assert numbers(tmp_path) == [1]
+    assert newest(tmp_path) == (1, State(epoch=1))

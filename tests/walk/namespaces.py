@@ -40,7 +40,8 @@ class Host:
     def has(self, process: str) -> bool:
         """True if a process whose command line has this word runs there."""
         mine = os.readlink(f"/proc/{self.running[0].pid}/ns/net")
-        return any(process in " ".join(one.cmdline()) and net_of(one.pid) == mine for one in psutil.process_iter())
+        lines = {one.pid: one.info["cmdline"] or [] for one in psutil.process_iter(["cmdline"])}  # a dead one has none
+        return any(process in " ".join(line) and net_of(pid) == mine for pid, line in lines.items())
 
 
 def permitted() -> bool:
