@@ -59,7 +59,7 @@ class Checkpoints:
 
 
 def write(state: State, folder: Path, number: int) -> None:
-    """Writes a state under its number; removes older ones than the last two, greater ones, and what a killed writer left."""
+    """Writes a state under its number; removes all but it and the one before, and what a killed writer left."""
     buffer = io.BytesIO()
     torch.save(vars(state), buffer)
     path, content = path_of(folder, number), buffer.getbuffer()
