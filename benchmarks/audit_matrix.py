@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", metavar="TEXT", help="rows whose name has it, in the place of those that stand there")
     chosen = parser.parse_args(arguments)
     start = time.perf_counter()
-    result = json.loads(RESULT.read_text(encoding="utf-8")) if chosen.only else EMPTY
+    result = json.loads(RESULT.read_text(encoding="utf-8")) if chosen.only and RESULT.exists() else EMPTY
     with tempfile.TemporaryDirectory(prefix="audit-matrix-") as folder:
         for row in run(Path(folder), chosen.jobs, chosen.only):
             result = with_row(result, row)
@@ -120,15 +120,27 @@ def look(place: tuple[str, int], folder: Path, clean: dict[str, list[str]]) -> R
         if isinstance(case, Honest):
             return alarms(case, lab)
         return found(case, lab, clean[case.base])
-    except Exception as error:
-        raise RuntimeError(f"{case.id}: {error!r}") from error
+    except Exception as error:  # of one row; the others go on
+        return failed(case, repr(error).replace(f"{root}/", ""))
     finally:
         shutil.rmtree(root)
 
 
+def failed(case: Fault | Honest, error: str) -> Row:
+    """The row of what could not be planted, or raised in an auditor."""
+    said = {"failed": f"could not be planted: {error}"}
+    if isinstance(case, Honest):
+        return {"run": case.name, "alarms": []} | said
+    return row_of(case) | {"found": False, "by": None, "message": None, "others": []} | said
+
+
+def row_of(fault: Fault) -> Row:
+    return {"fault": fault.name, "form": fault.form, "digests": digests_of(fault)}
+
+
 def found(fault: Fault, lab: Lab, clean: list[str]) -> Row:
     """The first auditor that says a line about the fault which it does not say of a clean repository."""
-    row: Row = {"fault": fault.name, "form": fault.form, "digests": digests_of(fault)}
+    row = row_of(fault)
     fault.plant(lab)
     others: list[str] = []
     for name, texts in ask_all(lab):
@@ -158,6 +170,8 @@ def alike(outputs: list[npt.NDArray[np.float32]]) -> dict[str, Any]:
 
 
 def line(row: Row) -> str:
+    if "failed" in row:
+        return f"FAILED     {': '.join(name_of(row))}\n         {row['failed']}"
     if "run" in row:
         return "\n         ".join([f"{'ALARM' if row['alarms'] else 'clean':<10} {row['run']}", *row["alarms"]])
     said = f"{row['by']}: {row['message']}" if row["found"] else "; ".join(row["others"]) or "nothing was said"
@@ -167,19 +181,30 @@ def line(row: Row) -> str:
 
 def summary(result: dict[str, Any]) -> str:
     rows, clean = result["faults"], result["clean"]
-    seen = sum(row["found"] for row in rows)
+    seen, broken = sum(row["found"] for row in rows), len(failures(result))
     names = {row["fault"] for row in rows}
     accused = sum(bool(row["alarms"]) for row in clean)
+    made, every = len(rows) + len(clean), len(FAULTS) + len(HONEST)
     return (
-        f"{len(names)} faults in {len(rows)} forms: {seen} found, {len(rows) - seen} not; "
-        f"{len(clean)} clean repositories: {accused} accused"
+        (f"Incomplete, {made} of {every} rows: " if made < every else "")
+        + f"{len(names)} faults in {len(rows)} forms: {seen} found, {len(missed(result))} not; "
+        + f"{len(clean)} clean repositories: {accused} accused"
+        + (f"; {broken} could not be planted" if broken else "")
     )
+
+
+def missed(result: dict[str, Any]) -> list[Row]:
+    return [row for row in result["faults"] if not row["found"] and "failed" not in row]
+
+
+def failures(result: dict[str, Any]) -> list[Row]:
+    return [row for row in (*result["faults"], *result["clean"]) if "failed" in row]
 
 
 def document(result: dict[str, Any]) -> str:
     """docs/audit-matrix.md."""
     return "\n".join(
-        [*introduction(result), "", *table(result["faults"]), "", *missed(result), "", *honest(result), ""]
+        [*introduction(result), "", *table(result["faults"]), "", *not_found(result), "", *honest(result), ""]
     )
 
 
@@ -205,6 +230,8 @@ def table(rows: list[Row]) -> Iterator[str]:
     yield "| --- | --- | --- | --- | --- |"
     for row in rows:
         by, said = (row["by"], f"`{shorter(row['message'])}`") if row["found"] else ("**NOT FOUND**", "")
+        if "failed" in row:
+            by, said = "", f"`{shorter(row['failed'])}`"
         yield f"| {row['fault']} | {cell(row['form'])} | {row['digests']} | {by} | {said} |"
 
 
@@ -218,10 +245,10 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def missed(result: dict[str, Any]) -> Iterator[str]:
+def not_found(result: dict[str, Any]) -> Iterator[str]:
     yield "## Not found"
     yield ""
-    rows = [row for row in result["faults"] if not row["found"]]
+    rows = missed(result)
     for row in rows:
         others = "; ".join(f"`{shorter(text)}`" for text in row["others"])
         said = f"What was said is not about it: {others}." if others else "Nothing was said."
@@ -238,9 +265,13 @@ def honest(result: dict[str, Any]) -> Iterator[str]:
     yield "| repository | accusations |"
     yield "| --- | --- |"
     for row in result["clean"]:
-        said = "; ".join(f"`{shorter(text)}`" for text in row["alarms"])
+        said = "; ".join(
+            f"`{shorter(text)}`" for text in [*row["alarms"], *([row["failed"]] if "failed" in row else [])]
+        )
         yield f"| {row['run']} | {said or 'none'} |"
     seeds = result["seeds"]
+    if not seeds["pairs"]:
+        return
     yield ""
     yield (
         f"Outputs of two seeds of one configuration correlate by at most {seeds['largest']:.3f} in {seeds['pairs']} "

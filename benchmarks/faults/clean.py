@@ -1,5 +1,6 @@
 """What an honest repository may be, too: nobody is to be accused."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +13,7 @@ from benchmarks.faults.lab import Lab, edit_json, edit_yaml
 from benchmarks.faults.planted import add_seed
 from pipeline.audit.attestation import sign
 from pipeline.audit.predictions import Predictions
+from pipeline.train.checkpoints import numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +48,12 @@ def again(lab: Lab) -> None:
 def workers(lab: Lab) -> None:
     lab.only(0)
     edit_yaml(lab.root / "params.yaml", lambda content: content["cluster"].update(workers=2))
-    for state in (lab.root / "runs").glob(f"{lab.experiment}-*"):
-        (state / "checkpoint.pt").unlink()
+    name = f"{lab.experiment}-0"
+    (state,) = (lab.root / "runs").glob(f"{name}-*/checkpoints")
+    shutil.rmtree(state)
     lab.after("train")
+    if not numbers(state):
+        raise ValueError(f"{name} was not trained again")
 
 
 def machine(lab: Lab) -> None:

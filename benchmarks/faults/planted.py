@@ -225,11 +225,12 @@ def _(lab: Lab) -> None:
     tools.score_again(lab, 0)
 
 
-FRAMES = "pipeline/data/scatter.py"
-NO_REMAINDER = [
-    ("stop = number if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each", "stop = (t + u64(1)) * each"),
-    ("stop = u64(len(x)) if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each", "stop = (t + u64(1)) * each"),
-]
+NO_REMAINDER = {
+    "pipeline/data/scatter.py": [
+        ("stop = number if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each", "stop = (t + u64(1)) * each"),
+        ("stop = u64(len(x)) if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each", "stop = (t + u64(1)) * each"),
+    ]
+}
 
 
 @fault(
@@ -239,12 +240,12 @@ NO_REMAINDER = [
     anew=False,
 )
 def _(lab: Lab) -> None:
-    tools.change_code(lab, {FRAMES: NO_REMAINDER})
+    tools.change_code(lab, NO_REMAINDER)
 
 
 @fault("dropped remainder", "frames made by such code, and all that follows", r"data again: ", anew=True, base="events")
 def _(lab: Lab) -> None:
-    tools.change_code(lab, {FRAMES: NO_REMAINDER})
+    tools.change_code(lab, NO_REMAINDER)
     in_its_code(lab, "preprocess")
 
 
@@ -257,17 +258,22 @@ def in_its_code(lab: Lab, first: str) -> None:
     lab.said += [line for line in said.splitlines() if line.startswith(("WARNING: ", "error: "))]
 
 
-PLACES = [("places.x[_BYTE >> 1] + places.p[_BYTE & 1]", "places.x[_BYTE >> 1] + places.p[1 - (_BYTE & 1)]")]
+OTHER_PLACES = {
+    "pipeline/data/frames.py": [
+        ("places.x[_BYTE >> 1] + places.p[_BYTE & 1]", "places.x[_BYTE >> 1] + places.p[1 - (_BYTE & 1)]")
+    ]
+}
+NOT_TURNED = {"pipeline/data/recordings.py": [(", p=1 - recording.p)", ", p=recording.p)")]}
 
 
 @fault("swapped polarity", "code that counts events of AEDAT 2.0", r"^place: .* gives ", anew=False)
 def _(lab: Lab) -> None:
-    tools.change_code(lab, {"pipeline/data/frames.py": PLACES})
+    tools.change_code(lab, OTHER_PLACES)
 
 
 @fault("swapped polarity", "code that turns CIFAR10-DVS", r"^orientation: .* gives ", anew=False)
 def _(lab: Lab) -> None:
-    tools.change_code(lab, {"pipeline/data/recordings.py": [(", p=1 - recording.p)", ", p=recording.p)")]})
+    tools.change_code(lab, NOT_TURNED)
 
 
 @fault("swapped polarity", "frames made by such code, and all that follows", r"data again: ", anew=True, base="events")
@@ -302,13 +308,26 @@ TO_ZERO = {
 }
 AT_EQUALITY = {
     NEURON: [("(excess > 0)", "(excess >= 0)")],
-    REFERENCE: [("(membrane > THRESHOLD)", "(membrane >= THRESHOLD)")],
+    REFERENCE: [
+        ("value = (membrane > THRESHOLD)", "value = (membrane >= THRESHOLD)"),
+        ("THRESHOLD * (membrane > THRESHOLD)", "THRESHOLD * (membrane >= THRESHOLD)"),
+    ],
     CPU: [
-        ("if membrane[i] > threshold else", "if membrane[i] >= threshold else"),
+        ("spiked = threshold if membrane[i] > threshold", "spiked = threshold if membrane[i] >= threshold"),
+        (
+            "membrane[i] -= threshold if membrane[i] > threshold",
+            "membrane[i] -= threshold if membrane[i] >= threshold",
+        ),
         ("excess if excess > nothing else", "excess if excess >= nothing else"),
     ],
 }
-NO_BIASES = {"models/residual.py": [("            self.norm.bias,\n", "            0 * self.norm.bias,\n")]}
+NO_BIASES = {
+    "models/normalization.py": [
+        ("return self.gain * self.scale, self.bias\n", "return self.gain * self.scale, 0 * self.bias\n")
+    ]
+}
+EDITS = [NO_REMAINDER, OTHER_PLACES, NOT_TURNED, TO_ZERO, AT_EQUALITY, NO_BIASES]
+"""All passages of code that faults replace."""
 
 
 def trained_by(lab: Lab, edits: dict[str, list[tuple[str, str]]]) -> None:

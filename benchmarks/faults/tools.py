@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -74,9 +75,10 @@ def preprocess_wrongly(lab: Lab, change: Change) -> None:
 
 
 def change_code(lab: Lab, edits: dict[str, list[tuple[str, str]]]) -> None:
-    """Gives the repository its own copy of the code, with these passages replaced wherever they stand."""
-    import shutil
+    """Gives the repository its own copy of the code, with these passages replaced.
 
+    Raises ValueError unless each stands there once.
+    """
     for room in ("models", "pipeline"):
         source = (lab.root / room).resolve()
         (lab.root / room).unlink()
@@ -84,7 +86,8 @@ def change_code(lab: Lab, edits: dict[str, list[tuple[str, str]]]) -> None:
     for name, passages in edits.items():
         text = (lab.root / name).read_text(encoding="utf-8")
         for old, new in passages:
-            assert old in text, f"{name} has no {old}"
+            if text.count(old) != 1:
+                raise ValueError(f"{name} has {text.count(old)} times, not once: {old}")
             text = text.replace(old, new)
         (lab.root / name).write_text(text, encoding="utf-8")
 

@@ -8,13 +8,13 @@ import pytest
 import torch
 
 from benchmarks import audit_matrix
-from benchmarks.audit_matrix import DOCUMENT, alarms, document, found
+from benchmarks.audit_matrix import DOCUMENT, EMPTY, alarms, document, failed, failures, found, look, with_row
 from benchmarks.faults.auditors import AUDITORS, ask_all
 from benchmarks.faults.bases import images
 from benchmarks.faults.clean import HONEST
 from benchmarks.faults.lab import Lab, copy_of
-from benchmarks.faults.planted import FAULTS
-from pipeline.paths import RESULTS
+from benchmarks.faults.planted import EDITS, FAULTS, Fault
+from pipeline.paths import RESULTS, ROOT
 
 ASKED = {
     "label leak",
@@ -42,11 +42,39 @@ ASKED = {
 
 def test_the_document_says_what_came_out_for_every_fault() -> None:
     result = json.loads((RESULTS / "audit-matrix.json").read_text(encoding="utf-8"))
-    assert DOCUMENT.read_text(encoding="utf-8") == document(result)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert text == document(result)
+    assert result["auditors"] == list(AUDITORS)
+    assert failures(result) == []
+    if f"of {len(FAULTS) + len(HONEST)} rows" in text:
+        return
     assert [(row["fault"], row["form"]) for row in result["faults"]] == [(one.name, one.form) for one in FAULTS]
     assert [row["run"] for row in result["clean"]] == [one.name for one in HONEST]
-    assert result["auditors"] == list(AUDITORS)
     assert {row["fault"] for row in result["faults"]} >= ASKED
+
+
+def test_an_incomplete_document_says_so() -> None:
+    row = failed(FAULTS[0], "ValueError('no such passage')")
+    text = document(with_row(EMPTY, row))
+    assert f"Incomplete, 1 of {len(FAULTS) + len(HONEST)} rows: 1 faults in 1 forms: 0 found, 0 not" in text
+    assert "could not be planted: ValueError('no such passage')" in text
+
+
+@pytest.mark.parametrize("edits", EDITS, ids="+".join)
+def test_code_that_a_fault_replaces_exists_once(edits: dict[str, list[tuple[str, str]]]) -> None:
+    for name, passages in edits.items():
+        text = (ROOT / name).read_text(encoding="utf-8")
+        assert {old: text.count(old) for old, _ in passages} == {old: 1 for old, _ in passages}
+
+
+def test_what_raises_becomes_a_row(clean: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    def plant(lab: Lab) -> None:
+        raise ValueError("no such passage")
+
+    fault = Fault(name="none", form="nothing", anew=False, about=".", plant=plant)
+    monkeypatch.setattr(audit_matrix, "FAULTS", [fault])
+    row = look(("fault", 0), clean[0].parent, {"images": []})
+    assert row["failed"] == "could not be planted: ValueError('no such passage')"
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +127,6 @@ def test_nobody_is_accused_of_a_clean_repository(lab: Lab) -> None:
 
 def test_a_line_of_a_clean_repository_is_no_discovery(lab: Lab) -> None:
     """Whatever its pattern says, a fault that plants nothing is not found."""
-    nothing = audit_matrix.Fault(name="none", form="nothing", anew=False, about=".", plant=lambda lab: None)
+    nothing = Fault(name="none", form="nothing", anew=False, about=".", plant=lambda lab: None)
     everything = [text for _, texts in ask_all(lab) for text in texts]
     assert not found(nothing, lab, everything)["found"]
