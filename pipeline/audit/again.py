@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models.config import NetworkConfig
+from pipeline import recorded
 from pipeline.audit.bundle import EVIDENCE, run_folder
 from pipeline.audit.chain import Break
 from pipeline.audit.checks import Report, differences
@@ -36,7 +36,6 @@ from pipeline.data.preprocess import preprocess
 from pipeline.data.store import Store
 from pipeline.files import sha256
 from pipeline.paths import CLAIMS
-from pipeline.train.config import TrainingConfig
 from pipeline.train.export import export
 from pipeline.train.hardware import describe, note
 from pipeline.train.identity import run_identity
@@ -164,17 +163,11 @@ def other_trainings(report: Report) -> Iterator[str]:
     for record in report.audit.records:
         rows = ("train_rows", "test_rows") if record.training["test_each_epoch"] else ("train_rows",)
         digests = tuple(record.digests[name] for name in rows)
-        name = run_identity(NetworkConfig(**record.network), _training(record), record.seed, digests)
+        network, training = recorded.network_config(record.network), recorded.training_config(record.training)
+        name = run_identity(network, training, record.seed, digests)
         if name != record.digests["identity"]:
             run = f"{record.experiment}-{record.seed}"
             yield f"{run}: trained by other code or torch than here: identity {record.digests['identity']}, here {name}"
-
-
-def _training(record: Record) -> TrainingConfig:
-    values: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in record.training.items()
-    }
-    return TrainingConfig(**values)
 
 
 def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
@@ -182,8 +175,9 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
     model = report.root / run_folder(record) / "model.safetensors"
     path = report.predictions_of(record)
-    worker = Evaluator(Task(model=model, data=arrow, training=_training(record), seed=record.seed), "cpu")
-    for where, expected, found in differences(record.network, asdict(worker.model.config)):
+    training = recorded.training_config(record.training)
+    worker = Evaluator(Task(model=model, data=arrow, training=training, seed=record.seed), "cpu")
+    for where, expected, found in differences(recorded.network(record.network), asdict(worker.model.config)):
         yield Break(link="weights", file=str(model), expected=f"{where} {expected}", found=str(found))
     batches = range(len(worker.task.batches(len(Store(arrow, "test")))))
     seen = together([worker.see(index) for index in batches])
@@ -213,8 +207,8 @@ def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterat
     assert report.root is not None, "asked with a checkout"
     job = Job(
         name=f"{record.experiment}-{record.seed}",
-        network=NetworkConfig(**record.network),
-        training=_training(record),
+        network=recorded.network_config(record.network),
+        training=recorded.training_config(record.training),
         seed=record.seed,
         data=arrow,
         runs=folder / "runs",

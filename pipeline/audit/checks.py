@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from pipeline import recorded
 from pipeline.audit import attestation, chain, crate, printed
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.bundle import EVIDENCE, SPLITS, place, run_folder
@@ -27,7 +28,6 @@ from pipeline.data.contents import read_contents
 from pipeline.data.params import read_yaml
 from pipeline.data.store import Content, Manifest
 from pipeline.files import sha256
-from pipeline.train.config import TrainingConfig
 from pipeline.train.sampler import epoch_batches, hold_out
 from pipeline.train.used import epoch_root, leaf
 
@@ -251,7 +251,7 @@ def _samples(report: Report, record: Record, train: list[Content]) -> Iterator[B
     path = report.evidence / run_folder(record) / "history.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if "samples_root" in row]
-    training, leaves = TrainingConfig(**record.training), [leaf(one.id) for one in train]
+    training, leaves = recorded.training_config(record.training), [leaf(one.id) for one in train]
     samples, _ = hold_out(np.array([one.label for one in train]), training.validation_percent)
     for epoch, row in enumerate(rows):
         expected = epoch_root(leaves, epoch_batches(samples, training, record.seed, epoch))
@@ -299,9 +299,10 @@ def configuration(report: Report) -> Iterator[Break]:
         ]
         if record in report.audit.records:
             stated = report.params["experiments"][record.experiment]
+            network, training = recorded.network(config["network"]), recorded.training(config["training"])
             pairs += [
-                (report.name(path), stated[there], _some(config[here], *stated[there]))
-                for there, here in (("model", "network"), ("training", "training"))
+                (report.name(path), stated[there], _some(used, *stated[there]))
+                for there, used in (("model", network), ("training", training))
             ]
         for file, one, other in pairs:
             for where, expected, found in differences(one, other):

@@ -14,8 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from pipeline import recorded
+from pipeline.audit import checks
 from pipeline.audit.attestation import sign
 from pipeline.audit.chain import Break
+from pipeline.audit.checks import Report
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.verify import verify
 from pipeline.cli import main
@@ -254,6 +257,20 @@ def test_a_forger_who_mends_every_digest_is_found_by_what_follows_from_the_predi
     assert found.link == link, found
     assert found.file.startswith(file), found
     assert expected in found.expected, found
+
+
+def test_records_of_before_a_choice_are_read_as_the_authors(report: Path) -> None:
+    whole = json.loads((report / RESULT).read_text())
+    for path in (report / RESULT, report / PREDICTIONS.replace("predictions.parquet", "config.json")):
+        content = json.loads(path.read_text())
+        del content["network"]["neuron"], content["training"]["loss"], content["training"]["tet_lambda"]
+        path.write_text(json.dumps(content))
+    older = Report(report, None, None)
+    (record,) = older.held
+    assert (record.network.get("neuron"), record.training.get("loss")) == (None, None)
+    assert [*checks.split(older), *checks.configuration(older)] == []
+    assert recorded.network_config(record.network) == recorded.network_config(whole["network"])
+    assert recorded.training_config(record.training) == recorded.training_config(whole["training"])
 
 
 def test_a_signed_report_holds_and_says_who_signed(report: Path, key: Path) -> None:
