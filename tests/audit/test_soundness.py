@@ -13,8 +13,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from pipeline.audit import suspicions
+from pipeline.audit.checks import Report
 from pipeline.audit.predictions import read_predictions
-from pipeline.audit.soundness import ALIKE, likeness
+from pipeline.audit.soundness import ALIKE, likeness, stray_points
 from pipeline.audit.verify import verify
 from tests.audit.made_report import make_root, rewrite
 
@@ -83,7 +84,7 @@ def test_a_copy_with_noise_is_one_training_and_two_of_a_kind_are_not() -> None:
     assert likeness(one, one + 0.01 * other) > ALIKE
     assert likeness(one, one + 0.3 * other) < ALIKE  # two good networks agree too
     assert abs(likeness(one, other)) < 0.1
-    assert likeness(0 * one, 0 * one) == 1
+    assert likeness(0 * one, 0 * one) == 0  # silent networks are no copies
 
 
 def reported(*runs: tuple[str, int]) -> Any:
@@ -104,3 +105,14 @@ def test_biases_that_no_training_moved_are_said(tmp_path: Path) -> None:
     save_file(weights | {"x.norm.gain": np.full((2, 3), 1.1, np.float32)}, tmp_path / "artifacts/a/0/model.safetensors")
     said = list(suspicions.untrained(report))  # type: ignore[arg-type]
     assert said == ["a-0: 1 of 2 layers have only biases of 0, as before any training"]
+
+
+def test_what_a_note_cannot_read_is_said_and_the_others_go_on(report: Path, tmp_path: Path) -> None:
+    found = list(suspicions.suspicions(Report(report, None, tmp_path / "nothing")))
+    assert [line.startswith("not looked at: ") for line in found] == [True, True]
+
+
+@pytest.mark.parametrize(("samples", "points"), [(20, 10.0), (100, 2.0), (200, 1.0), (1009, 1.0)])
+def test_a_score_may_stray_by_two_samples_or_one_in_a_hundred(samples: int, points: float) -> None:
+    record: Any = SimpleNamespace(training={"batch_size": 2}, test={"samples": samples})
+    assert stray_points(record) == pytest.approx(points)
