@@ -19,6 +19,7 @@ from pipeline.train.checkpoints import load, numbers
 from pipeline.train.export import export
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
+from pipeline.train.placement import STATE
 from pipeline.train.sampler import epoch_batches, hold_out
 from tests.chaos.nodes import Nodes, kill_all, still
 
@@ -105,9 +106,10 @@ class Run:
 
     def steps_done(self) -> int:
         """Optimizer steps that the newest checkpoint holds."""
-        found = numbers(self.job.checkpoint())
+        folder = self.job.checkpoint().with_name(STATE)  # the workers' storage: the driver's own follow after each run
+        found = numbers(folder)
         if found != self.read:
-            state = load(self.job.checkpoint())
+            state = load(folder)
             self.read, self.steps = found, state.epoch * self.epoch_steps + state.step if state else 0
         return self.steps
 
