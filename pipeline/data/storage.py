@@ -62,13 +62,14 @@ class Storage:
         os.utime(local, ns=(info.mtime_ns, info.mtime_ns))
 
     def list(self, key: str) -> dict[str, FileInfo]:
-        """The files below `key`, by their keys below it; empty if there are none."""
+        """The files below `key`, by their keys below it; those that are being written are not there yet."""
         folder = self.path(key)
         try:
             found = self.files.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
         except (OSError, pa.ArrowException) as error:
             raise self._refusal(f"cannot list {key}", error) from None
-        return {info.path[len(folder) + 1 :]: info for info in found if info.type == FileType.File}
+        files = [info for info in found if info.type == FileType.File and not info.base_name.startswith(".")]
+        return {info.path[len(folder) + 1 :]: info for info in files}
 
     def delete(self, key: str) -> None:
         """Removes a file, if it is there, or a folder."""

@@ -1,5 +1,6 @@
 """Training on Ray: the only file that imports ray.train."""
 
+import os
 import platform
 import resource
 import threading
@@ -19,11 +20,11 @@ from ray.train.torch import TorchConfig, TorchTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.data.params import ClusterParams
-from pipeline.data.ray_cluster import connect
+from pipeline.data.ray_cluster import WORKERS, connect
 from pipeline.data.ray_code import code_digest
 from pipeline.data.ray_nodes import free_workers
 from pipeline.data.storage import open_storage
-from pipeline.errors import InputError
+from pipeline.errors import InputError, afterwards
 from pipeline.stage import DISK
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
@@ -81,7 +82,9 @@ def fit(job: Job, cluster: ClusterParams) -> Outcome:
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        work = told(job, cluster, most if cluster.workers == "auto" else workers)
+        # In a sweep the places of others are not to be taken when they become free.
+        grows = cluster.workers == "auto" and WORKERS not in os.environ
+        work = told(job, cluster, most if grows else workers)
         work.placement.bring(job)
         return until_finished(work, workers)
 
@@ -127,6 +130,11 @@ def until_finished(work: Work, workers: int) -> Outcome:
         else:
             if finished(job):
                 return ended
+            if numbers(job.checkpoint()) == before:
+                raise InputError(
+                    f"{job.name}: workers ended without an end and without a new checkpoint; see {job.log()}, and "
+                    f"whether all of them reach cluster.storage"
+                )
             failures = 0
         workers = room(work)
 
@@ -175,13 +183,16 @@ def run_trainer(work: Work, workers: int) -> Outcome:
             failure_config=FailureConfig(max_failures=0, controller_failure_limit=0),  # type: ignore[call-arg] # version 1's
         ),
     )
-    try:
-        ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
-    except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
-        raise KeyboardInterrupt from None
-    finally:
-        storage.delete(f"ray/{name}")
+
+    def bring() -> None:
         work.placement.bring(job)
+        storage.delete(f"ray/{name}")
+
+    with afterwards(bring, Journal(job.log()).add):
+        try:
+            ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
+        except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
+            raise KeyboardInterrupt from None
     assert isinstance(ended, Outcome)
     return ended
 
@@ -203,7 +214,7 @@ def run_worker(config: dict[str, Any]) -> Outcome:
     check_code(work.code)
     job = work.placement.here(work.job)
     work.placement.note(work.job, device)
-    with work.placement.kept(job, workers.rank):
+    with work.placement.kept(job, workers.rank, say):
         train(job, workers, device, say, leave=more_fit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Outcome(peak_memory_bytes=peak, code=code_digest())

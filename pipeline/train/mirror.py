@@ -1,14 +1,17 @@
 """The checkpoints of a training on a node's own disk, and in storage, where the next worker finds them."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.data.storage import Storage
+from pipeline.errors import InputError, afterwards
 
 LOOK_SECONDS = 0.5
 """Between two looks for a file that changed."""
+LISTS = 3
+"""Times that storage is listed if a file vanishes before it is fetched: another worker writes newer ones."""
 Seen = dict[str, tuple[int, int]]
 """Time of change (nanoseconds) and size of each file by its name."""
 
@@ -18,41 +21,49 @@ def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> 
 
     Raises InputError.
     """
-    have, there = _look(folder), storage.list(key)
-    for name in have.keys() - there.keys() if exactly else ():
+    for left in reversed(range(LISTS)):
+        have, there = _look(folder), storage.list(key)
+        try:
+            for name, info in there.items():
+                if have.get(name) != (info.mtime_ns, info.size):
+                    storage.get(f"{key}/{name}", folder / name)
+            break
+        except InputError:
+            if not left or there.keys() <= storage.list(key).keys():
+                raise
+    for name in _look(folder).keys() - there.keys() if exactly else ():
         (folder / name).unlink(missing_ok=True)
-    for name, info in there.items():
-        if have.get(name) != (info.mtime_ns, info.size):
-            storage.get(f"{key}/{name}", folder / name)
 
 
 @contextmanager
-def pushed(folder: Path, storage: Storage, key: str) -> Iterator[None]:
+def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None]) -> Iterator[None]:
     """Meanwhile, and at last, copies what changes in the folder into storage; removes there what vanished here.
 
-    Steps do not wait for it. Only one process may do so for a training. Raises InputError at the end if storage refused
-    what it was given last.
+    Steps do not wait for it. Only one process may do so for a training. Says the first of failures in a row; raises
+    InputError at the end if storage refused what it was given last.
     """
     done, seen = threading.Event(), _look(folder)
-    failed: list[Exception] = []
 
     def follow() -> None:
         nonlocal seen
+        failing = False
         while not done.wait(LOOK_SECONDS):
             try:
-                seen = push(folder, storage, key, seen)
-                failed.clear()
+                seen, failing = push(folder, storage, key, seen), False
             except Exception as error:  # tried again at the next look
-                failed[:] = [error]
+                if not failing:
+                    say(f"the checkpoint stays on this node for now: {error}")
+                failing = True
 
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
+    def last() -> None:
         done.set()
         thread.join()
         push(folder, storage, key, seen)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    with afterwards(last, say):
+        yield
 
 
 def push(folder: Path, storage: Storage, key: str, seen: Seen) -> Seen:

@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from pipeline.paths import ROOT, RUNS
 from pipeline.train.export import finished
 from pipeline.train.hardware import describe, note
 from pipeline.train.job import Job
-from pipeline.train.mirror import pull, pushed
+from pipeline.train.mirror import pull, push, pushed
 
 STATE = "state"
 """Below a training's key: its checkpoints."""
@@ -32,12 +32,12 @@ class Placement:
     state: Storage | None
 
     @contextmanager
-    def kept(self, job: Job, rank: int) -> Iterator[None]:
+    def kept(self, job: Job, rank: int, say: Callable[[str], None]) -> Iterator[None]:
         """Meanwhile the first worker's checkpoints go on into storage. Raises InputError."""
         if self.state is None or rank:
             yield
             return
-        with pushed(job.checkpoint(), self.state, f"{key(job)}/{STATE}"):
+        with pushed(job.checkpoint(), self.state, f"{key(job)}/{STATE}", say):
             yield
 
     def here(self, job: Job) -> Job:
@@ -86,9 +86,14 @@ def already_finished(job: Job, cluster: ClusterParams) -> bool:
 
 
 def place(job: Job, cluster: ClusterParams) -> Placement:
-    """Sends the data to storage, if the workers may be elsewhere. Raises InputError."""
+    """Sends the data to storage, if the workers may be elsewhere, and checkpoints of a training that began here.
+
+    Raises InputError.
+    """
     far = cluster.address != "local"
     state = open_storage(cluster.storage) if far or is_uri(cluster.storage) else None
+    if state and not state.list(f"{key(job)}/{STATE}"):
+        push(job.checkpoint(), state, f"{key(job)}/{STATE}", {})
     splits = ("train", "test") if job.training.test_each_epoch else ("train",)
     files = [path for split in splits for path in job.data.glob(f"{split}*")]
     return Placement(data=publish(files, state) if far and state else None, state=state)

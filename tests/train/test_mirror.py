@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.storage import open_storage
-from pipeline.errors import InputError
+from pipeline.data.storage import Storage, open_storage
+from pipeline.errors import InputError, afterwards
 from pipeline.files import write_whole
 from pipeline.train.mirror import pull, push, pushed
 
@@ -17,7 +17,7 @@ def names(folder: Path) -> dict[str, bytes]:
 
 def test_what_changes_is_in_storage_while_the_block_runs(tmp_path: Path) -> None:
     storage, here = open_storage(str(tmp_path / "storage")), tmp_path / "here"
-    with pushed(here, storage, "run"):
+    with pushed(here, storage, "run", print):
         write_whole(here / "checkpoints" / "1.pt", b"one")
         for _ in range(100):
             if storage.list("run"):
@@ -55,10 +55,39 @@ def test_one_that_was_cut_off_removes_only_what_it_had(tmp_path: Path) -> None:
     assert list(storage.list("run")) == ["2.pt"]
 
 
+def test_what_another_worker_removes_meanwhile_is_not_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, here, get = tmp_path / "storage" / "run", tmp_path / "here", Storage.get
+    write_whole(there / "1.pt", b"one")
+    write_whole(there / ".2.pt.half", b"tw")
+
+    def removed(storage: Storage, key: str, local: Path) -> None:
+        if (there / "1.pt").exists():
+            (there / "1.pt").unlink()
+            write_whole(there / "2.pt", b"two")
+        get(storage, key, local)
+
+    monkeypatch.setattr(Storage, "get", removed)
+    pull(open_storage(str(tmp_path / "storage")), "run", here, exactly=True)
+    assert names(here) == {"2.pt": b"two"}
+
+
+def test_an_error_in_flight_stays_and_what_storage_says_is_said(tmp_path: Path) -> None:
+    (tmp_path / "storage").touch()
+    write_whole(tmp_path / "here" / "1.pt", b"one")
+    storage, said = open_storage(str(tmp_path / "storage")), list[str]()
+
+    def last() -> None:
+        push(tmp_path / "here", storage, "run", {})
+
+    with pytest.raises(ZeroDivisionError), afterwards(last, said.append):
+        _ = 1 / 0
+    assert "cannot write run/1.pt" in said[-1]
+
+
 def test_storage_that_refuses_the_last_state_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "storage").touch()
     with (
         pytest.raises(InputError, match=r"cannot write run/1\.pt"),
-        pushed(tmp_path / "here", open_storage(str(tmp_path / "storage")), "run"),
+        pushed(tmp_path / "here", open_storage(str(tmp_path / "storage")), "run", print),
     ):
         write_whole(tmp_path / "here" / "1.pt", b"one")

@@ -53,7 +53,7 @@ def work_on(
     assert here.identity == job.identity
     assert here.data.is_relative_to(disk)
     placement.note(job, CPU)
-    with placement.kept(here, 0):
+    with placement.kept(here, 0, say):
         train(here, Alone(), CPU, say)
 
 
@@ -74,6 +74,14 @@ def test_another_node_goes_on_from_the_bucket(tmp_path: Path, monkeypatch: pytes
         assert already_finished(job, cluster)
     assert job.platforms().read_text() == describe(CPU) + "\n"
     assert weights(job) == weights(undisturbed)
+
+
+def test_a_training_that_began_here_goes_on_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job, said = tiny_job(tmp_path, TRAINING), list[object]()
+    with pytest.raises(DiedError):
+        train(job, Alone(), CPU, die_at("epoch 2/"))
+    work_on(tmp_path / "a", place(job, far(str(tmp_path / "storage"))), job, said.append, monkeypatch)
+    assert str(said[0]).startswith("goes on from epoch 2")
 
 
 def test_data_that_were_altered_on_the_way_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
