@@ -111,7 +111,8 @@ def on_cluster(runs: Sequence[Run], params: Params) -> None:
     """Does the runs on one Ray, that of params.yaml."""
     import ray  # takes seconds to import
 
-    from pipeline.data.ray_cluster import SHARED, WORKERS, connect, places
+    from pipeline.data.ray_cluster import SHARED, WORKERS, connect
+    from pipeline.data.ray_nodes import all_workers
 
     trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
     cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
@@ -119,7 +120,7 @@ def on_cluster(runs: Sequence[Run], params: Params) -> None:
     with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as fits:
         workers = share(fits, len(runs), shards) if cluster.workers == "auto" else cluster.workers
         environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}
-        side_by_side(runs, lambda: max(1, places(cpus, gpus) // workers), environment)
+        side_by_side(runs, lambda: max(1, all_workers(cpus, gpus) // workers), environment)
 
 
 def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapping[str, str]) -> None:

@@ -5,7 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def all_see(path: Path) -> bool:
 
 
 def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """What a task gives on each living node, by the node's id. Raises InputError that names the silent ones."""
+    """What a task gives on each living node, by the node's id. Raises InputError that names those that give nothing."""
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     waiting = {
         ray.remote(num_cpus=0, max_retries=0)(task)
@@ -70,7 +70,21 @@ def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
             f"nodes {', '.join(nodes[waiting[one]] for one in silent)} started no process in {PROBE_SECONDS} s; "
             "`ray status` and the node's logs say why; stop them or start them again"
         )
-    return {waiting[one]: ray.get(one) for one in ready}
+    found, lines = {}, []
+    for one in ready:
+        try:
+            found[waiting[one]] = ray.get(one)
+        except ray.exceptions.RayError as error:
+            lines.append(f"  {nodes[waiting[one]]}: cannot run our code ({last_line(error)}); see the node's logs")
+    if lines:
+        raise InputError("\n".join(["the cluster is not ready:", *lines]))
+    return found
+
+
+def last_line(error: Exception) -> str:
+    """Of Ray's long text, whose end names the cause."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1][:200] if lines else type(error).__name__
 
 
 def probe(storage: Storage, key: str) -> Found:
@@ -87,7 +101,14 @@ def probe(storage: Storage, key: str) -> Found:
 
 def versions() -> dict[str, str]:
     """Of the packages here, without what a build adds: a driver without a GPU may lead nodes that have one."""
-    return {name: version(name).partition("+")[0] for name in PACKAGES}
+    return {name: version_of(name) for name in PACKAGES}
+
+
+def version_of(package: str) -> str:
+    try:
+        return version(package).partition("+")[0]
+    except PackageNotFoundError:
+        return "none"
 
 
 def _write(storage: Storage, key: str) -> None:

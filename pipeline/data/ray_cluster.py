@@ -23,6 +23,7 @@ from ray._private import ray_constants
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_code import copy_code
+from pipeline.data.ray_nodes import all_workers
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS
 
@@ -57,13 +58,6 @@ def connect(
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def places(cpus_each: int, gpus_each: int) -> int:
-    """Workers that the cluster has room for now, node by node, since a worker cannot be shared out."""
-    need = {"CPU": cpus_each, "GPU": gpus_each}
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    return sum(min(int(node.get(what, 0)) // each for what, each in need.items() if each) for node in nodes)
 
 
 def _start(cluster: ClusterParams, folder: Path) -> None:
@@ -122,11 +116,16 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) -> int:
     have = ray.cluster_resources()
-    room = {"CPU": (cpus_each, int(have.get("CPU", 0))), "GPU": (gpus_each, int(have.get("GPU", 0)))}
     stated = 1 if cluster.workers == "auto" else cluster.workers
-    for what, (each, there) in room.items():
-        _check(cluster, what, stated * each, there)
-    fits = min(there // each for each, there in room.values() if each)
+    for what, each in (("CPU", cpus_each), ("GPU", gpus_each)):
+        _check(cluster, what, stated * each, int(have.get(what, 0)))
+    fits = all_workers(cpus_each, gpus_each)
+    if stated > fits:
+        raise InputError(
+            f"{PARAMS}: cluster.workers {cluster.workers}: a worker takes {cpus_each} CPUs and {gpus_each} GPUs of one "
+            f"node, and the nodes of the cluster {cluster.address} have room for {fits} of them; ask for "
+            "fewer workers, or for less of a node by each"
+        )
     if stated > most:
         print(f"uses {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
     return min(most, fits if cluster.workers == "auto" else stated)

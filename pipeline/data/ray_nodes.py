@@ -1,4 +1,4 @@
-"""How many more workers a running Ray cluster has room for now."""
+"""How many workers a running Ray cluster has room for, node by node, since a worker cannot be shared out."""
 
 import socket
 from typing import Any
@@ -11,13 +11,18 @@ ANSWER_SECONDS = 1
 
 
 def free_workers(cpus_each: int, gpus_each: int) -> int:
-    """Workers of this size that fit beside what runs, on nodes that answer; a worker is on one node."""
+    """Workers of this size that fit beside what runs, on nodes that answer."""
     free = available_resources_per_node()
     return sum(
         fit(free.get(node["NodeID"], {}), cpus_each, gpus_each)
         for node in ray.nodes()
         if node["Alive"] and answers(node)
     )
+
+
+def all_workers(cpus_each: int, gpus_each: int) -> int:
+    """Workers of this size that the nodes have room for when nothing else runs."""
+    return sum(fit(node["Resources"], cpus_each, gpus_each) for node in ray.nodes() if node["Alive"])
 
 
 def fit(free: dict[str, float], cpus_each: int, gpus_each: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import pytest
 
-from pipeline.data import ray_check, ray_cluster
+from pipeline.data import ray_check, ray_cluster, ray_nodes
 from pipeline.data.ray_check import Found, problems
 from pipeline.data.ray_code import code_digest, code_files, copy_code
 from pipeline.errors import InputError
@@ -75,6 +75,29 @@ def test_the_code_that_is_sent_is_the_packages_as_they_are(tmp_path: Path) -> No
     assert len(code_files(copied)) == len(code_files()) + 1
     shutil.rmtree(copied / "models")
     assert len(code_files(copied)) < len(code_files(ROOT))
+
+
+def test_a_package_that_a_node_lacks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_check, "PACKAGES", ("numpy", "never-installed"))
+    assert ray_check.versions()["never-installed"] == "none"
+
+
+def fails() -> None:
+    raise ValueError("no such file: libtorch.so")
+
+
+def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ray_cluster.connect(LOCAL, most=1):
+        with pytest.raises(InputError, match=r"  127\.0\.0\.1: cannot run our code \(.*libtorch\.so\); see"):
+            ray_check.on_every_node(fails)
+        node = {"Alive": True, "Resources": {"CPU": 3.0}}
+        monkeypatch.setattr(ray_nodes.ray, "nodes", lambda: [node, node, {"Alive": False, "Resources": {"CPU": 9.0}}])
+        monkeypatch.setattr(ray_cluster.ray, "cluster_resources", lambda: {"CPU": 6.0})
+        three = LOCAL.model_copy(update={"workers": 3})
+        assert ray_cluster._workers(LOCAL.model_copy(update={"workers": "auto"}), 9, 2, 0) == 2
+        assert ray_cluster._workers(three, 9, 1, 0) == 3
+        with pytest.raises(InputError, match=r"takes 2 CPUs and 0 GPUs of one node, .* have room for 2 of them"):
+            ray_cluster._workers(three, 9, 2, 0)
 
 
 def test_a_local_ray_listens_on_the_loopback_alone() -> None:
