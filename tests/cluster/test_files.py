@@ -1,6 +1,7 @@
 """The cluster files against the published schemas: a misspelt key, a missing limit, another version of Ray."""
 
 import json
+import os
 import re
 import subprocess
 from importlib.metadata import version
@@ -41,6 +42,24 @@ def test_kubernetes_files_have_only_keys_of_the_published_kind(kind: str) -> Non
 
 def test_a_job_runs_on_the_cluster_that_the_other_file_describes() -> None:
     assert cluster_spec("RayJob") == cluster_spec("RayCluster")
+
+
+@pytest.mark.parametrize(("repro", "status"), [(0, 0), (3, 3)])
+def test_the_job_pushes_what_was_done_and_ends_as_the_pipeline_did(tmp_path: Path, repro: int, status: int) -> None:
+    """Its entrypoint has nothing that a shell on the way could expand."""
+    entrypoint = read(CLUSTER / "kubernetes" / "rayjob.yaml")["spec"]["entrypoint"]
+    assert re.fullmatch(r"/home/ray/sresnet/[\w./]+", entrypoint)
+    for name, code in {
+        "sresnet": 'echo "sresnet $*"',
+        "dvc": f'echo "dvc $*"; [ "$1" = push ] || exit {repro}',
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{code}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    script = ROOT / entrypoint.removeprefix("/home/ray/sresnet/")
+    said = subprocess.run(
+        [script], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False
+    )
+    assert (said.returncode, said.stdout.split("\n")) == (status, ["sresnet check", "dvc repro", "dvc push", ""])
 
 
 @pytest.mark.parametrize("kind", KINDS)
