@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -19,6 +20,7 @@ import numpy as np
 import torch
 
 from models.config import NetworkConfig
+from models.sresnet import Recompute
 from pipeline import paths
 from pipeline.data.params import ClusterParams, DatasetParams
 from pipeline.data.store import VERSION, Manifest, Row, Store, rows_digest, shard_name, write_manifest, write_shard
@@ -92,6 +94,7 @@ Measure = Callable[[NetworkConfig, TrainingConfig, Data], float]
 
 def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
     """A row for each experiment that has runs, in their order. Raises InputError for data of unknown shape."""
+    measure = measure or partial(step_seconds, recompute=params.cluster.recompute)
     measured: dict[tuple[object, ...], float] = {}
     rows = []
     for name, experiment in params.experiments.items():
@@ -102,7 +105,7 @@ def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
         key = (experiment.model, training.batch_size, training.shards, training.threads, training.loss, data)
         if key not in measured:
             print(f"measuring {name}", file=sys.stderr)
-            measured[key] = (measure or step_seconds)(experiment.model, training, data)
+            measured[key] = measure(experiment.model, training, data)
         rows.append(planned(name, experiment, runs, data, measured[key], params.cluster))
     return rows
 
@@ -126,7 +129,7 @@ def planned(
 
 def workers_of(training: TrainingConfig, cluster: ClusterParams) -> int:
     """As pipeline/data/ray_cluster.py counts them on this machine."""
-    fit = max(1, len(os.sched_getaffinity(0)) // training.threads)
+    fit = max(1, len(os.sched_getaffinity(0)) // cluster.cpus(training.threads))
     return min(training.shards, fit if cluster.workers == "auto" else cluster.workers)
 
 
@@ -147,7 +150,7 @@ def data_of(name: str, dataset: DatasetParams) -> Data:
     return entry if frames is None or size is None else entry._replace(shape=(frames, 2, size, size))
 
 
-def step_seconds(network: NetworkConfig, training: TrainingConfig, data: Data) -> float:
+def step_seconds(network: NetworkConfig, training: TrainingConfig, data: Data, recompute: Recompute) -> float:
     """Of one optimizer step over all logical shards, in this process: the median of a few."""
     keep_memory()
     threads = torch.get_num_threads()
@@ -155,12 +158,12 @@ def step_seconds(network: NetworkConfig, training: TrainingConfig, data: Data) -
     try:
         with tempfile.TemporaryDirectory() as folder:
             write_noise(Path(folder), data, training.batch_size)
-            return _measured(network, training, Path(folder))
+            return _measured(network, training, Path(folder), recompute)
     finally:
         torch.set_num_threads(threads)
 
 
-def _measured(network: NetworkConfig, training: TrainingConfig, folder: Path) -> float:
+def _measured(network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute) -> float:
     job = Job(
         name="plan",
         network=network,
@@ -169,7 +172,7 @@ def _measured(network: NetworkConfig, training: TrainingConfig, folder: Path) ->
         data=folder,
         runs=folder,
         checkpoint_seconds=1,
-        recompute="nothing",
+        recompute=recompute,
     )
     made = begin(job, Alone(), torch.device("cpu"), State())
     batch = epoch_batches(made.samples, job.training, 0, 0)[0]

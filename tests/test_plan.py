@@ -72,6 +72,7 @@ def test_workers_and_shards(params: Params) -> None:
     assert workers_of(three, auto) == 2
     assert workers_of(replace(three, threads=2), auto) == 1
     assert workers_of(three, auto.model_copy(update={"workers": 1})) == 1
+    assert workers_of(three, auto.model_copy(update={"cpus_per_worker": 2})) == 1
     experiment = params.experiments["digits"].model_copy(update={"training": three})
     assert planned("digits", experiment, 1, DIGITS, 0.3, auto).step_seconds == pytest.approx(0.2)
 
@@ -92,4 +93,4 @@ def test_data_of_unknown_shape_are_named(params: Params) -> None:
 def test_a_step_is_measured(shape: tuple[int, ...]) -> None:
     """A real one, also where a training would hold samples out."""
     training = replace(TRAINING, selection="best-validation", validation_percent=10)
-    assert 0 < step_seconds(NETWORK, training, Data(30, shape, 3)) < 60
+    assert 0 < step_seconds(NETWORK, training, Data(30, shape, 3), "nothing") < 60
