@@ -35,7 +35,13 @@ def _rows(record: Record) -> Iterator[tuple[Any, ...]]:
     for protocol, value in record.protocols.items():
         if value is not None and protocol != "every_test_sample":
             yield f"test_accuracy_{protocol}", value, "percent", "", "", ""
-    rates = [rate for layer in record.firing.values() for rate in layer["rate"]]
-    if rates:
-        yield "spikes", f"{math.fsum(rates) / len(rates):.6f}", "a neuron and step", "", "", samples
+    if record.firing:
+        yield "spikes", f"{spikes_a_neuron(record):.6f}", "a neuron and step", "", "", samples
     yield "parameters", record.parameters, "trained values", "", "", ""
+
+
+def spikes_a_neuron(record: Record) -> float:
+    """Mean over all neurons and steps. `firing_rate` in metrics.json is the mean over layers, whatever their sizes."""
+    layers = record.firing.values()
+    spikes = math.fsum(layer["neurons"] * rate for layer in layers for rate in layer["rate"])
+    return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)

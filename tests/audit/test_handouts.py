@@ -14,6 +14,7 @@ from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.badge import badge
 from pipeline.audit.handouts import handouts
 from pipeline.audit.summary import answer
+from pipeline.audit.tidy import spikes_a_neuron
 from pipeline.paths import CLAIMS, ROOT
 from tests.audit.made import RECORD, record
 
@@ -109,3 +110,8 @@ def test_the_citation_has_what_its_format_requires_and_our_version() -> None:
     assert {"cff-version", "message", "title", "authors"} <= citation.keys()
     assert citation["version"] == project["version"]
     assert citation["references"][0]["doi"] == "10.1088/2634-4386/ac8bef"
+
+
+def test_spikes_are_a_mean_over_neurons_not_layers() -> None:
+    firing = {"wide": {"neurons": 9, "rate": [0.1, 0.1]}, "narrow": {"neurons": 1, "rate": [1.0, 0.0]}}
+    assert spikes_a_neuron(record(firing=firing)) == pytest.approx((9 * 0.2 + 1) / 20)
