@@ -31,7 +31,8 @@ def threshold_balanced(model: nn.Module, draw: Draw, generator: Generator) -> No
     """Xavier, then layer after layer divided by the greatest current, so that it equals the threshold.
 
     Sengupta et al., "Going Deeper in Spiking Neural Networks: VGG and Residual Architectures" (2019), Spike-Norm: there
-    thresholds are multiplied instead, after training and on its data; here inputs are drawn, standard normal.
+    thresholds are multiplied instead, after training and on its data; here inputs are drawn, standard normal. It
+    changes the first spikes only with normalization none: any other divides the currents by the factor again.
     """
     xavier(model, draw, generator)
     layers = [module for module in model.modules() if isinstance(module, Layer)]

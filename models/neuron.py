@@ -82,8 +82,9 @@ class Neurons(nn.Module):
     """The neurons of one layer of C channels.
 
     A trained leak is the logistic function of a parameter, as in Fang et al. 2021 (PLIF): it stays between 0 and 1, and
-    weight decay draws it to 1/2. Theirs is one a layer; one a channel lies between that and the one a neuron of Yin et
-    al. 2021 (models/surrogate.py).
+    weight decay draws it to 1/2. Theirs also scales the input, by 1 - leak; ours does not, as the
+    authors' neuron does not. Theirs is one a layer; one a channel lies between that and the one a neuron of Yin et al.
+    2021 (models/surrogate.py).
     """
 
     def __init__(self, config: NetworkConfig, channels: int) -> None:
