@@ -82,11 +82,14 @@ def fit(job: Job, cluster: ClusterParams) -> Outcome:
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        # In a sweep the places of others are not to be taken when they become free.
-        grows = cluster.workers == "auto" and WORKERS not in os.environ
-        work = told(job, cluster, most if grows else workers)
+        work = told(job, cluster, wanted(cluster, most, workers))
         work.placement.bring(job)
         return until_finished(work, workers)
+
+
+def wanted(cluster: ClusterParams, most: int, workers: int) -> int:
+    """So many it may grow to: in a sweep the places that become free are those of other trainings."""
+    return most if cluster.workers == "auto" and WORKERS not in os.environ else workers
 
 
 def told(job: Job, cluster: ClusterParams, wanted: int) -> Work:
@@ -132,8 +135,8 @@ def until_finished(work: Work, workers: int) -> Outcome:
                 return ended
             if numbers(job.checkpoint()) == before:
                 raise InputError(
-                    f"{job.name}: workers ended without an end and without a new checkpoint; see {job.log()}, and "
-                    f"whether all of them reach cluster.storage"
+                    f"{job.name}: workers stopped before the end and left no new checkpoint; see {job.log()}, and "
+                    "whether their node and this machine reach the same cluster.storage"
                 )
             failures = 0
         workers = room(work)

@@ -17,6 +17,7 @@ from pipeline.audit.evaluate import Evaluator, Task, evaluate
 from pipeline.audit.operations import added
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
+from pipeline.train import cluster
 from pipeline.train.cluster import fit
 from pipeline.train.export import export, finished
 from pipeline.train.hardware import note
@@ -127,6 +128,27 @@ def test_more_workers_than_cpus_is_one_error_at_once(tmp_path: Path) -> None:
         fit(job, ONE.model_copy(update={"gpus_per_worker": 1}))
     assert time.monotonic() - start < 120
     assert finished(job) is None
+
+
+def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    def stopped(work: cluster.Work, workers: int) -> cluster.Outcome:
+        runs.append(workers)
+        return cluster.Outcome(peak_memory_bytes=1, code="")
+
+    monkeypatch.setattr(cluster, "run_trainer", stopped)
+    work = cluster.told(tiny_job(tmp_path, TRAINING), ONE, 1)
+    with pytest.raises(InputError, match="tiny-0: workers stopped before the end and left no new checkpoint"):
+        cluster.until_finished(work, 1)
+    assert runs == [1]
+
+
+def test_a_training_of_a_sweep_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    auto = ONE.model_copy(update={"workers": "auto"})
+    assert (cluster.wanted(auto, 3, 1), cluster.wanted(ONE, 3, 1)) == (3, 1)
+    monkeypatch.setenv("SRESNET_WORKERS", "1")
+    assert cluster.wanted(auto, 3, 1) == 1
 
 
 def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
