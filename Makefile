@@ -67,7 +67,7 @@ chaos: setup ## a training on a real Ray cluster through 20 kills, bit for bit; 
 s3: setup ## the pipeline over an S3 server of the loopback: push, wipe, pull, and nothing runs again
 	python -m tests.walk.s3
 
-hosts: setup ## the pipeline over several hosts on this machine, one cut off in the middle: the same digests
+hosts: setup ## the pipeline over several hosts on this machine, one cut off in the middle, digests compared
 	python -m tests.walk.hosts
 
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock

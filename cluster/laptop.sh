@@ -1,5 +1,6 @@
 #!/bin/sh
-# A Ray that stays running on this machine, with its dashboard, reachable from this machine alone:
+# A Ray that stays running on this machine. Its dashboard listens on the loopback alone; Ray itself listens on the
+# machine's own address (it takes no other for a cluster) and asks for the token.
 # cluster/laptop.sh start, then `address: auto` in params.yaml; cluster/laptop.sh stop.
 set -eu
 export PATH="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin:$PATH"
@@ -7,7 +8,7 @@ export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 case "${1:-}" in
 start)
     ray get-auth-token --generate >/dev/null # into ~/.ray/auth_token, if there is none
-    ray start --head --node-ip-address 127.0.0.1 --dashboard-host 127.0.0.1
+    ray start --head --dashboard-host 127.0.0.1
     ;;
 stop) ray stop ;;
 *)

@@ -19,7 +19,7 @@ class Node(Host):
             process.send_signal(signal.SIGKILL)
 
     def has(self, process: str) -> bool:
-        return any(process in " ".join(one.cmdline()) for one in self.processes())
+        return any(process in " ".join(one.as_dict(["cmdline"])["cmdline"] or []) for one in self.processes())
 
     def processes(self) -> list[psutil.Process]:
         return [one for running in self.running for one in psutil.Process(running.pid).children(recursive=True)]
