@@ -61,7 +61,7 @@ bench-scaling: setup ## two workers against one, and plain DDP; writes results/b
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-chaos: setup ## a training on a real Ray cluster through 20 kills, digests compared; writes results/chaos.json
+chaos: setup ## a training on a real Ray cluster through 20 kills, bit for bit; writes results/chaos.json
 	python -m tests.chaos --kills 20 --seed 0
 
 s3: setup ## the pipeline over an S3 server of the loopback: push, wipe, pull, and nothing runs again

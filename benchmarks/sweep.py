@@ -93,7 +93,8 @@ def copy_repository(folder: Path, params: str) -> None:
     """The code and the pipeline without git, nothing computed, kernels as compiled as they are here."""
     for name in CODE:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
-    shutil.copy(ROOT / "dvc.yaml", folder)
+    for name in ("dvc.yaml", "CITATION.cff"):
+        shutil.copy(ROOT / name, folder)
     (folder / "params.yaml").write_text(params, encoding="utf-8")
     config = folder / ".dvc" / "config"
     config.write_text(

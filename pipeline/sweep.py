@@ -67,16 +67,15 @@ class Run:
 
 def sweep() -> None:
     """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
-    params = load()
+    params, before = load(), entries_before()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
     runs = [Run(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
-    if runs:
-        before = entries_before()
-        try:
+    try:
+        if runs:
             on_cluster(runs, params)
-        finally:
-            keep_order(before, list(params.runs))
+    finally:
+        keep_order(before, params)
     if failed := [run for run in runs if run.failed]:
         lines = [f"{run.name}: {reason(run.log)} (all of it: {run.log})" for run in failed]
         raise InputError("\n  ".join([f"{len(failed)} of {len(runs)} run(s) failed; the others are done", *lines]))
@@ -186,20 +185,21 @@ def end(processes: Sequence[Process]) -> None:
 def entries_before() -> frozenset[str]:
     """The stages in dvc.lock before the first of the sweeps that bring all runs to their end together."""
     if not BEFORE.exists():
-        content = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))
-        write_whole(BEFORE, json.dumps(list(content["stages"])).encode())
+        stages = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))["stages"] if LOCK.exists() else ()
+        write_whole(BEFORE, json.dumps(list(stages)).encode())
     return frozenset(json.loads(BEFORE.read_text(encoding="utf-8")))
 
 
-def keep_order(before: frozenset[str], names: Sequence[str]) -> None:
+def keep_order(before: frozenset[str], params: Params) -> None:
     """Puts the stages that were added to dvc.lock into the order in which `dvc repro` adds them, that of dvc.yaml."""
     yaml = YAML()
     content = yaml.load(LOCK.read_text(encoding="utf-8"))
     stages = content["stages"]
-    for stage in STAGES:
-        for entry in (f"{stage}@{name}" for name in names):
-            if entry in stages and entry not in before:
-                stages[entry] = stages.pop(entry)
+    of_data = [f"{stage}@{name}" for stage in ("download", "preprocess") for name in params.datasets]
+    of_runs = [f"{stage}@{name}" for stage in STAGES for name in params.runs]
+    for entry in (*of_data, *of_runs):
+        if entry in stages and entry not in before:
+            stages[entry] = stages.pop(entry)
     text = io.StringIO()
     yaml.dump(content, text)
     write_whole(LOCK, text.getvalue().encode())
