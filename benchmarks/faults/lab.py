@@ -34,6 +34,7 @@ from pipeline.data.params import ClusterParams, load_cluster, load_dataset
 from pipeline.data.shards import Part, make_shard
 from pipeline.files import sha256
 from pipeline.report import page
+from pipeline.train import placement
 from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -242,6 +243,7 @@ def inside(root: Path) -> Iterator[None]:
         (paths, places),
         (stage, {"ROOT": root, "RUNS": root / "runs"}),
         (digests, {"BOOK": root / "runs" / "digests.json"}),
+        (placement, {"ROOT": root, "RUNS": root / "runs"}),
         (params, {"load": lambda path=path: load(path)}),
         (download, of_dataset),
         (preprocess, of_dataset | of_cluster),
