@@ -547,7 +547,8 @@ def best_on_test(lab: Lab) -> int:
     for seed in (1, 2, *range(3, 12)):
         if seed > 2:
             add_seed(lab, seed)
-            lab.stage(f"train@{lab.experiment}-{seed}")
+            for name in ("train", "evaluate"):
+                lab.stage(f"{name}@{lab.experiment}-{seed}")
         scores = tools.test_scores(lab.artifacts(seed))
         best = scores.index(max(scores))
         if best < len(scores) - 1:
