@@ -59,7 +59,7 @@ def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     """What a task gives on each living node, by the node's id. Raises InputError that names those that give nothing."""
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     waiting = {
-        ray.remote(num_cpus=0, max_retries=0)(task)
+        ray.remote(num_cpus=0, max_retries=2)(task)
         .options(scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False))
         .remote(*arguments): node
         for node in nodes
