@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from models.config import NetworkConfig, recorded
-from pipeline.train.config import TrainingConfig
+from models.config import recorded
 
 LATER_IN_TRAINING: Mapping[str, Any] = MappingProxyType({"loss": "cross-entropy", "tet_lambda": 0.0})
 
@@ -21,14 +20,3 @@ def network(stored: Mapping[str, Any]) -> dict[str, Any]:
 def training(stored: Mapping[str, Any]) -> dict[str, Any]:
     """The protocol of a recorded training."""
     return {**LATER_IN_TRAINING, **stored}
-
-
-def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
-    return NetworkConfig(**network(stored))
-
-
-def training_config(stored: Mapping[str, Any]) -> TrainingConfig:
-    values: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in training(stored).items()
-    }
-    return TrainingConfig(**values)

@@ -23,6 +23,7 @@ from pipeline.audit.bundle import EVIDENCE, run_folder
 from pipeline.audit.chain import Break
 from pipeline.audit.checks import Report, differences
 from pipeline.audit.claims import read_claims
+from pipeline.audit.configurations import network_config, training_config
 from pipeline.audit.evaluate import Evaluator, Task
 from pipeline.audit.operations import Operations, added
 from pipeline.audit.predictions import Seen, read_predictions
@@ -163,7 +164,7 @@ def other_trainings(report: Report) -> Iterator[str]:
     for record in report.audit.records:
         rows = ("train_rows", "test_rows") if record.training["test_each_epoch"] else ("train_rows",)
         digests = tuple(record.digests[name] for name in rows)
-        network, training = recorded.network_config(record.network), recorded.training_config(record.training)
+        network, training = network_config(record.network), training_config(record.training)
         name = run_identity(network, training, record.seed, digests)
         if name != record.digests["identity"]:
             run = f"{record.experiment}-{record.seed}"
@@ -175,7 +176,7 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
     model = report.root / run_folder(record) / "model.safetensors"
     path = report.predictions_of(record)
-    training = recorded.training_config(record.training)
+    training = training_config(record.training)
     worker = Evaluator(Task(model=model, data=arrow, training=training, seed=record.seed), "cpu")
     for where, expected, found in differences(recorded.network(record.network), asdict(worker.model.config)):
         yield Break(link="weights", file=str(model), expected=f"{where} {expected}", found=str(found))
@@ -207,8 +208,8 @@ def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterat
     assert report.root is not None, "asked with a checkout"
     job = Job(
         name=f"{record.experiment}-{record.seed}",
-        network=recorded.network_config(record.network),
-        training=recorded.training_config(record.training),
+        network=network_config(record.network),
+        training=training_config(record.training),
         seed=record.seed,
         data=arrow,
         runs=folder / "runs",

@@ -18,6 +18,7 @@ from pipeline.audit import attestation, chain, crate, printed
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.bundle import EVIDENCE, SPLITS, place, run_folder
 from pipeline.audit.chain import RECORDS, REPORT, Break, StageRecord
+from pipeline.audit.configurations import training_config
 from pipeline.audit.handouts import handouts
 from pipeline.audit.metrics import Counts
 from pipeline.audit.predictions import read_predictions
@@ -251,7 +252,7 @@ def _samples(report: Report, record: Record, train: list[Content]) -> Iterator[B
     path = report.evidence / run_folder(record) / "history.csv"
     with path.open(encoding="utf-8", newline="") as file:
         rows = [row for row in csv.DictReader(file) if "samples_root" in row]
-    training, leaves = recorded.training_config(record.training), [leaf(one.id) for one in train]
+    training, leaves = training_config(record.training), [leaf(one.id) for one in train]
     samples, _ = hold_out(np.array([one.label for one in train]), training.validation_percent)
     for epoch, row in enumerate(rows):
         expected = epoch_root(leaves, epoch_batches(samples, training, record.seed, epoch))

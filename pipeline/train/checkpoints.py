@@ -29,7 +29,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number = folder, number
-        """The number that the training goes on from; a damaged file of a greater one is replaced."""
+        """The number that the training goes on from."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._last: Future[None] | None = None
 
@@ -39,6 +39,8 @@ class Checkpoints:
         Raises what went wrong with that one.
         """
         self.wait()
+        if self._last is None:
+            tidy(self.folder, self.number)
         self.number += 1
         self._last = self._thread.submit(write, state, self.folder, self.number)
 
@@ -58,20 +60,30 @@ class Checkpoints:
             self.wait()
 
 
+def tidy(folder: Path, number: int) -> None:
+    """Removes what a killed writer left, and states of greater numbers: damaged, or not seen by every worker.
+
+    Once, at the first state: writers of a training that was given up may live on for a moment, and are to be disturbed
+    by the newest one, not to disturb it.
+    """
+    for left in folder.glob(".*.pt.*"):
+        left.unlink(missing_ok=True)
+    for greater in numbers(folder):
+        if greater > number:
+            path_of(folder, greater).unlink(missing_ok=True)
+
+
 def write(state: State, folder: Path, number: int) -> None:
-    """Writes a state under its number; removes all but it and the one before, and what a killed writer left."""
+    """Writes a state under its number, and removes those before the last two."""
     buffer = io.BytesIO()
     torch.save(vars(state), buffer)
     path, content = path_of(folder, number), buffer.getbuffer()
-    for left in folder.glob(f".*{path.suffix}.*"):
-        left.unlink(missing_ok=True)
     # Through a file of Python's: torch's own writer does not say that the disk is full.
     with whole(path) as temporary, temporary.open("wb") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
-    for other in numbers(folder):
-        if other > number or other <= number - KEPT:  # greater ones are damaged, or another worker has not seen them
-            path_of(folder, other).unlink(missing_ok=True)
+    for old in numbers(folder)[:-KEPT]:
+        path_of(folder, old).unlink(missing_ok=True)
 
 
 def path_of(folder: Path, number: int) -> Path:

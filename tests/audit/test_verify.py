@@ -14,11 +14,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pipeline import recorded
 from pipeline.audit import checks
 from pipeline.audit.attestation import sign
 from pipeline.audit.chain import Break
 from pipeline.audit.checks import Report
+from pipeline.audit.configurations import network_config, training_config
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.verify import verify
 from pipeline.cli import main
@@ -269,8 +269,8 @@ def test_records_of_before_a_choice_are_read_as_the_authors(report: Path) -> Non
     (record,) = older.held
     assert (record.network.get("neuron"), record.training.get("loss")) == (None, None)
     assert [*checks.split(older), *checks.configuration(older)] == []
-    assert recorded.network_config(record.network) == recorded.network_config(whole["network"])
-    assert recorded.training_config(record.training) == recorded.training_config(whole["training"])
+    assert network_config(record.network) == network_config(whole["network"])
+    assert training_config(record.training) == training_config(whole["training"])
 
 
 def test_a_signed_report_holds_and_says_who_signed(report: Path, key: Path) -> None:

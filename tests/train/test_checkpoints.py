@@ -82,8 +82,17 @@ def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch:
 
 def test_what_a_killed_writer_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".00000001.pt.abcdefgh").write_bytes(b"half")
-    write(State(), tmp_path, 1)
+    with Checkpoints(tmp_path, 0) as writer:
+        writer.save(State())
     assert [file.name for file in tmp_path.iterdir()] == ["00000001.pt"]
+
+
+def test_a_writer_that_lives_on_does_not_disturb_the_newest(tmp_path: Path) -> None:
+    with Checkpoints(tmp_path, 0) as old:
+        old.save(State(epoch=1))
+        (tmp_path / ".00000009.pt.abcdefgh").write_bytes(b"half of the newest writer's")
+        old.save(State(epoch=2))
+    assert (tmp_path / ".00000009.pt.abcdefgh").exists()
 
 
 def test_writing_does_not_hold_the_training_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
