@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "pipeline", "stages")
 ORDER = ("models", "base", "pipeline.data", "pipeline.train", "pipeline.audit", "pipeline.report", "top", "stages")
-TOP = ("pipeline.params", "pipeline.plan", "pipeline.screen", "pipeline.sweep", "pipeline.cli")
+TOP = ("pipeline.alone", "pipeline.params", "pipeline.plan", "pipeline.screen", "pipeline.sweep", "pipeline.cli")
 STAGES = ("download", "preprocess", "train", "evaluate", "report")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path

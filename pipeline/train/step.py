@@ -42,18 +42,44 @@ def step(training: Training, batch: np.ndarray) -> None:
 
 
 def contribution(training: Training, part: np.ndarray, shard: int, batch_size: int, buffers: list[Tensor]) -> Tensor:
-    """What one logical shard adds to the step, (D,): gradients, running statistics, sum of losses, correct samples.
-
-    The loss is divided by the size of the whole batch, and the statistics weighted by the shard's part of it, so that
-    the sum over shards is the mean over the batch.
-    """
+    """What one logical shard adds to the step, (D,): gradients, running statistics, sum of losses, correct samples."""
     for buffer, start in zip(training.buffers, buffers, strict=True):
         buffer.copy_(start)
     if not len(part):
         return torch.zeros(sum(training.sizes), device=training.device)
-    logits, labels, loss = forward(training, part, shard)
+    values, labels = samples(training, part)
+    generator = torch.Generator(training.device)
+    generator.manual_seed(encoding_seed(training.job.seed, training.state.epoch, training.state.step, shard))
+
+    def compute(values: Tensor, labels: Tensor) -> Tensor:
+        return added(training, values, labels, batch_size, generator)
+
+    if training.replay is None:
+        return compute(values, labels)
+    return training.replay(compute, values, labels, batch_size)
+
+
+def samples(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
+    """The samples of one logical shard as the network takes them in, (B, ...), and their labels (B,)."""
+    job, store = training.job, training.store
+    pixels = store.read(part)
+    if job.training.augmentation == "crop-flip":
+        pixels = crop_flip(pixels, job.seed, training.state.epoch, part)
+    labels = torch.from_numpy(store.labels[part]).to(training.device)
+    return prepare(pixels, store.scale, job.training, training.device), labels
+
+
+def added(training: Training, values: Tensor, labels: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+    """What these samples add to the step, (D,), with the buffers as the step found them.
+
+    The loss is divided by the size of the whole batch, and the statistics weighted by the shard's part of it, so that
+    the sum over shards is the mean over the batch.
+    """
+    training.model.train()
+    config = training.job.training
+    logits, loss = LOSSES[config.loss](training.model, values, labels, generator, config)
     gradients = torch.autograd.grad(loss / batch_size, training.parameters)
-    statistics = [buffer * (len(part) / batch_size) for buffer in training.buffers]
+    statistics = [buffer * (len(values) / batch_size) for buffer in training.buffers]
     correct = (logits.argmax(1) == labels).sum()
     metrics = torch.stack([loss.detach(), correct.to(loss.dtype)])
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
@@ -80,21 +106,6 @@ def check_used(training: Training, batch: np.ndarray, proofs: Tensor) -> None:
             "make sure that all nodes have the same shards, then start again from the last checkpoint"
         )
     grow(training.state.used, used)
-
-
-def forward(training: Training, part: np.ndarray, shard: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Logits (B, classes), labels (B,) and the sum of the losses of one logical shard."""
-    job, state, store = training.job, training.state, training.store
-    pixels = store.read(part)
-    if job.training.augmentation == "crop-flip":
-        pixels = crop_flip(pixels, job.seed, state.epoch, part)
-    values = prepare(pixels, store.scale, job.training, training.device)
-    generator = torch.Generator(training.device)
-    generator.manual_seed(encoding_seed(job.seed, state.epoch, state.step, shard))
-    training.model.train()
-    labels = torch.from_numpy(store.labels[part]).to(training.device)
-    logits, loss = LOSSES[job.training.loss](training.model, values, labels, generator, job.training)
-    return logits, labels, loss
 
 
 def take_over(training: Training, total: Tensor) -> tuple[float, float]:

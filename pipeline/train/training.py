@@ -13,6 +13,7 @@ from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train.job import Job
 from pipeline.train.reduce import Workers
+from pipeline.train.replay import Replay
 from pipeline.train.sampler import hold_out
 from pipeline.train.state import State
 from pipeline.train.used import leaf
@@ -41,6 +42,12 @@ class Training:
     @cached_property
     def buffers(self) -> list[Tensor]:
         return list(self.model.buffers())
+
+    @cached_property
+    def replay(self) -> Replay | None:
+        """Starts a step's kernels on a GPU as a whole; not where random numbers are drawn, anew each time."""
+        on_gpu = self.device.type == "cuda" and self.job.network.encoding != "poisson"
+        return Replay(self.buffers) if on_gpu else None
 
     @cached_property
     def leaves(self) -> list[bytes]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.audit.audit import Audit, make_audit
+from pipeline.audit.claims import WeightsClaim, read_claims
 from pipeline.errors import InputError
 from pipeline.paths import CLAIMS, RESULTS
 from tests.audit.claimed import run
@@ -13,8 +14,12 @@ from tests.audit.claimed import run
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """The committed result of the digits, under another name."""
+    """The result of the digits, under another name, as the processor whose digest is claimed would have made it."""
     content = json.loads((RESULTS / "digits" / "0.json").read_text(encoding="utf-8"))
+    claimed = {claim.id: claim for claim in read_claims(CLAIMS).claims}["digits-weights"]
+    assert isinstance(claimed, WeightsClaim)
+    platform, content["digests"]["model"] = next(iter(claimed.weights.items()))
+    content["platforms"] = [platform]
     (tmp_path / "renamed").mkdir()
     (tmp_path / "renamed" / "0.json").write_text(json.dumps(content | {"experiment": "renamed"}), encoding="utf-8")
     run(experiment="other").write(tmp_path / "other" / "0.json")

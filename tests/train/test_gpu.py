@@ -1,0 +1,91 @@
+"""On a GPU too, neither workers nor interruptions nor the recording of kernels change a bit. Skipped without one."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from models.normalization import NORMALIZATIONS
+from pipeline.train import step
+from pipeline.train.export import finished
+from pipeline.train.job import Job
+from pipeline.train.loop import train
+from pipeline.train.reduce import Alone, sum_over_shards
+from pipeline.train.replay import Replay
+from pipeline.train.state import State
+from pipeline.train.training import Training
+from tests.train.test_loop import assert_same
+from tests.train.threads import Threads
+from tests.train.tiny import NETWORK, TRAINING, tiny_job
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+GPU = torch.device("cuda")
+
+
+@pytest.fixture(autouse=True)
+def restore_torch() -> Iterator[None]:
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def trained(job: Job, workers: int = 1) -> State:
+    group = Threads(workers)
+    of_ranks = [group.worker(rank) for rank in range(workers)] if workers > 1 else [Alone()]
+    threads = [threading.Thread(target=train, args=(job, worker, GPU, lambda text: None)) for worker in of_ranks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    state = finished(job)
+    assert state is not None
+    return state
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("normalization", NORMALIZATIONS)
+def test_recorded_kernels_give_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalization: str, precision: Any
+) -> None:
+    """Shards of two sizes and a smaller last batch: four recordings."""
+    network = replace(NETWORK, normalization=normalization, precision=precision)
+    job = replace(tiny_job(tmp_path, replace(TRAINING, shards=2, batch_size=9)), network=network)
+    recorded = trained(job)
+    monkeypatch.setattr(Training, "replay", None)
+    assert_same(recorded, trained(replace(job, runs=tmp_path / "called")))
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_do_not_change_a_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    config = replace(TRAINING, shards=3, batch_size=9, validation_percent=20, test_each_epoch=True)
+    job, lock, record = tiny_job(tmp_path, config), threading.Lock(), Replay.record
+
+    def one_after_another(*given: Any) -> Any:
+        """Workers are processes, but here threads, and a process records one computation at a time."""
+        with lock:
+            return record(*given)
+
+    monkeypatch.setattr(Replay, "record", one_after_another)
+    assert_same(trained(job), trained(replace(job, runs=tmp_path / "others"), workers))
+
+
+def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = tiny_job(tmp_path, replace(TRAINING, augmentation="crop-flip"))
+    undisturbed = trained(job)
+    other, steps = replace(job, runs=tmp_path / "others", checkpoint_seconds=0), 0
+
+    def interrupted(*about: Any) -> tuple[Tensor, list[Tensor]]:
+        nonlocal steps
+        steps += 1
+        if steps == 4:
+            raise KeyboardInterrupt
+        return sum_over_shards(*about)
+
+    monkeypatch.setattr(step, "sum_over_shards", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train(other, Alone(), GPU, lambda text: None)
+    assert_same(undisturbed, trained(other))
