@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean, stdev
 
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,15 @@ class PairedDifference:
     @property
     def n(self) -> int:
         return len(self.seeds)
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided, of Student's test that the mean is 0; 1 for one pair."""
+        if self.high is None:
+            return 1.0
+        quantile = float(stdtrit(self.n - 1, (1 + self.level) / 2))
+        error = (self.high - self.mean) / quantile
+        return 2 * float(stdtr(self.n - 1, -abs(self.mean) / error)) if error else float(self.mean == 0)
 
     def words(self, first: str, second: str) -> str:
         """What the pairs say of the order, and no more."""

@@ -12,7 +12,7 @@ from benchmarks.sweep import copy_repository
 from pipeline.paths import ROOT
 from tests.stages.made import run, start
 
-SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2"}
+SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 3"}
 
 UNDISTURBED = """
 from pathlib import Path

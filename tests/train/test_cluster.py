@@ -36,7 +36,7 @@ ONE = ClusterParams(
     recompute="nothing",
 )
 TWO = ONE.model_copy(update={"workers": 2})
-LONG = replace(TRAINING, epochs=150)
+LONG = replace(TRAINING, epochs=50)
 DRIVER = """
 import pickle, sys
 from pathlib import Path
@@ -84,7 +84,7 @@ def test_two_workers_and_a_killed_one_give_the_same_bits(undisturbed: tuple[Job,
     killed: list[int] = []
 
     def kill_one() -> None:
-        wait_for(job.log(), "epoch 5/150")
+        wait_for(job.log(), "epoch 3/50")
         killed.extend(workers_of(os.getpid())[:1])
         for worker in killed:
             os.kill(worker, signal.SIGKILL)
@@ -104,7 +104,7 @@ def test_a_killed_driver_goes_on_where_it_stopped(undisturbed: tuple[Job, bytes]
     job = tiny_job(tmp_path, LONG)
     (tmp_path / "job").write_bytes(pickle.dumps((job, TWO)))
     driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path / "job")], stdout=subprocess.DEVNULL)
-    wait_for(job.log(), "epoch 3/150")
+    wait_for(job.log(), "epoch 3/50")
     driver.kill()
     driver.wait()
     assert finished(job) is None

@@ -1,0 +1,141 @@
+"""What each part of the network is worth: each experiment of profile `study` against the one it differs least from.
+
+Differences are over seeds that both were trained with, on the same test samples; another choice of those is not in
+their intervals. Accuracies in percent, differences in points.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from statistics import fmean
+from typing import Any
+
+from pipeline.audit.operations import read_operations
+from pipeline.audit.pairs import PairedDifference, paired_difference
+from pipeline.audit.record import Record
+
+PREFIX = "study-"
+BASE = "base"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """An experiment with what its trainings came to."""
+
+    part: str
+    """Its name without prefix and dataset, for example bn."""
+    changed: str
+    """What differs from the reference, for example normalization bn."""
+    reference: str
+    """The part that it is read against; the base's is itself."""
+    accuracies: dict[int, float]
+    """By seed."""
+    by_step: list[float]
+    """Accuracy if the decision is taken after each time step, mean over the seeds."""
+    difference: PairedDifference | None
+    """From the reference; None for the base, and where no seed is common."""
+    operations: float
+    """Effective synaptic operations of a sample, mean over the seeds."""
+    microjoules: float
+    """Of these, under NeuroBench's convention."""
+    parameters: int
+
+    @property
+    def accuracy(self) -> float:
+        return fmean(self.accuracies.values())
+
+    def words(self, significant: bool) -> str:
+        """What may be said of the difference."""
+        if self.difference is None or self.difference.low is None:
+            return "no interval"
+        if self.difference.low <= 0 <= (self.difference.high or 0.0):
+            return "open"
+        return ("better" if self.difference.mean > 0 else "worse") + ("" if significant else " (by itself)")
+
+
+def cells(records: Iterable[Record], dataset: str) -> list[Cell]:
+    """Those of one dataset that have a record, the base first, then from the best difference to the worst.
+
+    `dataset` as in the names of the experiments. No cells without the base.
+    """
+    by_part: dict[str, list[Record]] = {}
+    for record in records:
+        if record.experiment.startswith(f"{PREFIX}{dataset}-") and record.dataset["name"] == dataset:
+            by_part.setdefault(record.experiment.removeprefix(f"{PREFIX}{dataset}-"), []).append(record)
+    if BASE not in by_part:
+        return []
+    made = [_cell(part, by_part) for part in by_part]
+    return sorted(made, key=lambda cell: (cell.part != BASE, -cell.difference.mean if cell.difference else inf))
+
+
+def _cell(part: str, by_part: Mapping[str, list[Record]]) -> Cell:
+    records, reference = by_part[part], _reference(part, by_part)
+    accuracies = accuracies_of(records)
+    pairs = part != reference and accuracies.keys() & accuracies_of(by_part[reference]).keys()
+    costs = [cost for record in records if (cost := _cost(record)) is not None]
+    return Cell(
+        part=part,
+        changed=", ".join(f"{name} {value}" for name, value in _changed(records[0], by_part[reference][0]).items()),
+        reference=reference,
+        accuracies=accuracies,
+        by_step=[fmean(each) for each in zip(*(_by_step(record) for record in records), strict=True)],
+        difference=paired_difference(accuracies, accuracies_of(by_part[reference])) if pairs else None,
+        operations=fmean(operations for operations, _ in costs),
+        microjoules=fmean(microjoules for _, microjoules in costs),
+        parameters=records[0].parameters,
+    )
+
+
+def accuracies_of(records: Iterable[Record]) -> dict[int, float]:
+    """Percent of all test samples, by seed."""
+    return {record.seed: record.test["top1_percent"] for record in records}
+
+
+def _by_step(record: Record) -> list[float]:
+    return [100.0 * correct / record.test["samples"] for correct in record.test["correct_by_step"]]
+
+
+def _reference(part: str, by_part: Mapping[str, list[Record]]) -> str:
+    """The part with the fewest other values, among the base, which goes first, and parts that differ from it in one."""
+    base = by_part[BASE][0]
+    candidates = [BASE] + [other for other in by_part if len(_changed(by_part[other][0], base)) == 1]
+    if part == BASE or len(_changed(by_part[part][0], base)) == 1:
+        return BASE
+    return min(candidates, key=lambda other: len(_changed(by_part[part][0], by_part[other][0])) or inf)
+
+
+def _changed(record: Record, other: Record) -> dict[str, Any]:
+    """Values of network and training that differ; `surrogate_width` goes with the surrogate's shape."""
+    mine, theirs = record.network | record.training, other.network | other.training
+    changed = {name: value for name, value in mine.items() if value != theirs[name]}
+    if "surrogate" in changed:
+        changed.pop("surrogate_width", None)
+    if "loss" in changed:
+        changed.pop("tet_lambda", None)
+    return changed
+
+
+def _cost(record: Record) -> tuple[float, float] | None:
+    """Effective operations and microjoules of a sample."""
+    operations = read_operations(record.operations)
+    if operations is None:
+        return None
+    cost = operations.costs()[1]
+    return cost.multiply_adds + cost.additions, cost.microjoules
+
+
+def significant(every: list[Cell]) -> set[str]:
+    """Parts whose difference stays beyond chance at 5 % for all comparisons of a dataset together (Holm 1979)."""
+    tested = sorted((cell.difference.p_value, cell.part) for cell in every if cell.difference and cell.difference.n > 1)
+    found: set[str] = set()
+    for place, (p_value, part) in enumerate(tested):
+        if p_value * (len(tested) - place) > 0.05:
+            break
+        found.add(part)
+    return found
+
+
+def not_run(declared: Iterable[str], records: Iterable[Record]) -> list[str]:
+    """Trainings of the profile without a record, by name."""
+    have = {f"{record.experiment}-{record.seed}" for record in records}
+    return [name for name in declared if name not in have]

@@ -1,0 +1,39 @@
+"""A training without Ray leaves the state that the stage `train` looks for."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from pipeline import alone
+from pipeline.errors import InputError
+from pipeline.params import RunParams
+from pipeline.train.export import finished
+from tests.train.tiny import NETWORK, TRAINING, tiny_job
+
+
+def test_the_state_lies_where_the_stage_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = tiny_job(tmp_path, TRAINING)
+    experiment = SimpleNamespace(model=NETWORK, training=TRAINING)
+    run = RunParams(experiment="tiny", dataset="images", seed=job.seed)
+    monkeypatch.setattr(alone, "load_run", lambda name: (run, experiment))
+    monkeypatch.setattr(alone.paths, "arrow", lambda dataset: job.data)
+    monkeypatch.setattr(alone.paths, "RUNS", job.runs)
+    threads = torch.get_num_threads()
+    alone.train_alone(job.name, torch.device("cpu"))
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(False)
+    assert finished(job) is not None
+    assert "epoch 2/2  step 3/3" in capsys.readouterr().out == job.log().read_text(encoding="utf-8")
+    assert "torch" in job.platforms().read_text(encoding="utf-8")
+
+
+def test_an_unknown_run_is_one_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["alone", "nothing-0"])
+    assert alone.main() == 1
+    assert "runs.nothing-0 is missing" in capsys.readouterr().err
+    with pytest.raises(InputError):
+        alone.train_alone("nothing-0", torch.device("cpu"))
