@@ -155,7 +155,7 @@ def missing(found: dict[str, Result]) -> str:
     """What has no figures."""
     absent = [f"`results/bench-{name}.json`" for name, result in found.items() if not result]
     gpu = any(name.startswith(GPU) for name in found["train"].get("rows", {}))
-    notes = [] if gpu else ["No GPU was measured."]
+    notes = [] if gpu else ["Not on a GPU: [docs/gpu.md](docs/gpu.md) has what was seen on one."]
     notes += [f"Not measured: {', '.join(absent)}."] if absent else []
     kept = [f"`results/bench-{name}.json`" for name, result in found.items() if result]
     return " ".join([*notes, f"Every round is in {', '.join(kept)}." if kept else ""]).strip()

@@ -21,15 +21,14 @@ def judged(everything: params.Params) -> Audit:
 
 def main() -> stage.Done:
     """Writes results/audit.json, report/index.html and report/report.md."""
-    everything = params.load()
-    audit = judged(everything)
+    audit = judged(everything := params.load())
     audit.write(paths.RESULTS / "audit.json")
     canaries, splits = run_canaries(), split_manifests(everything)
     page = make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS, canaries=canaries, splits=splits)
     written = write_page(page, paths.REPORT)
     if everything.profile == "study":
-        declared = params.load(paths.PROFILES / "study.yaml").runs
-        write_study({name: run.dataset for name, run in declared.items()}, paths.RESULTS, paths.ROOT / "docs")
+        runs = params.load(paths.PROFILES / "study.yaml").runs.items()
+        write_study({name: run.dataset for name, run in runs}, paths.RESULTS, paths.ROOT / "docs")
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
     for line in changed(canaries) + [

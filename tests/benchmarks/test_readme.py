@@ -81,7 +81,7 @@ def test_everything_that_was_measured(tmp_path: Path) -> None:
     assert "Ray's start (6 s)" in text
     assert "-0.25 points (95 % interval -0.50 to +0.10, 3 seeds)" in text
     assert "1,500 ppm for n = 1" in text
-    assert "No GPU was measured. Every round is in" in text
+    assert "Not on a GPU: [docs/gpu.md](docs/gpu.md) has what was seen on one. Every round is in" in text
     assert "Not measured" not in text
     main(tmp_path / "README.md", tmp_path)
     assert (tmp_path / "README.md").read_text(encoding="utf-8") == text
