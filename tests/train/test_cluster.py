@@ -15,6 +15,7 @@ import torch
 
 from pipeline.audit.evaluate import Evaluator, Task, evaluate
 from pipeline.audit.operations import added
+from pipeline.data import ray_cluster
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
 from pipeline.train import cluster
@@ -124,10 +125,14 @@ def test_more_workers_than_cpus_is_one_error_at_once(tmp_path: Path) -> None:
     start = time.monotonic()
     with pytest.raises(InputError, match=r"cluster\.workers 999 needs 999 CPUs, but the cluster local has \d+"):
         fit(job, ONE.model_copy(update={"workers": 999}))
-    with pytest.raises(InputError, match=r"needs 1 GPUs, but the cluster local has 0"):
-        fit(job, ONE.model_copy(update={"gpus_per_worker": 1}))
     assert time.monotonic() - start < 120
     assert finished(job) is None
+
+
+def test_more_gpus_than_there_are_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ray_cluster.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with pytest.raises(InputError, match=r"needs 1 GPUs, but the cluster local has 0"):
+        ray_cluster._workers(ONE, 1, 1, 1)
 
 
 def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

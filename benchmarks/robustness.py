@@ -1,0 +1,89 @@
+"""What a trained network makes of recordings that lost events, or have noise: python -m benchmarks.robustness RUN...
+
+Of the stored frames, whose values are counts of events, each event is dropped with a probability (a binomial of each
+count), or noise is added: events at random pixels, polarities and frames, as many as a part of the recording's own
+(Poisson). Both after slicing into frames: the slices stay those of the whole recording. Only the test split is touched.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models import checkpoint
+from models.sresnet import SResNet
+from pipeline import params, paths
+from pipeline.audit.statistics import percent, wilson
+from pipeline.data.store import Store
+from pipeline.errors import InputError
+from pipeline.files import sha256, write_whole
+from pipeline.train.config import TrainingConfig
+from pipeline.train.inputs import prepare
+
+DROPPED = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
+NOISE = (0.1, 0.25, 0.5, 1.0)
+SEED = 0
+Counts = npt.NDArray[Any]
+Change = Literal["dropped", "noise"]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Prints a table and writes the result. Raises InputError."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="trained runs of params.yaml on event recordings")
+    parser.add_argument("--output", type=Path, default=paths.RESULTS / "robustness.json", help="file of the result")
+    chosen = parser.parse_args(arguments)
+    result = {name: of_run(name) for name in chosen.runs}
+    write_whole(chosen.output, json.dumps(result, indent=1).encode() + b"\n")
+    print(f"written to {chosen.output}")
+
+
+def of_run(name: str) -> dict[str, Any]:
+    """Correct samples under each change. Raises InputError for images."""
+    run, experiment = params.load_run(name)
+    store, model = Store(paths.arrow(run.dataset), "test"), paths.artifacts(run.experiment, run.seed)
+    if store.kind != "frames":
+        raise InputError(f"{name}: {store.title} holds images; events are dropped from recordings")
+    network = checkpoint.load(model / "model.safetensors").eval()
+    changes: list[tuple[Change, float]] = [("dropped", part) for part in DROPPED] + [("noise", part) for part in NOISE]
+    rows = [row(network, store, experiment.training, change, part) for change, part in changes]
+    for one in rows:
+        print(f"{name}: {one['change']} {one['part']:.2f}: {one['accuracy']:.2f} %", flush=True)
+    about = {"title": store.title, "samples": len(store), "model": sha256(model / "model.safetensors")}
+    return about | {"seed": SEED, "rows": rows}
+
+
+@torch.no_grad()
+def row(network: SResNet, store: Store, training: TrainingConfig, change: Change, part: float) -> dict[str, Any]:
+    size, random, correct = 2 * training.batch_size, np.random.default_rng(SEED), 0
+    for start in range(0, len(store), size):
+        batch = np.arange(start, min(start + size, len(store)))
+        counts = changed(store.read(batch), change, part, random)
+        logits = network(prepare(counts, store.scale, training, torch.device("cpu")))
+        correct += int((logits.argmax(1).numpy() == store.labels[batch]).sum())
+    low, high = wilson(correct, len(store))
+    return {
+        "change": change,
+        "part": part,
+        "correct": correct,
+        "accuracy": percent(correct, len(store)),
+        "low": low,
+        "high": high,
+    }
+
+
+def changed(counts: Counts, change: Change, part: float, random: np.random.Generator) -> Counts:
+    """Counts (B, T, 2, H, W) without a part of their events, or with as much noise as a part of them, int64."""
+    if change == "dropped":
+        return random.binomial(counts, 1.0 - part)
+    mean = part * counts.sum((1, 2, 3, 4), keepdims=True) / counts[0].size
+    return counts + random.poisson(np.broadcast_to(mean, counts.shape))
+
+
+if __name__ == "__main__":
+    main()
