@@ -1,6 +1,6 @@
 """The registry: what is in it, what it refuses, and that the profiles are what its claims are about."""
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from models.config import NetworkConfig
-from pipeline.audit.claims import AccuracyClaim, half_unit, read_claims
+from pipeline.audit.claims import AccuracyClaim, DifferenceClaim, half_unit, read_claims
 from pipeline.errors import InputError
 from pipeline.params import load
-from pipeline.paths import CLAIMS, PROFILES
+from pipeline.paths import CLAIMS, PROFILES, ROOT
 from pipeline.train.config import TrainingConfig
 from tests.audit.claimed import CONFIGURATION, accuracy, difference, parameters
 
@@ -48,6 +48,20 @@ def test_other_kinds_have_their_own_form_of_number() -> None:
         difference(printed="better", relation="as printed")
     with pytest.raises(ValidationError, match="the same configuration"):
         difference(second=CONFIGURATION)
+
+
+def test_the_guides_ablations_are_claims(tmp_path: Path) -> None:
+    """The example as it stands, put under `claims`: two differences of one part each."""
+    guide = (ROOT / "docs" / "claims.md").read_text(encoding="utf-8")
+    (example,) = [block.split("```")[0] for block in guide.split("```yaml\n") if "kind: difference" in block[:200]]
+    (tmp_path / "claims.yaml").write_text(TEXT.replace("\nclaims:\n", f"\nclaims:\n{example}\n", 1), encoding="utf-8")
+    added = [claim for claim in read_claims(tmp_path / "claims.yaml").claims if isinstance(claim, DifferenceClaim)]
+    parts = [
+        {key for key, value in asdict(claim.first.network).items() if value != asdict(claim.second.network)[key]}
+        for claim in added
+    ]
+    assert parts == [{"shortcut"}, {"downsampling"}]
+    assert [claim.value for claim in added] == [0.0, None]
 
 
 def test_the_registry_has_the_papers_numbers() -> None:
