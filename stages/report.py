@@ -3,15 +3,14 @@
 import argparse
 import sys
 
-from pipeline import params, paths, stage
+from pipeline import params, paths, stage, study
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.bundle import gather, inputs
-from pipeline.audit.canaries import changed, run_canaries
+from pipeline.audit.canaries import Outcome, changed, run_canaries
 from pipeline.audit.crate import write_crate
 from pipeline.audit.splits import SplitManifest, split_manifest
 from pipeline.data.contents import across
 from pipeline.report.page import make_page, write_page
-from pipeline.report.study import write_study
 
 
 def judged(everything: params.Params) -> Audit:
@@ -20,20 +19,16 @@ def judged(everything: params.Params) -> Audit:
 
 
 def main() -> stage.Done:
-    """Writes results/audit.json, report/index.html and report/report.md."""
-    audit = judged(everything := params.load())
+    """Writes results/audit.json, report/index.html and report/report.md; under profile study docs/study.md too."""
+    everything = params.load()
+    audit = judged(everything)
     audit.write(paths.RESULTS / "audit.json")
     canaries, splits = run_canaries(), split_manifests(everything)
     page = make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS, canaries=canaries, splits=splits)
-    written = write_page(page, paths.REPORT)
-    if everything.profile == "study":
-        runs = params.load(paths.PROFILES / "study.yaml").runs.items()
-        write_study({name: run.dataset for name, run in runs}, paths.RESULTS, paths.ROOT / "docs")
+    written = write_page(page, paths.REPORT) + (study.write() if everything.profile == "study" else [])
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
-    for line in changed(canaries) + [
-        f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)
-    ]:
+    for line in warnings(canaries, splits):
         print(f"WARNING: {line}", file=sys.stderr)
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
     reads, writes = inputs(audit, paths.ROOT), [paths.RESULTS / "audit.json", *written]
@@ -53,6 +48,11 @@ def split_manifests(everything: params.Params) -> list[SplitManifest]:
     runs = everything.runs.values()
     used = {(run.dataset, everything.experiments[run.experiment].training.validation_percent) for run in runs}
     return [split_manifest(dataset, paths.arrow(dataset), percent) for dataset, percent in sorted(used)]
+
+
+def warnings(canaries: list[Outcome], splits: list[SplitManifest]) -> list[str]:
+    """What a reader must not overlook."""
+    return changed(canaries) + [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
 
 
 if __name__ == "__main__":

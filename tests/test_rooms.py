@@ -11,7 +11,15 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "pipeline", "stages")
 ORDER = ("models", "base", "pipeline.data", "pipeline.train", "pipeline.audit", "pipeline.report", "top", "stages")
-TOP = ("pipeline.alone", "pipeline.params", "pipeline.plan", "pipeline.screen", "pipeline.sweep", "pipeline.cli")
+TOP = (
+    "pipeline.alone",
+    "pipeline.params",
+    "pipeline.plan",
+    "pipeline.screen",
+    "pipeline.study",
+    "pipeline.sweep",
+    "pipeline.cli",
+)
 STAGES = ("download", "preprocess", "train", "evaluate", "report")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
@@ -103,6 +111,7 @@ def test_the_network_needs_torch_alone(module: str) -> None:
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pipeline.train.")])
 def test_training_runs_without_ray(module: str) -> None:
+    """What needs Ray imports it when it is asked for."""
     if module not in ("pipeline.train.cluster", "pipeline.train.journal", "pipeline.train.placement"):
         assert others(module) <= {"torch", "safetensors", "numpy", "pyarrow"}
 

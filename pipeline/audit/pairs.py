@@ -10,6 +10,9 @@ from statistics import fmean, stdev
 
 from scipy.special import stdtr, stdtrit
 
+ROUNDING = 1e-9
+"""Points. Accuracies are counts: differences that agree so far are the same count, and chance looks like certainty."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
@@ -19,7 +22,7 @@ class PairedDifference:
     mean: float
     """Points, where accuracies in percent were given."""
     low: float | None
-    """Student's t interval; None for one pair, which has no spread."""
+    """Student's t interval; None where there is no spread: for one pair, or if all differ by the same."""
     high: float | None
     level: float
     """Of the interval, for example 0.95."""
@@ -30,18 +33,18 @@ class PairedDifference:
 
     @property
     def p_value(self) -> float:
-        """Two-sided, of Student's test that the mean is 0; 1 for one pair."""
+        """Two-sided, of Student's test that the mean is 0; 1 without an interval."""
         if self.high is None:
             return 1.0
         quantile = float(stdtrit(self.n - 1, (1 + self.level) / 2))
         error = (self.high - self.mean) / quantile
-        return 2 * float(stdtr(self.n - 1, -abs(self.mean) / error)) if error else float(self.mean == 0)
+        return 2 * float(stdtr(self.n - 1, -abs(self.mean) / error))
 
     def words(self, first: str, second: str) -> str:
         """What the pairs say of the order, and no more."""
         start = f"{first} - {second}: {self.mean:+.2f} points"
         if self.low is None or self.high is None:
-            return f"{start}, one pair (seed {self.seeds[0]}): no interval, the order is open"
+            return f"{start}, {self.n} pair(s) without spread: no interval, the order is open"
         interval = (
             f"{start} [{self.low:+.2f}, {self.high:+.2f}], {self.n} paired seeds, {100 * self.level:g} % interval"
         )
@@ -61,7 +64,7 @@ def paired_difference(
         raise ValueError(f"no common seed: {sorted(first)} and {sorted(second)}")
     differences = [first[seed] - second[seed] for seed in seeds]
     mean, n = fmean(differences), len(differences)
-    if n == 1:
+    if n == 1 or max(differences) - min(differences) < ROUNDING:
         return PairedDifference(seeds=seeds, mean=mean, low=None, high=None, level=level)
     reach = float(stdtrit(n - 1, (1 + level) / 2)) * stdev(differences) / sqrt(n)
     return PairedDifference(seeds=seeds, mean=mean, low=mean - reach, high=mean + reach, level=level)

@@ -13,9 +13,11 @@ from typing import Any
 from pipeline.audit.operations import read_operations
 from pipeline.audit.pairs import PairedDifference, paired_difference
 from pipeline.audit.record import Record
+from pipeline.errors import InputError
 
 PREFIX = "study-"
 BASE = "base"
+Configuration = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,33 +55,41 @@ class Cell:
         return ("better" if self.difference.mean > 0 else "worse") + ("" if significant else " (by itself)")
 
 
-def cells(records: Iterable[Record], dataset: str) -> list[Cell]:
+def cells(records: Iterable[Record], dataset: str, configurations: Mapping[str, Configuration]) -> list[Cell]:
     """Those of one dataset that have a record, the base first, then from the best difference to the worst.
 
-    `dataset` as in the names of the experiments. No cells without the base.
+    `configurations` are those of all parts, as the profile declares them; a record of another configuration is left
+    out. No cells without the base.
     """
     by_part: dict[str, list[Record]] = {}
     for record in records:
-        if record.experiment.startswith(f"{PREFIX}{dataset}-") and record.dataset["name"] == dataset:
-            by_part.setdefault(record.experiment.removeprefix(f"{PREFIX}{dataset}-"), []).append(record)
+        part = record.experiment.removeprefix(f"{PREFIX}{dataset}-")
+        if record.dataset["name"] == dataset and configurations.get(part) == configuration_of(record):
+            by_part.setdefault(part, []).append(record)
     if BASE not in by_part:
         return []
-    made = [_cell(part, by_part) for part in by_part]
+    made = [_cell(part, by_part, configurations) for part in by_part]
     return sorted(made, key=lambda cell: (cell.part != BASE, -cell.difference.mean if cell.difference else inf))
 
 
-def _cell(part: str, by_part: Mapping[str, list[Record]]) -> Cell:
-    records, reference = by_part[part], _reference(part, by_part)
-    accuracies = accuracies_of(records)
-    pairs = part != reference and accuracies.keys() & accuracies_of(by_part[reference]).keys()
-    costs = [cost for record in records if (cost := _cost(record)) is not None]
+def configuration_of(record: Record) -> Configuration:
+    """Network and training by name of the value."""
+    return record.network | record.training
+
+
+def _cell(part: str, by_part: Mapping[str, list[Record]], configurations: Mapping[str, Configuration]) -> Cell:
+    records, reference = by_part[part], _reference(part, configurations)
+    accuracies, beside = accuracies_of(records), accuracies_of(by_part.get(reference, []))
+    paired = part != reference and accuracies.keys() & beside.keys()
+    costs = [_cost(record) for record in records]
+    changed = _changed(configurations[part], configurations[reference])
     return Cell(
         part=part,
-        changed=", ".join(f"{name} {value}" for name, value in _changed(records[0], by_part[reference][0]).items()),
+        changed=", ".join(f"{name} {value}" for name, value in changed.items()),
         reference=reference,
         accuracies=accuracies,
         by_step=[fmean(each) for each in zip(*(_by_step(record) for record in records), strict=True)],
-        difference=paired_difference(accuracies, accuracies_of(by_part[reference])) if pairs else None,
+        difference=paired_difference(accuracies, beside) if paired else None,
         operations=fmean(operations for operations, _ in costs),
         microjoules=fmean(microjoules for _, microjoules in costs),
         parameters=records[0].parameters,
@@ -95,18 +105,17 @@ def _by_step(record: Record) -> list[float]:
     return [100.0 * correct / record.test["samples"] for correct in record.test["correct_by_step"]]
 
 
-def _reference(part: str, by_part: Mapping[str, list[Record]]) -> str:
+def _reference(part: str, configurations: Mapping[str, Configuration]) -> str:
     """The part with the fewest other values, among the base, which goes first, and parts that differ from it in one."""
-    base = by_part[BASE][0]
-    candidates = [BASE] + [other for other in by_part if len(_changed(by_part[other][0], base)) == 1]
-    if part == BASE or len(_changed(by_part[part][0], base)) == 1:
+    base = configurations[BASE]
+    if part == BASE or len(_changed(configurations[part], base)) == 1:
         return BASE
-    return min(candidates, key=lambda other: len(_changed(by_part[part][0], by_part[other][0])) or inf)
+    near = [other for other in configurations if len(_changed(configurations[other], base)) == 1]
+    return min([BASE, *near], key=lambda other: len(_changed(configurations[part], configurations[other])))
 
 
-def _changed(record: Record, other: Record) -> dict[str, Any]:
-    """Values of network and training that differ; `surrogate_width` goes with the surrogate's shape."""
-    mine, theirs = record.network | record.training, other.network | other.training
+def _changed(mine: Configuration, theirs: Configuration) -> Configuration:
+    """Values that differ; the width goes with a surrogate's shape, the lambda with its loss."""
     changed = {name: value for name, value in mine.items() if value != theirs[name]}
     if "surrogate" in changed:
         changed.pop("surrogate_width", None)
@@ -115,18 +124,19 @@ def _changed(record: Record, other: Record) -> dict[str, Any]:
     return changed
 
 
-def _cost(record: Record) -> tuple[float, float] | None:
-    """Effective operations and microjoules of a sample."""
+def _cost(record: Record) -> tuple[float, float]:
+    """Effective operations and microjoules of a sample. Raises InputError."""
     operations = read_operations(record.operations)
     if operations is None:
-        return None
+        raise InputError(f"{record.experiment}-{record.seed}: its record counts no operations; evaluate it again")
     cost = operations.costs()[1]
     return cost.multiply_adds + cost.additions, cost.microjoules
 
 
 def significant(every: list[Cell]) -> set[str]:
     """Parts whose difference stays beyond chance at 5 % for all comparisons of a dataset together (Holm 1979)."""
-    tested = sorted((cell.difference.p_value, cell.part) for cell in every if cell.difference and cell.difference.n > 1)
+    differences = [(cell.part, cell.difference) for cell in every if cell.difference and cell.difference.n > 1]
+    tested = sorted((difference.p_value, part) for part, difference in differences)
     found: set[str] = set()
     for place, (p_value, part) in enumerate(tested):
         if p_value * (len(tested) - place) > 0.05:

@@ -10,12 +10,22 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.audit.record import Record, read_record
-from pipeline.audit.study import BASE, PREFIX, Cell, cells, not_run, significant
+from pipeline.audit.study import BASE, PREFIX, Cell, Configuration, cells, not_run, significant
 from pipeline.files import write_whole
 from pipeline.report.figures import BLUE, GREEN, ORANGE
 
 TEMPLATES = Path(__file__).parent / "templates"
-COLOURS = {"better": BLUE, "worse": ORANGE, "open": "#999999"}
+COLOURS = {"better": BLUE, "worse": ORANGE, "by itself": "#56B4E9", "open": "#999999"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A training of the profile."""
+
+    experiment: str
+    dataset: str
+    configuration: Configuration
+    """As a record has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,31 +56,35 @@ class Part:
         return cell.operations / self.at_base.operations
 
 
-def write_study(declared: Mapping[str, str], results: Path, into: Path) -> None:
-    """Writes study.md and study-<dataset>.svg into a folder; `declared` is the dataset of each training, by name."""
+def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> list[Path]:
+    """Writes study.md and study-<dataset>.svg into a folder, and gives their paths; `declared` by name of the run.
+
+    Raises InputError for a record that lacks something.
+    """
     known = [read_record(path) for path in sorted(results.glob(f"{PREFIX}*/*.json"))]
-    parts = [part for name in dict.fromkeys(declared.values()) if (part := make_part(name, known)) is not None]
-    for part in parts:
-        write_whole(into / f"study-{part.name}.svg", picture(part))
+    datasets = dict.fromkeys(about.dataset for about in declared.values())
+    parts = [part for name in datasets if (part := make_part(name, known, declared)) is not None]
+    pictures = {into / f"study-{part.name}.svg": picture(part) for part in parts}
+    for path, content in pictures.items():
+        write_whole(path, content)
     missing = not_run(declared, known)
     environment = Environment(  # noqa: S701 # Markdown
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.get_template("study.md.j2").render(
-        parts=parts,
-        both=in_both(parts),
-        missing=missing,
-        planned=len(declared),
-        by_dataset=counted(declared, missing),
+        parts=parts, both=in_both(parts), missing=missing, planned=len(declared), by_dataset=counted(declared, missing)
     )
     write_whole(into / "study.md", text.encode())
+    return [into / "study.md", *pictures]
 
 
-def make_part(name: str, records: list[Record]) -> Part | None:
-    found = cells(records, name)
+def make_part(name: str, records: list[Record], declared: Mapping[str, Declared]) -> Part | None:
+    mine = [about for about in declared.values() if about.dataset == name]
+    configurations = {about.experiment.removeprefix(f"{PREFIX}{name}-"): about.configuration for about in mine}
+    found = cells(records, name, configurations)
     if not found:
         return None
-    base = next(record for record in records if record.experiment == f"study-{name}-{BASE}")
+    base = next(record for record in records if record.experiment == f"{PREFIX}{name}-{BASE}")
     return Part(name=name, base=base, cells=found, holds=significant(found), sizes=sizes(base))
 
 
@@ -85,16 +99,20 @@ def sizes(record: Record) -> str:
 
 
 def in_both(parts: list[Part]) -> list[tuple[str, list[Cell | None]]]:
-    """Changes that more than one dataset has, with each dataset's cell."""
-    named = [{cell.part: cell for cell in part.others} for part in parts]
-    names = list(dict.fromkeys(name for each in named for name in each))
-    rows = [(name, [each.get(name) for each in named]) for name in names]
+    """Comparisons that more than one dataset has, the same change against the same reference, with each one's cell."""
+    named = [{(cell.part, cell.reference, cell.changed): cell for cell in part.others} for part in parts]
+    keys = list(dict.fromkeys(key for each in named for key in each))
+    rows = [
+        (f"{part} - {reference}", [each.get((part, reference, changed)) for each in named])
+        for part, reference, changed in keys
+    ]
     return [(name, row) for name, row in rows if sum(cell is not None for cell in row) > 1]
 
 
-def counted(declared: Mapping[str, str], missing: list[str]) -> dict[str, tuple[int, int]]:
+def counted(declared: Mapping[str, Declared], missing: list[str]) -> dict[str, tuple[int, int]]:
     """Of each dataset: trainings that ran, and that are declared."""
-    every, absent = Counter(declared.values()), Counter(declared[run] for run in missing)
+    every = Counter(about.dataset for about in declared.values())
+    absent = Counter(declared[run].dataset for run in missing)
     return {dataset: (number - absent[dataset], number) for dataset, number in every.items()}
 
 
@@ -113,7 +131,7 @@ def forest(part: Part) -> alt.Chart:
             "mean": d.mean,
             "low": d.low,
             "high": d.high,
-            "is": part.words(cell).split()[0],
+            "is": "by itself" if "by itself" in part.words(cell) else part.words(cell),
         }
         for cell in part.others
         if (d := cell.difference) is not None and d.low is not None
@@ -122,11 +140,7 @@ def forest(part: Part) -> alt.Chart:
         y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
         color=alt.Color("is:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))),
     )
-    x = alt.X(
-        "low:Q",
-        title="difference of test accuracy (points), 95 % interval",
-        scale=alt.Scale(domain=[-25, 15], clamp=True),
-    )
+    x = alt.X("low:Q", title="difference of test accuracy (points), 95 % interval")
     zero = alt.Chart(pd.DataFrame([{"x": 0}])).mark_rule(color="#666666", strokeDash=[3, 3]).encode(x="x:Q")
     return (
         zero
@@ -157,9 +171,10 @@ def pareto(part: Part) -> alt.Chart:
 
 
 def frontier(every: list[Cell]) -> set[str]:
-    """Cells that no other beats in accuracy with as few operations."""
-    return {
-        cell.part
-        for cell in every
-        if not any(other.accuracy > cell.accuracy and other.operations <= cell.operations for other in every)
-    }
+    """Cells that no other beats in accuracy or operations without losing in the other."""
+
+    def beats(one: Cell, other: Cell) -> bool:
+        as_good = one.accuracy >= other.accuracy and one.operations <= other.operations
+        return as_good and (one.accuracy, one.operations) != (other.accuracy, other.operations)
+
+    return {cell.part for cell in every if not any(beats(other, cell) for other in every)}

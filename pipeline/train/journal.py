@@ -7,8 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ray.util.metrics import Gauge
-
 from pipeline.train.progress import Report
 
 GAUGES = {
@@ -59,5 +57,7 @@ def show(told: str | Report, run: str) -> None:
 
 
 @cache
-def gauges() -> dict[str, Gauge]:
+def gauges() -> dict[str, Any]:
+    from ray.util.metrics import Gauge  # a training without Ray has a journal too
+
     return {field: Gauge(f"sresnet_{field}", text, tag_keys=("run",)) for field, text in GAUGES.items()}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from pipeline.audit.pairs import paired_difference
 
@@ -23,16 +24,30 @@ def test_what_pairing_takes_out() -> None:
     assert found.low is not None
     assert found.low > 0.9
     assert found.words("a", "b").endswith("above 0: a is ahead")
-    swapped = paired_difference({seed: value - 5 for seed, value in first.items()}, first)
+    swapped = paired_difference({seed: value - 5 - 0.1 * (seed % 2) for seed, value in first.items()}, first)
     assert swapped.words("a", "b").endswith("below 0: b is ahead")
 
 
 def test_one_pair_has_no_interval_and_none_is_an_error() -> None:
     found = paired_difference({3: 90.0}, {3: 80.0})
     assert (found.n, found.low, found.high) == (1, None, None)
-    assert found.words("a", "b") == "a - b: +10.00 points, one pair (seed 3): no interval, the order is open"
+    assert found.words("a", "b") == "a - b: +10.00 points, 1 pair(s) without spread: no interval, the order is open"
     with pytest.raises(ValueError, match=r"no common seed: \[1\] and \[2\]"):
         paired_difference({1: 90.0}, {2: 80.0})
+
+
+def test_equal_differences_are_no_certainty() -> None:
+    """One of 355 samples, three times: a spread of 0 would make it sure."""
+    first = {0: 100 * 320 / 355, 1: 100 * 327 / 355, 2: 100 * 331 / 355}
+    found = paired_difference({seed: value + 100 / 355 for seed, value in first.items()}, first)
+    assert (found.n, found.low, found.p_value) == (3, None, 1.0)
+
+
+def test_p_and_interval_agree() -> None:
+    """Where p is 5 %, the 95 % interval ends at 0; p is scipy's."""
+    first = {0: 1.0, 1: 2.0, 2: 4.5}
+    found = paired_difference(first, dict.fromkeys(first, 0.0))
+    assert found.p_value == pytest.approx(float(ttest_1samp(list(first.values()), 0.0).pvalue))
 
 
 def test_the_interval_holds_its_level() -> None:

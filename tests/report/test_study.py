@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from pipeline.audit.record import Record
-from pipeline.audit.study import cells, significant
+from pipeline.audit.record import Record, read_record
+from pipeline.audit.study import Cell, configuration_of, significant
 from pipeline.params import load
-from pipeline.paths import PROFILES
-from pipeline.report.study import frontier, make_part, write_study
+from pipeline.paths import PROFILES, RESULTS
+from pipeline.report.study import Declared, frontier, in_both, make_part, write_study
+from pipeline.study import as_recorded
 from tests.audit.claimed import run
 
 WORK: dict[str, int] = {
@@ -51,26 +52,55 @@ def records() -> list[Record]:
     ]
 
 
+def declared(records: list[Record]) -> dict[str, Declared]:
+    return {
+        f"{record.experiment}-{record.seed}": Declared(
+            experiment=record.experiment, dataset="digits", configuration=configuration_of(record)
+        )
+        for record in records
+    }
+
+
+def found(records: list[Record]) -> list[Cell]:
+    part = make_part("digits", records, declared(records))
+    return part.cells if part else []
+
+
 def test_each_part_is_read_against_the_one_it_differs_least_from(records: list[Record]) -> None:
-    found = {cell.part: cell for cell in cells(records, "digits")}
-    assert {part: cell.reference for part, cell in found.items()} == {
+    by_part = {cell.part: cell for cell in found(records)}
+    assert {part: cell.reference for part, cell in by_part.items()} == {
         "base": "base",
         "bn": "base",
         "leak": "base",
         "balanced": "no-normalization",
         "no-normalization": "base",
     }
-    assert found["balanced"].changed == "initialization threshold-balanced"
-    assert found["bn"].difference is not None
-    assert found["bn"].difference.mean == pytest.approx(4.0)
-    assert found["base"].difference is None
-    assert found["leak"].operations == 2 * found["base"].operations == 80
-    assert found["base"].by_step == pytest.approx([45.5, 91.0])
+    assert by_part["balanced"].changed == "initialization threshold-balanced"
+    assert by_part["bn"].difference is not None
+    assert by_part["bn"].difference.mean == pytest.approx(4.0)
+    assert by_part["base"].difference is None
+    assert by_part["leak"].operations == 2 * by_part["base"].operations == 80
+    assert by_part["base"].by_step == pytest.approx([45.5, 91.0])
+
+
+def test_the_reference_is_the_profiles_also_where_it_has_not_run(records: list[Record]) -> None:
+    left = [record for record in records if not record.experiment.endswith("no-normalization")]
+    part = make_part("digits", left, declared(records))
+    assert part is not None
+    (balanced,) = [cell for cell in part.cells if cell.part == "balanced"]
+    assert (balanced.reference, balanced.difference) == ("no-normalization", None)
+
+
+def test_a_record_of_another_configuration_is_left_out(records: list[Record]) -> None:
+    stale = [replace(record, network=record.network | {"width": 99}) for record in records[3:6]]
+    part = make_part("digits", records[:3] + stale, declared(records))
+    assert part is not None
+    assert [cell.part for cell in part.cells] == ["base"]
 
 
 def test_only_what_stands_all_comparisons_is_called_better_without_more(records: list[Record]) -> None:
     """balanced: +8, +12, +16 points, p = 0.035: below 5 %, but not below the half of it that two comparisons leave."""
-    part = make_part("digits", records)
+    part = make_part("digits", records, declared(records))
     assert part is not None
     assert part.holds == {"bn", "no-normalization"} == significant(part.cells)
     words = {cell.part: part.words(cell) for cell in part.cells}
@@ -84,21 +114,36 @@ def test_only_what_stands_all_comparisons_is_called_better_without_more(records:
 
 
 def test_the_frontier_is_what_nothing_beats(records: list[Record]) -> None:
-    assert frontier(cells(records, "digits")) == {"bn"}
+    assert frontier(found(records)) == {"bn"}
+
+
+def test_comparisons_of_two_datasets_stand_side_by_side_only_if_they_are_the_same(records: list[Record]) -> None:
+    part = make_part("digits", records, declared(records))
+    assert part is not None
+    other = replace(part, cells=[replace(cell, reference="another") for cell in part.cells if cell.part != "bn"])
+    assert in_both([part, other]) == []
+    assert [name for name, _ in in_both([part, part])] == [f"{cell.part} - {cell.reference}" for cell in part.others]
 
 
 def test_the_page_says_sizes_and_what_did_not_run(records: list[Record], tmp_path: Path) -> None:
-    for record in records:
+    for record in records[:-3]:
         record.write(tmp_path / "results" / record.experiment / f"{record.seed}.json")
-    declared = load(PROFILES / "study.yaml").runs
-    write_study({name: run.dataset for name, run in declared.items()}, tmp_path / "results", tmp_path)
-    text = (tmp_path / "study.md").read_text(encoding="utf-8")
+    written = write_study(declared(records), tmp_path / "results", tmp_path)
+    assert written == [tmp_path / "study.md", tmp_path / "study-digits.svg"]
+    text = written[0].read_text(encoding="utf-8")
     assert "| bn | normalization bn | base | +4.00 [" in text
     assert "Small-scale evidence" in text
-    assert "| digits | 9 | 120 |" in text  # base, bn and no-normalization are cells of the profile
-    assert "9 of 297 declared trainings ran" in text
-    assert (tmp_path / "study-digits.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert "| digits | 12 | 15 |" in text
+    assert "12 of 15 declared trainings ran" in text
+    assert written[1].read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_without_a_base_there_is_nothing_to_compare_with(records: list[Record]) -> None:
-    assert cells(records[3:], "digits") == []
+    assert make_part("digits", records[3:], declared(records)) is None
+
+
+def test_the_profiles_records_are_told_apart_by_their_configurations() -> None:
+    """What is declared is what a record has: JSON's lists and numbers."""
+    profile = load(PROFILES / "quick.yaml")
+    record = read_record(RESULTS / "digits" / "0.json")
+    assert as_recorded(profile.experiments["digits"]) == configuration_of(record)
