@@ -3,10 +3,12 @@
 Of the stored frames, whose values are counts of events, each event is dropped with a probability (a binomial of each
 count), or noise is added: events at random pixels, polarities and frames, as many as a part of the recording's own
 (Poisson). Both after slicing into frames: the slices stay those of the whole recording. Only the test split is touched.
+One draw for each sample: what another would do is not measured.
 """
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +51,8 @@ def of_run(name: str) -> dict[str, Any]:
     store, model = Store(paths.arrow(run.dataset), "test"), paths.artifacts(run.experiment, run.seed)
     if store.kind != "frames":
         raise InputError(f"{name}: {store.title} holds images; events are dropped from recordings")
+    if not (model / "model.safetensors").exists():
+        raise InputError(f"{name}: {model} has no model.safetensors; `dvc repro train@{name}` trains it")
     network = checkpoint.load(model / "model.safetensors").eval()
     changes: list[tuple[Change, float]] = [("dropped", part) for part in DROPPED] + [("noise", part) for part in NOISE]
     rows = [row(network, store, experiment.training, change, part) for change, part in changes]
@@ -60,10 +64,12 @@ def of_run(name: str) -> dict[str, Any]:
 
 @torch.no_grad()
 def row(network: SResNet, store: Store, training: TrainingConfig, change: Change, part: float) -> dict[str, Any]:
-    size, random, correct = 2 * training.batch_size, np.random.default_rng(SEED), 0
+    """Correct samples; each sample has random numbers of its own, the same for every network."""
+    size, correct = 2 * training.batch_size, 0
     for start in range(0, len(store), size):
         batch = np.arange(start, min(start + size, len(store)))
-        counts = changed(store.read(batch), change, part, random)
+        pairs = zip(store.read(batch), batch, strict=True)
+        counts = np.stack([changed(one, change, part, np.random.default_rng((SEED, int(at)))) for one, at in pairs])
         logits = network(prepare(counts, store.scale, training, torch.device("cpu")))
         correct += int((logits.argmax(1).numpy() == store.labels[batch]).sum())
     low, high = wilson(correct, len(store))
@@ -78,12 +84,14 @@ def row(network: SResNet, store: Store, training: TrainingConfig, change: Change
 
 
 def changed(counts: Counts, change: Change, part: float, random: np.random.Generator) -> Counts:
-    """Counts (B, T, 2, H, W) without a part of their events, or with as much noise as a part of them, int64."""
+    """Counts (T, 2, H, W) of a recording without a part of its events, or with noise as many as a part of them."""
     if change == "dropped":
         return random.binomial(counts, 1.0 - part)
-    mean = part * counts.sum((1, 2, 3, 4), keepdims=True) / counts[0].size
-    return counts + random.poisson(np.broadcast_to(mean, counts.shape))
+    return counts + random.poisson(part * counts.mean(), counts.shape)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -420,7 +420,7 @@ def _(lab: Lab) -> None:
 @fault(
     "a threshold that fires on equality",
     "trained and evaluated by such code, published under its name",
-    r"trained by other code or torch",
+    r"trained by other code or torch|^predictions again",
     anew=True,
 )
 def _(lab: Lab) -> None:

@@ -3,7 +3,7 @@
 A program takes a tile of pixels and channels through all time steps and keeps its membranes in registers. Sums are
 taken within a tile in the type of the statistics, and over the tiles in float64 and in one order, without atomics: the
 same bits each time. Products and sums are not fused: the membranes that backward computes again are those of forward,
-bit for bit, and spikes are those of the reference; seen so far in Triton's interpreter only, on the CPU.
+bit for bit, and spikes are those of the reference (docs/gpu.md says on which GPU that was seen).
 Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, K blocks.
 """
 

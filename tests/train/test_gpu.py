@@ -24,7 +24,7 @@ from tests.train.threads import Threads
 from tests.train.tiny import NETWORK, TRAINING, tiny_job
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-GPU = torch.device("cuda")
+GPU, RECORD = torch.device("cuda"), Replay.record
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +54,10 @@ def test_recorded_kernels_give_the_same_bits(
     """Shards of two sizes and a smaller last batch: four recordings."""
     network = replace(NETWORK, normalization=normalization, precision=precision)
     job = replace(tiny_job(tmp_path, replace(TRAINING, shards=2, batch_size=9)), network=network)
+    sizes: list[int] = []
+    monkeypatch.setattr(Replay, "record", lambda *given: sizes.append(len(given[2])) or RECORD(*given))
     recorded = trained(job)
+    assert sorted(sizes) == [1, 2, 4, 5]
     monkeypatch.setattr(Training, "replay", None)
     assert_same(recorded, trained(replace(job, runs=tmp_path / "called")))
 
@@ -62,12 +65,12 @@ def test_recorded_kernels_give_the_same_bits(
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_do_not_change_a_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
     config = replace(TRAINING, shards=3, batch_size=9, validation_percent=20, test_each_epoch=True)
-    job, lock, record = tiny_job(tmp_path, config), threading.Lock(), Replay.record
+    job, lock = tiny_job(tmp_path, config), threading.Lock()
 
     def one_after_another(*given: Any) -> Any:
         """Workers are processes, but here threads, and a process records one computation at a time."""
         with lock:
-            return record(*given)
+            return RECORD(*given)
 
     monkeypatch.setattr(Replay, "record", one_after_another)
     assert_same(trained(job), trained(replace(job, runs=tmp_path / "others"), workers))
