@@ -24,7 +24,8 @@ def copy(into: Path, *, epochs: int, shards: int, cluster: Mapping[str, Any]) ->
     """The checkout as it is, committed or not, with the digits alone, and DVC that knows no git."""
     for name in ROOMS:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "dvc.yaml", into)
+    for name in ("dvc.yaml", "CITATION.cff"):
+        shutil.copy(ROOT / name, into)
     (into / ".dvc").mkdir()
     (into / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"
