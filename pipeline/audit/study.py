@@ -106,12 +106,10 @@ def _by_step(record: Record) -> list[float]:
 
 
 def _reference(part: str, configurations: Mapping[str, Configuration]) -> str:
-    """The part with the fewest other values, among the base, which goes first, and parts that differ from it in one."""
-    base = configurations[BASE]
-    if part == BASE or len(_changed(configurations[part], base)) == 1:
-        return BASE
-    near = [other for other in configurations if len(_changed(configurations[other], base)) == 1]
-    return min([BASE, *near], key=lambda other: len(_changed(configurations[part], configurations[other])))
+    """The part with the fewest other values: the base, which goes first, or one that is nearer to the base."""
+    away = {other: len(_changed(values, configurations[BASE])) for other, values in configurations.items()}
+    nearer = [other for other in configurations if 0 < away[other] < away[part]]
+    return min([BASE, *nearer], key=lambda other: len(_changed(configurations[part], configurations[other])))
 
 
 def _changed(mine: Configuration, theirs: Configuration) -> Configuration:

@@ -46,8 +46,10 @@ def records() -> list[Record]:
     return [
         *made("base", [90.0, 91.0, 92.0]),
         *made("bn", [94.0, 95.1, 95.9], normalization="bn"),
-        *made("no-normalization", [50.0, 52.0, 51.0], normalization="none"),
-        *made("balanced", [58.0, 64.0, 67.0], normalization="none", initialization="threshold-balanced"),
+        *made("no-normalization", [50.0, 52.0, 51.0], normalization="none", learning_rate=0.5),
+        *made(
+            "balanced", [58.0, 64.0, 67.0], normalization="none", initialization="threshold-balanced", learning_rate=0.5
+        ),
         *made("leak", [90.0, 91.5, 91.0], work=2, leak=1.0),
     ]
 
