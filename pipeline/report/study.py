@@ -146,7 +146,7 @@ def forest(part: Part) -> alt.Chart:
         zero
         + base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
         + base.mark_point(filled=True, size=50).encode(x="mean:Q")
-    )
+    ).properties(width=420)
 
 
 def pareto(part: Part) -> alt.Chart:
