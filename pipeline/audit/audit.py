@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.audit.claims import Claim, Deviation, NotChecked, read_claims
 from pipeline.audit.matching import name_of
@@ -54,17 +55,27 @@ def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -
     for path, record in records.items():
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
-    own = {name_of(records[path]) for path in current}
-    judged = [_marked(judge(claim, list(records.values())), own) for claim in registry.claims]
+    mine = [records[path] for path in current]
+    own, ours = {name_of(record) for record in mine}, [_training(record) for record in mine]
+    counted = mine + [
+        record for path, record in records.items() if path not in current and _training(record) not in ours
+    ]
+    judged = [_marked(judge(claim, counted), own) for claim in registry.claims]
     return Audit(
         profile=profile,
         claims=registry.claims,
         judgements=judged,
         deviations=registry.deviations,
         not_checked=registry.not_checked,
-        records=[records[path] for path in current],
+        records=mine,
         recorded=[record for path, record in records.items() if path not in current],
     )
+
+
+def _training(record: Record) -> tuple[Any, ...]:
+    """What makes two records those of one training, done twice: a seed counts once, and then as this profile did it."""
+    rows = [record.digests.get(split) for split in ("train_rows", "test_rows")]
+    return record.seed, record.network, record.training, rows
 
 
 def _marked(judgement: Judgement, own: set[str]) -> Judgement:

@@ -49,6 +49,24 @@ def test_a_copy_under_another_name_takes_the_verdict_away(results: Path) -> None
     assert judged(audit)["digits-accuracy"][0] == "NOT COMPARABLE"
 
 
+def test_the_same_seed_of_another_profile_counts_once_as_this_one_did_it(results: Path) -> None:
+    """Also where another processor had made other weights of it; two that are both recorded still object."""
+    content = json.loads((results / "renamed" / "0.json").read_text(encoding="utf-8"))
+    other = content | {
+        "experiment": "copy",
+        "digests": content["digests"] | {"model": "f" * 64, "predictions": "e" * 64},
+    }
+    (results / "copy").mkdir()
+    (results / "copy" / "0.json").write_text(json.dumps(other), encoding="utf-8")
+    mine = make_audit("p", CLAIMS, results, [results / "renamed" / "0.json"])
+    assert judged(mine)["digits-weights"] == ("REPRODUCED", False)
+    assert [judgement.evidence for judgement in mine.judgements if judgement.claim == "digits-accuracy"] == [
+        ["renamed/0.json"]
+    ]
+    neither = make_audit("p", CLAIMS, results, [results / "other" / "0.json"])
+    assert judged(neither)["digits-accuracy"][0] == "NOT COMPARABLE"
+
+
 def test_a_record_that_was_moved_is_refused(results: Path) -> None:
     (results / "renamed" / "0.json").rename(results / "renamed" / "1.json")
     with pytest.raises(InputError, match="it belongs elsewhere"):
