@@ -53,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
         "plan",
         help="how long the trainings of params.yaml will take here",
         description="Measures a few training steps of every network and batch in params.yaml on this machine, and says "
-        "how long each experiment and all of them will take.",
+        "how long each experiment and all of them will take. Data of your own (`source:`) are preprocessed first: how "
+        "many samples they hold shows only then.",
     )
     plan.set_defaults(run=lambda _: plan_trainings())
     sweep = commands.add_parser(
@@ -339,11 +340,16 @@ def check_cluster(cluster: ClusterParams, threads: int) -> None:
 
 
 def plan_trainings() -> None:
-    """A line an experiment, and the sum. Raises InputError."""
+    """A line an experiment, and the sum, of data that are preprocessed first if only that tells. Raises InputError."""
     from pipeline.params import load
-    from pipeline.plan import plan, table
+    from pipeline.plan import plan, table, unknown
+    from pipeline.sweep import reproduce
 
-    print(table(plan(load())))
+    params = load()
+    if datasets := unknown(params):
+        print(f"how many samples there are shows only when they are preprocessed: {', '.join(datasets)}", flush=True)
+        reproduce(*(f"preprocess@{name}" for name in datasets))
+    print(table(plan(params)))
 
 
 def sweep_runs() -> None:

@@ -93,7 +93,7 @@ Measure = Callable[[NetworkConfig, TrainingConfig, Data], float]
 
 
 def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
-    """A row for each experiment that has runs, in their order. Raises InputError for data of unknown shape."""
+    """A row for each experiment that has runs, in their order. Raises InputError for data that are `unknown`."""
     measure = measure or partial(step_seconds, recompute=params.cluster.recompute)
     measured: dict[tuple[object, ...], float] = {}
     rows = []
@@ -133,13 +133,28 @@ def workers_of(training: TrainingConfig, cluster: ClusterParams) -> int:
     return min(training.shards, fit if cluster.workers == "auto" else cluster.workers)
 
 
+def unknown(params: Params) -> list[str]:
+    """Datasets of the runs whose number and shape of samples only preprocessing tells, by name."""
+    datasets = {run.dataset: params.datasets[run.dataset] for run in params.runs.values()}
+    return [name for name, dataset in datasets.items() if not preprocessed(name) and published(dataset) is None]
+
+
+def preprocessed(name: str) -> bool:
+    return (paths.arrow(name) / "train.json").exists()
+
+
+def published(dataset: DatasetParams) -> Data | None:
+    """What its publisher says of it, unless it is the user's own."""
+    return None if dataset.download.altered else PUBLISHED.get(dataset.download.catalog)
+
+
 def data_of(name: str, dataset: DatasetParams) -> Data:
     """From the preprocessed data if there are any, else from what is published. Raises InputError."""
-    folder, entry = paths.arrow(name), PUBLISHED.get(dataset.download.catalog)
-    if (folder / "train.json").exists():
-        store = Store(folder, "train")
+    if preprocessed(name):
+        store = Store(paths.arrow(name), "train")
         return Data(len(store), store.sample_shape, len(store.classes))
-    if entry is None or dataset.download.altered:
+    entry = published(dataset)
+    if entry is None:
         raise InputError(
             f"datasets.{name}: how many samples of which shape is not known before it is preprocessed; "
             f"run `dvc repro preprocess@{name}` first"

@@ -91,7 +91,7 @@ def reproduce(*targets: str) -> None:
     finally:
         end([process])
     if process.returncode:
-        raise InputError(f"`dvc repro {' '.join(targets)}` failed, see above; mend that and sweep again")
+        raise InputError(f"`dvc repro {' '.join(targets)}` failed, see above; mend that and run this again")
 
 
 def out_of_date(names: Sequence[str]) -> list[str]:

@@ -82,11 +82,19 @@ def test_preprocessed_data_say_what_they_are(params: Params, tmp_path: Path) -> 
     assert data_of("digits", params.datasets["digits"]) == Data(30, (2, 2, 8, 8), 3)
 
 
-def test_data_of_unknown_shape_are_named(params: Params) -> None:
+def test_data_of_unknown_shape_are_named(params: Params, tmp_path: Path) -> None:
+    """Preprocessed, or published and not altered, they are known; and data of no run do not matter."""
     dataset = params.datasets["digits"]
     own = dataset.model_copy(update={"download": dataset.download.model_copy(update={"catalog": "recordings"})})
+    altered = dataset.model_copy(update={"download": dataset.download.model_copy(update={"altered": True})})
     with pytest.raises(InputError, match=r"datasets\.mine: .*`dvc repro preprocess@mine` first"):
         data_of("mine", own)
+    unused = params.model_copy(update={"datasets": params.datasets | {"unused": own}})
+    assert plan.unknown(unused) == []
+    mine = params.model_copy(update={"datasets": {"digits": altered, "digits-dvs": own}})
+    assert plan.unknown(mine) == ["digits", "digits-dvs"]
+    write_split(tmp_path / "digits", "train", "frames", 30)
+    assert plan.unknown(mine) == ["digits-dvs"]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 2, 8, 8)])
