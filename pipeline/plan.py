@@ -173,12 +173,16 @@ def step_seconds(network: NetworkConfig, training: TrainingConfig, data: Data, r
     try:
         with tempfile.TemporaryDirectory() as folder:
             write_noise(Path(folder), data, training.batch_size)
-            return _measured(network, training, Path(folder), recompute)
+            once = timed_step(network, training, Path(folder), recompute)
+            return statistics.median([once() for _ in range(WARM + MEASURED)][WARM:])
     finally:
         torch.set_num_threads(threads)
 
 
-def _measured(network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute) -> float:
+def timed_step(
+    network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute
+) -> Callable[[], float]:
+    """A training step on the first batch of the split in `folder`, to be repeated; each call gives its seconds."""
     job = Job(
         name="plan",
         network=network,
@@ -191,12 +195,13 @@ def _measured(network: NetworkConfig, training: TrainingConfig, folder: Path, re
     )
     made = begin(job, Alone(), torch.device("cpu"), State())
     batch = epoch_batches(made.samples, job.training, 0, 0)[0]
-    times = []
-    for _ in range(WARM + MEASURED):
+
+    def once() -> float:
         start = time.perf_counter()
         step(made, batch)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times[WARM:])
+        return time.perf_counter() - start
+
+    return once
 
 
 def write_noise(folder: Path, data: Data, samples: int) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pipeline import paths
 from pipeline.params import ExperimentParams, load
-from pipeline.report.study import Declared, write_study
+from pipeline.report.study import write_study
+from pipeline.report.study_part import Declared
 
 
 def write() -> list[Path]:

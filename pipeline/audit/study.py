@@ -17,6 +17,8 @@ from pipeline.errors import InputError
 
 PREFIX = "study-"
 BASE = "base"
+SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "study-robustness.json", "fine-tuning.json"
+"""In the folder of the results: what benchmarks/study.py, robustness.py and fine_tuning.py measured."""
 Configuration = dict[str, Any]
 
 
@@ -132,15 +134,38 @@ def _cost(record: Record) -> tuple[float, float]:
 
 
 def significant(every: list[Cell]) -> set[str]:
-    """Parts whose difference stays beyond chance at 5 % for all comparisons of a dataset together (Holm 1979)."""
-    differences = [(cell.part, cell.difference) for cell in every if cell.difference and cell.difference.n > 1]
-    tested = sorted((difference.p_value, part) for part, difference in differences)
+    """Parts whose difference stays beyond chance at 5 % for all comparisons of a dataset together."""
+    return beyond_chance({c.part: c.difference.p_value for c in every if c.difference and c.difference.n > 1})
+
+
+def beyond_chance(p_values: Mapping[str, float]) -> set[str]:
+    """The names that stay at 5 % for all of them together (Holm 1979)."""
     found: set[str] = set()
-    for place, (p_value, part) in enumerate(tested):
-        if p_value * (len(tested) - place) > 0.05:
+    for place, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        if p_value * (len(p_values) - place) > 0.05:
             break
-        found.add(part)
+        found.add(name)
     return found
+
+
+def places(every: list[Cell]) -> dict[str, tuple[int, int]]:
+    """By part: the places from the best, 1, to the worst that it may have; 95 % for each part by itself.
+
+    After all that are surely better than it, before all that are surely worse: by paired tests against each other
+    part, corrected for their number (Mogstad, Romano, Shaikh, Wilhelm 2024, Inference for Ranks).
+    """
+    return {cell.part: _place(cell, [other for other in every if other is not cell]) for cell in every}
+
+
+def _place(cell: Cell, others: list[Cell]) -> tuple[int, int]:
+    paired = {
+        other.part: paired_difference(other.accuracies, cell.accuracies)
+        for other in others
+        if other.accuracies.keys() & cell.accuracies.keys()
+    }
+    surely = beyond_chance({part: difference.p_value for part, difference in paired.items()})
+    better = sum(paired[part].mean > 0 for part in surely)
+    return 1 + better, 1 + len(others) - (len(surely) - better)
 
 
 def not_run(declared: Iterable[str], records: Iterable[Record]) -> list[str]:

@@ -1,5 +1,6 @@
 """The page of the study, from made records whose differences are known."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pytest
 
 from pipeline.audit.record import Record, read_record
-from pipeline.audit.study import Cell, configuration_of, significant
+from pipeline.audit.study import Cell, configuration_of, places, significant
 from pipeline.params import load
 from pipeline.paths import PROFILES, RESULTS
-from pipeline.report.study import Declared, frontier, in_both, make_part, write_study
+from pipeline.report.study import in_both, write_study
+from pipeline.report.study_figures import best_by_step, frontier
+from pipeline.report.study_part import Declared, make_part
 from pipeline.study import as_recorded
 from tests.audit.claimed import run
 
@@ -119,6 +122,47 @@ def test_the_frontier_is_what_nothing_beats(records: list[Record]) -> None:
     assert frontier(found(records)) == {"bn"}
 
 
+def test_a_place_leaves_out_only_what_is_surely_better_or_worse(records: list[Record]) -> None:
+    """leak differs from the base by 0, 0.5 and -1 points; all else is apart, also for a part's four pairs together:
+    the weakest is balanced against no-normalization, p = 0.035, which as the last of its four stands."""
+    assert places(found(records)) == {
+        "bn": (1, 1),
+        "base": (2, 3),
+        "leak": (2, 3),
+        "balanced": (4, 4),
+        "no-normalization": (5, 5),
+    }
+
+
+def test_the_best_after_each_number_of_steps(records: list[Record]) -> None:
+    """Each cell has half its accuracy after the first of two steps; a name stands where another takes over."""
+    cells = found(records)
+    longer = [replace(cell, by_step=[*cell.by_step, 50.0]) if cell.part == "bn" else cell for cell in cells]
+    best = best_by_step(longer)
+    assert [(row["part"], row["step"], row["name"]) for row in best] == [("bn", 1, "bn"), ("bn", 2, ""), ("bn", 3, "")]
+    assert best[2]["accuracy"] == best[1]["accuracy"] == pytest.approx(95.0)
+
+
+def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for record in records:
+        record.write(results / record.experiment / f"{record.seed}.json")
+    ratios = {"bn": {"median": 0.87, "low": 0.8, "high": 0.9}}
+    seconds = {"datasets": {"digits": {"ratios": ratios}}, "machine": "made of sand"}
+    (results / "bench-study.json").write_text(json.dumps(seconds), encoding="utf-8")
+    changes = [{"change": "dropped", "part": part, "accuracy": 80.0 - 100 * part} for part in (0.0, 0.25)]
+    one = {"title": "Made recordings", "samples": 100, "rows": changes}
+    other = one | {"rows": [row | {"accuracy": row["accuracy"] + 1} for row in changes]}
+    robust = {"study-digits-base-0": one | {"seed": 0}, "study-digits-base-1": other | {"seed": 1}}
+    (results / "study-robustness.json").write_text(json.dumps(robust), encoding="utf-8")
+    text = write_study(declared(records), results, tmp_path)[0].read_text(encoding="utf-8")
+    assert "| 0.87 |" in text
+    assert "made of sand" in text
+    assert "| whole | 25 % dropped |" in text
+    assert "| study-digits-base | 0, 1 | 80.50 | 55.50 |" in text
+    assert "fine_tune" not in text
+
+
 def test_comparisons_of_two_datasets_stand_side_by_side_only_if_they_are_the_same(records: list[Record]) -> None:
     part = make_part("digits", records, declared(records))
     assert part is not None
@@ -133,7 +177,7 @@ def test_the_page_says_sizes_and_what_did_not_run(records: list[Record], tmp_pat
     written = write_study(declared(records), tmp_path / "results", tmp_path)
     assert written == [tmp_path / "study.md", tmp_path / "study-digits.svg"]
     text = written[0].read_text(encoding="utf-8")
-    assert "| bn | normalization bn | base | +4.00 [" in text
+    assert "| bn | normalization bn | +4.00 [" in text
     assert "Small-scale evidence" in text
     assert "| digits | 12 | 15 |" in text
     assert "12 of 15 declared trainings ran" in text

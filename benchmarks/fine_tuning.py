@@ -1,0 +1,115 @@
+"""Event recordings learned from weights of images: python -m benchmarks.fine_tuning
+
+As the authors' --fine_tune: all but the first convolution and the last layer is taken over; epochs count from 0.
+The networks are those of the study: images with the time steps of the recordings, so that BNTT has a set for each.
+Beside it, with the same seed and so the same order of samples, the same training from drawn weights.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks import positive
+from benchmarks.precision import accuracy_of, at_least_two, trained
+from pipeline import params, paths
+from pipeline.audit.pairs import paired_difference
+from pipeline.audit.study import FINE_TUNING
+from pipeline.data.store import Store
+from pipeline.errors import InputError
+from pipeline.files import write_whole
+from pipeline.train.checkpoints import Checkpoints
+from pipeline.train.hardware import describe
+from pipeline.train.job import Job
+from pipeline.train.state import State
+
+IMAGES, EVENTS = "study-digits-double-time", "study-digits-dvs-base"
+NOT_TAKEN = ("stem.conv.", "readout.")
+"""Of the names of weights: the first convolution sees other channels, the last layer other classes."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains, prints, writes the result. Raises InputError."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.fine_tuning", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--seeds", type=at_least_two, default=3, help="trainings of each kind: seeds 0, 1, ...")
+    parser.add_argument("--epochs", type=positive, nargs="+", default=[3, 12], help="on the recordings")
+    parser.add_argument("--output", type=Path, default=paths.RESULTS / FINE_TUNING, help="file of the result")
+    chosen = parser.parse_args(arguments)
+    profile = params.load(paths.PROFILES / "study.yaml")
+    with tempfile.TemporaryDirectory() as folder:
+        weights = [of_images(profile, seed, Path(folder)) for seed in range(chosen.seeds)]
+        rows = [compare(profile, epochs, weights, Path(folder)) for epochs in chosen.epochs]
+    write_whole(chosen.output, json.dumps(described(profile) | {"rows": rows}, indent=1).encode() + b"\n")
+    print(f"written to {chosen.output}")
+
+
+def of_images(profile: params.Params, seed: int, runs: Path) -> dict[str, Tensor]:
+    job = job_of(profile, IMAGES, seed, runs)
+    weights = trained(job).state_dict()
+    print(f"images, seed {seed}: {accuracy_of(job):.2f} %", flush=True)
+    return weights
+
+
+def compare(profile: params.Params, epochs: int, weights: Sequence[dict[str, Tensor]], runs: Path) -> dict[str, Any]:
+    """Test accuracies (percent) by seed, from drawn weights and from those of images, and their paired difference."""
+    drawn, tuned = {}, {}
+    for seed, taken in enumerate(weights):
+        job = job_of(profile, EVENTS, seed, runs / "drawn", epochs)
+        drawn[seed] = accuracy_of(job)
+        tuned[seed] = accuracy_of(started(replace(job, runs=runs / "tuned"), taken))
+        print(f"{epochs} epochs, seed {seed}: {drawn[seed]:.2f} % drawn, {tuned[seed]:.2f} % fine-tuned", flush=True)
+    difference = asdict(paired_difference(tuned, drawn))
+    return {"epochs": epochs, "drawn": drawn, "fine_tuned": tuned, "difference": difference}
+
+
+def job_of(profile: params.Params, experiment: str, seed: int, runs: Path, epochs: int | None = None) -> Job:
+    """A training of the study. Raises InputError if its data are not preprocessed."""
+    chosen = profile.experiments[experiment]
+    return Job(
+        name=f"{experiment}-{seed}",
+        network=chosen.model,
+        training=replace(chosen.training, epochs=epochs or chosen.training.epochs),
+        seed=seed,
+        data=paths.arrow(chosen.dataset),
+        runs=runs,
+        checkpoint_seconds=3600,
+        recompute="nothing",
+    )
+
+
+def started(job: Job, taken: dict[str, Tensor]) -> Job:
+    """The same training, whose first state has the weights that are taken over; the others are drawn from its seed."""
+    model = job.build()
+    model.reset_parameters(torch.Generator().manual_seed(job.seed))
+    kept = {name: value for name, value in taken.items() if not name.startswith(NOT_TAKEN)}
+    with Checkpoints(job.checkpoint(), 0) as checkpoints:
+        checkpoints.save(State(weights=model.state_dict() | kept))
+    return job
+
+
+def described(profile: params.Params) -> dict[str, Any]:
+    """What the figures are of."""
+    images, events = (Store(paths.arrow(profile.experiments[name].dataset), "test") for name in (IMAGES, EVENTS))
+    return {
+        "images": images.title,
+        "events": events.title,
+        "test_samples": len(events),
+        "network": asdict(profile.experiments[EVENTS].model),
+        "machine": describe(torch.device("cpu")),
+    }
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

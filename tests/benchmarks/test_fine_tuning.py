@@ -1,0 +1,53 @@
+"""What is taken over, and that it is where the training starts."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.fine_tuning import compare, job_of, started
+from benchmarks.precision import trained
+from pipeline import paths
+from pipeline.params import Params, load
+from pipeline.train.checkpoints import load as load_state
+from tests.train.tiny import NETWORK, TRAINING, write_split
+
+
+@pytest.fixture
+def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """The study with tiny networks, and tiny recordings where its own would lie."""
+    monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
+    write_split(tmp_path / "digits-dvs", "train", "frames", 24)
+    write_split(tmp_path / "digits-dvs", "test", "frames", 9)
+    study = load(paths.PROFILES / "study.yaml")
+    tiny = {"model": NETWORK, "training": TRAINING}
+    experiments = {name: one.model_copy(update=tiny) for name, one in study.experiments.items()}
+    return study.model_copy(update={"experiments": experiments})
+
+
+def test_all_but_the_first_convolution_and_the_last_layer_is_taken(profile: Params, tmp_path: Path) -> None:
+    job = job_of(profile, "study-digits-dvs-base", 0, tmp_path / "runs")
+    drawn = job.build()
+    drawn.reset_parameters(torch.Generator().manual_seed(0))
+    taken = {name: torch.full_like(value, 3.0) for name, value in drawn.state_dict().items()}
+    state = load_state(started(job, taken).checkpoint())
+    assert state is not None
+    assert (state.epoch, state.step, state.momentum) == (0, 0, {})
+    own = {name for name, value in state.weights.items() if not bool((value == 3.0).all())}
+    assert own == {"stem.conv.weight", "readout.linear.weight"}
+    assert all(torch.equal(state.weights[name], drawn.state_dict()[name]) for name in own)
+
+
+def test_a_training_that_takes_its_own_drawn_weights_is_the_same(profile: Params, tmp_path: Path) -> None:
+    """So the two columns differ by the weights that are taken over, and by nothing else."""
+    job = job_of(profile, "study-digits-dvs-base", 0, tmp_path / "runs", epochs=1)
+    drawn = job.build()
+    drawn.reset_parameters(torch.Generator().manual_seed(0))
+    row = compare(profile, 1, [drawn.state_dict()], tmp_path / "both")
+    assert row["drawn"] == row["fine_tuned"]
+    assert row["difference"]["low"] is None
+    other = job.build()
+    other.reset_parameters(torch.Generator().manual_seed(1))
+    from_other = started(job_of(profile, "study-digits-dvs-base", 0, tmp_path / "other", 1), other.state_dict())
+    differ = zip(trained(from_other).parameters(), trained(job).parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in differ)
