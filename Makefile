@@ -48,6 +48,10 @@ bench: setup ## every speed of training that the README states, and its section 
 bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision
 
+bench-study: setup ## step times of the study's parts, and fine-tuning from images to events; for docs/study.md
+	python -m benchmarks.study
+	python -m benchmarks.fine_tuning
+
 bench-sweep: setup ## sresnet sweep beside serial dvc repro on four short runs; writes results/bench-sweep.json
 	python -m benchmarks.sweep
 
@@ -78,4 +82,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling chaos fuzz lock clean bench-sweep audit-matrix s3 hosts
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts

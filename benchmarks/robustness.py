@@ -21,6 +21,7 @@ from models import checkpoint
 from models.sresnet import SResNet
 from pipeline import params, paths
 from pipeline.audit.statistics import percent, wilson
+from pipeline.audit.study import ROBUSTNESS
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.files import sha256, write_whole
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Prints a table and writes the result. Raises InputError."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.robustness", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("runs", nargs="+", metavar="RUN", help="trained runs of params.yaml on event recordings")
-    parser.add_argument("--output", type=Path, default=paths.RESULTS / "robustness.json", help="file of the result")
+    parser.add_argument("--output", type=Path, default=paths.RESULTS / ROBUSTNESS, help="file of the result")
     chosen = parser.parse_args(arguments)
     result = {name: of_run(name) for name in chosen.runs}
     write_whole(chosen.output, json.dumps(result, indent=1).encode() + b"\n")

@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 
 PREFIX = "study-"
 BASE = "base"
-SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "study-robustness.json", "fine-tuning.json"
+SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "robustness.json", "fine-tuning.json"
 """In the folder of the results: what benchmarks/study.py, robustness.py and fine_tuning.py measured."""
 Configuration = dict[str, Any]
 

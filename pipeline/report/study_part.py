@@ -45,6 +45,11 @@ class Part:
     def words(self, cell: Cell) -> str:
         return cell.words(cell.part in self.holds)
 
+    def called(self, words: str) -> str:
+        """The parts of which that is said, with their points: bn (+1.20), tebn (-3.40)."""
+        named = [cell for cell in self.others if cell.difference and self.words(cell) == words]
+        return ", ".join(f"{cell.part} ({cell.difference.mean:+.2f})" for cell in named if cell.difference)
+
     def step_time(self, cell: Cell) -> str:
         """Against the base's."""
         return (

@@ -154,7 +154,7 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     one = {"title": "Made recordings", "samples": 100, "rows": changes}
     other = one | {"rows": [row | {"accuracy": row["accuracy"] + 1} for row in changes]}
     robust = {"study-digits-base-0": one | {"seed": 0}, "study-digits-base-1": other | {"seed": 1}}
-    (results / "study-robustness.json").write_text(json.dumps(robust), encoding="utf-8")
+    (results / "robustness.json").write_text(json.dumps(robust), encoding="utf-8")
     text = write_study(declared(records), results, tmp_path)[0].read_text(encoding="utf-8")
     assert "| 0.87 |" in text
     assert "made of sand" in text
