@@ -98,12 +98,16 @@ def started(job: Job, taken: dict[str, Tensor]) -> Job:
 
 def described(profile: params.Params) -> dict[str, Any]:
     """What the figures are of."""
-    images, events = (Store(paths.arrow(profile.experiments[name].dataset), "test") for name in (IMAGES, EVENTS))
+    (images, events) = (profile.experiments[name] for name in (IMAGES, EVENTS))
+    seen, learned = Store(paths.arrow(images.dataset), "train"), Store(paths.arrow(events.dataset), "train")
     return {
-        "images": images.title,
-        "events": events.title,
-        "test_samples": len(events),
-        "network": asdict(profile.experiments[EVENTS].model),
+        "images": seen.title,
+        "image_samples": len(seen),
+        "image_epochs": images.training.epochs,
+        "events": learned.title,
+        "train_samples": len(learned),
+        "test_samples": len(Store(paths.arrow(events.dataset), "test")),
+        "network": asdict(events.model),
         "machine": describe(torch.device("cpu")),
     }
 

@@ -30,7 +30,8 @@ from pipeline.train.inputs import prepare
 
 DROPPED = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
 NOISE = (0.1, 0.25, 0.5, 1.0)
-SEED = 0
+DRAW = 0
+"""Seed of the random numbers that drop and add events."""
 Counts = npt.NDArray[Any]
 Change = Literal["dropped", "noise"]
 
@@ -60,7 +61,7 @@ def of_run(name: str) -> dict[str, Any]:
     for one in rows:
         print(f"{name}: {one['change']} {one['part']:.2f}: {one['accuracy']:.2f} %", flush=True)
     about = {"title": store.title, "samples": len(store), "model": sha256(model / "model.safetensors")}
-    return about | {"seed": SEED, "rows": rows}
+    return about | {"seed": run.seed, "draw": DRAW, "rows": rows}
 
 
 @torch.no_grad()
@@ -70,7 +71,7 @@ def row(network: SResNet, store: Store, training: TrainingConfig, change: Change
     for start in range(0, len(store), size):
         batch = np.arange(start, min(start + size, len(store)))
         pairs = zip(store.read(batch), batch, strict=True)
-        counts = np.stack([changed(one, change, part, np.random.default_rng((SEED, int(at)))) for one, at in pairs])
+        counts = np.stack([changed(one, change, part, np.random.default_rng((DRAW, int(at)))) for one, at in pairs])
         logits = network(prepare(counts, store.scale, training, torch.device("cpu")))
         correct += int((logits.argmax(1).numpy() == store.labels[batch]).sum())
     low, high = wilson(correct, len(store))

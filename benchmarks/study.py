@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import statistics
+import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +20,7 @@ import torch
 from benchmarks import positive
 from pipeline import params
 from pipeline.audit.study import BASE, PREFIX, SECONDS
+from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.params import ExperimentParams, Params
 from pipeline.paths import PROFILES, RESULTS
@@ -29,7 +31,7 @@ Once = Callable[[], float]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures, prints, writes the result."""
+    """Measures, prints, writes the result. Raises InputError."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--rounds", type=positive, default=5, help="measurements of each, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / SECONDS, help="file of the result")
@@ -88,4 +90,7 @@ def step_of(experiment: ExperimentParams, folder: Path) -> Once:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:
+        sys.exit(f"error: {error}")

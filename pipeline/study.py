@@ -1,16 +1,21 @@
-"""The page of the study from the records that are there; the report stage writes it under the profile `study`."""
+"""The page of the study from the records that are there: python -m pipeline.study
+
+The report stage writes it under the profile `study`, once all of it has run.
+"""
 
 import json
+import sys
 from pathlib import Path
 
 from pipeline import paths
+from pipeline.errors import InputError
 from pipeline.params import ExperimentParams, load
 from pipeline.report.study import write_study
 from pipeline.report.study_part import Declared
 
 
-def write() -> list[Path]:
-    """Writes docs/study.md and its pictures, and gives their paths. Raises InputError."""
+def write(into: Path = paths.ROOT / "docs") -> list[Path]:
+    """Writes study.md and its pictures into a folder, and gives their paths. Raises InputError."""
     profile = load(paths.PROFILES / "study.yaml")
     declared = {
         name: Declared(
@@ -20,7 +25,7 @@ def write() -> list[Path]:
         )
         for name, run in profile.runs.items()
     }
-    return write_study(declared, paths.RESULTS, paths.ROOT / "docs")
+    return write_study(declared, paths.RESULTS, into)
 
 
 def as_recorded(experiment: ExperimentParams) -> dict[str, object]:
@@ -28,3 +33,10 @@ def as_recorded(experiment: ExperimentParams) -> dict[str, object]:
     values = json.loads(experiment.model_dump_json(include={"model", "training"}))
     recorded: dict[str, object] = values["model"] | values["training"]
     return recorded
+
+
+if __name__ == "__main__":
+    try:
+        print("\n".join(str(path) for path in write()))
+    except InputError as error:
+        sys.exit(f"error: {error}")

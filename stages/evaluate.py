@@ -4,7 +4,7 @@ import argparse
 import json
 
 from pipeline import paths, stage
-from pipeline.audit.evaluate import Task, evaluate
+from pipeline.audit.evaluate import See, Task, evaluate, on_ray
 from pipeline.audit.examples import write_examples
 from pipeline.audit.predictions import About, Predictions
 from pipeline.audit.record import make_record, write_tables
@@ -17,13 +17,13 @@ TRAINED = ("model.safetensors", "config.json", "history.csv")
 EVALUATED = ("predictions.parquet", "examples.parquet", "metrics.json", "confusion.csv", "steps.csv", "firing.csv")
 
 
-def main(name: str) -> stage.Done:
-    """Writes predictions, tables and examples beside the model, and the record into results/."""
+def main(name: str, see: See | None = None) -> stage.Done:
+    """Writes predictions, tables and examples beside the model, and the record into results/; on Ray unless told."""
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
     data, model = paths.arrow(run.dataset), folder / "model.safetensors"
     task = Task(model=model, data=data, training=experiment.training, seed=run.seed)
-    seen, store = evaluate(task, load_cluster(), name), Store(data, "test")
+    seen, store = evaluate(task, see or on_ray(load_cluster()), name), Store(data, "test")
     about = About(
         experiment=run.experiment,
         seed=run.seed,

@@ -8,37 +8,26 @@ from functools import partial
 from pipeline import paths, stage
 from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
+from pipeline.jobs import Fit, job_of, on_ray
 from pipeline.params import load_run
 from pipeline.train.checkpoints import load
 from pipeline.train.export import export
-from pipeline.train.job import Job
-from pipeline.train.placement import already_finished, runs_folder
+from pipeline.train.placement import already_finished
 from pipeline.train.state import State
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 WARN = partial(print, "WARNING:", file=sys.stderr, flush=True)
 
 
-def main(name: str) -> stage.Done:
-    """Trains the run, or goes on where it stopped, and writes its artifacts."""
+def main(name: str, fit: Fit | None = None) -> stage.Done:
+    """Trains the run, or goes on where it stopped, and writes its artifacts; on Ray unless told otherwise."""
     (run, experiment), cluster = load_run(name), load_cluster()
-    job = Job(
-        name=name,
-        network=experiment.model,
-        training=experiment.training,
-        seed=run.seed,
-        data=paths.arrow(run.dataset),
-        runs=runs_folder(cluster),
-        checkpoint_seconds=cluster.checkpoint_seconds,
-        recompute=cluster.recompute,
-    )
+    job = job_of(name, run, experiment, cluster)
     note, peak = "taken from the finished state in runs/, not trained again", 0
     if not already_finished(job, cluster):
-        from pipeline.train.cluster import fit  # Ray takes seconds to import
-
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
         with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, WARN):
-            note, peak = fit(job, cluster).told()
+            note, peak = (fit or on_ray(cluster))(job)
     print(f"{name}: {note}")
     folder = paths.artifacts(run.experiment, run.seed)
     export(job, run.experiment, run.dataset, folder)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "pipeline", "stages")
 ORDER = ("models", "base", "pipeline.data", "pipeline.train", "pipeline.audit", "pipeline.report", "top", "stages")
 TOP = (
-    "pipeline.alone",
+    "pipeline.jobs",
     "pipeline.params",
     "pipeline.plan",
     "pipeline.screen",

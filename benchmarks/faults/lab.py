@@ -25,10 +25,8 @@ from ruamel.yaml import YAML
 from torch import Tensor
 
 from pipeline import digests, params, paths, stage
-from pipeline.audit import evaluate as evaluation
 from pipeline.audit.crate import write_crate
-from pipeline.audit.evaluate import Evaluator, Task
-from pipeline.audit.predictions import Seen
+from pipeline.audit.evaluate import in_process
 from pipeline.data import embedded, shards
 from pipeline.data.params import ClusterParams, load_cluster, load_dataset
 from pipeline.data.shards import Part, make_shard
@@ -220,11 +218,11 @@ def run(name: str) -> None:
     if kind == "report":
         stage.run(name, report.main, after=report.bundle)
         return
-    mains = {
+    mains: dict[str, Callable[[str], stage.Done]] = {
         "download": download.download,
         "preprocess": preprocess.main,
-        "train": train_stage.main,
-        "evaluate": evaluate.main,
+        "train": lambda key: train_stage.main(key, partial(fit_here, load_cluster(paths.PARAMS))),
+        "evaluate": lambda key: evaluate.main(key, in_process(CPU)),
     }
     stage.run(name, lambda: mains[kind](key))
 
@@ -249,7 +247,6 @@ def inside(root: Path) -> Iterator[None]:
         (preprocess, of_dataset | of_cluster),
         (train_stage, of_run),
         (evaluate, of_run),
-        (evaluation, {"_on_ray": see_here}),
         (shards, {"_on_ray": shards_here}),
         (embedded, {"_processes": Here}),
         (page, {"vl_convert": SimpleNamespace(javascript_bundle=bundle)}),
@@ -257,26 +254,7 @@ def inside(root: Path) -> Iterator[None]:
     with ExitStack() as stack:
         for module, values in patches:
             stack.enter_context(patch.multiple(module, **values))
-        stack.enter_context(in_place_of("pipeline.train.cluster", SimpleNamespace(fit=fit_here)))
         yield
-
-
-@contextmanager
-def in_place_of(name: str, stand_in: Any) -> Iterator[None]:
-    """Within it, a module is another. patch.dict would also forget all that is imported meanwhile."""
-    before = sys.modules.get(name)
-    sys.modules[name] = stand_in
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-        if before is not None:
-            sys.modules[name] = before
-
-
-def see_here(task: Task, batches: int, cluster: ClusterParams) -> Iterator[Seen]:
-    worker = Evaluator(task, "cpu")
-    yield from map(worker.see, range(batches))
 
 
 def shards_here(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
@@ -303,7 +281,7 @@ class Here:
         pass
 
 
-def fit_here(job: Job, cluster: ClusterParams) -> SimpleNamespace:
+def fit_here(cluster: ClusterParams, job: Job) -> tuple[str, int]:
     """Trains in this process, on as many threads as the cluster has workers."""
     note(job.platforms(), CPU)
     size = 1 if cluster.workers == "auto" else cluster.workers
@@ -315,7 +293,7 @@ def fit_here(job: Job, cluster: ClusterParams) -> SimpleNamespace:
     train(job, workers[0], CPU, lambda text: None)
     for thread in threads:
         thread.join()
-    return SimpleNamespace(told=lambda: ("trained in this process", 0))
+    return "trained in this process", 0
 
 
 class Table:

@@ -1,6 +1,6 @@
 """Every test sample through a trained network, once. Shapes: B samples, T steps, K classes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from pipeline.audit.operations import added
 from pipeline.audit.predictions import Seen
 from pipeline.data.params import ClusterParams
 from pipeline.data.progress import progress
-from pipeline.data.ray_cluster import connect
 from pipeline.data.staging import Shipment, publish, stage
 from pipeline.data.storage import open_storage
 from pipeline.data.store import Store
@@ -85,8 +84,12 @@ def _numpy(values: Tensor) -> npt.NDArray[Any]:
     return array
 
 
-def evaluate(task: Task, cluster: ClusterParams, name: str) -> Seen:
-    """All test samples in the order of the split, on Ray; the bits do not depend on the number of workers.
+See = Callable[[Task, int], Iterator[Seen]]
+"""Gives what was seen on each of so many batches of a task, in order."""
+
+
+def evaluate(task: Task, see: See, name: str) -> Seen:
+    """All test samples in the order of the split; the bits do not depend on who sees them, or on how many do.
 
     Raises InputError if a voltage is not a number.
     """
@@ -94,7 +97,7 @@ def evaluate(task: Task, cluster: ClusterParams, name: str) -> Seen:
     batches = task.batches(len(store))
     seen: list[Seen] = []
     with progress(f"evaluate {name}", total=len(store), unit="sample") as bar:
-        for one in _on_ray(task, len(batches), cluster):
+        for one in see(task, len(batches)):
             seen.append(one)
             bar.update(len(one.voltage))
     voltage = np.concatenate([one.voltage for one in seen])
@@ -105,15 +108,31 @@ def evaluate(task: Task, cluster: ClusterParams, name: str) -> Seen:
     return Seen(voltage=voltage, spikes=spikes, neurons=seen[0].neurons, work=added([one.work for one in seen]))
 
 
-def _on_ray(task: Task, batches: int, cluster: ClusterParams) -> Iterator[Seen]:
-    """What was seen on each batch, in order."""
-    import ray  # takes seconds to import
+def in_process(device: torch.device) -> See:
+    """This process sees every batch."""
 
-    cpus, gpus = cluster.cpus(task.training.threads), cluster.gpus_per_worker
-    with connect(cluster, most=batches, cpus_each=cpus, gpus_each=gpus) as workers:
-        if cluster.address != "local":
-            files = [task.model, *task.data.glob("test*")]
-            task = replace(task, shipment=publish(files, open_storage(cluster.storage)))
-        remote = ray.remote(num_cpus=cpus, num_gpus=gpus)(Evaluator)
-        pool = ray.util.ActorPool([remote.remote(task, "cuda" if gpus else "cpu") for _ in range(workers)])
-        yield from pool.map(lambda worker, index: worker.see.remote(index), list(range(batches)))
+    def see(task: Task, batches: int) -> Iterator[Seen]:
+        worker = Evaluator(task, device.type)
+        yield from (worker.see(index) for index in range(batches))
+
+    return see
+
+
+def on_ray(cluster: ClusterParams) -> See:
+    """Workers of the cluster share the batches."""
+
+    def see(task: Task, batches: int) -> Iterator[Seen]:
+        import ray  # takes seconds to import
+
+        from pipeline.data.ray_cluster import connect
+
+        cpus, gpus = cluster.cpus(task.training.threads), cluster.gpus_per_worker
+        with connect(cluster, most=batches, cpus_each=cpus, gpus_each=gpus) as workers:
+            if cluster.address != "local":
+                files = [task.model, *task.data.glob("test*")]
+                task = replace(task, shipment=publish(files, open_storage(cluster.storage)))
+            remote = ray.remote(num_cpus=cpus, num_gpus=gpus)(Evaluator)
+            pool = ray.util.ActorPool([remote.remote(task, "cuda" if gpus else "cpu") for _ in range(workers)])
+            yield from pool.map(lambda worker, index: worker.see.remote(index), list(range(batches)))
+
+    return see

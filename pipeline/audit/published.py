@@ -14,7 +14,7 @@ from models.authors import read_authors
 from models.sresnet import SResNet
 from pipeline import paths
 from pipeline.audit.claims import AccuracyClaim, read_claims
-from pipeline.audit.evaluate import Task, evaluate
+from pipeline.audit.evaluate import Task, evaluate, on_ray
 from pipeline.audit.ledger import make_ledger
 from pipeline.audit.metrics import count
 from pipeline.audit.predictions import About, Predictions
@@ -82,7 +82,7 @@ def audit_checkpoint(
     weights = folder / "model.safetensors"
     checkpoint.save(model, weights)
     training = replace(PROTOCOL, pixel_mean=(), pixel_std=()) if model.frames else PROTOCOL
-    seen = evaluate(Task(model=weights, data=data, training=training, seed=0), cluster, file.name)
+    seen = evaluate(Task(model=weights, data=data, training=training, seed=0), on_ray(cluster), file.name)
     about = About(
         experiment=f"checkpoint {file.name}",
         seed=0,

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.audit.record import read_record
-from pipeline.audit.study import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, Cell, not_run
+from pipeline.audit.study import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
 from pipeline.files import write_whole
 from pipeline.report.study_figures import picture
 from pipeline.report.study_part import Declared, Part, make_part
@@ -31,7 +31,7 @@ def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> 
     pictures = {into / f"study-{part.name}.svg": picture(part) for part in parts}
     for path, content in pictures.items():
         write_whole(path, content)
-    missing = not_run(declared, known)
+    missing = not_run({name: about.configuration for name, about in declared.items()}, known)
     environment = Environment(  # noqa: S701 # Markdown
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -44,8 +44,9 @@ def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> 
         missing=missing,
         planned=len(declared),
         by_dataset=counted(declared, missing),
+        unstable=UNSTABLE_POINTS,
     )
-    write_whole(into / "study.md", text.encode())
+    write_whole(into / "study.md", f"{text.rstrip()}\n".encode())
     return [into / "study.md", *pictures]
 
 

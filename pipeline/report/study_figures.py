@@ -10,7 +10,14 @@ from pipeline.report.study_part import Part
 GREY, LIGHT_BLUE = "#999999", "#56B4E9"
 ANN = "relu"
 """The part of the study that does not spike."""
-COLOURS = {"better": BLUE, "worse": ORANGE, "by itself": LIGHT_BLUE, "open": GREY}
+COLOURS = {
+    "better": BLUE,
+    "worse": ORANGE,
+    "by itself": LIGHT_BLUE,
+    "open": GREY,
+    "no interval": "#DDDDDD",
+    "failed": "#CC79A7",
+}
 
 
 def picture(part: Part) -> bytes:
@@ -22,17 +29,22 @@ def picture(part: Part) -> bytes:
     return bytes(vl_convert.vegalite_to_svg(chart.to_json()), "utf-8")
 
 
+def kind(words: str) -> str:
+    """Of what is said, the part that has a colour."""
+    return "by itself" if "by itself" in words else "failed" if words in ("unstable", "did not train") else words
+
+
 def forest(part: Part) -> alt.Chart:
     rows = [
         {
             "part": f"{cell.part} - {cell.reference}",
-            "mean": d.mean,
-            "low": d.low,
-            "high": d.high,
-            "is": "by itself" if "by itself" in part.words(cell) else part.words(cell),
+            "points": d.points,
+            "low": d.points if d.low is None else d.low,
+            "high": d.points if d.high is None else d.high,
+            "is": kind(part.words(cell)),
         }
         for cell in part.others
-        if (d := cell.difference) is not None and d.low is not None
+        if (d := cell.difference) is not None
     ]
     base = alt.Chart(pd.DataFrame(rows)).encode(
         y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
@@ -51,7 +63,7 @@ def forest(part: Part) -> alt.Chart:
     return (
         zero
         + base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
-        + base.mark_point(filled=True, size=50).encode(x="mean:Q")
+        + base.mark_point(filled=True, size=50).encode(x="points:Q")
     ).properties(width=420)
 
 

@@ -4,8 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.audit.pooled import Spread
 from pipeline.audit.record import Record
-from pipeline.audit.study import BASE, PREFIX, Cell, Configuration, cells, places, significant
+from pipeline.audit.study import (
+    BASE,
+    PREFIX,
+    Cell,
+    Configuration,
+    cells,
+    grouped,
+    places,
+    significant,
+    spread_of_steady,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +37,11 @@ class Part:
     base: Record
     """Of its first seed."""
     cells: list[Cell]
+    spread: Spread | None
     holds: set[str]
     """Parts whose difference stays after Holm's correction."""
     places: dict[str, tuple[int, int]]
-    """By part: the best and the worst place that it may have."""
+    """By steady part: the best and the worst place that it may have."""
     sizes: str
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By part: time of a training step against the base's, median, low and high; none that was not measured."""
@@ -42,13 +54,22 @@ class Part:
     def at_base(self) -> Cell:
         return self.cells[0]
 
+    @property
+    def most_steps(self) -> int:
+        return max(len(cell.by_step) for cell in self.cells)
+
     def words(self, cell: Cell) -> str:
         return cell.words(cell.part in self.holds)
+
+    @property
+    def compared(self) -> int:
+        """Comparisons that have an interval."""
+        return sum(cell.difference is not None and cell.difference.low is not None for cell in self.others)
 
     def called(self, words: str) -> str:
         """The parts of which that is said, with their points: bn (+1.20), tebn (-3.40)."""
         named = [cell for cell in self.others if cell.difference and self.words(cell) == words]
-        return ", ".join(f"{cell.part} ({cell.difference.mean:+.2f})" for cell in named if cell.difference)
+        return ", ".join(f"{cell.part} ({cell.difference.points:+.2f})" for cell in named if cell.difference)
 
     def step_time(self, cell: Cell) -> str:
         """Against the base's."""
@@ -71,17 +92,19 @@ def make_part(
     """None without a record of the base; `seconds`: what benchmarks/study.py measured, by dataset."""
     mine = [about for about in declared.values() if about.dataset == name]
     configurations = {about.experiment.removeprefix(f"{PREFIX}{name}-"): about.configuration for about in mine}
-    found = cells(records, name, configurations)
-    if not found:
+    by_part = grouped(records, name, configurations)
+    if not by_part:
         return None
-    base = next(record for record in records if record.experiment == f"{PREFIX}{name}-{BASE}")
+    spread = spread_of_steady(by_part)
+    found = cells(by_part, configurations, spread)
     return Part(
         name=name,
-        base=base,
+        base=by_part[BASE][0],
         cells=found,
+        spread=spread,
         holds=significant(found),
-        places=places(found),
-        sizes=sizes(base),
+        places=places(found, spread),
+        sizes=sizes(by_part[BASE][0]),
         seconds=(seconds or {}).get(name, {}).get("ratios", {}),
     )
 

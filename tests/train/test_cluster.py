@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.audit.evaluate import Evaluator, Task, evaluate
+from pipeline.audit.evaluate import Task, evaluate, in_process, on_ray
 from pipeline.audit.operations import added
 from pipeline.data import ray_cluster
 from pipeline.data.params import ClusterParams
@@ -175,8 +175,7 @@ def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, byte
     task = Task(
         model=job.runs / "exported" / "model.safetensors", data=job.data, training=replace(LONG, batch_size=3), seed=0
     )
-    here, two = Evaluator(task, "cpu"), evaluate(task, TWO, "tiny")
-    batches = [here.see(index) for index in range(3)]
+    two, batches = evaluate(task, on_ray(TWO), "tiny"), list(in_process(torch.device("cpu"))(task, 3))
     assert two.voltage.shape == (13, 2, 3)
     assert two.voltage.tobytes() == b"".join(batch.voltage.tobytes() for batch in batches)
     for layer, spikes in two.spikes.items():
