@@ -7,6 +7,7 @@ G sets of parameters and statistics (T, or 1 for all steps).
 import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
+from math import sqrt
 
 import torch
 from torch import Tensor, nn
@@ -120,10 +121,15 @@ class Bn(Normalization):
 
 
 class TdBn(Bn):
-    """Bn whose normalized values are scaled by the threshold. Zheng et al., "Going Deeper With Directly-Trained Larger
-    Spiking Neural Networks" (AAAI 2021), equation 5 with alpha = 1."""
+    """Bn whose normalized values are scaled by alpha times the threshold: alpha is 1, and 1/sqrt(2) where two branches
+    are added before the neurons (shortcut vanilla). Zheng et al., "Going Deeper With Directly-Trained Larger Spiking
+    Neural Networks" (AAAI 2021), equations 5 and 10."""
 
     scale = THRESHOLD
+
+    def add_to_another(self) -> None:
+        """From now on the values are those of a branch that is added to another."""
+        self.scale = THRESHOLD / sqrt(2)
 
 
 class TeBn(Bn):

@@ -58,7 +58,8 @@ class Boosting(MeanVoltage):
 
 
 class AfterAllSteps(MeanVoltage):
-    """A readout whose logits are its scores after the last step."""
+    """A readout whose logits are its scores after the last step, at the scale of its source: a leaky voltage sums up to
+    1 / (1 - leak) currents and a count up to T spikes, where the authors' mean is one current."""
 
     def __init__(self, config: NetworkConfig, channels: int, classes: int) -> None:
         super().__init__(config, channels, classes)

@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 from models.config import NetworkConfig
 from models.kernels.operation import made_again, normalize_and_fire
 from models.neuron import Neurons, surrogate_of
-from models.normalization import NORMALIZATIONS, Unnormalized
+from models.normalization import NORMALIZATIONS, TdBn, Unnormalized
 from models.shortcut import SHORTCUTS
 
 
@@ -113,6 +113,10 @@ class Block(nn.Module):
         down = stride > 1 and self.shortcut.skips
         self.skip = DOWNSAMPLINGS[config.downsampling](config, inputs, outputs) if down else nn.Identity()
         self.leave = Firing(config, outputs) if self.shortcut.fires_last else nn.Identity()
+        if self.shortcut.fires_last:
+            for branch in (self.second, self.skip):
+                if isinstance(branch, Layer) and isinstance(branch.norm, TdBn):
+                    branch.norm.add_to_another()
 
     def forward(self, values: Tensor, *, keep_spikes: bool = True) -> Tensor:
         """(S, B, C, H, W) to (T, B, C', H', W').

@@ -63,7 +63,8 @@ SHORTCUTS: dict[str, Shortcut] = {
     "none": Shortcut(join=alone, skips=False),
 }
 """spike-add: the authors' model.py; that, and, iand: Fang et al., "Deep Residual Learning in Spiking Neural Networks"
-(NeurIPS 2021), SEW-ResNet. or: Shan et al., "OR Residual Connection Achieving Comparable Accuracy to ADD Residual
+(NeurIPS 2021), SEW-ResNet; theirs start as the identity by the gain and bias of the last normalization, which here are
+1 and 0 as everywhere. or: Shan et al., "OR Residual Connection Achieving Comparable Accuracy to ADD Residual
 Connection in Deep Residual Spiking Neural Networks" (2023). vanilla, the sum before the neurons: Zheng et al. 2021
 (tdBN). membrane, sums of membranes with neurons before the convolutions: Hu et al., "Advancing Spiking Neural Networks
 towards Deep Residual Learning" (2021), MS-ResNet. none: the plain network."""

@@ -28,8 +28,7 @@ def rectangle(x: Tensor) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """4 s (1 - s) of the logistic function s(x), whose slope a is width 1/a and height a/4. Wu et al. 2018, equation
-    26."""
+    """4 s (1 - s) of the logistic function s(x). Wu et al. 2018, equation 26: width a, height 1/(4 a)."""
     fraction = torch.sigmoid(x)
     return 4.0 * fraction * (1.0 - fraction)
 

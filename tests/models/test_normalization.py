@@ -19,7 +19,7 @@ from models.normalization import (
     Unnormalized,
     computed_again,
 )
-from models.residual import Downsampling, each_step
+from models.residual import Block, Downsampling, each_step
 from tests.models.small import drawn, normalized
 from tests.train.tiny import NETWORK
 
@@ -128,6 +128,20 @@ def test_tdbn_scales_by_the_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(
         layer(batch), ByTorch(layer.norm, scale=0.5)(each_step(layer.conv, batch)), rtol=1e-10, atol=1e-10
     )
+
+
+def test_tdbn_scales_branches_that_are_added_before_the_neurons() -> None:
+    """Zheng et al. 2021: both by 1/sqrt(2), so that their sum has the variance of one; no other layer, no other sum."""
+    config = replace(NETWORK, normalization="tdbn", time_steps=STEPS)
+    vanilla = Block(replace(config, shortcut="vanilla"), CHANNELS, CHANNELS, stride=2)
+    scales = [layer.norm.scale for layer in (vanilla.first, vanilla.second, vanilla.skip)]
+    assert scales == [1.0, pytest.approx(0.5**0.5), pytest.approx(0.5**0.5)]
+    without = Block(replace(config, shortcut="vanilla"), CHANNELS, CHANNELS, stride=1)
+    assert (without.second.norm.scale, type(without.skip)) == (pytest.approx(0.5**0.5), torch.nn.Identity)
+    added = Block(config, CHANNELS, CHANNELS, stride=2)
+    assert [layer.norm.scale for layer in (added.first, added.second, added.skip)] == [1.0, 1.0, 1.0]
+    by_bn = Block(replace(config, shortcut="vanilla", normalization="bn"), CHANNELS, CHANNELS, stride=2)
+    assert by_bn.second.norm.scale == 1.0
 
 
 @pytest.mark.parametrize("name", ORIGINAL)
