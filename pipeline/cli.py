@@ -342,14 +342,16 @@ def check_cluster(cluster: ClusterParams, threads: int) -> None:
 def plan_trainings() -> None:
     """A line an experiment, and the sum, of data that are preprocessed first if only that tells. Raises InputError."""
     from pipeline.params import load
-    from pipeline.plan import plan, table, unknown
+    from pipeline.plan import plan, start_seconds, table, unknown
     from pipeline.sweep import reproduce
 
     params = load()
     if datasets := unknown(params):
         print(f"how many samples there are shows only when they are preprocessed: {', '.join(datasets)}", flush=True)
         reproduce(*(f"preprocess@{name}" for name in datasets))
-    print(table(plan(params)))
+    rows = plan(params)
+    print("measuring the start of Ray", file=sys.stderr)
+    print(table(rows, start_seconds(params)))
 
 
 def sweep_runs() -> None:

@@ -22,11 +22,15 @@ import torch
 from models.config import NetworkConfig
 from models.sresnet import Recompute
 from pipeline import paths
+from pipeline.audit.evaluate import Task, evaluate
+from pipeline.audit.evaluate import on_ray as see_on_ray
 from pipeline.data.params import ClusterParams, DatasetParams
 from pipeline.data.store import VERSION, Manifest, Row, Store, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.errors import InputError
+from pipeline.jobs import on_ray
 from pipeline.params import ExperimentParams, Params
 from pipeline.train.config import TrainingConfig
+from pipeline.train.export import export
 from pipeline.train.hardware import describe, keep_memory
 from pipeline.train.job import Job
 from pipeline.train.progress import duration
@@ -40,8 +44,9 @@ WARM, MEASURED = 1, 3
 """Steps before and in a measurement; the first one compiles."""
 CAVEAT = (
     "Steps were measured in one process, with random pixels, while the machine did whatever else it did; several "
-    "workers are taken to share a step's logical shards evenly. Not in it: fetching, preprocessing, evaluation, scores "
-    "of validation and test after an epoch, and the start of Ray, seconds for each training and each evaluation."
+    "workers are taken to share a step's logical shards evenly. Not in it: fetching, preprocessing, the steps of an "
+    "evaluation, and scores of validation and test after an epoch. The start of Ray was measured once, for a training "
+    "and an evaluation of next to nothing; `sresnet sweep` starts it once for all, and `python -m stages.alone` never."
 )
 
 
@@ -183,16 +188,7 @@ def timed_step(
     network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute
 ) -> Callable[[], float]:
     """A training step on the first batch of the split in `folder`, to be repeated; each call gives its seconds."""
-    job = Job(
-        name="plan",
-        network=network,
-        training=replace(training, selection="last", validation_percent=0, test_each_epoch=False, drop_last=False),
-        seed=0,
-        data=folder,
-        runs=folder,
-        checkpoint_seconds=1,
-        recompute=recompute,
-    )
+    job = job_on(folder, network, training, recompute)
     made = begin(job, Alone(), torch.device("cpu"), State())
     batch = epoch_batches(made.samples, job.training, 0, 0)[0]
 
@@ -204,12 +200,45 @@ def timed_step(
     return once
 
 
-def write_noise(folder: Path, data: Data, samples: int) -> None:
-    """A training split of one sample of random pixels, repeated."""
+def job_on(folder: Path, network: NetworkConfig, training: TrainingConfig, recompute: Recompute) -> Job:
+    """A training of all samples in `folder`, which gets its states too."""
+    return Job(
+        name="plan",
+        network=network,
+        training=replace(training, selection="last", validation_percent=0, test_each_epoch=False, drop_last=False),
+        seed=0,
+        data=folder,
+        runs=folder,
+        checkpoint_seconds=60,
+        recompute=recompute,
+    )
+
+
+def start_seconds(params: Params) -> float:
+    """What a training and its evaluation take beside their steps: next to nothing is done by both, on Ray as always."""
+    experiment = next(iter(params.experiments.values()))
+    training = replace(
+        experiment.training, epochs=1, batch_size=2 * experiment.training.shards, pixel_mean=(), pixel_std=()
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for split in ("train", "test"):
+            write_noise(folder, Data(training.batch_size, (1, 16, 16), 2), training.batch_size, split)
+        job = job_on(folder, replace(experiment.model, blocks=1, width=2, time_steps=1), training, "nothing")
+        began = time.perf_counter()
+        on_ray(params.cluster)(job)
+        export(job, "plan", "noise", folder / "plan")
+        task = Task(model=folder / "plan" / "model.safetensors", data=folder, training=training, seed=0)
+        evaluate(task, see_on_ray(params.cluster), "plan")
+        return time.perf_counter() - began
+
+
+def write_noise(folder: Path, data: Data, samples: int, split: Literal["train", "test"] = "train") -> None:
+    """A split of one sample of random pixels, repeated."""
     kind: Literal["images", "frames"] = "images" if len(data.shape) == 3 else "frames"
     drawn = np.random.default_rng(0).integers(0, 256, data.shape, dtype=np.uint8)
     made = [Row(id=f"{i:07}", label=i % data.classes, pixels=drawn, source_sha256="0" * 64) for i in range(samples)]
-    write_shard(made, folder / shard_name("train", 0, 1), kind, "zstd", {})
+    write_shard(made, folder / shard_name(split, 0, 1), kind, "zstd", {})
     manifest = Manifest(
         version=VERSION,
         dataset="noise",
@@ -217,7 +246,7 @@ def write_noise(folder: Path, data: Data, samples: int) -> None:
         note=None,
         published=False,
         kind=kind,
-        split="train",
+        split=split,
         split_rule="none",
         framing_rule=None,
         scale=1 / 255,
@@ -232,13 +261,15 @@ def write_noise(folder: Path, data: Data, samples: int) -> None:
     write_manifest(manifest, folder)
 
 
-def table(rows: list[Planned]) -> str:
-    """A line an experiment, the sum, the caveat."""
+def table(rows: list[Planned], start: float) -> str:
+    """A line an experiment, one for so many seconds of Ray's start a run, the sum, the caveat."""
     form = "{:<36}{:>6}{:>10}{:>10}{:>12}{:>12}"
     lines = [form.format("experiment", "runs", "steps", "ms/step", "a run", "all")]
     for row in rows:
         numbers = row.runs, row.steps, f"{1e3 * row.step_seconds:.0f}", duration(row.seconds), duration(row.total)
         lines.append(form.format(row.experiment, *numbers))
-    runs, seconds = sum(row.runs for row in rows), sum(row.total for row in rows)
+    runs = sum(row.runs for row in rows)
+    seconds = sum(row.total for row in rows) + runs * start
+    lines.append(form.format("the start of Ray", runs, "", "", duration(start), duration(runs * start)))
     lines += [form.format("all", runs, "", "", "", duration(seconds)), describe(torch.device("cpu")), CAVEAT]
     return "\n".join(lines)

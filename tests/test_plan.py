@@ -39,9 +39,10 @@ def test_by_hand(params: Params) -> None:
         ("digits", 1, 438, 0.2),
         ("digits-dvs", 1, 288, 0.2),
     ]
-    text = table(rows).splitlines()
+    text = table(rows, 20.0).splitlines()
     assert text[1].split() == ["digits", "1", "438", "200", "1:28", "1:28"]
-    assert text[3].split() == ["all", "2", "2:25"]
+    assert text[3].split() == ["the", "start", "of", "Ray", "2", "0:20", "0:40"]
+    assert text[4].split() == ["all", "2", "3:05"]
     assert "Not in it: fetching" in text[-1]
 
 
