@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks import positive
-from benchmarks.precision import accuracy_of, at_least_two, trained
+from benchmarks import at_least_two, positive
+from benchmarks.trained import accuracy_of, trained
 from pipeline import params, paths
 from pipeline.audit.pairs import paired_difference
 from pipeline.audit.study import FINE_TUNING

@@ -22,8 +22,9 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from benchmarks import positive
+from benchmarks import at_least_two, positive
 from benchmarks.forms import S_RESNET38
+from benchmarks.trained import accuracy_of, trained
 from models.compare import by_step, compare, described, first_flip, in_precision, rate, table
 from models.config import NetworkConfig
 from models.sresnet import SResNet
@@ -34,14 +35,9 @@ from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import PROFILES, RESULTS
-from pipeline.train import loop
-from pipeline.train.checkpoints import load
 from pipeline.train.hardware import describe
 from pipeline.train.inputs import prepare
 from pipeline.train.job import Job
-from pipeline.train.reduce import Alone
-from pipeline.train.score import score
-from pipeline.train.training import begin
 
 DATASET = "digits"
 CPU = torch.device("cpu")
@@ -81,13 +77,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--threads", type=positive, default=2, help="threads of torch")
     parser.add_argument("--output", type=Path, default=RESULTS / "bench-precision.json", help="file of the result")
     return parser.parse_args(arguments)
-
-
-def at_least_two(text: str) -> int:
-    value = int(text)
-    if value < 2:
-        raise argparse.ArgumentTypeError(f"an interval needs at least 2, not {value}")
-    return value
 
 
 class Jobs:
@@ -137,20 +126,6 @@ def accuracies(jobs: Jobs, seeds: int) -> dict[str, Any]:
         "percent": percent,
         "difference": {"mean": statistics.fmean(differences), "low": low, "high": high, "each": differences},
     }
-
-
-def accuracy_of(job: Job) -> float:
-    """Percent of the test samples, after the last epoch."""
-    model, test = trained(job), Store(job.data, "test")
-    return score(model, test, np.arange(len(test)), job.training, job.seed, Alone()).accuracy()
-
-
-def trained(job: Job) -> SResNet:
-    """The network after the last epoch; a training that has come to its end is not repeated."""
-    loop.train(job, Alone(), CPU, lambda text: None)
-    state = load(job.checkpoint())
-    assert state is not None, "a training ends with a checkpoint"
-    return begin(job, Alone(), CPU, state).model
 
 
 def paired_interval(differences: Sequence[float]) -> tuple[float, float]:

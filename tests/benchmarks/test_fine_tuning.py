@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks.fine_tuning import compare, job_of, started
-from benchmarks.precision import trained
+from benchmarks.trained import trained
 from pipeline import paths
 from pipeline.params import Params, load
 from pipeline.train.checkpoints import load as load_state

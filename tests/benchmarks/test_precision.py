@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from benchmarks import precision
-from benchmarks.precision import accuracy_of, drawn, images_of, main, paired_interval, spread, trained
+from benchmarks.precision import drawn, images_of, main, paired_interval, spread
+from benchmarks.trained import accuracy_of, trained
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train import loop

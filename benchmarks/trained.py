@@ -1,0 +1,29 @@
+"""Trainings in this process, for benchmarks that compare accuracies."""
+
+import numpy as np
+import torch
+
+from models.sresnet import SResNet
+from pipeline.data.store import Store
+from pipeline.train import loop
+from pipeline.train.checkpoints import load
+from pipeline.train.job import Job
+from pipeline.train.reduce import Alone
+from pipeline.train.score import score
+from pipeline.train.training import begin
+
+CPU = torch.device("cpu")
+
+
+def accuracy_of(job: Job) -> float:
+    """Percent of the test samples, after the last epoch."""
+    model, test = trained(job), Store(job.data, "test")
+    return score(model, test, np.arange(len(test)), job.training, job.seed, Alone()).accuracy()
+
+
+def trained(job: Job) -> SResNet:
+    """The network after the last epoch; a training that has come to its end is not repeated."""
+    loop.train(job, Alone(), CPU, lambda text: None)
+    state = load(job.checkpoint())
+    assert state is not None, "a training ends with a checkpoint"
+    return begin(job, Alone(), CPU, state).model
