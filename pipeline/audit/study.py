@@ -110,8 +110,8 @@ def spread_of_steady(by_part: Mapping[str, list[Record]]) -> Spread | None:
 
 def state_of(records: list[Record]) -> State:
     """Of the trainings of one part; chance is that of classes of the same size."""
-    accuracies = list(accuracies_of(records).values())
-    if fmean(accuracies) < 2 * 100 / len(records[0].dataset["classes"]):
+    accuracies, chance = list(accuracies_of(records).values()), 100 / len(records[0].dataset["classes"])
+    if fmean(accuracies) < chance + (100 - chance) / 10:
         return "did not train"
     return "unstable" if max(accuracies) - min(accuracies) > UNSTABLE_POINTS else "steady"
 
