@@ -35,28 +35,31 @@ def kind(words: str) -> str:
 
 
 def forest(part: Part) -> alt.Chart:
+    compared = [(cell, d) for cell in part.others if (d := cell.difference) is not None]
+    ends = [(d.points if d.low is None else d.low, d.points if d.high is None else d.high) for _, d in compared]
     rows = [
         {
             "part": f"{cell.part} - {cell.reference}",
             "points": d.points,
-            "low": d.points if d.low is None else d.low,
-            "high": d.points if d.high is None else d.high,
+            "low": low,
+            "high": high,
             "is": kind(part.words(cell)),
         }
-        for cell in part.others
-        if (d := cell.difference) is not None
+        for (cell, d), (low, high) in zip(compared, ends, strict=True)
     ]
     base = alt.Chart(pd.DataFrame(rows)).encode(
         y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
         color=alt.Color(
             "is:N",
             title=None,
-            legend=alt.Legend(orient="bottom"),
+            legend=alt.Legend(orient="top"),
             scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
         ),
     )
     # Linear near 0 and logarithmic away from it: a part that fails would leave the others no room.
-    scale, ticks = alt.Scale(type="symlog", constant=5, nice=False), [-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50]
+    domain = [min((low for low, _ in ends), default=0.0) - 1, max((high for _, high in ends), default=0.0) + 1]
+    scale = alt.Scale(type="symlog", constant=5, domain=domain, nice=False)
+    ticks = [-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50]
     title = "difference of test accuracy (points), 95 % interval"
     x = alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(values=ticks))
     zero = alt.Chart(pd.DataFrame([{"x": 0}])).mark_rule(color="#666666", strokeDash=[3, 3]).encode(x="x:Q")
@@ -69,7 +72,7 @@ def forest(part: Part) -> alt.Chart:
 
 def pareto(part: Part) -> alt.LayerChart:
     """The spiking networks, the best of them in green, and the ReLU network beside them."""
-    front, floor = frontier(spiking(part.cells)), lowest(part)
+    front, (floor, top) = frontier(spiking(part.cells)), drawn(part)
     rows = [
         {
             "part": cell.part,
@@ -87,7 +90,7 @@ def pareto(part: Part) -> alt.LayerChart:
             title="effective operations a sample (M)",
             scale=alt.Scale(type="log", nice=False, padding=60),
         ),
-        y=alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, 100])),
+        y=alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, top])),
         color=alt.Color("kind:N", scale=colours, legend=None),
     )
     best, named = base.transform_filter(alt.datum.kind == "best"), base.transform_filter(alt.datum.kind != "other")
@@ -97,13 +100,14 @@ def pareto(part: Part) -> alt.LayerChart:
 
 
 def spiking(every: list[Cell]) -> list[Cell]:
-    """All but the ReLU network, which has one time step and multiplies."""
-    return [cell for cell in every if cell.part != ANN]
+    """Those that trained, but for the ReLU network, which has one time step and multiplies."""
+    return [cell for cell in every if cell.part != ANN and cell.state != "did not train"]
 
 
-def lowest(part: Part) -> float:
-    """Percent below which nothing is shown: 30 points under the base, in tens."""
-    return max(0.0, 10.0 * ((part.at_base.accuracy - 30) // 10))
+def drawn(part: Part) -> tuple[float, float]:
+    """The accuracies (percent) that are shown: from 30 points under the base to the best, in tens."""
+    best = max(cell.accuracy for cell in part.cells)
+    return max(0.0, 10.0 * ((part.at_base.accuracy - 30) // 10)), min(100.0, 10.0 * (best // 10 + 1))
 
 
 def frontier(every: list[Cell]) -> set[str]:
@@ -118,14 +122,14 @@ def frontier(every: list[Cell]) -> set[str]:
 
 def over_time(part: Part) -> alt.LayerChart:
     """A line for each network, decided after each of its steps; the best of those that ended by then in green."""
-    shown, floor = spiking(part.cells), lowest(part)
+    shown, (floor, top) = spiking(part.cells), drawn(part)
     rows = [
         {"part": cell.part, "step": step, "accuracy": accuracy}
         for cell in shown
         for step, accuracy in enumerate(cell.by_step, start=1)
     ]
     x = alt.X("step:Q", title="time steps at test", axis=alt.Axis(tickMinStep=1, format="d"))
-    y = alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, 100]))
+    y = alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, top]))
     lines = (
         alt.Chart(pd.DataFrame(rows)).mark_line(color=GREY, opacity=0.4, clip=True).encode(x=x, y=y, detail="part:N")
     )
