@@ -61,6 +61,11 @@ def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> Spread | No
     return Spread(deviation=deviation, freedom=freedom) if deviation > 0 else None
 
 
+def in_points(middle: float, odds: float) -> float:
+    """A difference of log-odds around a middle, in points; the error of the middle says nothing of the difference."""
+    return 100 * float(expit(middle + odds / 2) - expit(middle - odds / 2))
+
+
 def difference(
     first: Mapping[int, float], second: Mapping[int, float], samples: int, spread: Spread | None
 ) -> Difference | None:
@@ -71,11 +76,11 @@ def difference(
     points, n = fmean(first[seed] - second[seed] for seed in seeds), len(seeds)
     if spread is None:
         return Difference(n=n, points=points, low=None, high=None, p_value=1.0)
-    at = fmean(log_odds(second[seed], samples) for seed in seeds)
-    odds = fmean(log_odds(first[seed], samples) for seed in seeds) - at
+    above, below = (fmean(log_odds(one[seed], samples) for seed in seeds) for one in (first, second))
+    odds, middle = above - below, (above + below) / 2
     error = spread.deviation * sqrt(2 / n)
     reach = float(stdtrit(spread.freedom, (1 + LEVEL) / 2)) * error
-    low, high = (100 * float(expit(at + end) - expit(at)) for end in (odds - reach, odds + reach))
+    low, high = (in_points(middle, end) for end in (odds - reach, odds + reach))
     p_value = 2 * float(stdtr(spread.freedom, -abs(odds) / error))
     return Difference(n=n, points=points, low=low, high=high, p_value=p_value)
 

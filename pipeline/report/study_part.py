@@ -67,9 +67,14 @@ class Part:
         return sum(cell.difference is not None and cell.difference.low is not None for cell in self.others)
 
     def called(self, words: str) -> str:
-        """The parts of which that is said, with their points: bn (+1.20), tebn (-3.40)."""
-        named = [cell for cell in self.others if cell.difference and self.words(cell) == words]
-        return ", ".join(f"{cell.part} ({cell.difference.points:+.2f})" for cell in named if cell.difference)
+        """The parts of which that is said, with their points if there is an interval: bn (+1.20), or - and (-3.40)."""
+        named = [cell for cell in self.others if self.words(cell) == words]
+        return ", ".join(
+            cell.part
+            + (f" - {cell.reference}" if cell.reference != BASE else "")
+            + (f" ({cell.difference.points:+.2f})" if cell.difference and cell.difference.low is not None else "")
+            for cell in named
+        )
 
     def step_time(self, cell: Cell) -> str:
         """Against the base's."""
@@ -115,5 +120,6 @@ def sizes(record: Record) -> str:
     layers, epochs = 6 * network["blocks"] + 2, training["epochs"]
     return (
         f"{data['title']}, {layers} layers, {network['width']} filters, T = {network['time_steps']}, "
-        f"{epochs} epochs of {data['train_samples']:,} samples, {data['test_samples']:,} test samples"
+        f"{epochs} epochs of {data['train_samples']:,} samples at rate {training['learning_rate']:g}, "
+        f"{data['test_samples']:,} test samples"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from pipeline.audit.pooled import beyond_chance, difference, log_odds, spread_of
+from pipeline.audit.pooled import beyond_chance, difference, in_points, log_odds, spread_of
 
 SAMPLES = 1_000_000
 """So many that the half sample of log_odds does not matter."""
@@ -40,10 +40,11 @@ def test_a_difference_by_hand() -> None:
     assert found is not None
     assert found.low is not None
     assert found.high is not None
-    reach = 12.7062 * 0.2 * sqrt(2 / 2)
+    reach, middle = 12.7062 * 0.2 * sqrt(2 / 2), 0.5
     assert found.points == pytest.approx(100 * (float(expit(1)) - 0.5))
-    assert found.low == pytest.approx(100 * (float(expit(1 - reach)) - 0.5), abs=0.05)
-    assert found.high == pytest.approx(100 * (float(expit(1 + reach)) - 0.5), abs=0.05)
+    assert found.low == pytest.approx(in_points(middle, 1 - reach), abs=0.05)
+    assert found.high == pytest.approx(in_points(middle, 1 + reach), abs=0.05)
+    assert in_points(middle, 1.0) == pytest.approx(found.points)
     assert found.p_value == pytest.approx(1 - 2 / np.pi * np.arctan(1 / 0.2), rel=1e-3)  # Cauchy
     assert difference({0: 50.0}, {1: 50.0}, SAMPLES, spread) is None
     alone = difference({0: 60.0, 1: 70.0}, {0: 50.0}, SAMPLES, None)
@@ -62,8 +63,8 @@ def test_intervals_hold_as_often_as_they_say() -> None:
         assert found is not None
         assert found.low is not None
         assert found.high is not None
-        at = np.mean([log_odds(value, SAMPLES) for value in parts[0].values()])
-        inside += found.low <= 100 * float(expit(at + truth[3] - truth[0]) - expit(at)) <= found.high
+        middle = float(np.mean([log_odds(value, SAMPLES) for one in (parts[0], parts[3]) for value in one.values()]))
+        inside += found.low <= in_points(middle, truth[3] - truth[0]) <= found.high
     assert inside / 2000 == pytest.approx(0.95, abs=0.015)
 
 
