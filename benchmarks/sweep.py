@@ -23,11 +23,14 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks import positive
+from pipeline.audit.study import FINE_TUNING, ROBUSTNESS, SECONDS
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import PROFILES, RESULTS, ROOT
 
 CODE = ("models", "pipeline", "stages", "paper", ".dvc")
+STUDY = ("profiles/study.yaml", *(f"results/{name}" for name in (SECONDS, ROBUSTNESS, FINE_TUNING)))
+"""What the report depends on beside its code."""
 SEEDS = (0, 1)
 RATES = {"digits": 0.3, "digits-slower": 0.1}
 """Learning rate of each experiment."""
@@ -93,8 +96,9 @@ def copy_repository(folder: Path, params: str) -> None:
     """The code and the pipeline without git, nothing computed, kernels as compiled as they are here."""
     for name in CODE:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
-    for name in ("dvc.yaml", "CITATION.cff"):
-        shutil.copy(ROOT / name, folder)
+    for name in ("dvc.yaml", "CITATION.cff", *STUDY):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(params, encoding="utf-8")
     config = folder / ".dvc" / "config"
     config.write_text(
