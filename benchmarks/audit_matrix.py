@@ -26,8 +26,9 @@ from benchmarks import positive
 from benchmarks.faults.auditors import AUDITORS, accusations, ask_all
 from benchmarks.faults.bases import BASES
 from benchmarks.faults.clean import HONEST, Honest
+from benchmarks.faults.fault import Fault
 from benchmarks.faults.lab import Lab, copy_of
-from benchmarks.faults.planted import FAULTS, Fault
+from benchmarks.faults.planted import FAULTS
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.soundness import ALIKE, likeness
 from pipeline.errors import InputError

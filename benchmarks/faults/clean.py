@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.faults import tools
 from benchmarks.faults.lab import Lab, edit_json, edit_yaml
-from benchmarks.faults.planted import add_seed
+from benchmarks.faults.tools import add_seed
 from pipeline.audit.attestation import sign
 from pipeline.audit.predictions import Predictions
 from pipeline.train.checkpoints import numbers

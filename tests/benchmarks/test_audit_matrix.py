@@ -12,8 +12,9 @@ from benchmarks.audit_matrix import DOCUMENT, EMPTY, alarms, document, failed, f
 from benchmarks.faults.auditors import AUDITORS, ask_all
 from benchmarks.faults.bases import images
 from benchmarks.faults.clean import HONEST
+from benchmarks.faults.fault import Fault
 from benchmarks.faults.lab import Lab, copy_of
-from benchmarks.faults.planted import EDITS, FAULTS, Fault
+from benchmarks.faults.planted import EDITS, FAULTS
 from pipeline.paths import RESULTS, ROOT
 
 ASKED = {
