@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -20,7 +21,6 @@ from torch import Tensor
 from benchmarks import at_least_two, positive
 from benchmarks.trained import accuracy_of, trained
 from pipeline import params, paths
-from pipeline.audit.pairs import paired_difference
 from pipeline.audit.study import FINE_TUNING
 from pipeline.data.store import Store
 from pipeline.errors import InputError
@@ -31,6 +31,9 @@ from pipeline.train.job import Job
 from pipeline.train.state import State
 
 IMAGES, EVENTS = "study-digits-double-time", "study-digits-dvs-base"
+LEVEL = 0.95
+ROUNDING = 1e-9
+"""Points. Accuracies are counts, so differences that agree so far are equal."""
 NOT_TAKEN = ("stem.conv.", "readout.")
 """Of the names of weights: the first convolution sees other channels, the last layer other classes."""
 
@@ -67,8 +70,20 @@ def compare(profile: params.Params, epochs: int, weights: Sequence[dict[str, Ten
         drawn[seed] = accuracy_of(job)
         tuned[seed] = accuracy_of(started(replace(job, runs=runs / "tuned"), taken))
         print(f"{epochs} epochs, seed {seed}: {drawn[seed]:.2f} % drawn, {tuned[seed]:.2f} % fine-tuned", flush=True)
-    difference = asdict(paired_difference(tuned, drawn))
+    difference = paired_difference(list(tuned.values()), list(drawn.values()))
     return {"epochs": epochs, "drawn": drawn, "fine_tuned": tuned, "difference": difference}
+
+
+def paired_difference(first: list[float], second: list[float]) -> dict[str, Any]:
+    """Mean of first - second over the seeds (points) with Student's 95 % interval, null where there is no spread."""
+    from scipy.stats import ttest_1samp
+
+    differences = [one - other for one, other in zip(first, second, strict=True)]
+    low, high = None, None
+    if max(differences) - min(differences) > ROUNDING:
+        low, high = (float(end) for end in ttest_1samp(differences, 0.0).confidence_interval(LEVEL))
+    seeds = list(range(len(differences)))
+    return {"seeds": seeds, "mean": fmean(differences), "low": low, "high": high, "level": LEVEL}
 
 
 def job_of(profile: params.Params, experiment: str, seed: int, runs: Path, epochs: int | None = None) -> Job:

@@ -215,13 +215,6 @@ def _add_oracle(commands: Any) -> None:
     )
     curves.add_argument("experiment", metavar="EXPERIMENT", help="of params.yaml, for example digits")
     curves.set_defaults(run=lambda chosen: record_curves(chosen.experiment))
-    ladder = commands.add_parser(
-        "ladder",
-        help="what recorded runs that differ in one setting predict",
-        description="Finds ladders among results/: runs that differ in one setting and the seed only. Fits a trend and "
-        "extrapolates it to the authors' value of that setting, with a prediction interval.",
-    )
-    ladder.set_defaults(run=lambda _: show_ladders())
 
 
 def run_oracle(chosen: argparse.Namespace) -> None:
@@ -251,15 +244,6 @@ def record_curves(experiment: str) -> None:
     curves, path = recorded(experiment, folders), curves_path(RESULTS, experiment)
     curves.write(path)
     print(f"{path}: {len(curves.histories)} trainings, seeds {', '.join(curves.histories)}")
-
-
-def show_ladders() -> None:
-    """Every ladder in results/. Raises InputError."""
-    from pipeline.audit.ladder import described, ladders
-    from pipeline.audit.record import read_record
-    from pipeline.paths import RESULTS
-
-    print(described(ladders([read_record(path) for path in sorted(RESULTS.glob("*/*.json"))])))
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:

@@ -20,7 +20,7 @@ from pipeline.audit.bundle import EVIDENCE
 from pipeline.audit.chain import RECORDS, Break, StageRecord
 from pipeline.digests import FileDigest
 from pipeline.errors import InputError
-from pipeline.files import sha256, write_whole
+from pipeline.files import write_whole
 
 METADATA = "ro-crate-metadata.json"
 STATEMENTS = Path(EVIDENCE) / "statements"
@@ -181,8 +181,3 @@ def _read(path: Path, expected: str) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror or error}; {expected}") from None
-
-
-def record_digest(report: Path, stage: str) -> str:
-    """SHA-256 of the copy of a stage's record."""
-    return sha256(report / EVIDENCE / RECORDS / f"{stage}.json")

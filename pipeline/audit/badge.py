@@ -8,7 +8,6 @@ COLOURS = {
     "DIFFERS": "#b3261e",
     "ABOVE": "#8a5a00",
     "UNDERPOWERED": "#8a5a00",
-    "EXTRAPOLATED": "#8a5a00",
 }
 """White text on each has a contrast of 5 or more; any other verdict is grey."""
 GREY, DARK = "#57606a", "#24292f"

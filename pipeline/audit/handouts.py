@@ -38,8 +38,6 @@ def _found(judgement: Judgement) -> str:
     """Verdict, and the number where one was found: a badge without its number of seeds would say too much."""
     if judgement.estimate is None:
         return judgement.verdict
-    if judgement.verdict == "EXTRAPOLATED":
-        return f"{judgement.verdict} {judgement.estimate:.2f} %"
     return f"{judgement.verdict} {judgement.estimate:.2f} %, n = {len(judgement.seeds)}"
 
 
@@ -68,8 +66,7 @@ of this card anew from the predictions.
 def _interval(judgement: Judgement) -> str:
     if judgement.estimate is None:
         return "–"
-    predicted = "predicted " if judgement.verdict == "EXTRAPOLATED" else ""
-    return f"{predicted}{judgement.estimate:.2f} % [{judgement.low:.2f}, {judgement.high:.2f}]"
+    return f"{judgement.estimate:.2f} % [{judgement.low:.2f}, {judgement.high:.2f}]"
 
 
 def _runs(judgement: Judgement) -> str:

@@ -14,7 +14,6 @@ WORDS = {
     "ABOVE": "above what is printed",
     "DIFFERS": "different",
     "UNDERPOWERED": "undecided",
-    "EXTRAPOLATED": "only predicted",
     "NOT COMPARABLE": "run otherwise than claimed",
     "NOT RUN": "not run",
 }

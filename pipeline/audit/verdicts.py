@@ -1,7 +1,7 @@
 """The verdict that the recorded results allow on a claim. docs/verdicts.md has the rules and their error rates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 import numpy as np
@@ -31,28 +31,9 @@ from pipeline.audit.matching import (
 )
 from pipeline.audit.record import Record
 
-Verdict = Literal[
-    "REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "EXTRAPOLATED", "NOT COMPARABLE", "NOT RUN"
-]
+Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
 NOTHING = equivalence.Needed(seeds=None, samples=None)
 OTHER = "what was run is not what the claim is about"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Trend:
-    """What a trend over smaller runs predicts for a claim that was not run."""
-
-    estimate: float
-    """Percent."""
-    low: float
-    """Prediction interval."""
-    high: float
-    level: float
-    """Of the interval (percent)."""
-    runs: list[str]
-    """Records behind it, as in Judgement.evidence."""
-    form: str
-    """What was fitted, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +51,9 @@ class Judgement:
     samples: int | None
     """Test samples of one seed."""
     estimate: float | None
-    """Mean over the seeds; of a trend, what it predicts."""
+    """Mean over the seeds."""
     low: float | None
-    """90 % interval, by which it is decided; of a trend, its prediction interval."""
+    """90 % interval, by which it is decided."""
     high: float | None
     unit: Literal["%", "points"] = "%"
     """Of estimate, low and high."""
@@ -84,11 +65,11 @@ class Judgement:
     """True if not all of the evidence was computed by this run."""
 
 
-def judge(claim: Claim, records: Sequence[Record], trend: Trend | None = None) -> Judgement:
-    """The verdict on a claim from all records there are; a trend is asked only where no record fits."""
+def judge(claim: Claim, records: Sequence[Record]) -> Judgement:
+    """The verdict on a claim from all records there are."""
     match claim:
         case AccuracyClaim():
-            return _judge_accuracy(claim, records, trend)
+            return _judge_accuracy(claim, records)
         case WeightsClaim():
             return _judge_weights(claim, records)
         case ParametersClaim():
@@ -101,10 +82,8 @@ def judge(claim: Claim, records: Sequence[Record], trend: Trend | None = None) -
             assert_never(claim)
 
 
-def _judge_accuracy(claim: AccuracyClaim, records: Sequence[Record], trend: Trend | None) -> Judgement:
+def _judge_accuracy(claim: AccuracyClaim, records: Sequence[Record]) -> Judgement:
     runs = evidence(claim.configuration, records, FREE_OF_ACCURACY)
-    if not runs and trend is not None:
-        return _extrapolated(claim, trend)
     if not runs:
         return _without_evidence(claim, claim.configuration, records, FREE_OF_ACCURACY)
     if faults := objections(runs):
@@ -241,15 +220,6 @@ def _judge_pairs(claim: DifferenceClaim, pairs: list[tuple[Record, Record]]) -> 
     return _verdict(
         claim, verdict, reason, [run for pair in pairs for run in pair], seeds=seeds, unit="points", **found
     )
-
-
-def _extrapolated(claim: AccuracyClaim, trend: Trend) -> Judgement:
-    reason = (
-        f"not run; {trend.form} over {len(trend.runs)} smaller runs predicts it, with a {_short(trend.level)} % "
-        "prediction interval: no evidence of the claim itself"
-    )
-    found: dict[str, Any] = {"estimate": trend.estimate, "low": trend.low, "high": trend.high}
-    return replace(_verdict(claim, "EXTRAPOLATED", reason, **found), evidence=trend.runs)
 
 
 def _without_evidence(claim: Claim, wanted: Configuration, records: Sequence[Record], free: Free) -> Judgement:

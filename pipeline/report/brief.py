@@ -19,8 +19,6 @@ def brief(claim: Claim, judgement: Judgement) -> str:
             text = "other weights" if isinstance(claim, WeightsClaim) else "another number"
         case "UNDERPOWERED":
             text = _undecided(judgement)
-        case "EXTRAPOLATED":
-            text = f"not run; predicted from {_count(len(judgement.evidence), 'smaller run')}"
     return text
 
 

@@ -35,7 +35,7 @@ def claims_chart(audit: Audit) -> Spec:
     """Every claimed accuracy as a range, ours as a point with its 90 % interval."""
     pairs = zip(audit.claims, audit.judgements, strict=True)
     rows = [_claimed(claim, judgement) for claim, judgement in pairs if isinstance(claim, AccuracyClaim)]
-    found = [row for row in rows if row["estimate"] is not None and row["verdict"] != "EXTRAPOLATED"]
+    found = [row for row in rows if row["estimate"] is not None]
     y = alt.Y("name:N", title=None, scale=alt.Scale(domain=[row["name"] for row in rows]))
     about = (
         f"{len(rows)} claimed accuracies as ranges of their margins; {len(found)} of them with what was found, as a "

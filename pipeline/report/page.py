@@ -20,7 +20,6 @@ from pipeline.audit.chain import stages_of
 from pipeline.audit.claims import AccuracyClaim, Claim
 from pipeline.audit.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.audit.handouts import handouts
-from pipeline.audit.ladder import Ladder, ladders
 from pipeline.audit.matching import name_of
 from pipeline.audit.record import Record
 from pipeline.audit.splits import SplitManifest
@@ -78,7 +77,6 @@ class Page:
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
-    ladders: list[Ladder]
     """Among the results of this profile and the recorded ones."""
     made: str
 
@@ -109,7 +107,6 @@ def make_page(
         canaries=canaries,
         splits=splits,
         forensics=examined(audit.claims),
-        ladders=ladders([*audit.records, *audit.recorded]),
         made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 

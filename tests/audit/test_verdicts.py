@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.audit.claims import Spread, StatementClaim
-from pipeline.audit.verdicts import Trend, judge
+from pipeline.audit.verdicts import judge
 from tests.audit.claimed import STATED, accuracy, difference, parameters, run, weights
 
 SPREAD = Spread(sd=0.5, trainings=5, seeds=[], source="a table")
@@ -108,14 +108,6 @@ def test_without_results_nothing_was_run() -> None:
         assert "the nearest is any/0.json of Other" in judgement.reason
         assert judgement.differences
     assert judge(weights(), [run(seed=1)]).verdict == "NOT RUN"
-
-
-def test_a_trend_is_never_more_than_extrapolated() -> None:
-    trend = Trend(estimate=90.0, low=89.9, high=90.1, level=95.0, runs=["small/0.json"], form="a power law")
-    judgement = judge(accuracy(), [run(900, training={"epochs": 1})], trend)
-    assert (judgement.verdict, judgement.estimate, judgement.seeds) == ("EXTRAPOLATED", 90.0, [])
-    assert "no evidence of the claim itself" in judgement.reason
-    assert judge(accuracy(), [run(900 + seed, seed) for seed in range(3)], trend).verdict == "REPRODUCED"
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.fine_tuning import compare, job_of, started
+from benchmarks.fine_tuning import compare, job_of, paired_difference, started
 from benchmarks.trained import trained
 from pipeline import paths
 from pipeline.params import Params, load
@@ -51,3 +51,11 @@ def test_a_training_that_takes_its_own_drawn_weights_is_the_same(profile: Params
     from_other = started(job_of(profile, "study-digits-dvs-base", 0, tmp_path / "other", 1), other.state_dict())
     differ = zip(trained(from_other).parameters(), trained(job).parameters(), strict=True)
     assert any(not torch.equal(a, b) for a, b in differ)
+
+
+def test_the_interval_of_paired_differences_is_students() -> None:
+    """By hand: 1, 2, 3 have mean 2 and standard error 1 / sqrt(3); t(df 2, 97.5 %) is 4.3027."""
+    found = paired_difference([11.0, 22.0, 33.0], [10.0, 20.0, 30.0])
+    assert found["mean"] == 2.0
+    assert found["high"] - 2.0 == pytest.approx(4.3027 / 3**0.5, abs=1e-4)
+    assert 2.0 - found["low"] == pytest.approx(4.3027 / 3**0.5, abs=1e-4)

@@ -12,11 +12,10 @@ import pytest
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.canaries import CANARIES, Outcome
 from pipeline.audit.splits import SplitManifest
-from pipeline.audit.verdicts import Trend, judge
 from pipeline.curves import Curves
 from pipeline.data.contents import Same
 from pipeline.paths import CLAIMS
-from pipeline.report.figures import claims_chart, confusion_chart
+from pipeline.report.figures import confusion_chart
 from pipeline.report.page import duration, make_page, write_page
 from tests.audit.made import RECORD, record
 from tests.report.made import write_pictures
@@ -54,9 +53,9 @@ def audit_of(root: Path) -> Audit:
     return make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
 
 
-def written(root: Path, audit: Audit | None = None) -> tuple[str, str]:
+def written(root: Path) -> tuple[str, str]:
     page = make_page(
-        audit or audit_of(root),
+        audit_of(root),
         root,
         lambda experiment, seed: root / "artifacts" / experiment / str(seed),
         root / "runs",
@@ -92,19 +91,13 @@ def test_the_page_asks_for_nothing(root: Path) -> None:
     assert not re.search(r"<link[^>]+stylesheet|@import|url\(", html)
 
 
-def test_a_ladder_and_the_band_of_recorded_trainings(root: Path) -> None:
-    for steps, correct in ((1, 700), (3, 850), (4, 950)):
-        network = RECORD.network | {"time_steps": steps}
-        record(correct, experiment=f"t{steps}", network=network).write(root / "results" / f"t{steps}" / "0.json")
+def test_the_band_of_recorded_trainings(root: Path) -> None:
     histories = {str(seed): {"train_loss": [2, 1], "train_accuracy": [50 + seed, 70]} for seed in range(4)}
     training, path = RECORD.training, root / "results" / "curves-tiny.json"
     Curves(experiment="tiny", network=RECORD.network, training=training, data_digest="d", histories=histories).write(
         path
     )
-    html, markdown = written(root)
-    for text in (html, markdown):
-        assert "Ladder: Tiny over network.time_steps" in text
-        assert re.search(r"EXTRAPOLATED to 50: \d+\.\d\d % \[.*4 runs, logit of the error", text)
+    html, _ = written(root)
     training = specs_of(html)["training-tiny-0"]
     assert [layer["mark"]["type"] for layer in training["layer"]] == ["area", "line"]
     assert "the band in which recorded trainings" in training["description"]
@@ -134,18 +127,6 @@ def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:
     assert set(re.findall(r'class="chart" id="([^"]+)"', html)) == specs.keys()
     of_a_run = {f"{what}-tiny-0" for what in ("training", "steps", "confusion", "firing")}
     assert specs.keys() == {"claims", "runs"} | of_a_run
-
-
-def test_a_prediction_is_not_shown_as_a_result(root: Path) -> None:
-    audit = audit_of(root)
-    trend = Trend(estimate=93.21, low=91.0, high=95.0, level=95.0, runs=["a/0.json"], form="a power law")
-    said = [judge(claim, [], trend) for claim in audit.claims]
-    html, markdown = written(root, replace(audit, judgements=said))
-    assert re.search(r"predicted <data[^>]*>93\.21</data> %", html)
-    assert "predicted 93.21 % [91.00, 95.00] | not run; a power law over 1 smaller runs" in markdown
-    found = [replace(judgement, verdict="UNDERPOWERED") for judgement in said]
-    points = [json.dumps(claims_chart(replace(audit, judgements=some))).count('"point"') for some in (said, found)]
-    assert points == [0, 1]
 
 
 def test_a_hundred_classes_have_a_chart_of_a_row_a_class() -> None:
