@@ -1,7 +1,7 @@
 """How a training of S-ResNet38 speeds up with workers, and what the same bits cost: python -m benchmarks.scaling
 
 Processes of one thread each train together as the pipeline's workers do, with everything that a step has: reading,
-statistics by logical shard, sums in a fixed order, the proof of its samples. What is compared takes turns in the same
+statistics by logical shard, sums in a fixed order. What is compared takes turns in the same
 processes, so that a machine that slows down slows all of it. T = 10, where a step is short and overhead counts most.
 
 - one against two: the same step of 8 samples in two logical shards, by one process alone and by two together;
@@ -42,7 +42,7 @@ from pipeline.train.job import Job
 from pipeline.train.reduce import Alone, Group, Workers, sum_over_shards, tree_sum
 from pipeline.train.sampler import epoch_batches
 from pipeline.train.state import State
-from pipeline.train.step import check_used, contribution, proof, step
+from pipeline.train.step import contribution, step
 from pipeline.train.training import Training, begin, weights_of
 
 SAMPLES_A_SHARD = 4
@@ -230,18 +230,16 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
     config, batch = training.job.training, next(endless(training))
     part, width = batch[:SAMPLES_A_SHARD], sum(training.sizes)
     buffers = [buffer.clone() for buffer in training.buffers]
-    row, used = torch.zeros(width), proof(training, part)
-    proofs = torch.stack([proof(training, shard) for shard in np.array_split(batch, config.shards)])
+    row = torch.zeros(width)
     for parameter in training.parameters:
         parameter.grad = torch.zeros_like(parameter)
     training.optimizer.step()
     state = State(weights=weights_of(training.model), momentum=weights_of(training.model))
     acts: dict[str, Callable[[], object]] = {
         "shard": lambda: contribution(training, part, 0, len(batch), buffers),
-        "reduce": lambda: sum_over_shards([row], [used], training.workers, config.shards),
+        "reduce": lambda: sum_over_shards([row], training.workers, config.shards),
         "message": lambda: training.workers.gather(torch.zeros(1)),
         "add": lambda: tree_sum([row, row]),
-        "prove": lambda: check_used(training, batch, proofs),
         "optimize": training.optimizer.step,
         "copy state": lambda: (weights_of(training.model), weights_of(training.model)),
         "write state": lambda: write(state, folder / str(training.workers.rank), 1),

@@ -15,12 +15,10 @@ import altair as alt
 import jinja2
 import pandas as pd
 
-from benchmarks.scaling import SAMPLES_A_SHARD
 from pipeline.errors import InputError
 from pipeline.files import write_whole
 from pipeline.paths import RESULTS, ROOT
 from pipeline.report.figures import BLUE, GREEN, ORANGE
-from pipeline.train.used import BYTES
 
 PAGE, PLOT = ROOT / "docs" / "scaling.md", ROOT / "docs" / "scaling.svg"
 TEMPLATE = Path(__file__).with_name("scaling.md.jinja")
@@ -63,8 +61,6 @@ class Measured:
     """One shard forward and backward, with T = 50."""
     add: float
     """The sum of two shards' numbers."""
-    prove: float
-    """The proof of one sample."""
     optimize: float
     numbers: int
     """D."""
@@ -72,13 +68,10 @@ class Measured:
     def parts(self, workers: int, network: Network, faster: float) -> dict[str, float]:
         """Seconds of each part of a step by so many workers, on a device that computes `faster`."""
         others = workers - 1
-        proof = 1 + BYTES * SAMPLES_A_SHARD
         return {
             "shard": self.shard / faster,
             "exchange": network.seconds(2 * self.numbers * others / workers, 2 * others),
             "add": self.add * others / workers / faster,
-            "send proofs": network.seconds(proof * others, 0),
-            "prove": self.prove * SAMPLES_A_SHARD * workers,
             "optimize": self.optimize / faster,
         }
 
@@ -112,7 +105,6 @@ def measured_of(result: dict[str, Any]) -> Measured:
     return Measured(
         shard=TIME_STEPS * seconds["shard"],
         add=seconds["add"],
-        prove=seconds["prove"] / (2 * SAMPLES_A_SHARD),
         optimize=seconds["optimize"],
         numbers=parts["numbers"],
     )
@@ -165,13 +157,12 @@ def page(result: dict[str, Any]) -> str:
             parameters=parts["parameters"],
             parts=parts["seconds"],
             model=measured,
-            proof_bytes=4 * (1 + BYTES * SAMPLES_A_SHARD),
             most=WORKERS[-1],
             enough=ENOUGH,
             heads=[f"{network.name}, {name}" for name, network in columns],
             limits={
                 part: [last_workers(measured, part, network, FASTER[name]) for name, network in columns]
-                for part in ("exchange", "add", "send proofs", "prove", "optimize")
+                for part in ("exchange", "add", "optimize")
             },
             at_1024={
                 network.name: [measured.efficiency(1024, network, faster) for faster in FASTER.values()]

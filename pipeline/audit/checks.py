@@ -30,7 +30,7 @@ from pipeline.data.params import read_yaml
 from pipeline.data.store import Content, Manifest
 from pipeline.files import sha256
 from pipeline.train.sampler import epoch_batches, hold_out
-from pipeline.train.used import epoch_root, leaf
+from pipeline.train.used import epoch_digest
 
 IN_THE_TABLE = ("samples", "top1_percent", "top1_low", "top1_high")
 OF_A_RUN = ("correct", *IN_THE_TABLE)
@@ -248,17 +248,17 @@ def split(report: Report) -> Iterator[Break]:
 
 
 def _samples(report: Report, record: Record, train: list[Content]) -> Iterator[Break]:
-    """Each epoch's Merkle root follows from training split, seed and epoch; histories of before have none."""
+    """Each epoch's digest of samples follows from training split, seed and epoch."""
     path = report.evidence / run_folder(record) / "history.csv"
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if "samples_root" in row]
-    training, leaves = training_config(record.training), [leaf(one.id) for one in train]
+        rows = list(csv.DictReader(file))
+    training, ids = training_config(record.training), [one.id for one in train]
     samples, _ = hold_out(np.array([one.label for one in train]), training.validation_percent)
     for epoch, row in enumerate(rows):
-        expected = epoch_root(leaves, epoch_batches(samples, training, record.seed, epoch))
-        if row["samples_root"] != expected:
-            where = f"epoch {epoch + 1}/samples_root {expected}, each training sample once in the sampler's order"
-            yield Break(link="split", file=report.name(path), expected=where, found=row["samples_root"])
+        expected = epoch_digest(ids, epoch_batches(samples, training, record.seed, epoch))
+        if (found := row.get("samples_sha256")) != expected:
+            where = f"epoch {epoch + 1}/samples_sha256 {expected}, each training sample once in the sampler's order"
+            yield Break(link="split", file=report.name(path), expected=where, found=found or "nothing")
             return
 
 

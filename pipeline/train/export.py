@@ -44,7 +44,7 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
 
 def _table(state: State) -> str:
     text = io.StringIO()
-    rows = [row | {"samples_root": root} for row, root in zip(state.history, state.roots, strict=True)]
+    rows = [row | {"samples_sha256": used} for row, used in zip(state.history, state.samples, strict=True)]
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -19,7 +19,7 @@ from pipeline.train.score import score
 from pipeline.train.state import State
 from pipeline.train.step import step
 from pipeline.train.training import Training, begin, weights_of
-from pipeline.train.used import epoch_root, lost_or_doubled, root_of
+from pipeline.train.used import epoch_digest, lost_or_doubled
 
 
 def train(
@@ -81,13 +81,12 @@ def check_epoch(training: Training, batches: list[np.ndarray]) -> None:
     job, state = training.job, training.state
     left_out = len(training.samples) % job.training.batch_size if job.training.drop_last else 0
     wrong = lost_or_doubled(batches, training.samples, left_out)
-    expected, found = epoch_root(training.leaves, batches), root_of(state.used)
-    if wrong or found != expected:
+    if wrong or state.used != epoch_digest(training.store.ids, batches):
         names = ", ".join(training.store.ids[index] for index in wrong[:3])
         raise InputError(
             f"{job.name}: epoch {state.epoch + 1} did not use each sample once: "
             + (f"the sampler lost or doubled {names}" if wrong else "a step was lost or done twice")
-            + f"; Merkle root {found[:16]}, expected {expected[:16]}; remove {job.checkpoint()} and train again"
+            + f"; remove {job.checkpoint()} and train again"
         )
 
 
@@ -112,9 +111,9 @@ def end_epoch(training: Training) -> None:
         tested = score(training.model, test, np.arange(len(test)), job.training, job.seed, training.workers)
         row["test_accuracy_authors"] = tested.authors_accuracy(2 * job.training.batch_size)
     state.history.append(row)
-    state.roots.append(root_of(state.used))
+    state.samples.append(state.used)
     state.epoch, state.step, state.seen, state.correct, state.loss_sum = state.epoch + 1, 0, 0, 0, 0.0
-    state.used.clear()
+    state.used = ""
 
 
 def select(training: Training, correct: int) -> None:
@@ -136,9 +135,8 @@ def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
     checkpoints.save(
         replace(
             state,
-            used=list(state.used),
             history=list(state.history),
-            roots=list(state.roots),
+            samples=list(state.samples),
             weights=weights_of(training.model),
             momentum=momentum,
         )

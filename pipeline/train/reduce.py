@@ -58,17 +58,15 @@ def shards_of_worker(workers: Workers, shards: int) -> list[int]:
     return [int(shard) for shard in np.array_split(np.arange(shards), workers.size)[workers.rank]]
 
 
-def sum_over_shards(
-    own: list[Tensor], notes: list[Tensor], workers: Workers, shards: int
-) -> tuple[Tensor, list[Tensor]]:
-    """Sum (D,) over all logical shards of the rows that the workers computed, and the notes (N,) of all shards.
+def sum_over_shards(own: list[Tensor], workers: Workers, shards: int) -> Tensor:
+    """Sum (D,) over all logical shards of the rows (D,) that the workers computed.
 
-    `own` and `notes` are rows (D,) and (N,) of this worker's shards, or one of zeros if it has none. Each worker adds
-    up an equal part of the numbers of all shards, in the order of the tree, then all give each other their parts: a
-    worker with one shard sends and receives 2 D numbers, as in an all-reduce whose order nobody knows.
+    `own` are the rows of this worker's shards, or one of zeros if it has none. Each worker adds up an equal part of the
+    numbers of all shards, in the order of the tree, then all give each other their parts: a worker with one shard sends
+    and receives 2 D numbers, as in an all-reduce whose order nobody knows.
     """
     if workers.size == 1:
-        return tree_sum(own), notes
+        return tree_sum(own)
     counts = [len(part) for part in np.array_split(np.arange(shards), workers.size)]
     most, numbers = max(counts), len(own[0])
     width = -(-numbers // workers.size)
@@ -77,10 +75,7 @@ def sum_over_shards(
         row[:numbers] = values
     received = workers.exchange(rows.view(most, workers.size, width).transpose(0, 1).contiguous())
     total = tree_sum([row for part, count in zip(received, counts, strict=True) for row in part[:count]])
-    told = [*notes, *[torch.zeros_like(notes[0])] * (most - len(notes))]
-    parts = workers.gather(torch.cat([total, *told]))
-    others = [part[width:].view(most, -1)[:count] for part, count in zip(parts, counts, strict=True)]
-    return torch.cat([part[:width] for part in parts])[:numbers], [note for part in others for note in part]
+    return torch.cat(workers.gather(total))[:numbers]
 
 
 def tree_sum(rows: list[Tensor]) -> Tensor:

@@ -20,16 +20,16 @@ class State:
     """Over the samples of this epoch so far."""
     correct: int = 0
     seen: int = 0
-    used: list[tuple[int, str]] = field(default_factory=list)
-    """The samples of this epoch so far: used.Peaks of their Merkle tree."""
+    used: str = ""
+    """Digest of the samples that this epoch used so far (used.py)."""
     weights: dict[str, Tensor] = field(default_factory=dict)
     """Parameters and buffers of the network."""
     momentum: dict[str, Tensor] = field(default_factory=dict)
     """Momentum of each parameter; empty before the first step."""
     history: list[dict[str, float | None]] = field(default_factory=list)
     """One row an epoch."""
-    roots: list[str] = field(default_factory=list)
-    """Merkle root of the samples that an epoch used, one an epoch (used.py)."""
+    samples: list[str] = field(default_factory=list)
+    """Digest of the samples that an epoch used, one an epoch (used.py)."""
     selected: dict[str, Tensor] = field(default_factory=dict)
     """Weights of the best validation epoch so far, where that is the rule of selection."""
     selected_correct: int = -1

@@ -16,20 +16,18 @@ from pipeline.train.loss import LOSSES
 from pipeline.train.reduce import shards_of_worker, sum_over_shards
 from pipeline.train.sampler import encoding_seed, logical_shards
 from pipeline.train.training import Training
-from pipeline.train.used import difference, grow, packed, unpacked
+from pipeline.train.used import extend
 
 
 def step(training: Training, batch: np.ndarray) -> None:
     """One optimizer step over all logical shards of a batch (indices of samples)."""
     job, state = training.job, training.state
     parts = logical_shards(batch, job.training.shards)
+    assert np.array_equal(np.concatenate(parts), batch), "the logical shards lose or double a sample of the batch"
     buffers = [buffer.clone() for buffer in training.buffers]
     mine = [(shard, parts[shard]) for shard in shards_of_worker(training.workers, job.training.shards)]
-    mine = mine or [(0, batch[:0])]
-    own = [contribution(training, part, shard, len(batch), buffers) for shard, part in mine]
-    used = [proof(training, part) for _, part in mine]
-    total, proofs = sum_over_shards(own, used, training.workers, job.training.shards)
-    check_used(training, batch, torch.stack(proofs))
+    own = [contribution(training, part, shard, len(batch), buffers) for shard, part in mine or [(0, batch[:0])]]
+    total = sum_over_shards(own, training.workers, job.training.shards)
     loss_sum, correct = take_over(training, total)
     if not np.isfinite(loss_sum):
         raise InputError(
@@ -37,6 +35,7 @@ def step(training: Training, batch: np.ndarray) -> None:
             "a lower training.learning_rate may help"
         )
     training.optimizer.step()
+    state.used = extend(state.used, (training.store.ids[index] for index in batch))
     state.step, state.seen = state.step + 1, state.seen + len(batch)
     state.loss_sum, state.correct = state.loss_sum + loss_sum, state.correct + int(correct)
 
@@ -83,29 +82,6 @@ def added(training: Training, values: Tensor, labels: Tensor, batch_size: int, g
     correct = (logits.argmax(1) == labels).sum()
     metrics = torch.stack([loss.detach(), correct.to(loss.dtype)])
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
-
-
-def proof(training: Training, part: np.ndarray) -> Tensor:
-    """The samples that one logical shard used, as this worker's own data name them, for all workers to see."""
-    room = -(-training.job.training.batch_size // training.job.training.shards)
-    return torch.from_numpy(packed([training.leaves[index] for index in part], room)).to(training.device)
-
-
-def check_used(training: Training, batch: np.ndarray, proofs: Tensor) -> None:
-    """Adds the samples that all workers used, (shards, .), to those of the epoch. Raises InputError, on all workers.
-
-    They are compared with the batch itself, before anything that was computed from them changes the network.
-    """
-    used = [leaf for columns in proofs.cpu().numpy() for leaf in unpacked(columns)]
-    expected = [training.leaves[index] for index in batch]
-    if used != expected:
-        state = training.state
-        wrong = difference(used, expected, dict(zip(training.leaves, training.store.ids, strict=True)))
-        raise InputError(
-            f"{training.job.name}: epoch {state.epoch + 1}, step {state.step + 1}: {wrong}; the step was thrown away: "
-            "make sure that all nodes have the same shards, then start again from the last checkpoint"
-        )
-    grow(training.state.used, used)
 
 
 def take_over(training: Training, total: Tensor) -> tuple[float, float]:

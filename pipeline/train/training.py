@@ -16,7 +16,6 @@ from pipeline.train.reduce import Workers
 from pipeline.train.replay import Replay
 from pipeline.train.sampler import hold_out
 from pipeline.train.state import State
-from pipeline.train.used import leaf
 
 
 @dataclass(kw_only=True)
@@ -50,11 +49,6 @@ class Training:
         return Replay(self.buffers) if on_gpu else None
 
     @cached_property
-    def leaves(self) -> list[bytes]:
-        """Of each sample that this worker's data hold, by index: its leaf in the Merkle tree of an epoch."""
-        return [leaf(name) for name in self.store.ids]
-
-    @cached_property
     def sizes(self) -> list[int]:
         """Numbers of each parameter and buffer, and two metrics: what a logical shard contributes to a step."""
         return [value.numel() for value in [*self.parameters, *self.buffers]] + [2]
@@ -66,6 +60,7 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
     Raises InputError for parameters that do not fit the data.
     """
     store = job.train_store()
+    check_same_data(job, workers, device, store)
     samples, validation = hold_out(store.labels, job.training.validation_percent)
     if job.training.selection == "best-validation" and not len(validation):
         raise InputError(
@@ -102,6 +97,17 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
         samples=samples,
         validation=validation,
     )
+
+
+def check_same_data(job: Job, workers: Workers, device: torch.device, store: Store) -> None:
+    """Raises InputError, on all workers, unless all have the same training split."""
+    digest = torch.tensor(list(bytes.fromhex(store.digest)), device=device)
+    differ = [rank for rank, found in enumerate(workers.gather(digest)) if not torch.equal(found, digest)]
+    if differ:
+        raise InputError(
+            f"{job.name}: workers {workers.rank} and {differ[0]} have different training rows of {store.title}; "
+            "preprocess the dataset again, and give every node the same shards"
+        )
 
 
 def weights_of(model: SResNet) -> dict[str, Tensor]:

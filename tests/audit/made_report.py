@@ -36,7 +36,7 @@ from pipeline.paths import ROOT
 from pipeline.report.page import make_page, write_page
 from pipeline.train.config import TrainingConfig
 from pipeline.train.sampler import epoch_batches
-from pipeline.train.used import epoch_root, leaf
+from pipeline.train.used import epoch_digest
 from stages.evaluate import EVALUATED
 from stages.train import TRAINED
 from tests.report.made import write_pictures
@@ -142,12 +142,12 @@ def _read_manifest(arrow: Path, split: str) -> Manifest:
 
 
 def _history(training: TrainingConfig) -> str:
-    """An epoch a line, each with the Merkle root of the samples that the sampler gives it."""
-    leaves = [leaf(f"train/{index}") for index in range(len(LABELS))]
-    rows = ["epoch,train_accuracy,validation_accuracy,test_accuracy_authors,samples_root"]
+    """An epoch a line, each with the digest of the samples that the sampler gives it."""
+    ids = [f"train/{index}" for index in range(len(LABELS))]
+    rows = ["epoch,train_accuracy,validation_accuracy,test_accuracy_authors,samples_sha256"]
     for epoch in range(training.epochs):
         batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
-        rows.append(f"{epoch + 1},50,,,{epoch_root(leaves, batches)}")
+        rows.append(f"{epoch + 1},50,,,{epoch_digest(ids, batches)}")
     return "\n".join(rows) + "\n"
 
 

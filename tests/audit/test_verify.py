@@ -25,7 +25,7 @@ from pipeline.cli import main
 from pipeline.data.contents import read_contents, write_contents
 from pipeline.errors import InputError
 from pipeline.paths import ROOT
-from pipeline.train.used import epoch_root, leaf
+from pipeline.train.used import epoch_digest
 from tests.audit.made_report import make_root, rewrite
 
 PREDICTIONS = "evidence/artifacts/digits/0/predictions.parquet"
@@ -172,10 +172,10 @@ def edit_labels(report: Path) -> None:
 
 
 def edit_samples(report: Path) -> None:
-    """The Merkle root of an epoch that left a sample out."""
+    """The digest of samples of an epoch that left a sample out."""
     text = (report / HISTORY).read_text(encoding="utf-8")
-    leaves = [leaf(f"train/{index}") for index in range(9)]
-    (report / HISTORY).write_text(text.rsplit(",", 1)[0] + f",{epoch_root(leaves, [np.arange(8)])}\n")
+    ids = [f"train/{index}" for index in range(9)]
+    (report / HISTORY).write_text(text.rsplit(",", 1)[0] + f",{epoch_digest(ids, [np.arange(8)])}\n")
 
 
 def leave_out_a_sample(report: Path) -> None:

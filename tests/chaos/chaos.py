@@ -180,7 +180,7 @@ class Run:
 
 
 def digests(job: Job) -> dict[str, str]:
-    """SHA-256 of a finished training's weights, of its history with the Merkle roots, and of its predictions."""
+    """SHA-256 of a finished training's weights, of its history and of its predictions."""
     folder = job.runs / "exported"
     export(job, "chaos", "chaos", folder)
     task = Task(model=folder / "model.safetensors", data=job.data, training=job.training, seed=job.seed)

@@ -19,11 +19,11 @@ def test_round_trip(tmp_path: Path) -> None:
         loss_sum=0.1,
         correct=3,
         seen=9,
-        used=[(4, "ab"), (1, "cd")],
+        used="ab",
         weights={"w": torch.tensor([0.1, 0.2])},
         momentum={"w": torch.tensor([0.3, 0.4])},
         history=[{"epoch": 1}],
-        roots=["ef"],
+        samples=["ef"],
     )
     write(written, tmp_path / "states", 1)
     read = load(tmp_path / "states")

@@ -58,7 +58,7 @@ def result_of(job: Job) -> State:
 
 def assert_same(one: State, other: State) -> None:
     assert one.history == other.history
-    assert one.roots == other.roots
+    assert one.samples == other.samples
     assert one.weights.keys() == other.weights.keys()
     for name in one.weights:
         assert torch.equal(one.weights[name], other.weights[name]), name
@@ -163,5 +163,5 @@ def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     head = (tmp_path / "a" / "history.csv").read_text().splitlines()[0]
     assert head == (
         "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors,"
-        "samples_root"
+        "samples_sha256"
     )
