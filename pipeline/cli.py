@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
-from pipeline.paths import PARAMS, PROFILES, REPORT
+from pipeline.paths import PARAMS, PROFILES, REPORT, RESULTS, check_places
 
 if TYPE_CHECKING:
     from pipeline.audit.verify import Anew
@@ -131,6 +131,7 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew
     from pipeline.audit.verify import verify
 
     start = time.perf_counter()
+    check_newest(report)
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
         first, *others = verified.breaks
@@ -140,6 +141,18 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew
     for note in verified.notes:
         print(f"note  {note}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
+
+
+def check_newest(report: Path) -> None:
+    """Raises InputError if this checkout's report is not of its results: another commit was checked out since."""
+    judged, reported = RESULTS / "audit.json", report / "evidence" / "results" / "audit.json"
+    if report.resolve() != REPORT or not judged.exists() or not reported.exists():
+        return
+    if judged.read_bytes() != reported.read_bytes():
+        raise InputError(
+            f"{report}: was made from other results than those in {RESULTS}; another commit may be checked out: `make "
+            "repro` makes the report again"
+        )
 
 
 def sign_report(report: Path, key: Path) -> None:
@@ -302,6 +315,7 @@ def check_params(path: Path = PARAMS) -> None:
     from pipeline.params import load
 
     params = load(path)
+    check_places()
     for name, dataset in params.datasets.items():
         check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
     print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from pipeline.errors import InputError
+
 ROOT = Path(__file__).resolve().parent.parent
 PARAMS = ROOT / "params.yaml"
 PROFILES = ROOT / "profiles"
@@ -9,6 +11,16 @@ CLAIMS = ROOT / "paper" / "claims.yaml"
 RESULTS = ROOT / "results"
 REPORT = ROOT / "report"
 RUNS = ROOT / "runs"
+
+
+def check_places() -> None:
+    """Raises InputError where DVC would refuse what a stage wrote, which it says only after the stage has run."""
+    for name in ("data", "artifacts", "results", "report"):
+        if (ROOT / name).is_symlink():
+            raise InputError(
+                f"{ROOT / name}: is a link, and DVC tracks no output behind a link; remove the link, and put DVC's cache "
+                "on the other disk: dvc cache dir --local FOLDER && dvc config --local cache.type symlink"
+            )
 
 
 def raw(dataset: str) -> Path:
@@ -27,5 +39,10 @@ def artifacts(experiment: str, seed: int) -> Path:
 
 
 def result(experiment: str, seed: int) -> Path:
-    """Metrics of one training, small and committed."""
+    """The record of one training, small and committed."""
     return RESULTS / experiment / f"{seed}.json"
+
+
+def tables(experiment: str, seed: int) -> Path:
+    """What DVC's metrics and plots show of one training, small and committed."""
+    return RESULTS / experiment / str(seed)

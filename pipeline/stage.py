@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
 from pipeline.files import write_whole
-from pipeline.paths import ROOT, RUNS
+from pipeline.paths import ROOT, RUNS, check_places
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 """What a disk says when it is full, over quota or not ours to write."""
@@ -51,6 +51,7 @@ def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = 
     """
     began, start = datetime.now(UTC), time.perf_counter()
     try:
+        check_places()
         done = main()
         _record(name, began, time.perf_counter() - start, done)
         if after is not None:

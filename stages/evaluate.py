@@ -14,7 +14,7 @@ from pipeline.files import sha256
 from pipeline.params import load_run
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
-EVALUATED = ("predictions.parquet", "examples.parquet", "metrics.json", "confusion.csv", "steps.csv", "firing.csv")
+EVALUATED = ("predictions.parquet", "examples.parquet")
 
 
 def main(name: str, see: See | None = None) -> stage.Done:
@@ -36,7 +36,7 @@ def main(name: str, see: See | None = None) -> stage.Done:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     record = make_record(folder, config, Store(data, "train").manifest, store.manifest, predictions, seen)
     record.write(paths.result(run.experiment, run.seed))
-    write_tables(record, predictions, folder)
+    tables = write_tables(record, folder / "history.csv", paths.tables(run.experiment, run.seed))
     write_examples(store, predictions, folder / "examples.parquet")
     test = record.test
     print(
@@ -45,7 +45,7 @@ def main(name: str, see: See | None = None) -> stage.Done:
     )
     return stage.Done(
         reads=[data, *(folder / file for file in TRAINED)],
-        writes=[paths.result(run.experiment, run.seed), *(folder / file for file in EVALUATED)],
+        writes=[paths.result(run.experiment, run.seed), *(folder / file for file in EVALUATED), *tables],
         parameters={f"experiments.{run.experiment}.training": experiment.model_dump(mode="json")["training"]}
         | {f"runs.{name}": run.model_dump()},
     )

@@ -3,11 +3,10 @@
 import csv
 import io
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipeline.audit.ledger import make_ledger
 from pipeline.audit.metrics import Counts, count
@@ -17,6 +16,8 @@ from pipeline.audit.statistics import percent, wilson
 from pipeline.data.store import Manifest
 from pipeline.errors import InputError
 from pipeline.files import sha256, write_whole
+
+TABLES = ("metrics.json", "steps.csv", "history.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,25 +133,27 @@ def _firing(seen: Seen) -> dict[str, dict[str, Any]]:
     }
 
 
-def write_tables(record: Record, predictions: Predictions, folder: Path) -> None:
-    """Writes what `dvc metrics show` and `dvc plots show` draw: metrics.json and three CSV files."""
-    classes, test = predictions.about.classes, record.test
-    metrics = {
-        "test_samples": test["samples"],
-        "correct": test["correct"],
-        "accuracy": test["top1_percent"],
-        "low": test["top1_low"],
-        "high": test["top1_high"],
-        "firing_rate": float(np.mean([np.mean(layer["rate"]) for layer in record.firing.values()])),
-    }
+def spikes_a_neuron(record: Record) -> float:
+    """Mean over all neurons and steps."""
+    layers = record.firing.values()
+    spikes = math.fsum(layer["neurons"] * rate for layer in layers for rate in layer["rate"])
+    return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)
+
+
+def write_tables(record: Record, history: Path, folder: Path) -> list[Path]:
+    """Writes what DVC's metrics and plots show, and gives the paths; history.csv is a copy of the training's.
+
+    They are small and committed, so that `dvc metrics diff` and `dvc plots diff` find the numbers of any commit.
+    """
+    test = record.test
+    metrics = {"accuracy": test["top1_percent"]}
+    if record.firing:
+        metrics["spikes_per_neuron_and_step"] = spikes_a_neuron(record)
     write_whole(folder / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
-    predicted = predictions.voltage[:, -1].argmax(1)
-    pairs = [(classes[a], classes[p]) for a, p in zip(predictions.labels, predicted, strict=True)]
-    _write_csv(folder / "confusion.csv", ("actual", "predicted"), pairs)
     steps = [(t + 1, percent(correct, test["samples"])) for t, correct in enumerate(test["correct_by_step"])]
     _write_csv(folder / "steps.csv", ("step", "accuracy"), steps)
-    rates = [(layer, t + 1, rate) for layer, fired in record.firing.items() for t, rate in enumerate(fired["rate"])]
-    _write_csv(folder / "firing.csv", ("layer", "step", "rate"), rates)
+    write_whole(folder / "history.csv", history.read_bytes())
+    return [folder / name for name in TABLES]
 
 
 def _write_csv(path: Path, head: tuple[str, ...], rows: list[Any]) -> None:

@@ -2,13 +2,12 @@
 
 import csv
 import io
-import math
 from collections.abc import Iterator
 from typing import Any
 
 from pipeline.audit.audit import Audit
 from pipeline.audit.matching import name_of
-from pipeline.audit.record import Record
+from pipeline.audit.record import Record, spikes_a_neuron
 
 COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "unit", "low", "high", "n", "source")
 
@@ -38,10 +37,3 @@ def _rows(record: Record) -> Iterator[tuple[Any, ...]]:
     if record.firing:
         yield "spikes", f"{spikes_a_neuron(record):.6f}", "a neuron and step", "", "", samples
     yield "parameters", record.parameters, "trained values", "", "", ""
-
-
-def spikes_a_neuron(record: Record) -> float:
-    """Mean over all neurons and steps. `firing_rate` in metrics.json is the mean over layers, whatever their sizes."""
-    layers = record.firing.values()
-    spikes = math.fsum(layer["neurons"] * rate for layer in layers for rate in layer["rate"])
-    return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)

@@ -1,6 +1,7 @@
 """A Ray cluster for the length of a block: our own on this machine, or one that is running."""
 
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -64,11 +65,11 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     _listen_beyond_loopback(cluster.address != "local")
     if cluster.address == "local" and SHARED in os.environ:
-        ray.init(address=os.environ[SHARED], **quiet)
+        ray.init(address=os.environ[SHARED], **quiet, **_python())
         return
     if cluster.address == "local":
         where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder)}
-        ray.init(address="local", include_dashboard=False, **where, **quiet)
+        ray.init(address="local", include_dashboard=False, **where, **quiet, **_python())
         return
     from pipeline.data.ray_check import check_nodes
 
@@ -87,6 +88,12 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
     check_nodes(cluster)
+
+
+def _python() -> dict[str, Any]:
+    """Ray starts its workers through a shell and does not quote Python's path, which may have a space in it."""
+    quoted = shlex.quote(sys.executable)
+    return {} if quoted == sys.executable else {"runtime_env": {"py_executable": quoted}}
 
 
 def _listen_beyond_loopback(allowed: bool) -> None:

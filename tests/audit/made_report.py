@@ -193,11 +193,11 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> stage.Done:
     config = json.loads((artifacts / "config.json").read_text())
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)
-    write_tables(record, made, artifacts)
+    tables = write_tables(record, artifacts / "history.csv", result.with_suffix(""))
     pixels = np.ones((3, 2, 2, 8, 8), dtype=np.uint8)  # two event frames
     write_pictures(artifacts / "examples.parquet", pixels, ["x", "y", "z"], [0, 1, 2], [0, 1, 2])
     reads = [arrow, *(artifacts / name for name in TRAINED)]
-    return stage.Done(reads=reads, writes=[result, *(artifacts / name for name in EVALUATED)], parameters={})
+    return stage.Done(reads=reads, writes=[result, *(artifacts / name for name in EVALUATED), *tables], parameters={})
 
 
 def audit_of(root: Path) -> Audit:

@@ -13,8 +13,8 @@ from ruamel.yaml import YAML
 from pipeline.audit.audit import Audit, make_audit
 from pipeline.audit.badge import badge
 from pipeline.audit.handouts import handouts
+from pipeline.audit.record import spikes_a_neuron
 from pipeline.audit.summary import answer
-from pipeline.audit.tidy import spikes_a_neuron
 from pipeline.paths import CLAIMS, ROOT
 from tests.audit.made import RECORD, record
 

@@ -14,6 +14,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from pipeline import cli
 from pipeline.audit import checks
 from pipeline.audit.attestation import sign
 from pipeline.audit.chain import Break
@@ -375,6 +376,21 @@ def test_the_command_says_it_in_words_and_an_exit_code(
     with pytest.raises(SystemExit) as stop:
         main(["sign", str(report), "--key", str(key)])
     assert "nothing was signed: files: index.html" in str(stop.value.code)
+
+
+def test_the_report_of_another_commit_is_not_taken_for_this_ones(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(report / "evidence" / "results", results)
+    monkeypatch.setattr(cli, "REPORT", report.resolve())
+    monkeypatch.setattr(cli, "RESULTS", results)
+    main(["verify", str(report)])
+    (results / "audit.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", str(report)])
+    assert "was made from other results than those in" in str(stop.value.code)
+    assert "make repro" in str(stop.value.code)
 
 
 def test_keys_of_ssh_are_keys(report: Path, tmp_path: Path) -> None:
