@@ -339,6 +339,7 @@ def test_weights_in_a_checkout_are_hashed_when_asked(root: Path, report: Path, t
     checkout = tmp_path / "checkout"
     shutil.copytree(root / "data", checkout / "data")
     shutil.copytree(root / "artifacts", checkout / "artifacts")
+    shutil.copytree(root / "results", checkout / "results")
     assert verify(report, root=checkout).breaks == []
     (checkout / "artifacts" / "digits" / "0" / "model.safetensors").write_bytes(b"others")
     found = first(report, root=checkout)
