@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
 from pipeline.files import write_whole
+from pipeline.lifetime import Terminated, alone, watched_run
 from pipeline.paths import ROOT, RUNS, check_places
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
@@ -47,17 +48,20 @@ class Done:
 def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = None) -> None:
     """Runs a stage, records it in runs/records/<name>.json, then calls `after`, which finds the record there.
 
-    Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C.
+    Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C, with 143 on SIGTERM.
     """
     began, start = datetime.now(UTC), time.perf_counter()
     try:
         check_places()
-        done = main()
-        _record(name, began, time.perf_counter() - start, done)
-        if after is not None:
-            after()
+        with alone(name), watched_run():
+            done = main()
+            _record(name, began, time.perf_counter() - start, done)
+            if after is not None:
+                after()
     except InputError as error:
         _fail(name, str(error), 1)
+    except Terminated:
+        _fail(name, "terminated; run it again to continue", 143)
     except KeyboardInterrupt:
         _fail(name, "interrupted; run it again to continue", 130)
     except OSError as error:

@@ -11,7 +11,7 @@ import shutil
 import stat
 import struct
 import tarfile
-import tempfile
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -109,13 +109,13 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    temporary.mkdir()  # with the rights that the user's umask gives
     try:
         yield temporary
         for path in files(temporary):
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-        temporary.chmod(0o755)
         _put(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

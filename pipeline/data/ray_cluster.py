@@ -2,10 +2,10 @@
 
 import os
 import shlex
-import shutil
+import signal
 import socket
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +26,7 @@ from pipeline.data.params import ClusterParams
 from pipeline.data.ray_code import copy_code
 from pipeline.data.ray_nodes import all_workers
 from pipeline.errors import InputError
+from pipeline.lifetime import private_folder
 from pipeline.paths import PARAMS
 
 ANSWER_SECONDS = 10
@@ -47,29 +48,29 @@ def connect(
 
     if WORKERS in os.environ:
         cluster = cluster.model_copy(update={"workers": int(os.environ[WORKERS])})
-    folder = Path(tempfile.mkdtemp(prefix="ray-"))
-    try:
-        _start(cluster, folder)
-        if shared is not None and cluster.address != "local" and not all_see(shared):
-            print(f"not every node of {cluster.address} sees {shared}: this machine does it", file=sys.stderr)
-            ray.shutdown()
-            cluster = cluster.model_copy(update={"address": "local", "workers": "auto"})
+    with private_folder() as folder:
+        try:
             _start(cluster, folder)
-        yield _workers(cluster, most, cpus_each, gpus_each)
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
+            if shared is not None and cluster.address != "local" and not all_see(shared):
+                print(f"not every node of {cluster.address} sees {shared}: this machine does it", file=sys.stderr)
+                ray.shutdown()
+                cluster = cluster.model_copy(update={"address": "local", "workers": "auto"})
+                _start(cluster, folder)
+            yield _workers(cluster, most, cpus_each, gpus_each)
+        finally:
+            ray.shutdown()
 
 
 def _start(cluster: ClusterParams, folder: Path) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     _listen_beyond_loopback(cluster.address != "local")
     if cluster.address == "local" and SHARED in os.environ:
-        ray.init(address=os.environ[SHARED], **quiet, **_python())
+        _init(address=os.environ[SHARED], **quiet, **_python())
         return
     if cluster.address == "local":
-        where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder)}
-        ray.init(address="local", include_dashboard=False, **where, **quiet, **_python())
+        # Ray lets everybody into its folder, and nobody into this one.
+        where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
+        _init(address="local", include_dashboard=False, **where, **quiet, **_python())
         return
     from pipeline.data.ray_check import check_nodes
 
@@ -78,7 +79,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         host, colon, port = cluster.address.rpartition(":")
         if colon:  # Ray itself asks a silent address for ever
             socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
-        running = ray.init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
+        running = _init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise refusal(cluster, error) from None
     if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray says so in this process too, where it found a token
@@ -88,6 +89,15 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
     check_nodes(cluster)
+
+
+def _init(**how: Any) -> Any:
+    """ray.init, whose own answer to SIGTERM is a stack of C++; ours stays."""
+    ours = signal.getsignal(signal.SIGTERM)
+    context = ray.init(**how)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ours)
+    return context
 
 
 def _python() -> dict[str, Any]:

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import ray.train
 import ray.train.torch
 import torch.distributed
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-from ray.train.torch import TorchConfig, TorchTrainer
+from ray.train.data_parallel_trainer import DataParallelTrainer
+from ray.train.torch import TorchConfig
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.data.params import ClusterParams
@@ -25,6 +26,7 @@ from pipeline.data.ray_code import code_digest
 from pipeline.data.ray_nodes import free_workers
 from pipeline.data.storage import open_storage
 from pipeline.errors import InputError, afterwards
+from pipeline.lifetime import private_folder
 from pipeline.stage import DISK
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
@@ -69,6 +71,12 @@ class Work:
     """Of a worker."""
     wanted: int
     """Workers, if there is room for them."""
+    meeting: Path | None = None
+    """A file by which the workers of one machine find each other; None: by a port of the first one's node."""
+
+    def backend(self) -> str:
+        """torch.distributed's."""
+        return "nccl" if self.gpus else "gloo"
 
     def room(self) -> int:
         """Workers that the cluster has room for beside what runs."""
@@ -168,12 +176,17 @@ def run_trainer(work: Work, workers: int) -> Outcome:
     Ray's own record of a run is written in place and does not know the configuration, so it lies under a fresh name
     and is thrown away; the state that counts is ours (state.py).
     """
+    with private_folder() as folder:
+        return _run_trainer(replace(work, meeting=folder / "workers") if work.code is None else work, workers)
+
+
+def _run_trainer(work: Work, workers: int) -> Outcome:
     job, name = work.job, uuid.uuid4().hex
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
-    trainer = TorchTrainer(
+    trainer = DataParallelTrainer(
         run_worker,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
         train_loop_config={"work": work},
-        torch_config=TorchConfig(backend="nccl" if work.gpus else "gloo"),
+        backend_config=None if work.meeting else TorchConfig(backend=work.backend()),
         scaling_config=ScalingConfig(
             num_workers=workers,
             use_gpu=work.gpus > 0,
@@ -203,6 +216,7 @@ def run_trainer(work: Work, workers: int) -> Outcome:
 def run_worker(config: dict[str, Any]) -> Outcome:
     """The life of one worker."""
     work: Work = config["work"]
+    meet(work)
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
     def say(told: str | Report) -> None:
@@ -221,6 +235,23 @@ def run_worker(config: dict[str, Any]) -> Outcome:
         train(job, workers, device, say, leave=more_fit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return Outcome(peak_memory_bytes=peak, code=code_digest())
+
+
+def meet(work: Work) -> None:
+    """Joins the workers of one machine without a port beyond its loopback.
+
+    torch's own store listens on every interface, and gives its keys to whoever asks.
+    """
+    here = ray.train.get_context()
+    if work.meeting is None or here.get_world_size() == 1:
+        return
+    os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
+    torch.distributed.init_process_group(
+        work.backend(),
+        init_method=f"file://{work.meeting}",
+        rank=here.get_world_rank(),
+        world_size=here.get_world_size(),
+    )
 
 
 def check_code(expected: str | None) -> None:

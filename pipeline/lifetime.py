@@ -1,0 +1,167 @@
+"""A run ends with the command that started it, however that ends: nothing computes on in the background.
+
+A watcher, a small process of its own, looks at the stage's process and, where DVC started it, at everything from there
+up to DVC. When one of them is gone, it ends all processes that the stage has started, and removes the run's folder for
+temporary files. So a run ends after `kill -9`, too, which no process can answer itself.
+
+`python -m pipeline.lifetime MARK FOLDER PID...` is the watcher.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+import psutil
+from filelock import FileLock, Timeout
+
+from pipeline.errors import InputError
+from pipeline.paths import ROOT, RUNS
+
+MARK, FOLDER = "SRESNET_RUN", "SRESNET_TEMPORARY"
+"""In the environment of every process that a run starts: its name, and its folder for temporary files."""
+STARTERS = ("dvc", "sresnet")
+LOOK_SECONDS = 0.5
+END_SECONDS = 5.0
+"""Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
+PATIENCE_SECONDS = 10.0
+"""A run whose DVC was ended a moment ago is given this time to end, too."""
+LONGEST = 32
+"""Bytes of the folder for temporary files: Ray appends up to 70, and the path of a Unix socket has 107."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a run ends as after Ctrl-C."""
+
+
+@contextmanager
+def watched_run() -> Iterator[None]:
+    """Within it this process, and all that it starts, ends with the command that started it. Raises InputError."""
+    folder = _short_folder()
+    marks = {MARK: uuid.uuid4().hex, FOLDER: str(folder)}
+    os.environ.update(marks)
+    before = signal.signal(signal.SIGTERM, _terminate)
+    watched = [str(process.pid) for process in [psutil.Process(), *_up_to_dvc()]]
+    watcher = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.lifetime", marks[MARK], str(folder), *watched],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        yield
+    finally:
+        _end(_marked(marks[MARK], but={os.getpid(), watcher.pid}), 0.0)
+        watcher.kill()
+        watcher.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+        signal.signal(signal.SIGTERM, before)
+        for name in marks:
+            os.environ.pop(name)
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Within it no other process can be in the stage: an older run that still lives would write over this one's files.
+
+    The lock is the kernel's, so it ends with the process that holds it. Raises InputError.
+    """
+    path = RUNS / "locks" / f"{name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = path.with_suffix(".pid")
+    try:
+        with FileLock(path, timeout=PATIENCE_SECONDS):
+            holder.write_text(str(os.getpid()), encoding="ascii")
+            yield
+    except Timeout:
+        pid = holder.read_text(encoding="ascii") if holder.exists() else "unknown"
+        raise InputError(f"is running already, as process {pid}; wait for it, or end that process") from None
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A folder for temporary files that nobody else can enter, for the length of the block. Raises InputError."""
+    run = os.environ.get(FOLDER)
+    folder = Path(tempfile.mkdtemp(dir=run)) if run else _short_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _short_folder() -> Path:
+    """A new folder of our own, whose path is short enough for the sockets that Ray makes in it. Raises InputError."""
+    places = [place for place in (tempfile.gettempdir(), "/tmp") if place.isascii() and len(place) <= LONGEST - 12]  # noqa: S108
+    for place in places:
+        with suppress(OSError):
+            return Path(tempfile.mkdtemp(prefix="sr-", dir=place))
+    raise InputError(
+        f"TMPDIR {tempfile.gettempdir()}: neither it nor /tmp is a folder with a short plain path that can be written; "
+        f"set TMPDIR to a folder whose path has at most {LONGEST - 12} ASCII characters"
+    )
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _up_to_dvc() -> list[psutil.Process]:
+    """The processes from this one's parent up to the DVC or the sweep that started it; none if nothing did."""
+    above = psutil.Process().parents()
+    starts = [place for place, process in enumerate(above) if _is_starter(process)]
+    return above[: starts[0] + 1] if starts else []
+
+
+def _is_starter(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return any(Path(word).name in STARTERS for word in process.cmdline()[:3])
+    return False
+
+
+def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
+    """Returns when the run has ended: by itself, or because one of the processes was gone."""
+    stage, *above = [psutil.Process(pid) for pid in pids]
+    while _lives(stage) and all(_lives(process) for process in above):
+        time.sleep(LOOK_SECONDS)
+    family = _marked(mark, but={os.getpid()}) | ({stage, *stage.children(recursive=True)} if _lives(stage) else set())
+    _end(family, END_SECONDS if _lives(stage) else 0.0)
+    _end(_marked(mark, but={os.getpid()}), 0.0)  # what was being started meanwhile
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lives(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def _marked(mark: str, but: set[int]) -> set[psutil.Process]:
+    """The processes that were started in this run."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.pid not in but and process.environ().get(MARK) == mark:
+                found.add(process)
+    return found
+
+
+def _end(processes: set[psutil.Process], patience: float) -> None:
+    """SIGTERM, and SIGKILL to what is left after so many seconds."""
+    for send in ("terminate", "kill") if patience else ("kill",):
+        for process in processes:
+            with suppress(psutil.Error):
+                getattr(process, send)()
+        psutil.wait_procs(processes, timeout=patience if send == "terminate" else 1.0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    watch(sys.argv[1], Path(sys.argv[2]), [int(pid) for pid in sys.argv[3:]])
