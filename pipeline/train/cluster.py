@@ -16,8 +16,8 @@ import ray.train
 import ray.train.torch
 import torch.distributed
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
-from ray.train.data_parallel_trainer import DataParallelTrainer
 from ray.train.torch import TorchConfig
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.data.params import ClusterParams
@@ -184,7 +184,7 @@ def _run_trainer(work: Work, workers: int) -> Outcome:
     job, name = work.job, uuid.uuid4().hex
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
     trainer = DataParallelTrainer(
-        run_worker,  # type: ignore[arg-type] # Ray's types know no value that a worker brings back
+        run_worker,
         train_loop_config={"work": work},
         backend_config=None if work.meeting else TorchConfig(backend=work.backend()),
         scaling_config=ScalingConfig(
