@@ -14,9 +14,10 @@ def download(dataset: str) -> Done:
     """Writes data/raw/<dataset>; nothing is there until all of it is. Raises InputError."""
     params = load_dataset(dataset)
     with whole_folder(paths.raw(dataset)) as folder:
-        source = fetch(dataset, params.download, folder)
+        source, tally = fetch(dataset, params.download, folder)
     entry = CATALOG[source.catalog]
     print(f"{dataset}: {source.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
+    print(f"{dataset}: {tally}")
     print(f"{dataset}: licence: {entry.licence}; source: {entry.citation}")
     return Done(
         reads=[],

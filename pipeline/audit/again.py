@@ -105,7 +105,7 @@ def raw_data(report: Report, dataset: str, work: Path) -> Iterator[Break]:
     entry = CATALOG[source.catalog]
     if entry.origin == "embedded":
         (work / dataset).mkdir(parents=True)
-        made = fetch(dataset, params.download, work / dataset)
+        made, _ = fetch(dataset, params.download, work / dataset)
         for where, expected, found in differences(asdict(made), asdict(source)):
             yield Break(link="raw data", file=str(raw / SOURCE_FILE), expected=f"{where} {expected}", found=str(found))
         expected_md5 = {}

@@ -3,7 +3,6 @@
 import errno
 import functools
 import gzip
-import itertools
 import lzma
 import os
 import re
@@ -14,10 +13,13 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from pipeline.errors import InputError
 from pipeline.files import sha256
@@ -31,6 +33,11 @@ DEPTH = 3
 """Archives in archives in archives; some hold themselves, without an end."""
 
 _TAR = (".tar.gz", ".tgz")
+_ARCHIVES = (".zip", *_TAR)
+_UNREAD = (".tar", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
+"""Archives that are not opened. They may hold samples, so they are refused and not left out."""
+_MISFITS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+"""What the file system says of a name that it cannot hold beside the others."""
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -59,25 +66,64 @@ class Member:
     """Name in the zip; None for a plain file."""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """Every file of a dataset, in folders and in archives: it is a member, or it is left out."""
+
+    members: list[Member]
+    """Sorted by id in string order."""
+    left_out: Counter[str]
+    """Numbers of the other files, by suffix; hidden files are one kind."""
+
+
 def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
-    """Every file with one of the suffixes below `raw` or in an archive there, sorted by id in string order.
+    """The members of `listing`. Raises InputError."""
+    return listing(raw, suffixes).members
+
+
+def listing(raw: Path, suffixes: tuple[str, ...]) -> Listing:
+    """The files below `raw` and in archives there; those with one of the suffixes, in small or capitals, are members.
 
     Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name,
-    a link, a duplicate or an archive that is cut off.
+    a link, two names that are one, or an archive that is cut off or of a form that is not opened.
     """
-    found = sorted(_listed(raw, PurePosixPath(), suffixes, 0), key=lambda member: member.id)
-    for before, after in itertools.pairwise(found):
-        if before.id == after.id:
-            raise InputError(f"{before.path}, {after.path}: both hold {after.id}; remove one of the two")
-    return found
+    found = list(_listed(raw, PurePosixPath(), suffixes, 0))
+    members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
+    _refuse_doubles(members)
+    return Listing(members, Counter(one for one in found if isinstance(one, str)))
+
+
+def _refuse_doubles(members: list[Member]) -> None:
+    """Refuses a recording that is there twice, and names that are one on some file systems.
+
+    Case does not count, nor does a file's suffix: 1.aedat and 1.aedat4 are one recording before and after a conversion.
+    """
+    files: dict[str, Member] = {}
+    folders: dict[str, tuple[str, Member]] = {}
+    for member in members:
+        path = PurePosixPath(member.id)
+        other = files.setdefault(str(path.with_suffix("")).casefold(), member)
+        if other is not member:
+            raise InputError(_double(other, other.id, member, member.id))
+        for folder in map(str, path.parents):
+            known, holder = folders.setdefault(folder.casefold(), (folder, member))
+            if known != folder:
+                raise InputError(_double(holder, f"{known}/", member, f"{folder}/"))
+
+
+def _double(one: Member, name: str, other: Member, other_name: str) -> str:
+    places = ", ".join(dict.fromkeys((str(one.path), str(other.path))))
+    if name == other_name:
+        return f"{places}: {name} is there twice; remove one of the two"
+    return f"{places}: {name} and {other_name} differ only in case or suffix; rename one, or remove it if they are one"
 
 
 def read(member: Member) -> bytes:
-    """The bytes of a member, checked against the zip's own checksum. Raises InputError."""
+    """The bytes of a member, checked against the zip's own checksum and size. Raises InputError."""
     try:
         if member.name is None:
             return member.path.read_bytes()
-        return _opened(member.path, os.getpid()).read(member.name)
+        return _read_zipped(member.path, member.name)
     except FileNotFoundError:
         raise InputError(f"{member.path}: it was there when the dataset was listed and is now missing") from None
     except OSError as error:
@@ -88,6 +134,19 @@ def read(member: Member) -> bytes:
         raise _broken(member.path, f"{member.name}: {error}") from None
 
 
+def _read_zipped(path: Path, name: str) -> bytes:
+    """A file in a zip; more bytes than the zip states are never held in memory."""
+    archive = _opened(path, os.getpid())
+    entry = copy(archive.getinfo(name))
+    size = entry.file_size
+    entry.file_size += 1  # zipfile stops at this size without looking whether more follows
+    with archive.open(entry) as file:
+        content = file.read(entry.file_size)
+    if len(content) != size:
+        raise zipfile.BadZipFile(f"it has other than the {size} bytes that the archive states")
+    return content
+
+
 def unpacked(archive: Path) -> Path:
     """Folder in runs/unpacked/ with the files of a tar archive, or the archives in a zip; written once, by digest.
 
@@ -95,7 +154,7 @@ def unpacked(archive: Path) -> Path:
     """
     folder = UNPACKED / sha256(archive)
     if not folder.is_dir():
-        unpack = _unpack_tar if archive.name.endswith(_TAR) else _unpack_inner
+        unpack = _unpack_tar if archive.name.lower().endswith(_TAR) else _unpack_inner
         with whole_folder(folder) as temporary:
             unpack(archive, temporary)
     return folder
@@ -138,33 +197,55 @@ def _put(new: Path, folder: Path) -> None:
     shutil.rmtree(before, ignore_errors=True)
 
 
-def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member]:
-    """Members below a folder that was unpacked from an archive `depth` times."""
+def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
+    """Members below a folder that was unpacked from an archive `depth` times, and why each other file is left out."""
     if depth > DEPTH:
         raise InputError(f"{folder}: unpacked from archives in archives, more than {DEPTH} deep; unpack them by hand")
+    yield from ["hidden"] * _hidden_files(folder)
     for path in files(folder):
         place = within / path.relative_to(folder).as_posix()
-        if path.name.endswith(_TAR):
-            yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
-        elif path.suffix == ".zip":
+        if _is_archive(path.name) and path.suffix.lower() == ".zip":
             yield from _listed_zip(path, place.parent, suffixes, depth)
-        elif path.suffix in suffixes:
+        elif _is_archive(path.name):
+            yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
+        elif _suffix(path.name) in suffixes:
             yield Member(str(place), path.stat().st_size, path, None)
+        else:
+            yield _left_out(path, path.name)
 
 
-def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member]:
-    entries = list(_zip_entries(path))
-    for entry in entries:
-        if PurePosixPath(entry.filename).suffix in suffixes:
+def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
+    inner = False
+    for entry in _zip_entries(path):
+        if _is_hidden(entry.filename):
+            yield "hidden"
+        elif _is_archive(entry.filename):
+            inner = True
+        elif _suffix(entry.filename) in suffixes:
             yield Member(str(within / entry.filename), entry.file_size, path, entry.filename)
-    if any(map(_is_archive, entries)):
+        else:
+            yield _left_out(path, entry.filename)
+    if inner:
         yield from _listed(unpacked(path), within, suffixes, depth + 1)
+
+
+def _left_out(where: Path, name: str) -> str:
+    """The kind of a file that is no sample. Raises InputError for an archive that is not opened."""
+    suffix = _suffix(name)
+    if suffix in _UNREAD:
+        place = f"{where}" if where.name == name else f"{where}: {name}"
+        raise InputError(f"{place}: a {suffix} file is not opened; unpack it, pack it as .zip or .tar.gz, or remove it")
+    return suffix or "no suffix"
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
 
 
 def files(folder: Path) -> Iterator[Path]:
     """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache."""
     for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+        if _is_hidden(path.name):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from files(path)
@@ -176,19 +257,24 @@ def files(folder: Path) -> Iterator[Path]:
             )
 
 
+def _hidden_files(folder: Path) -> int:
+    places = (Path(parent, name).relative_to(folder) for parent, _, names in os.walk(folder) for name in names)
+    return sum(_is_hidden(place.as_posix()) for place in places)
+
+
 def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
     """The files that a zip lists, each name checked."""
     try:
         entries = _opened(path, os.getpid()).infolist()
     except _BROKEN as error:
         raise _broken(path, str(error)) from None
-    _refuse_bomb(path, "its content", sum(entry.file_size for entry in entries), path.stat().st_size)
+    refuse_bomb(path, "its content", sum(entry.file_size for entry in entries), path.stat().st_size)
     for entry in entries:
         _refuse_unsafe(path, entry.filename)
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise _link(path, entry.filename)
-        _refuse_bomb(path, entry.filename, entry.file_size, entry.compress_size)
-        if not entry.is_dir() and not _is_hidden(entry.filename):
+        refuse_bomb(path, entry.filename, entry.file_size, entry.compress_size)
+        if not entry.is_dir():
             yield entry
 
 
@@ -204,7 +290,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             total = 0
             for entry in tar:
                 total += entry.size
-                _refuse_bomb(archive, "its content", total, archive.stat().st_size)
+                refuse_bomb(archive, "its content", total, archive.stat().st_size)
                 _extract(archive, tar, entry, folder)
             _drain(stream)
     except _BROKEN as error:
@@ -213,36 +299,51 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
     _refuse_unsafe(archive, entry.name)
-    if entry.isdir() or _is_hidden(entry.name):
+    if entry.isdir() or (_is_hidden(entry.name) and not entry.isfile()):
         return
     if not entry.isfile():
         raise _link(archive, entry.name)
-    _refuse_duplicate(archive, entry.name, folder)
     # Only the bytes: owner, mode and time of the archive are not ours to take, and no version of tarfile is trusted.
-    target = folder / entry.name
-    target.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(entry)
     assert source is not None, "a regular file"
-    with source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, 1 << 20)
+    with source:
+        _write(archive, entry.name, source, folder)
+
+
+def _write(archive: Path, name: str, source: IO[bytes], folder: Path) -> None:
+    """Writes a member below `folder`. Raises InputError for a name that does not fit beside the others."""
+    target = folder / name
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("xb") as file:
+            shutil.copyfileobj(source, file, 1 << 20)
+    except OSError as error:
+        if error.errno not in _MISFITS:
+            raise
+        raise InputError(f"{archive}: {name}: {_misfit(error, target)}; take the archive from its publisher") from None
+
+
+def _misfit(error: OSError, target: Path) -> str:
+    if error.errno == errno.ENAMETOOLONG:
+        return "the name is too long for this file system"
+    return "it is there twice" if target.is_file() else "a file and a folder have one name"
 
 
 def _drain(stream: gzip.GzipFile) -> None:
-    """Reads to the end, where gzip's checksum stands: tarfile stops before it."""
-    while stream.read(1 << 20):
-        pass
+    """Reads to the end, where gzip's checksum stands: tarfile stops before it, and at a header that is damaged."""
+    while block := stream.read(1 << 20):
+        if block.strip(b"\0"):
+            raise tarfile.TarError("files follow after a damaged header or after its end")
 
 
 def _unpack_inner(archive: Path, folder: Path) -> None:
-    for entry in filter(_is_archive, _zip_entries(archive)):
-        _refuse_duplicate(archive, entry.filename, folder)
-        target = folder / entry.filename
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with _opened(archive, os.getpid()).open(entry) as source, target.open("wb") as file:
-                shutil.copyfileobj(source, file, 1 << 20)
-        except _BROKEN as error:
-            raise _broken(archive, f"{entry.filename}: {error}") from None
+    for entry in _zip_entries(archive):
+        if _is_archive(entry.filename) and not _is_hidden(entry.filename):
+            try:
+                with _opened(archive, os.getpid()).open(entry) as source:
+                    _write(archive, entry.filename, source, folder)
+            except _BROKEN as error:
+                raise _broken(archive, f"{entry.filename}: {error}") from None
 
 
 def _refuse_unsafe(archive: Path, name: str) -> None:
@@ -253,17 +354,13 @@ def _refuse_unsafe(archive: Path, name: str) -> None:
         )
 
 
-def _refuse_bomb(archive: Path, name: str, size: int, compressed: int) -> None:
+def refuse_bomb(archive: Path, name: str, size: int, compressed: int) -> None:
+    """Raises InputError if a part of an archive, or of a compressed file, grows as no dataset does."""
     if size > max(SMALL, EXPANSION * compressed):
         raise InputError(
-            f"{archive}: {name} would grow from {compressed} to {size} bytes, as no recording does; take the archive "
-            "from its publisher"
+            f"{archive}: {name} would grow from {compressed} to {size} bytes, as no dataset does; take it from its "
+            "publisher"
         )
-
-
-def _refuse_duplicate(archive: Path, name: str, folder: Path) -> None:
-    if (folder / name).exists():
-        raise InputError(f"{archive}: holds {name} twice; take the archive from its publisher")
 
 
 def _link(archive: Path, name: str) -> InputError:
@@ -274,8 +371,8 @@ def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _is_archive(entry: zipfile.ZipInfo) -> bool:
-    return entry.filename.endswith((".zip", *_TAR))
+def _is_archive(name: str) -> bool:
+    return name.lower().endswith(_ARCHIVES)
 
 
 def _broken(archive: Path, what: str) -> InputError:

@@ -43,7 +43,7 @@ class Recording:
 
 def read(path: Path) -> Recording:
     """The recording in a file; the suffix names its format. Raises RecordingError."""
-    return decode(path.read_bytes(), path.suffix, str(path))
+    return decode(path.read_bytes(), path.suffix.lower(), str(path))
 
 
 def decode(data: bytes, suffix: str, where: str) -> Recording:

@@ -159,7 +159,7 @@ class _Reader:
 
     def _pieces(self, member: archives.Member, data: bytes) -> Iterator[tuple[str, Frames]]:
         """The recording, or its windows, each with its name."""
-        params, suffix = self.part.params, Path(member.id).suffix
+        params, suffix = self.part.params, Path(member.id).suffix.lower()
         assert params.frames is not None, "checked by preprocess"
         assert params.size is not None, "checked by preprocess"
         framing = Framing(num_frames=params.frames, size=params.size, orientation=self.part.orientation)
