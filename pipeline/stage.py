@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
 from pipeline.files import write_whole
+from pipeline.names import print_anything, shown
 from pipeline.paths import ROOT, RUNS
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
@@ -44,11 +45,17 @@ class Done:
     """Of its largest process, where that is neither this one nor a child of it."""
 
 
+def key_of(stage: str, argument: str) -> str:
+    """The name of a dataset or run, given alone or as DVC_STAGE has it: <stage>@<name>."""
+    return argument.split(f"{stage}@", 1)[-1]
+
+
 def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = None) -> None:
     """Runs a stage, records it in runs/records/<name>.json, then calls `after`, which finds the record there.
 
     Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C.
     """
+    print_anything()
     began, start = datetime.now(UTC), time.perf_counter()
     try:
         done = main()
@@ -67,7 +74,7 @@ def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = 
 
 
 def _fail(name: str, message: str, code: int) -> None:
-    print(f"error: {name}: {message}", file=sys.stderr, flush=True)
+    print(f"error: {shown(name)}: {message}", file=sys.stderr, flush=True)
     sys.exit(code)
 
 

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from pipeline import names
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.paths import RUNS
@@ -50,7 +51,7 @@ class Member:
     """One file of a dataset. It can be sent to another process on a machine that sees the same folders."""
 
     id: str
-    """Posix path in the dataset; an archive adds nothing of its own name."""
+    """Posix path in the dataset, in NFC; an archive adds nothing of its own name."""
     size: int
     """Bytes when read."""
     path: Path
@@ -62,13 +63,14 @@ class Member:
 def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
     """Every file with one of the suffixes below `raw` or in an archive there, sorted by id in string order.
 
-    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name,
-    a link, a duplicate or an archive that is cut off.
+    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for a name that is
+    refused, two that differ only in case, a link, a duplicate or an archive that is cut off.
     """
     found = sorted(_listed(raw, PurePosixPath(), suffixes, 0), key=lambda member: member.id)
     for before, after in itertools.pairwise(found):
         if before.id == after.id:
             raise InputError(f"{before.path}, {after.path}: both hold {after.id}; remove one of the two")
+    names.checked(str(raw), names.one_spelling, [member.id for member in found])
     return found
 
 
@@ -143,7 +145,7 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
     if depth > DEPTH:
         raise InputError(f"{folder}: unpacked from archives in archives, more than {DEPTH} deep; unpack them by hand")
     for path in files(folder):
-        place = within / path.relative_to(folder).as_posix()
+        place = within / names.file_path(path.relative_to(folder).as_posix())
         if path.name.endswith(_TAR):
             yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
         elif path.suffix == ".zip":
@@ -156,16 +158,21 @@ def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], de
     entries = list(_zip_entries(path))
     for entry in entries:
         if PurePosixPath(entry.filename).suffix in suffixes:
-            yield Member(str(within / entry.filename), entry.file_size, path, entry.filename)
+            yield Member(str(within / _place(path, entry.filename)), entry.file_size, path, entry.filename)
     if any(map(_is_archive, entries)):
         yield from _listed(unpacked(path), within, suffixes, depth + 1)
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
+    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache.
+
+    Raises InputError for a name that is refused, and for two names that differ only in case or in Unicode's form.
+    """
+    inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    names.checked(
+        str(folder), names.one_spelling, [names.checked(str(path), names.file_name, path.name) for path in inside]
+    )
+    for path in inside:
         if path.is_dir() and not path.is_symlink():
             yield from files(path)
         elif path.is_file():
@@ -180,6 +187,8 @@ def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
     """The files that a zip lists, each name checked."""
     try:
         entries = _opened(path, os.getpid()).infolist()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the name {error.object!r} in it is no UTF-8; pack the files again") from None
     except _BROKEN as error:
         raise _broken(path, str(error)) from None
     _refuse_bomb(path, "its content", sum(entry.file_size for entry in entries), path.stat().st_size)
@@ -189,18 +198,22 @@ def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
             raise _link(path, entry.filename)
         _refuse_bomb(path, entry.filename, entry.file_size, entry.compress_size)
         if not entry.is_dir() and not _is_hidden(entry.filename):
+            _place(path, entry.filename)
             yield entry
 
 
 @functools.lru_cache(maxsize=32)
 def _opened(path: Path, _process: int) -> zipfile.ZipFile:
-    """An opened zip, one a process: a forked process would share the position in the file with its parent."""
-    return zipfile.ZipFile(path)
+    """An opened zip, one a process: a forked process would share the position in the file with its parent.
+
+    Some programs write names in UTF-8 and do not say so.
+    """
+    return zipfile.ZipFile(path, metadata_encoding="utf-8")
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     try:
-        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar:
             total = 0
             for entry in tar:
                 total += entry.size
@@ -215,11 +228,12 @@ def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder
     _refuse_unsafe(archive, entry.name)
     if entry.isdir() or _is_hidden(entry.name):
         return
+    place = _place(archive, entry.name)
     if not entry.isfile():
-        raise _link(archive, entry.name)
-    _refuse_duplicate(archive, entry.name, folder)
+        raise _link(archive, place)
+    _refuse_duplicate(archive, place, folder)
     # Only the bytes: owner, mode and time of the archive are not ours to take, and no version of tarfile is trusted.
-    target = folder / entry.name
+    target = folder / place
     target.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(entry)
     assert source is not None, "a regular file"
@@ -235,8 +249,9 @@ def _drain(stream: gzip.GzipFile) -> None:
 
 def _unpack_inner(archive: Path, folder: Path) -> None:
     for entry in filter(_is_archive, _zip_entries(archive)):
-        _refuse_duplicate(archive, entry.filename, folder)
-        target = folder / entry.filename
+        place = _place(archive, entry.filename)
+        _refuse_duplicate(archive, place, folder)
+        target = folder / place
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             with _opened(archive, os.getpid()).open(entry) as source, target.open("wb") as file:
@@ -249,8 +264,14 @@ def _refuse_unsafe(archive: Path, name: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise InputError(
-            f"{archive}: unsafe name {name!r}, it could leave its folder; take the archive from its publisher"
+            f"{archive}: unsafe name {names.shown(name)}, it could leave its folder; take the archive from its "
+            "publisher"
         )
+
+
+def _place(archive: Path, name: str) -> str:
+    """The path of a file of an archive in the folder that it is unpacked to, in NFC. Raises InputError."""
+    return names.checked(f"{archive}: {name}", names.file_path, name)
 
 
 def _refuse_bomb(archive: Path, name: str, size: int, compressed: int) -> None:

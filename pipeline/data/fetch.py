@@ -18,6 +18,7 @@ from pipeline.data.progress import progress
 from pipeline.data.transfer import Unreachable, check_space, md5, transfer
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.names import file_path
 from pipeline.paths import ROOT, RUNS
 
 DOWNLOADS = RUNS / "download"
@@ -185,7 +186,7 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
     check_space(into, sum(sizes))
     with progress(f"copying {folder.name}", total=sum(sizes), unit="B") as bar:
         for path, size in zip(paths, sizes, strict=True):
-            target = into / path.relative_to(folder)
+            target = into / file_path(path.relative_to(folder).as_posix())
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             if sha256(target) != sha256(path):

@@ -18,6 +18,7 @@ from pipeline.data.embedded import DIGITS_FILE, digits
 from pipeline.data.splits import Sample, Split, split_by_class
 from pipeline.data.store import Row
 from pipeline.errors import InputError
+from pipeline.names import labels
 
 DIGIT_SIZE = 32  # pixels; scikit-learn's digits are 8 x 8, the network's first images 32 x 32
 
@@ -137,4 +138,4 @@ def _class_names(raw: Path, images: Images) -> tuple[str, ...]:
         return tuple(str(number) for number in range(count))
     if count > len(names):
         raise InputError(f"{raw}: label {count - 1}, but the metadata names {len(names)} classes; correct one of them")
-    return tuple(names)
+    return labels(path.name, names)
