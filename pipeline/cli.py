@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError
-from pipeline.names import check_name, checked, print_anything
+from pipeline.names import check_name, checked, use_utf8
 from pipeline.paths import PARAMS, PROFILES, REPORT
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ DATA = "DATA/"
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; exits with 1 on an InputError."""
-    print_anything()
+    use_utf8()
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)

@@ -8,6 +8,7 @@ system or program would lose, hide or mix them. Names that Windows reserves are 
 
 import io
 import itertools
+import os
 import re
 import sys
 import unicodedata
@@ -155,7 +156,13 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode() if invisible else character
 
 
-def print_anything() -> None:
-    """Makes `print` write as \\u2028 what the terminal's encoding does not have, instead of ending in a traceback."""
+def use_utf8() -> None:
+    """Starts this program again in Python's UTF-8 mode where the locale has another encoding for names of files.
+
+    Arrow, DVC and all of our files take UTF-8 alone. `print` writes what the terminal does not have as \\u2028.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this program itself
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
 from pipeline.files import write_whole
-from pipeline.names import print_anything, shown
+from pipeline.names import use_utf8, shown
 from pipeline.paths import ROOT, RUNS
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
@@ -55,7 +55,7 @@ def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = 
 
     Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C.
     """
-    print_anything()
+    use_utf8()
     began, start = datetime.now(UTC), time.perf_counter()
     try:
         done = main()
