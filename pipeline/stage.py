@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
 from pipeline.files import write_whole
-from pipeline.names import use_utf8, shown
+from pipeline.names import shown, use_utf8
 from pipeline.paths import ROOT, RUNS
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
