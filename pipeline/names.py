@@ -156,6 +156,11 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode() if invisible else character
 
 
+def markdown(text: object) -> str:
+    """The text as a cell of a Markdown table shows it: no markup, no HTML, on one line."""
+    return re.sub(r"([\\`*_\[\]<>&|~])", r"\\\1", shown(str(text)))
+
+
 def use_utf8() -> None:
     """Starts this program again in Python's UTF-8 mode where the locale has another encoding for names of files.
 
