@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
-from pipeline.errors import InputError
+from pipeline.errors import InputError, refusal
 from pipeline.names import check_name, checked, use_utf8
 from pipeline.paths import PARAMS, PROFILES, REPORT
 
@@ -27,6 +27,10 @@ def main(arguments: list[str] | None = None) -> None:
         chosen.run(chosen)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if (reason := refusal(error)) is None:
+            raise
+        sys.exit(f"error: {reason}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -199,7 +199,7 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
 def _folder(dataset: str, download: DownloadParams) -> Path:
     """The folder that `source` names, relative to the repository. Raises InputError."""
     source = str(download.source)
-    folder = ROOT / Path(source).expanduser()
+    folder = ROOT / os.path.expanduser(source)
     if _is_url(source) or not folder.is_dir():
         raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
     return folder
