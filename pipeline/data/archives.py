@@ -156,6 +156,7 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
 
 def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member]:
     entries = list(_zip_entries(path))
+    names.checked(str(path), names.one_spelling, [entry.filename for entry in entries])
     for entry in entries:
         if PurePosixPath(entry.filename).suffix in suffixes:
             yield Member(str(within / _place(path, entry.filename)), entry.file_size, path, entry.filename)
@@ -169,9 +170,9 @@ def files(folder: Path) -> Iterator[Path]:
     Raises InputError for a name that is refused, and for two names that differ only in case or in Unicode's form.
     """
     inside = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    names.checked(
-        str(folder), names.one_spelling, [names.checked(str(path), names.file_name, path.name) for path in inside]
-    )
+    for path in inside:
+        names.checked(str(path), names.file_name, path.name)
+    names.checked(str(folder), names.one_spelling, [path.name for path in inside])
     for path in inside:
         if path.is_dir() and not path.is_symlink():
             yield from files(path)
@@ -214,11 +215,13 @@ def _opened(path: Path, _process: int) -> zipfile.ZipFile:
 def _unpack_tar(archive: Path, folder: Path) -> None:
     try:
         with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar:
-            total = 0
+            total, found = 0, []
             for entry in tar:
                 total += entry.size
                 _refuse_bomb(archive, "its content", total, archive.stat().st_size)
+                found += [] if _is_hidden(entry.name) else [entry.name]
                 _extract(archive, tar, entry, folder)
+            names.checked(str(archive), names.one_spelling, found)
             _drain(stream)
     except _BROKEN as error:
         raise _broken(archive, str(error)) from None
