@@ -7,7 +7,7 @@ from pipeline.data.archives import whole_folder
 from pipeline.data.catalog import CATALOG
 from pipeline.data.fetch import fetch
 from pipeline.data.params import load_dataset
-from pipeline.stage import Done, run
+from pipeline.stage import Done, key_of, run
 
 
 def download(dataset: str) -> Done:
@@ -30,7 +30,7 @@ def download(dataset: str) -> Done:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.download", description=__doc__)
     parser.add_argument("dataset", metavar="DATASET", help="name of a dataset in params.yaml, for instance digits")
-    dataset = parser.parse_args().dataset
+    dataset = key_of("download", parser.parse_args().dataset)
     run(f"download@{dataset}", lambda: download(dataset))
 
 

@@ -54,5 +54,5 @@ def main(name: str, see: See | None = None) -> stage.Done:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Shows every test sample to one trained network of params.yaml.")
     parser.add_argument("run", help="name under `runs:` in params.yaml, for example digits-0")
-    arguments = parser.parse_args()
-    stage.run(f"evaluate@{arguments.run}", lambda: main(arguments.run))
+    key = stage.key_of("evaluate", parser.parse_args().run)
+    stage.run(f"evaluate@{key}", lambda: main(key))

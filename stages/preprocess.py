@@ -29,5 +29,5 @@ def main(dataset: str) -> stage.Done:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes Arrow shards of one dataset of params.yaml.")
     parser.add_argument("dataset", help="name under `datasets:` in params.yaml, for example digits")
-    arguments = parser.parse_args()
-    stage.run(f"preprocess@{arguments.dataset}", lambda: main(arguments.dataset))
+    key = stage.key_of("preprocess", parser.parse_args().dataset)
+    stage.run(f"preprocess@{key}", lambda: main(key))

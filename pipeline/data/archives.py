@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from pipeline import names
 from pipeline.errors import InputError
 from pipeline.files import sha256
 from pipeline.paths import RUNS
@@ -57,7 +58,7 @@ class Member:
     """One file of a dataset. It can be sent to another process on a machine that sees the same folders."""
 
     id: str
-    """Posix path in the dataset; an archive adds nothing of its own name."""
+    """Posix path in the dataset, in NFC; an archive adds nothing of its own name."""
     size: int
     """Bytes when read."""
     path: Path
@@ -84,38 +85,26 @@ def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
 def listing(raw: Path, suffixes: tuple[str, ...]) -> Listing:
     """The files below `raw` and in archives there; those with one of the suffixes, in small or capitals, are members.
 
-    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for an unsafe name,
-    a link, two names that are one, or an archive that is cut off or of a form that is not opened.
+    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for a name that is
+    refused, two that differ only in case, a recording that is there twice, a link, or an archive that is cut off or of
+    a form that is not opened.
     """
     found = list(_listed(raw, PurePosixPath(), suffixes, 0))
     members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
+    names.checked(str(raw), names.one_spelling, [member.id for member in members])
     _refuse_doubles(members)
     return Listing(members, Counter(one for one in found if isinstance(one, str)))
 
 
 def _refuse_doubles(members: list[Member]) -> None:
-    """Refuses a recording that is there twice, and names that are one on some file systems.
-
-    Case does not count, nor does a file's suffix: 1.aedat and 1.aedat4 are one recording before and after a conversion.
-    """
-    files: dict[str, Member] = {}
-    folders: dict[str, tuple[str, Member]] = {}
+    """Refuses a recording that is there twice: under one name, or before and after a conversion to another format."""
+    stems: dict[str, Member] = {}
     for member in members:
-        path = PurePosixPath(member.id)
-        other = files.setdefault(str(path.with_suffix("")).casefold(), member)
+        other = stems.setdefault(str(PurePosixPath(member.id).with_suffix("")), member)
         if other is not member:
-            raise InputError(_double(other, other.id, member, member.id))
-        for folder in map(str, path.parents):
-            known, holder = folders.setdefault(folder.casefold(), (folder, member))
-            if known != folder:
-                raise InputError(_double(holder, f"{known}/", member, f"{folder}/"))
-
-
-def _double(one: Member, name: str, other: Member, other_name: str) -> str:
-    places = ", ".join(dict.fromkeys((str(one.path), str(other.path))))
-    if name == other_name:
-        return f"{places}: {name} is there twice; remove one of the two"
-    return f"{places}: {name} and {other_name} differ only in case or suffix; rename one, or remove it if they are one"
+            places = ", ".join(dict.fromkeys((str(other.path), str(member.path))))
+            both = " and ".join(dict.fromkeys((other.id, member.id)))
+            raise InputError(f"{places}: {both}: one recording twice; remove one, or rename it if it is another")
 
 
 def read(member: Member) -> bytes:
@@ -203,7 +192,7 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
         raise InputError(f"{folder}: unpacked from archives in archives, more than {DEPTH} deep; unpack them by hand")
     yield from ["hidden"] * _hidden_files(folder)
     for path in files(folder):
-        place = within / path.relative_to(folder).as_posix()
+        place = within / names.file_path(path.relative_to(folder).as_posix())
         if _is_archive(path.name) and path.suffix.lower() == ".zip":
             yield from _listed_zip(path, place.parent, suffixes, depth)
         elif _is_archive(path.name):
@@ -215,17 +204,17 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
 
 
 def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
-    inner = False
-    for entry in _zip_entries(path):
-        if _is_hidden(entry.filename):
-            yield "hidden"
-        elif _is_archive(entry.filename):
-            inner = True
-        elif _suffix(entry.filename) in suffixes:
-            yield Member(str(within / entry.filename), entry.file_size, path, entry.filename)
-        else:
+    entries = list(_zip_entries(path))
+    seen = [entry for entry in entries if not _is_hidden(entry.filename)]
+    yield from ["hidden"] * (len(entries) - len(seen))
+    names.checked(str(path), names.one_spelling, [entry.filename for entry in seen])
+    for entry in seen:
+        place = _place(path, entry.filename)
+        if _suffix(place) in suffixes:
+            yield Member(str(within / place), entry.file_size, path, entry.filename)
+        elif not _is_archive(place):
             yield _left_out(path, entry.filename)
-    if inner:
+    if any(_is_archive(entry.filename) for entry in seen):
         yield from _listed(unpacked(path), within, suffixes, depth + 1)
 
 
@@ -243,10 +232,15 @@ def _suffix(name: str) -> str:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache."""
-    for path in sorted(folder.iterdir()):
-        if _is_hidden(path.name):
-            continue
+    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache.
+
+    Raises InputError for a name that is refused, and for two names that differ only in case or in Unicode's form.
+    """
+    inside = [path for path in sorted(folder.iterdir()) if not _is_hidden(path.name)]
+    for path in inside:
+        names.checked(str(path), names.file_name, path.name)
+    names.checked(str(folder), names.one_spelling, [path.name for path in inside])
+    for path in inside:
         if path.is_dir() and not path.is_symlink():
             yield from files(path)
         elif path.is_file():
@@ -258,7 +252,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def _hidden_files(folder: Path) -> int:
-    places = (Path(parent, name).relative_to(folder) for parent, _, names in os.walk(folder) for name in names)
+    places = (Path(parent, name).relative_to(folder) for parent, _, inside in os.walk(folder) for name in inside)
     return sum(_is_hidden(place.as_posix()) for place in places)
 
 
@@ -266,6 +260,8 @@ def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
     """The files that a zip lists, each name checked."""
     try:
         entries = _opened(path, os.getpid()).infolist()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the name {error.object!r} in it is no UTF-8; pack the files again") from None
     except _BROKEN as error:
         raise _broken(path, str(error)) from None
     refuse_bomb(path, "its content", sum(entry.file_size for entry in entries), path.stat().st_size)
@@ -280,18 +276,23 @@ def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
 
 @functools.lru_cache(maxsize=32)
 def _opened(path: Path, _process: int) -> zipfile.ZipFile:
-    """An opened zip, one a process: a forked process would share the position in the file with its parent."""
-    return zipfile.ZipFile(path)
+    """An opened zip, one a process: a forked process would share the position in the file with its parent.
+
+    Some programs write names in UTF-8 and do not say so.
+    """
+    return zipfile.ZipFile(path, metadata_encoding="utf-8")
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     try:
-        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-            total = 0
+        with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar:
+            total, found = 0, []
             for entry in tar:
                 total += entry.size
                 refuse_bomb(archive, "its content", total, archive.stat().st_size)
+                found += [] if _is_hidden(entry.name) else [entry.name]
                 _extract(archive, tar, entry, folder)
+            names.checked(str(archive), names.one_spelling, found)
             _drain(stream)
     except _BROKEN as error:
         raise _broken(archive, str(error)) from None
@@ -301,13 +302,14 @@ def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder
     _refuse_unsafe(archive, entry.name)
     if entry.isdir() or (_is_hidden(entry.name) and not entry.isfile()):
         return
+    place = entry.name if _is_hidden(entry.name) else _place(archive, entry.name)
     if not entry.isfile():
-        raise _link(archive, entry.name)
+        raise _link(archive, place)
     # Only the bytes: owner, mode and time of the archive are not ours to take, and no version of tarfile is trusted.
     source = tar.extractfile(entry)
     assert source is not None, "a regular file"
     with source:
-        _write(archive, entry.name, source, folder)
+        _write(archive, place, source, folder)
 
 
 def _write(archive: Path, name: str, source: IO[bytes], folder: Path) -> None:
@@ -339,9 +341,10 @@ def _drain(stream: gzip.GzipFile) -> None:
 def _unpack_inner(archive: Path, folder: Path) -> None:
     for entry in _zip_entries(archive):
         if _is_archive(entry.filename) and not _is_hidden(entry.filename):
+            place = _place(archive, entry.filename)
             try:
                 with _opened(archive, os.getpid()).open(entry) as source:
-                    _write(archive, entry.filename, source, folder)
+                    _write(archive, place, source, folder)
             except _BROKEN as error:
                 raise _broken(archive, f"{entry.filename}: {error}") from None
 
@@ -350,8 +353,14 @@ def _refuse_unsafe(archive: Path, name: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise InputError(
-            f"{archive}: unsafe name {name!r}, it could leave its folder; take the archive from its publisher"
+            f"{archive}: unsafe name {names.shown(name)}, it could leave its folder; take the archive from its "
+            "publisher"
         )
+
+
+def _place(archive: Path, name: str) -> str:
+    """The path of a file of an archive in the folder that it is unpacked to, in NFC. Raises InputError."""
+    return names.checked(f"{archive}: {name}", names.file_path, name)
 
 
 def refuse_bomb(archive: Path, name: str, size: int, compressed: int) -> None:

@@ -19,6 +19,7 @@ from pipeline.data.progress import progress
 from pipeline.data.transfer import Unreachable, check_space, md5, transfer
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.names import file_path
 from pipeline.paths import ROOT, RUNS
 
 DOWNLOADS = RUNS / "download"
@@ -228,7 +229,7 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
     check_space(into, sum(sizes))
     with progress(f"copying {folder.name}", total=sum(sizes), unit="B") as bar:
         for path, size in zip(paths, sizes, strict=True):
-            target = into / path.relative_to(folder)
+            target = into / file_path(path.relative_to(folder).as_posix())
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             if sha256(target) != sha256(path):
@@ -241,7 +242,7 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
 def _folder(dataset: str, download: DownloadParams) -> Path:
     """The folder that `source` names, relative to the repository. Raises InputError."""
     source = str(download.source)
-    folder = ROOT / Path(source).expanduser()
+    folder = ROOT / os.path.expanduser(source)
     if _is_url(source) or not folder.is_dir():
         raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
     return folder

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from pipeline.data.archives import Member, read, refuse_bomb
 from pipeline.errors import InputError
+from pipeline.names import labels
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
@@ -36,9 +37,9 @@ def read_table(member: Member) -> Table:
         image, label = _columns(member.id, schema)
         grown = sum(groups.row_group(index).total_byte_size for index in range(groups.num_row_groups))
         refuse_bomb(member.path, member.id, max(grown, 8 * groups.num_rows), member.size)
-        labels = file.read(columns=[label])[label].to_pylist()
-        _same_rows(member.id, label, len(labels), groups.num_rows)
-    return Table(member=member, image=image, label=label, labels=labels, names=_names(member.id, schema, label))
+        numbers = file.read(columns=[label])[label].to_pylist()
+        _same_rows(member.id, label, len(numbers), groups.num_rows)
+    return Table(member=member, image=image, label=label, labels=numbers, names=_names(member.id, schema, label))
 
 
 def image_files(table: Table) -> Iterator[bytes | None]:
@@ -99,6 +100,4 @@ def _names(where: str, schema: pa.Schema, label: str) -> tuple[str, ...] | None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError(f"{where}: the metadata `huggingface` has names of {label} that are no list of texts; mend it")
-    if doubles := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{where}: the metadata `huggingface` names two classes {doubles[0]!r}; rename one")
-    return tuple(names) or None
+    return labels(where, names) or None

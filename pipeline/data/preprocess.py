@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import names
 from pipeline.data import archives
 from pipeline.data.catalog import CATALOG, Entry
 from pipeline.data.contents import write_contents
@@ -142,6 +143,8 @@ def _blocks(samples: int, shards: int) -> list[np.ndarray]:
 
 def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
     found = sorted({sample.class_name for sample in samples})
+    names.labels(entry.title, found)
+    names.checked(entry.title, names.one_spelling, found)
     if entry.classes is None:
         return tuple(found)
     if strangers := set(found) - set(entry.classes):

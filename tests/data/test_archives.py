@@ -145,28 +145,9 @@ def test_an_archive_that_is_not_opened_is_refused(raw: Path, form: str, name: st
     assert text.endswith("is not opened; unpack it, pack it as .zip or .tar.gz, or remove it")
 
 
-@pytest.mark.parametrize(
-    ("one", "other", "named"),
-    [
-        ("cat/1.bin", "cat/1.BIN", "cat/1.BIN and cat/1.bin"),
-        ("cat/a.bin", "cat/A.bin", "cat/A.bin and cat/a.bin"),
-        ("cat/1.bin", "Cat/2.bin", "Cat/ and cat/"),
-        ("cat/1.bin", "cat/1.dat", "cat/1.bin and cat/1.dat"),
-    ],
-)
-@pytest.mark.parametrize("form", ["folder", "zip", "tar", "both"])
-def test_two_names_that_are_one_recording_are_refused(raw: Path, form: str, one: str, other: str, named: str) -> None:
-    files = {one: b"1", other: b"2"}
-    write_files(
-        raw,
-        {
-            "folder": files,
-            "zip": {"a.zip": zipped(files)},
-            "tar": {"a.tgz": tarred(files)},
-            "both": {one: b"1", "a.zip": zipped({other: b"2"})},
-        }[form],
-    )
-    with pytest.raises(InputError, match=f"{named} differ only in case or suffix"):
+def test_one_recording_in_two_formats_is_refused(raw: Path) -> None:
+    write_files(raw, {"cat/1.bin": b"1", "cat/2.bin": b"2", "a.zip": zipped({"cat/1.dat": b"1"})})
+    with pytest.raises(InputError, match=r"cat/1\.bin, .*a\.zip: cat/1\.bin and cat/1\.dat: one recording twice"):
         members(raw, (".bin", ".dat"))
 
 
@@ -194,7 +175,7 @@ def test_bytes_beyond_the_stated_size_are_not_held(raw: Path) -> None:
     assert peak < 1 << 20
 
 
-LONG = f"cat/{'n' * 300}.bin"
+LONG = "/".join(["n" * 200] * 25)
 
 
 @pytest.mark.parametrize(
@@ -308,7 +289,7 @@ def test_links_in_a_zip_are_refused(raw: Path) -> None:
 
 def test_a_member_in_two_places_is_refused(raw: Path) -> None:
     write_files(raw, {"a.zip": zipped({"x/1.bin": b"1"}), "x/1.bin": b"1"})
-    with pytest.raises(InputError, match=r"a\.zip, .*/x/1\.bin: x/1\.bin is there twice"):
+    with pytest.raises(InputError, match=r"a\.zip, .*/x/1\.bin: x/1\.bin: one recording twice"):
         members(raw, (".bin",))
 
 
@@ -317,7 +298,7 @@ def test_a_name_that_an_archive_has_twice_is_refused(raw: Path, tmp_path: Path) 
     with zipfile.ZipFile(raw / "a.zip", "w") as archive:
         archive.writestr("1.bin", "1")
         archive.writestr("./1.bin", "2")
-    with pytest.raises(InputError, match=r"a\.zip: 1\.bin is there twice"):
+    with pytest.raises(InputError, match=r"a\.zip: 1\.bin: one recording twice"):
         members(raw, (".bin",))
     (raw / "a.zip").unlink()
     (raw / "a.tar.gz").write_bytes(

@@ -191,9 +191,7 @@ def test_metadata_without_names_leave_the_numbers(tmp_path: Path, metadata: byte
 def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0, 1, 2], names=names_of("cat", "dog", "cat"))
     write_split(tmp_path, "test", [0, 1, 2])
-    assert error_of(tmp_path) == (
-        "train-00000-of-00001.parquet: the metadata `huggingface` names two classes 'cat'; rename one"
-    )
+    assert error_of(tmp_path) == ("train-00000-of-00001.parquet: two classes are named cat; rename one of them")
 
 
 def test_files_that_name_the_classes_in_another_order_are_refused(tmp_path: Path) -> None:
