@@ -57,7 +57,6 @@ def test_the_manifest_and_every_shard_say_what_they_are(
         shards=3,
         rows=rows,
         rows_per_class=[rows // 2, rows // 2],
-        left_out=0,
         digest=GOLDEN[split],
     )
     said = [metadata(path) for path in sorted((tmp_path / "arrow" / "mine").glob(f"{split}-*.arrow"))]
