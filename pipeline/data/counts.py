@@ -22,13 +22,12 @@ def all_left_out(counts: Counts) -> Counts:
 
 def check(counts: Counts, where: str) -> None:
     """Raises AssertionError unless all that came in was used or is left out for a reason."""
-    for kind in KINDS:
-        used = counts.get(f"{kind} used", 0)
-        out = sum(number for name, number in counts.items() if name.startswith(left_out(kind, "")))
-        if counts.get(kind, 0) != used + out:
-            raise AssertionError(
-                f"{where}: {counts.get(kind, 0)} {kind} came in, but {used} are used and {out} left out"
-            )
+    rest: dict[str, int] = {}
+    for name, number in counts.items():
+        kind, _, outcome = name.partition(" ")
+        rest[kind] = rest.get(kind, 0) + (-number if outcome else number)
+    if wrong := [kind for kind, number in rest.items() if number]:
+        raise AssertionError(f"{where}: what came in is not what was used and left out of {wrong}: {dict(counts)}")
 
 
 def total(parts: Iterable[Counts]) -> dict[str, int]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,7 @@ def make_shard(part: Part) -> None:
     written = write_shard(reader.rows(), part.path, "frames", part.params.compression, part.about)
     counts = {str(label): total([counted]) for label, counted in reader.counts.items()}
     summary = Summary.of(written, counts=counts, sensor=reader.sensor)
-    write_whole(_summary_path(part.path), json.dumps(asdict(summary)).encode())
+    write_whole(_summary_path(part.path), json.dumps(vars(summary)).encode())
 
 
 class _Reader:

@@ -17,9 +17,9 @@ COUNTS = {
 def test_counts_agree_or_the_difference_is_named() -> None:
     check(COUNTS, "a")
     check({}, "a")
-    with pytest.raises(AssertionError, match="^a: 1201 events came in, but 1000 are used and 200 left out$"):
+    with pytest.raises(AssertionError, match=r"^a: what came in is not what was used and left out of \['events'\]: "):
         check(COUNTS | {"events": 1201}, "a")
-    with pytest.raises(AssertionError, match="^a: 0 windows came in, but 1 are used and 0 left out$"):
+    with pytest.raises(AssertionError, match=r"of \['windows'\]: "):
         check(COUNTS | {"windows used": 1}, "a")
 
 
