@@ -157,9 +157,12 @@ def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:
     try:
         root = ET.fromstring(text.decode())  # noqa: S314 - has no declarations
         nodes = root.findall("node[@name='outInfo']/node")
-        return {int(node.get("name", "")): _stream(node) for node in nodes}
+        streams = {int(node.get("name", "")): _stream(node) for node in nodes}
     except (ET.ParseError, ValueError) as error:
         raise block.error(f"expected XML that names the streams: {error}") from None
+    if len(streams) < len(nodes):
+        raise block.error("two streams of one number")
+    return streams
 
 
 def _stream(node: "ET.Element[str]") -> Stream:

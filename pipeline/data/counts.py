@@ -39,8 +39,8 @@ def total(parts: Iterable[Counts]) -> dict[str, int]:
 
 
 def in_words(counts: Counts) -> str:
-    """All kinds in a line: 10 recordings (all used), 5,000 events (4,990 used, 10 left out: invalid)."""
-    return ", ".join(_kind_in_words(counts, kind) for kind in KINDS if kind in counts)
+    """All kinds in a line: recordings: 10 (all used); events: 5,000 (4,990 used, 10 left out: invalid)."""
+    return "; ".join(_kind_in_words(counts, kind) for kind in KINDS if kind in counts)
 
 
 def _kind_in_words(counts: Counts, kind: str) -> str:
@@ -49,4 +49,4 @@ def _kind_in_words(counts: Counts, kind: str) -> str:
         f"{number:,} left out: {name.removeprefix(start)}" for name, number in counts.items() if name.startswith(start)
     ]
     used = f"{counts.get(f'{kind} used', 0):,} used" if out else "all used"
-    return f"{counts[kind]:,} {kind} ({', '.join([used, *out])})"
+    return f"{kind}: {counts[kind]:,} ({', '.join([used, *out])})"

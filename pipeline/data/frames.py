@@ -17,6 +17,8 @@ from pipeline.data.recordings import (
     Recording,
     aedat2_start,
     decode,
+    of_aedat4,
+    on_sensor,
     orient,
 )
 from pipeline.data.scatter import NOWHERE, Buffer, Table, count_aedat2, count_columns, count_rows
@@ -115,7 +117,7 @@ def frames_of_bytes(
     elif suffix == ".bin":
         frames, seen = _nmnist(data, framing, buffer)
     elif suffix == ".aedat4" and data:
-        frames, seen = _aedat4(data, where, framing, buffer)
+        return _aedat4(aedat4.read_events(data, where), where, framing, buffer)
     else:
         frames = None
     if frames is not None:
@@ -152,17 +154,24 @@ def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | Non
     return count_rows(rows, (0, 1, 2), tables, _shape(framing), buffer), seen
 
 
-def _aedat4(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Seen]:
+def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Seen]:
+    frames = _count_aedat4(read, framing, buffer)
+    if frames is None:
+        return framed(orient(on_sensor(of_aedat4(read), where), framing.orientation), where, framing, buffer)
+    seen = Seen(read.width, read.height, read.counts)
+    return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
+
+
+def _count_aedat4(read: aedat4.Events, framing: Framing, buffer: Buffer) -> Frames | None:
     """A sensor of up to 256 pixels needs only the lower bytes of x and y."""
-    events, width, height, counts = aedat4.read_events(data, where)
-    seen = Seen(width, height, counts)
+    events, width, height, _ = read
     if not len(events) or width != height or width > 256 or width % framing.size:
-        return None, seen
+        return None
     rows, (x, y, on) = events.view(np.uint8).reshape(len(events), -1), (8, 10, 12)  # as aedat4.EVENT has them
     if (rows[:, x + 1] | rows[:, y + 1]).any():
-        return None, seen
+        return None
     tables = _byte_tables(width, framing.size, framing.orientation)
-    return count_rows(rows, (x, y, on), tables, _shape(framing), buffer), seen
+    return count_rows(rows, (x, y, on), tables, _shape(framing), buffer)
 
 
 def _shape(framing: Framing) -> tuple[int, int]:

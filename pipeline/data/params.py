@@ -72,7 +72,7 @@ class WindowParams(Section):
     ms: PositiveInt
     """Duration of a window (milliseconds)."""
     min_events: PositiveInt
-    """A window with fewer events is left out, and counted."""
+    """A window with fewer events in the part of the sensor that is framed is left out, and counted."""
 
 
 class PreprocessParams(Section):

@@ -230,7 +230,7 @@ def in_lines(manifest: Manifest) -> list[str]:
     lines = [f"{manifest.dataset}: {manifest.split}: {manifest.rows:,} samples of {len(manifest.classes)} classes"]
     if manifest.counts is None:
         return lines
-    lines.append(f"  from {in_words(total(manifest.counts.values()))}")
+    lines.append(f"  {in_words(total(manifest.counts.values()))}")
     if manifest.framing_rule != RULE:
         lines.append(f"  framing: {manifest.framing_rule}")
     return lines + [f"  {name}: {in_words(counts)}" for name, counts in manifest.counts.items() if all_left_out(counts)]

@@ -60,7 +60,7 @@ def decode(data: bytes, suffix: str, where: str) -> Recording:
         raise InputError(f"{where}: no decoder for {suffix!r}; there are {', '.join(DECODERS)}")
     if not data:
         raise RecordingError(f"{where}: byte 0: the file is empty; {REMEDY}")
-    return _inside(DECODERS[suffix](data, where), where)
+    return on_sensor(DECODERS[suffix](data, where), where)
 
 
 def orient(recording: Recording, rule: Orientation) -> Recording:
@@ -188,7 +188,12 @@ def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int, i
 
 
 def _aedat4(data: bytes, where: str) -> Recording:
-    events, width, height, counts = aedat4.read_events(data, where)
+    return of_aedat4(aedat4.read_events(data, where))
+
+
+def of_aedat4(read: aedat4.Events) -> Recording:
+    """The events of an AEDAT 4 file; whether they lie on the sensor is not looked at."""
+    events, width, height, counts = read
     t, x, y, p = (events[name].astype(np.int64) for name in ("t", "x", "y", "on"))
     return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
@@ -269,7 +274,7 @@ def _check_length(length: int, unit: int, start: int, where: str) -> None:
         )
 
 
-def _inside(recording: Recording, where: str) -> Recording:
+def on_sensor(recording: Recording, where: str) -> Recording:
     """The recording, if every event lies on the sensor."""
     outside = (
         (recording.x < 0) | (recording.x >= recording.width) | (recording.y < 0) | (recording.y >= recording.height)

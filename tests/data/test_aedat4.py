@@ -102,6 +102,7 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
         (aedat4([], width=9, height=9, kind="FRME"), "byte 14: no stream of events (EVTS); export"),
         (aedat4_of([], "<dv>", 0), "byte 14: expected XML that names the streams: "),
         (aedat4_of([], "<!DOCTYPE dv><dv/>", 0), "byte 14: a declaration in the XML"),
+        (aedat4_of([], SENSOR.replace("</node></dv>", '<node name="0"/></node></dv>'), 0), "byte 14: two streams of"),
         (aedat4_of([], SENSOR, 5), "byte 14: compression 5, expected 0 to 4"),
         (aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0), f"byte {START}: a packet of 4294967295 bytes where"),
         (aedat4_of([BLOCK[:-1]], SENSOR, 0), f"byte {START}: expected {len(BLOCK) - 4} bytes after the block's size"),

@@ -29,5 +29,5 @@ def test_totals_are_sums_by_name_without_zeros() -> None:
 
 def test_every_kind_and_reason_is_said() -> None:
     assert in_words(COUNTS) == (
-        "2 recordings (all used), 1,200 events (1,000 used, 150 left out: invalid, 50 left out: late)"
+        "recordings: 2 (all used); events: 1,200 (1,000 used, 150 left out: invalid, 50 left out: late)"
     )

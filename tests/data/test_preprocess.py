@@ -117,10 +117,10 @@ def test_windows_that_are_left_out_are_counted(raw: Path, tmp_path: Path, no_ray
         "cup/09.aedat@000020-000040ms",
     ]
     rest = "left out: after the last whole window"
-    of_class = f"2 recordings (all used), 4 windows (all used), 1,000 events (800 used, 200 {rest})"
+    of_class = f"recordings: 2 (all used); windows: 4 (all used); events: 1,000 (800 used, 200 {rest})"
     assert in_lines(test) == [
         "mine: test: 8 samples of 2 classes",
-        f"  from 4 recordings (all used), 8 windows (all used), 2,000 events (1,600 used, 400 {rest})",
+        f"  recordings: 4 (all used); windows: 8 (all used); events: 2,000 (1,600 used, 400 {rest})",
         f"  cup: {of_class}",
         f"  mug: {of_class}",
     ]
