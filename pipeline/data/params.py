@@ -76,7 +76,7 @@ class WindowParams(Section):
     ms: PositiveInt
     """Duration of a window (milliseconds)."""
     min_events: PositiveInt
-    """A window with fewer events is left out, and counted."""
+    """A window with fewer events in the part of the sensor that is framed is left out, and counted."""
 
 
 class PreprocessParams(Section):
@@ -89,7 +89,7 @@ class PreprocessParams(Section):
     frames: PositiveInt | None
     """T, frames of equal event count."""
     size: PositiveInt | None
-    """Height and width of a frame (pixels); the sensor's size is a multiple of it."""
+    """Height and width of a frame (pixels). Of the sensor the largest centred square of a multiple of it is used."""
     compression: Literal["none", "zstd"]
     """none: memory-mapped without a copy; zstd: smaller, decompressed at each read."""
     window: WindowParams | None

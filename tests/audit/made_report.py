@@ -137,7 +137,6 @@ def _manifest(split: str, written: list[Written]) -> Manifest:
         shards=1,
         rows=len(written),
         rows_per_class=[3, 3, 3],
-        left_out=0,
         digest=rows_digest(row.digest for row in written),
     )
 
