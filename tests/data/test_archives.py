@@ -195,12 +195,14 @@ def test_bytes_beyond_the_stated_size_are_not_held(raw: Path) -> None:
 
 
 LONG = f"cat/{'n' * 300}.bin"
+LONG_PATH = "/".join(["n" * 200] * 25)
 
 
 @pytest.mark.parametrize(
     ("names", "reason"),
     [
         ([LONG], f"{LONG}: the name is too long for this file system"),
+        ([LONG_PATH], f"{LONG_PATH}: the name is too long for this file system"),
         (["cat.bin", "cat.bin/1.bin"], "cat.bin/1.bin: a file and a folder have one name"),
         (["cat.bin/1.bin", "cat.bin"], "cat.bin: a file and a folder have one name"),
         (["cat/1.bin", "cat/1.bin"], "cat/1.bin: it is there twice"),
