@@ -3,7 +3,8 @@
 - 16-bit grey: v / 257, rounded to the nearest, so that 0 to 65535 become 0 to 255. Of 16-bit colours and of 16-bit grey
   with alpha, Pillow keeps the higher byte.
 - Alpha, also of palettes: laid on white. What a fully clear pixel hides is not seen.
-- Grey, 1 bit and palette: the colours that they stand for. CMYK: Pillow's formula; colour profiles do not count.
+- Grey, 1 bit and palette: the colours that they stand for. CMYK: as Adobe writes it, by Pillow's formula. Colour
+  profiles do not count.
 - The orientation that EXIF states is applied.
 """
 
