@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError, refusal
-from pipeline.names import check_name, checked, use_utf8
+from pipeline.names import check_name, checked, shown, use_utf8
 from pipeline.paths import PARAMS, PROFILES, REPORT
 
 if TYPE_CHECKING:
@@ -140,11 +140,13 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
         first, *others = verified.breaks
-        raise InputError("\n".join([f"broken: {first}", *(f"  also {other}" for other in others)]))
+        raise InputError(
+            "\n".join([f"broken: {shown(str(first))}", *(f"  also {shown(str(other))}" for other in others)])
+        )
     for line in verified.looked:
-        print(f"ok    {line}")
+        print(f"ok    {shown(line)}")
     for note in verified.notes:
-        print(f"note  {note}")
+        print(f"note  {shown(note)}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
 
 

@@ -129,15 +129,18 @@ def file_path(path: str) -> str:
 
 def one_spelling(names: Iterable[str]) -> None:
     """Raises ValueError if two names, or folders of two paths, differ only in case or in the form of Unicode."""
+    paths = dict.fromkeys(names)
+    for path in list(paths):
+        while (path := path.rpartition("/")[0]) and path not in paths:
+            paths[path] = None
     spelled: dict[str, str] = {}
-    for name in names:
-        for path in (name, *map(str, PurePosixPath(name).parents)):
-            other = spelled.setdefault(_folded(path), path)
-            if other != path:
-                raise ValueError(
-                    f"{shown(other)} and {shown(path)} differ only in case or in Unicode's form, and would be one on "
-                    "another file system; rename one of them"
-                )
+    for path in paths:
+        other = spelled.setdefault(_folded(path), path)
+        if other != path:
+            raise ValueError(
+                f"{shown(other)} and {shown(path)} differ only in case or in Unicode's form, and would be one on "
+                "another file system; rename one of them"
+            )
 
 
 def _folded(name: str) -> str:

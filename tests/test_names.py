@@ -9,6 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import cli
+from pipeline.audit import verify
+from pipeline.audit.chain import Break
+from pipeline.audit.verify import Verified
 from pipeline.data.params import load_cluster, load_dataset
 from pipeline.errors import InputError
 from pipeline.names import (
@@ -212,3 +215,16 @@ def test_no_stage_goes_on_with_a_hostile_argument(
             assert said.startswith("error: ")
             assert said.count("\n") == 1
             assert " is missing; it has digits" in said
+
+
+def test_what_a_strangers_report_says_moves_no_cursor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = Verified(breaks=[], looked=["\x1b[2Jlooked"], notes=["\x1b[2Jnoted"])
+    monkeypatch.setattr(verify, "verify", lambda *_: said)
+    cli.verify_report(tmp_path, None, None)
+    out = capsys.readouterr().out
+    assert out.startswith("ok    \\x1b[2Jlooked\nnote  \\x1b[2Jnoted\n")
+    broken = Verified(breaks=[Break(link="a", file="\x1b", expected="b", found="c")], looked=[], notes=[])
+    monkeypatch.setattr(verify, "verify", lambda *_: broken)
+    assert "\x1b" not in refused(lambda: cli.verify_report(tmp_path, None, None))

@@ -154,6 +154,8 @@ def _blocks(samples: int, shards: int) -> list[np.ndarray]:
 
 
 def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
+    if alone := [sample.id for sample in samples if not sample.class_name]:
+        raise InputError(f"{alone[0]}: lies in no folder; put the recordings of each class into a folder named so")
     found = sorted({sample.class_name for sample in samples})
     names.labels(entry.title, found)
     names.checked(entry.title, names.one_spelling, found)
