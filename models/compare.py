@@ -28,6 +28,7 @@ from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
 from models.normalization import computed_again
+from models.precision import set_precision
 from models.residual import SpikingLayer, each_step
 from models.sresnet import SResNet
 
@@ -125,9 +126,11 @@ def compare(
 
     def look(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
         spikes, inputs_of_other = fired(given, output), tuple(value.to(dtype) for value in given)
+        set_precision(other.config.precision)
         with implementation(theirs):
             # Without hooks: `exact` and `other` may be one network.
             by_itself = fired(inputs_of_other, layers[name].forward(*inputs_of_other))
+        set_precision(exact.config.precision)
         for found, compared in ((alone, by_itself), (free, spikes_of_other.pop(name))):
             found.append(flips_of(name, spikes, compared, lambda: distances(layer, given[0])))
 

@@ -283,7 +283,7 @@ class Here:
 
 def fit_here(cluster: ClusterParams, job: Job) -> tuple[str, int]:
     """Trains in this process, on as many threads as the cluster has workers."""
-    note(job.platforms(), CPU)
+    note(job.platforms(), CPU, job.network.precision)
     size = 1 if cluster.workers == "auto" else cluster.workers
     table = Table(size)
     workers: list[Workers] = [Alone()] if size == 1 else [Thread(rank, table) for rank in range(size)]

@@ -22,7 +22,7 @@ from pipeline.data.storage import open_storage
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train.config import TrainingConfig
-from pipeline.train.hardware import keep_memory
+from pipeline.train.hardware import computed_by, keep_memory
 from pipeline.train.inputs import prepare
 from pipeline.train.sampler import encoding_seed
 from pipeline.train.score import EVALUATION_EPOCH
@@ -76,6 +76,7 @@ class Evaluator:
             spikes={name: _numpy(spikes) for name, spikes in seen.spikes.items()},
             neurons=seen.neurons,
             work=work,
+            computed_by=frozenset({computed_by(self.device, self.model.config.precision)}),
         )
 
 
@@ -105,7 +106,13 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
         sample = store.ids[int(np.argwhere(~np.isfinite(voltage))[0, 0])]
         raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
     spikes = {layer: np.sum([one.spikes[layer] for one in seen], axis=0) for layer in seen[0].spikes}
-    return Seen(voltage=voltage, spikes=spikes, neurons=seen[0].neurons, work=added([one.work for one in seen]))
+    return Seen(
+        voltage=voltage,
+        spikes=spikes,
+        neurons=seen[0].neurons,
+        work=added([one.work for one in seen]),
+        computed_by=frozenset().union(*(one.computed_by for one in seen)),
+    )
 
 
 def in_process(device: torch.device) -> See:

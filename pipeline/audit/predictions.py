@@ -63,6 +63,8 @@ class Seen:
     """Neurons of each layer for one sample."""
     work: dict[str, Work]
     """Of each layer with weights."""
+    computed_by: frozenset[str]
+    """What computed it: hardware.computed_by of each worker."""
 
 
 def read_predictions(path: Path) -> Predictions:

@@ -66,6 +66,8 @@ class Audited:
     claims: list[dict[str, str]]
     """Printed accuracies on this dataset, and what this one says of each."""
     digests: dict[str, str]
+    evaluated_by: list[str]
+    """What computed it, with its precision."""
 
 
 def audit_checkpoint(
@@ -92,7 +94,7 @@ def audit_checkpoint(
     )
     predictions = Predictions(about=about, ids=store.ids, labels=store.labels, voltage=seen.voltage)
     predictions.write(folder / "predictions.parquet")
-    audited = _audited(file, leak, model, store, predictions, folder)
+    audited = _audited(file, leak, model, store, predictions, folder, sorted(seen.computed_by))
     write_whole(folder / "record.json", json.dumps(asdict(audited), indent=2).encode() + b"\n")
     return audited, folder
 
@@ -117,7 +119,15 @@ def fitting(file: Path, store: Store, leak: float) -> SResNet:
     return model.float()
 
 
-def _audited(file: Path, leak: float, model: SResNet, store: Store, predictions: Predictions, folder: Path) -> Audited:
+def _audited(
+    file: Path,
+    leak: float,
+    model: SResNet,
+    store: Store,
+    predictions: Predictions,
+    folder: Path,
+    evaluated_by: list[str],
+) -> Audited:
     test, manifest = test_of(count(predictions)), store.manifest
     protocols = make_ledger(predictions, PROTOCOL.batch_size, None).protocols()
     return Audited(
@@ -147,6 +157,7 @@ def _audited(file: Path, leak: float, model: SResNet, store: Store, predictions:
             "model": sha256(folder / "model.safetensors"),
             "predictions": sha256(folder / "predictions.parquet"),
         },
+        evaluated_by=evaluated_by,
     )
 
 

@@ -153,7 +153,7 @@ def test_best_validation_keeps_that_epochs_weights(tmp_path: Path) -> None:
 def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, TRAINING)
     train_alone(job)
-    note(job.platforms(), CPU)
+    note(job.platforms(), CPU, job.network.precision)
     for folder in ("a", "b"):
         export(job, "tiny", "tiny-data", tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
