@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models import checkpoint
 from models.sresnet import SResNet
 from pipeline.audit.observe import watched
 from pipeline.audit.operations import added
 from pipeline.audit.predictions import Seen
+from pipeline.audit.trained import read_network
 from pipeline.data.params import ClusterParams
 from pipeline.data.progress import progress
 from pipeline.data.staging import Shipment, publish, stage
@@ -61,7 +61,7 @@ class Evaluator:
         torch.use_deterministic_algorithms(True)
         self.task, self.device = task.here(), torch.device(device)
         self.store = Store(self.task.data, "test")
-        self.model: SResNet = checkpoint.load(self.task.model).to(self.device).eval()
+        self.model: SResNet = read_network(self.task.model).to(self.device).eval()
 
     def see(self, index: int) -> Seen:
         """The network on batch `index`; the result depends on nothing that came before."""

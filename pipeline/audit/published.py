@@ -19,6 +19,7 @@ from pipeline.audit.ledger import make_ledger
 from pipeline.audit.metrics import count
 from pipeline.audit.predictions import About, Predictions
 from pipeline.audit.record import test_of
+from pipeline.audit.trained import check_fits
 from pipeline.data.params import ClusterParams
 from pipeline.data.store import Store
 from pipeline.errors import InputError
@@ -110,12 +111,7 @@ def fitting(file: Path, store: Store, leak: float) -> SResNet:
     except ValueError as error:
         text = str(error)
         raise InputError(text if text.startswith(str(file)) else f"{file}: {text}") from None
-    steps = [model.config.time_steps] if model.frames else []
-    takes, has = [*steps, *model.input_shape], list(store.sample_shape)
-    if takes != has:
-        raise InputError(f"{file}: the network takes samples of shape {takes}, those of {store.title} are {has}")
-    if model.classes != len(store.classes):
-        raise InputError(f"{file}: {model.classes} outputs; {store.title} has {len(store.classes)} classes")
+    check_fits(file, model, store)
     return model.float()
 
 
