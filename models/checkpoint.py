@@ -14,9 +14,9 @@ from typing import Any, get_args, get_type_hints
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
 
 from models.config import NetworkConfig, recorded
+from models.numbers import unsound
 from models.sresnet import SResNet
 
 FLOAT32 = "F32"
@@ -141,12 +141,3 @@ def without_memory(header: Header) -> SResNet:
             return header.build()
     except RuntimeError as error:
         raise ValueError(f"no network has such sizes ({error})") from None
-
-
-def unsound(name: str, value: Tensor) -> str | None:
-    """Why numbers are not those of a network: they are not finite, or are variances below 0."""
-    if wrong := value.numel() - int(value.isfinite().sum()):
-        return f"{wrong} of {value.numel()} values are NaN or infinite"
-    if name.endswith("running_var") and bool((value < 0).any()):
-        return f"{float(value.min()):g} is a negative variance"
-    return None

@@ -109,8 +109,7 @@ def fitting(file: Path, store: Store, leak: float) -> SResNet:
         if model.classes == 10 * len(store.classes):
             model = read_authors(file, leak=leak, boosting=True)
     except ValueError as error:
-        text = str(error)
-        raise InputError(text if text.startswith(str(file)) else f"{file}: {text}") from None
+        raise InputError(f"{error}; expected what the authors' train.py writes, and a leak in (0, 1]") from None
     check_fits(file, model, store)
     return model.float()
 
