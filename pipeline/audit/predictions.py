@@ -87,14 +87,15 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def unlike(about: About, ids: list[str], labels: npt.NDArray[Any], voltage: npt.NDArray[Any]) -> str | None:
-    """Why these cannot be predictions; None if they can. Raises AttributeError, TypeError for other types."""
+    """Why these cannot be predictions; None if they can. Voltages that are no numbers are `verify`'s to name.
+
+    Raises AttributeError, TypeError for other types.
+    """
     classes = len(about.classes)
     if voltage.dtype != np.float32 or voltage.ndim != 3 or 0 in voltage.shape or voltage.shape[2] != classes:
         return f"voltage is {voltage.dtype} of shape {voltage.shape}, expected float32 of (samples, steps, {classes})"
     if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= classes:
         return f"label is {labels.dtype} from {labels.min()} to {labels.max()}, expected int64 from 0 to {classes - 1}"
-    if wrong := len(voltage) - int(np.isfinite(voltage).all((1, 2)).sum()):
-        return f"the voltages of {wrong} samples are NaN or infinite"
     if len(set(ids)) != len(ids) or not all(isinstance(name, str) for name in ids):
         return "an id is missing or stands there twice"
     return None

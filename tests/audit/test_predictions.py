@@ -78,11 +78,6 @@ def tensor(values: npt.NDArray[Any]) -> Any:
         ("voltage", tensor(FIVE.voltage.astype(np.float64)), "voltage is float64 of shape"),
         ("voltage", tensor(FIVE.voltage[:, :, :1]), "voltage is float32 of shape"),
         ("voltage", tensor(FIVE.voltage[:, 0]), "voltage is float32 of shape"),
-        (
-            "voltage",
-            tensor(np.where(np.arange(5)[:, None, None] == 2, np.nan, FIVE.voltage)),
-            "the voltages of 1 samples are NaN",
-        ),
     ],
 )
 def test_a_wrong_column_is_one_error(tmp_path: Path, column: str, values: Any, reason: str) -> None:
