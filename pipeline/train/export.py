@@ -27,7 +27,7 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
     """
     state = finished(job)
     assert state is not None, f"{job.checkpoint()} is not finished"
-    model = job.build()
+    platforms, model = platforms_of(job), job.build()
     model.load_state_dict(state.selected or state.weights)
     with whole(folder / "model.safetensors") as temporary:
         checkpoint.save(model, temporary)
@@ -40,14 +40,14 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
         "training": asdict(job.training),
         "data_digest": job.train_store().digest,
         "identity": job.identity,
-        "platforms": _platforms(job),
+        "platforms": platforms,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "sha256": {name: sha256(folder / name) for name in ("model.safetensors", "history.csv")},
     }
     write_whole(folder / "config.json", json.dumps(config, indent=2).encode() + b"\n")
 
 
-def _platforms(job: Job) -> list[str]:
+def platforms_of(job: Job) -> list[str]:
     """What computed the training. Raises InputError."""
     try:
         return sorted(set(job.platforms().read_text(encoding="utf-8").splitlines()))
