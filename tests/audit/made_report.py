@@ -193,7 +193,13 @@ def predictions(arrow: Path, artifacts: Path) -> Predictions:
 def _evaluate(arrow: Path, artifacts: Path, result: Path) -> stage.Done:
     made = predictions(arrow, artifacts)
     made.write(artifacts / "predictions.parquet")
-    seen = Seen(voltage=made.voltage, spikes={"stem": np.array([9, 18])}, neurons={"stem": 4}, work={"stem": SPIKES})
+    seen = Seen(
+        voltage=made.voltage,
+        spikes={"stem": np.array([9, 18])},
+        neurons={"stem": 4},
+        work={"stem": SPIKES},
+        computed_by=frozenset({"a CPU"}),
+    )
     config = json.loads((artifacts / "config.json").read_text())
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)
