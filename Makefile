@@ -7,6 +7,7 @@ LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3
 	--no-emit-index-url --no-emit-find-links --no-annotate --quiet
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
+export PYTHONUTF8 := 1
 
 help: ## this text
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17

@@ -68,7 +68,6 @@ def write(paths: list[Path], folder: Path, compression: str) -> float:
         shards=1,
         rows=SAMPLES,
         rows_per_class=[SAMPLES],
-        left_out=0,
         digest="",
     )
     write_manifest(manifest, folder)

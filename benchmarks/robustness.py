@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from models import checkpoint
 from models.sresnet import SResNet
 from pipeline import params, paths
 from pipeline.audit.statistics import percent, wilson
 from pipeline.audit.study import ROBUSTNESS
+from pipeline.audit.trained import read_network
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.files import sha256, write_whole
@@ -53,9 +53,7 @@ def of_run(name: str) -> dict[str, Any]:
     store, model = Store(paths.arrow(run.dataset), "test"), paths.artifacts(run.experiment, run.seed)
     if store.kind != "frames":
         raise InputError(f"{name}: {store.title} holds images; events are dropped from recordings")
-    if not (model / "model.safetensors").exists():
-        raise InputError(f"{name}: {model} has no model.safetensors; `dvc repro train@{name}` trains it")
-    network = checkpoint.load(model / "model.safetensors").eval()
+    network = read_network(model / "model.safetensors").eval()
     changes: list[tuple[Change, float]] = [("dropped", part) for part in DROPPED] + [("noise", part) for part in NOISE]
     rows = [row(network, store, experiment.training, change, part) for change, part in changes]
     for one in rows:

@@ -116,7 +116,6 @@ def manifest(rows: list[Row]) -> Manifest:
         shards=1,
         rows=len(rows),
         rows_per_class=[int(count) for count in np.bincount([row.label for row in rows])],
-        left_out=0,
         digest=rows_digest(row.digest() for row in rows),
     )
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from models.config import NetworkConfig
 from models.neuron import lif_step, surrogate_of
 from models.normalization import EPSILON, MOMENTUM
+from models.precision import set_precision
 from models.residual import Block, Downsampling, Layer
 from models.sresnet import SResNet
 
@@ -108,6 +109,7 @@ class StepByStep(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits (B, K): the output voltage, averaged over the time steps."""
+        set_precision("float32")
         for module in self.modules():
             if isinstance(module, Neurons):
                 module.membrane = None

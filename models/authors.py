@@ -5,14 +5,16 @@ conv1 = conv_list.0, bntt1 = bntt_list.0, conv_resize_k = conv1x1_list.(k-1), re
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from models.config import NetworkConfig
+from models.numbers import unsound
 from models.readout import VOTERS
 from models.sresnet import SResNet
 
@@ -24,6 +26,8 @@ TWICE = (
     (r"^resize_bn_1\.", "bn_conv1x1_list.0."),
     (r"^resize_bn_2\.", "bn_conv1x1_list.1."),
 )
+COUNTER = "num_batches_tracked"
+"""Ends the name of a number that nothing here needs."""
 STATISTICS = {"gain": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
 
 
@@ -32,40 +36,82 @@ def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: boo
 
     100 outputs are ten classes with boosting or a hundred without, which the shapes cannot tell: `boosting` says so;
     None takes any multiple of 100 for boosting except 100 itself. The leak is not stored, so it is given.
-    Raises ValueError that names what is missing, left over or different in the two places where it stands.
+    Raises ValueError that names what is missing, left over or wrong, or different in the two places where it stands.
     """
+    check_tensors(state_dict)
     single = without_doubles(state_dict)
-    model = empty_network(single, leak, boosting)
-    names = parameter_names(model)
-    used = {name for theirs in names.values() for name in theirs}
-    left = {name for name in single if not name.endswith("num_batches_tracked")}
-    if used != left:
-        raise ValueError(f"missing: {sorted(used - left)[:5]}; unknown: {sorted(left - used)[:5]}")
-    for ours, empty in model.state_dict().items():
-        expected = empty.shape[1:] if "norm" in ours else empty.shape
-        for name in names[ours]:
-            if single[name].shape != expected:
-                raise ValueError(f"{name}: of shape {tuple(single[name].shape)}, expected {tuple(expected)}")
+    build = network_like(single, leak, boosting)
+    with torch.device("meta"):
+        empty = build()
+    names = parameter_names(empty)
+    check_shapes(single, empty, names)
     values = {
         ours: torch.stack([single[name] for name in theirs]) if "norm" in ours else single[theirs[0]]
         for ours, theirs in names.items()
     }
-    model.to(values["readout.linear.weight"].dtype).load_state_dict(values)
+    model = build().to(values["readout.linear.weight"].dtype)
+    model.load_state_dict(values)
     return model
 
 
 def read_authors(path: Path, *, leak: float, boosting: bool | None = None) -> SResNet:
-    """The network of a checkpoint file of the authors' train.py. Raises ValueError; nothing in the file is executed."""
+    """The network of a checkpoint file of the authors' train.py.
+
+    Raises ValueError that begins with the path; nothing in the file is executed.
+    """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (EOFError, IndexError, RuntimeError, UnpicklingError) as error:
-        reason = str(error).split(". ")[0]  # torch goes on with how to run the code in it
+    except Exception as error:  # a damaged pickle can end in any of them
+        reason = f"{type(error).__name__}: {error}".split(". ")[0].splitlines()[0]  # torch goes on with how to run it
         raise ValueError(f"{path}: no checkpoint, damaged, or with code in it, which is not run ({reason})") from None
+    try:
+        return from_authors(state_dict_of(content), leak=leak, boosting=boosting)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def state_dict_of(content: Any) -> Mapping[str, Tensor]:
+    """The state dict of a checkpoint, or of a file that holds nothing else. Raises ValueError."""
+    where = "the file"
+    if isinstance(content, dict) and "state_dict" in content:
+        content, where = content["state_dict"], "state_dict"
     if not isinstance(content, dict):
-        raise ValueError(  # noqa: TRY004 (the file is wrong, not an argument)
-            f"{path}: expected a checkpoint with names, found {type(content).__name__}"
-        )
-    return from_authors(content.get("state_dict", content), leak=leak, boosting=boosting)
+        raise ValueError(f"{where} holds {type(content).__name__}, expected names with tensors")  # noqa: TRY004
+    return content
+
+
+def check_tensors(state_dict: Mapping[str, Tensor]) -> None:
+    """Raises ValueError unless names are text, and values tensors of finite numbers that the file holds, the floating
+    ones of one type, float32 or float64."""
+    kinds: dict[torch.dtype, str] = {}
+    for name, value in state_dict.items():
+        if not isinstance(name, str):
+            raise ValueError(f"{name!r:.60} is {type(name).__name__}, expected the name of a tensor")  # noqa: TRY004
+        if not isinstance(value, Tensor):
+            raise ValueError(f"{name}: {type(value).__name__}, expected a tensor")  # noqa: TRY004
+        if reason := unusable(name, value):
+            raise ValueError(f"{name}: {reason}")
+        if not name.endswith(COUNTER):
+            kinds.setdefault(value.dtype, name)
+    if len(kinds) > 1:
+        first, second, *_ = (f"{name} is {dtype}" for dtype, name in kinds.items())
+        raise ValueError(f"{first}, {second}; expected one type for all")
+
+
+def unusable(name: str, value: Tensor) -> str | None:
+    """Why the network cannot have this tensor, which may be of any kind that torch knows."""
+    if value.layout != torch.strided or value.is_meta or value.is_quantized:
+        kind = "meta" if value.is_meta else "quantized" if value.is_quantized else str(value.layout)
+        return f"a {kind} tensor, expected a plain one with its numbers"
+    if not value.numel():
+        return f"shape {tuple(value.shape)}, expected at least one number"
+    if value.untyped_storage().nbytes() < value.numel() * value.element_size():
+        return f"shape {tuple(value.shape)} needs more numbers than the file has"
+    if name.endswith(COUNTER):
+        return None
+    if value.dtype not in (torch.float32, torch.float64):
+        return f"{value.dtype}, expected torch.float32 or torch.float64"
+    return unsound(name, value)
 
 
 def without_doubles(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -83,10 +129,26 @@ def without_doubles(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return single
 
 
-def empty_network(single: Mapping[str, Tensor], leak: float, boosting: bool | None) -> SResNet:
-    """A network of the shape that the names and sizes of a state dict imply. Raises ValueError."""
+def check_shapes(single: Mapping[str, Tensor], empty: SResNet, names: Mapping[str, list[str]]) -> None:
+    """Raises ValueError unless a state dict has the very tensors of the network."""
+    used = {name for theirs in names.values() for name in theirs}
+    left = {name for name in single if not name.endswith(COUNTER)}
+    if used != left:
+        raise ValueError(f"missing: {sorted(used - left)[:5]}; unknown: {sorted(left - used)[:5]}")
+    for ours, value in empty.state_dict().items():
+        expected = value.shape[1:] if "norm" in ours else value.shape
+        for name in names[ours]:
+            if single[name].shape != expected:
+                raise ValueError(f"{name}: of shape {tuple(single[name].shape)}, expected {tuple(expected)}")
+
+
+def network_like(single: Mapping[str, Tensor], leak: float, boosting: bool | None) -> Callable[[], SResNet]:
+    """Builds a network of the shape that the names and sizes of a state dict imply. Raises ValueError."""
     if "conv_list.0.weight" not in single or "fc.weight" not in single:
         raise ValueError("not a checkpoint of the authors' S-ResNet: conv1.weight or fc.weight is missing")
+    for name, axes in (("conv_list.0.weight", 4), ("fc.weight", 2)):
+        if single[name].ndim != axes:
+            raise ValueError(f"{name}: of shape {tuple(single[name].shape)}, expected {axes} axes")
     convolutions = len({name for name in single if re.fullmatch(r"conv_list\.\d+\.weight", name)})
     steps = len({name for name in single if re.fullmatch(r"bntt_list\.0\.\d+\.weight", name)})
     width, channels = single["conv_list.0.weight"].shape[:2]
@@ -115,7 +177,8 @@ def empty_network(single: Mapping[str, Tensor], leak: float, boosting: bool | No
     )
     frames = channels == 2
     shape = (2, 64, 64) if frames else (3, 32, 32)
-    return SResNet(config, input_shape=shape, classes=outputs // VOTERS if boosted else outputs, frames=frames)
+    classes = outputs // VOTERS if boosted else outputs
+    return partial(SResNet, config, input_shape=shape, classes=classes, frames=frames)
 
 
 def parameter_names(model: SResNet) -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
 from models.normalization import computed_again
+from models.precision import set_precision
 from models.residual import SpikingLayer, each_step
 from models.sresnet import SResNet
 
@@ -125,9 +126,11 @@ def compare(
 
     def look(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
         spikes, inputs_of_other = fired(given, output), tuple(value.to(dtype) for value in given)
+        set_precision(other.config.precision)
         with implementation(theirs):
             # Without hooks: `exact` and `other` may be one network.
             by_itself = fired(inputs_of_other, layers[name].forward(*inputs_of_other))
+        set_precision(exact.config.precision)
         for found, compared in ((alone, by_itself), (free, spikes_of_other.pop(name))):
             found.append(flips_of(name, spikes, compared, lambda: distances(layer, given[0])))
 
@@ -276,10 +279,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         model = load(settings.model).eval()
         inputs = inputs_of(model, settings.inputs, settings.images, settings.seed)
+        exact, other, names = pair(model, settings.against)
+        comparison = compare(exact, other, inputs, implementations=names, seed=settings.seed)
     except (ValueError, OSError) as error:
         parser.error(str(error))
-    exact, other, names = pair(model, settings.against)
-    comparison = compare(exact, other, inputs, implementations=names, seed=settings.seed)
     print(table(comparison))
     if settings.output:
         settings.output.write_text(json.dumps(asdict(comparison), indent=2) + "\n", encoding="utf-8")
@@ -294,9 +297,10 @@ def inputs_of(model: SResNet, path: Path | None, samples: int, seed: int) -> Ten
     if path is None:
         return torch.randn(samples, *shape, generator=torch.Generator().manual_seed(seed))
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path}: not an array, or damaged ({error})") from None
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise ValueError(f"{path}: not an array (.npy), or damaged ({error})") from None
     if values.ndim != len(shape) + 1 or values.shape[1:] != shape or values.dtype.kind not in "fiu":
         raise ValueError(f"{path}: {values.dtype} of shape {values.shape}; expected numbers of (samples, {shape})")
     return torch.from_numpy(values[:samples].astype(np.float32))

@@ -44,8 +44,10 @@ class NetworkConfig:
     """Of images; event frames are their own encoding, which is direct."""
     readout: Literal["mean-voltage", "boosting", "last-voltage", "maximum-voltage", "spike-count"]
     initialization: Literal["xavier", "kaiming", "threshold-balanced"]
-    precision: Literal["float32", "bfloat16"]
-    """Of convolutions and stored activations; statistics, membranes, thresholds and weights are float32 in both."""
+    precision: Literal["float32", "tf32", "bfloat16"]
+    """Of convolutions and, with bfloat16, of stored activations; all else is float32. float32 is IEEE float32 on every
+    device. tf32: on a GPU, convolutions round their inputs to 10 bits of mantissa, for speed; on a CPU the same as
+    float32, and the record says so (models/precision.py)."""
 
     def __post_init__(self) -> None:
         for name in ("blocks", "width", "time_steps"):

@@ -17,6 +17,7 @@ from models.encoding import ENCODINGS
 from models.initialization import INITIALIZATIONS
 from models.kernels.choice import MEMORY_FORMAT, asked
 from models.normalization import computed_again
+from models.precision import set_precision
 from models.readout import READOUTS
 from models.residual import Block, Firing, Layer, SpikingLayer
 from models.shortcut import SHORTCUTS
@@ -89,6 +90,7 @@ class SResNet(nn.Module):
 
     def features(self, inputs: Tensor, generator: Generator | None) -> Tensor:
         """What the readout gets, (T, B, C, H, W)."""
+        set_precision(self.config.precision)
         if self.frames:
             values = inputs.transpose(0, 1)
         else:

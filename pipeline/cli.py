@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
-from pipeline.errors import InputError
+from pipeline.errors import InputError, refusal
+from pipeline.names import check_name, checked, shown, use_utf8
 from pipeline.paths import PARAMS, PROFILES, REPORT, RESULTS, check_places
 
 if TYPE_CHECKING:
@@ -20,11 +21,16 @@ DATA = "DATA/"
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; exits with 1 on an InputError."""
+    use_utf8()
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if (reason := refusal(error)) is None:
+            raise
+        sys.exit(f"error: {reason}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,11 +141,13 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
         first, *others = verified.breaks
-        raise InputError("\n".join([f"broken: {first}", *(f"  also {other}" for other in others)]))
+        raise InputError(
+            "\n".join([f"broken: {shown(str(first))}", *(f"  also {shown(str(other))}" for other in others)])
+        )
     for line in verified.looked:
-        print(f"ok    {line}")
+        print(f"ok    {shown(line)}")
     for note in verified.notes:
-        print(f"note  {note}")
+        print(f"note  {shown(note)}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
 
 
@@ -242,6 +250,7 @@ def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
     from pipeline.data.params import load_cluster, load_dataset
     from pipeline.paths import RESULTS, arrow
 
+    checked(f"--dataset {chosen.dataset}", check_name, chosen.dataset)
     if chosen.data is None:
         load_dataset(chosen.dataset)
     data, results = (chosen.data or arrow(chosen.dataset)).resolve(), RESULTS / "audit-checkpoint"
@@ -253,6 +262,7 @@ def record_curves(experiment: str) -> None:
     from pipeline.curves import curves_path, recorded
     from pipeline.paths import RESULTS, ROOT
 
+    checked(f"EXPERIMENT {experiment}", check_name, experiment)
     folders = sorted(path.parent for path in (ROOT / "artifacts" / experiment).glob("*/history.csv"))
     curves, path = recorded(experiment, folders), curves_path(RESULTS, experiment)
     curves.write(path)

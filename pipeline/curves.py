@@ -27,6 +27,8 @@ from pipeline.recorded import training as training_recorded
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
 """Columns of history.csv, each with what its band is widened by on both sides (its unit; points): where all seeds reach
 100 % the deviation is 0, and one sample less is no alarm."""
+RECIPE = ("network", "training", "data_digest")
+"""What trainings of one reference have in common, as config.json has it."""
 ALARM = 0.05
 LEAST_SEEDS = 3
 Row = Mapping[str, float | None]
@@ -116,10 +118,10 @@ def recorded(experiment: str, folders: Sequence[Path]) -> Curves:
             f"{experiment}: {len(folders)} finished training(s), {LEAST_SEEDS} make a band; train more seeds, for "
             "instance with `sresnet use PROFILE --seeds 5`"
         )
-    configs = [json.loads((folder / "config.json").read_text(encoding="utf-8")) for folder in folders]
-    first = configs[0]
-    for folder, config in zip(folders, configs, strict=True):
-        for key in ("network", "training", "data_digest"):
+    found = [_finished(folder) for folder in folders]
+    first = found[0][0]
+    for folder, (config, _) in zip(folders, found, strict=True):
+        for key in RECIPE:
             if config[key] != first[key]:
                 raise InputError(
                     f"{folder}: {key} is not that of {folders[0]}; curves are of one recipe on one dataset"
@@ -130,10 +132,21 @@ def recorded(experiment: str, folders: Sequence[Path]) -> Curves:
         training=first["training"],
         data_digest=first["data_digest"],
         histories={
-            str(config["seed"]): _history(folder / "history.csv")
-            for config, folder in sorted(zip(configs, folders, strict=True), key=lambda pair: int(pair[0]["seed"]))
+            str(config["seed"]): history for config, history in sorted(found, key=lambda pair: int(pair[0]["seed"]))
         },
     )
+
+
+def _finished(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Configuration and history of a finished training. Raises InputError."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = {key: config[key] for key in RECIPE} | {"seed": int(config["seed"])}
+        return config, _history(folder / "history.csv")
+    except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder}: config.json or history.csv is missing or damaged ({type(error).__name__}: {error}); train again"
+        ) from None
 
 
 def _history(path: Path) -> dict[str, list[float]]:

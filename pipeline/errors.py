@@ -1,10 +1,14 @@
 """The errors that are the user's to mend."""
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 REMEDY = "fetch or record the file again"
 """What to do about a damaged recording."""
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG)
+"""What a disk says when it is full, over quota or not ours to write, or when a path is too long."""
 
 
 class InputError(Exception):
@@ -27,3 +31,11 @@ def afterwards(do: Callable[[], None], say: Callable[[str], None]) -> Iterator[N
             say(str(error))
         raise
     do()
+
+
+def refusal(error: OSError) -> str | None:
+    """One line for what the disk refuses, None for every other error."""
+    if error.errno not in DISK:
+        return None
+    reason = (error.strerror or "refused").lower()
+    return f"{error.filename or 'the disk'}: {reason}; mend that and run it again"

@@ -51,7 +51,7 @@ def in_process(device: torch.device) -> Fit:
     """This process does every step, without Ray."""
 
     def fit(job: Job) -> tuple[str, int]:
-        note(job.platforms(), device)
+        note(job.platforms(), device, job.network.precision)
         journal = Journal(job.log())
 
         def say(told: str | Report) -> None:

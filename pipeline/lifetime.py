@@ -7,6 +7,7 @@ temporary files. So a run ends after `kill -9`, too, which no process can answer
 `python -m pipeline.lifetime MARK FOLDER PID...` is the watcher.
 """
 
+import hashlib
 import os
 import shutil
 import signal
@@ -74,7 +75,7 @@ def alone(name: str) -> Iterator[None]:
 
     The lock is the kernel's, so it ends with the process that holds it. Raises InputError.
     """
-    path = RUNS / "locks" / f"{name}.lock"
+    path = RUNS / "locks" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"  # any name is a file's name so
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".pid")
     try:

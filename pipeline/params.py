@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from models.config import NetworkConfig
 from pipeline.data.params import ClusterParams, DatasetParams, Section, read_yaml, validate
 from pipeline.errors import InputError
+from pipeline.names import DistinctNames, Name, RunName, shown
 from pipeline.paths import PARAMS
 from pipeline.train.config import TrainingConfig, check_together
 
@@ -34,11 +35,11 @@ class RunParams(Section):
 class Params(Section):
     """All of params.yaml."""
 
-    profile: str
+    profile: Name
     """Name of the profile that this file was made from."""
-    datasets: dict[str, DatasetParams]
-    experiments: dict[str, ExperimentParams]
-    runs: dict[str, RunParams]
+    datasets: Annotated[dict[Name, DatasetParams], DistinctNames]
+    experiments: Annotated[dict[Name, ExperimentParams], DistinctNames]
+    runs: dict[RunName, RunParams]
     cluster: ClusterParams
 
     @model_validator(mode="after")
@@ -77,7 +78,7 @@ def load_run(name: str, path: Path = PARAMS) -> tuple[RunParams, ExperimentParam
     params = load(path)
     run = params.runs.get(name)
     if run is None:
-        raise InputError(f"{path}: runs.{name} is missing; it has {', '.join(params.runs)}")
+        raise InputError(f"{path}: runs.{shown(name)} is missing; it has {', '.join(params.runs)}")
     return run, params.experiments[run.experiment]
 
 

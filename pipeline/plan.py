@@ -255,7 +255,6 @@ def write_noise(folder: Path, data: Data, samples: int, split: Literal["train", 
         shards=1,
         rows=samples,
         rows_per_class=np.bincount([row.label for row in made]).tolist(),
-        left_out=0,
         digest=rows_digest(["noise"]),
     )
     write_manifest(manifest, folder)

@@ -1,6 +1,5 @@
 """What every stage has around it: one clear error, and a record of what it read, wrote and ran on."""
 
-import errno
 import json
 import os
 import platform
@@ -17,13 +16,12 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from pipeline.digests import FileDigest, digest_all
-from pipeline.errors import InputError
+from pipeline.errors import InputError, refusal
 from pipeline.files import write_whole
 from pipeline.lifetime import Terminated, alone, watched_run
+from pipeline.names import shown, use_utf8
 from pipeline.paths import ROOT, RUNS, check_places
 
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
-"""What a disk says when it is full, over quota or not ours to write."""
 PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn")
 """What a number can depend on."""
 CODE = ("models", "pipeline", "stages")
@@ -45,11 +43,17 @@ class Done:
     """Of its largest process, where that is neither this one nor a child of it."""
 
 
+def key_of(stage: str, argument: str) -> str:
+    """The name of a dataset or run, given alone or as DVC_STAGE has it: <stage>@<name>."""
+    return argument.split(f"{stage}@", 1)[-1]
+
+
 def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = None) -> None:
     """Runs a stage, records it in runs/records/<name>.json, then calls `after`, which finds the record there.
 
     Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C, with 143 on SIGTERM.
     """
+    use_utf8()
     began, start = datetime.now(UTC), time.perf_counter()
     try:
         check_places()
@@ -65,14 +69,13 @@ def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = 
     except KeyboardInterrupt:
         _fail(name, "interrupted; run it again to continue", 130)
     except OSError as error:
-        if error.errno not in DISK:
+        if (reason := refusal(error)) is None:
             raise
-        reason = (error.strerror or "refused").lower()
-        _fail(name, f"{error.filename or 'the disk'}: {reason}; mend that and run it again", 1)
+        _fail(name, reason, 1)
 
 
 def _fail(name: str, message: str, code: int) -> None:
-    print(f"error: {name}: {message}", file=sys.stderr, flush=True)
+    print(f"error: {shown(name)}: {message}", file=sys.stderr, flush=True)
     sys.exit(code)
 
 

@@ -7,16 +7,17 @@ from pipeline.data.archives import whole_folder
 from pipeline.data.catalog import CATALOG
 from pipeline.data.fetch import fetch
 from pipeline.data.params import load_dataset
-from pipeline.stage import Done, run
+from pipeline.stage import Done, key_of, run
 
 
 def download(dataset: str) -> Done:
     """Writes data/raw/<dataset>; nothing is there until all of it is. Raises InputError."""
     params = load_dataset(dataset)
     with whole_folder(paths.raw(dataset)) as folder:
-        source = fetch(dataset, params.download, folder)
+        source, tally = fetch(dataset, params.download, folder)
     entry = CATALOG[source.catalog]
     print(f"{dataset}: {source.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
+    print(f"{dataset}: {tally}")
     print(f"{dataset}: licence: {entry.licence}; source: {entry.citation}")
     return Done(
         reads=[],
@@ -29,7 +30,7 @@ def download(dataset: str) -> Done:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.download", description=__doc__)
     parser.add_argument("dataset", metavar="DATASET", help="name of a dataset in params.yaml, for instance digits")
-    dataset = parser.parse_args().dataset
+    dataset = key_of("download", parser.parse_args().dataset)
     run(f"download@{dataset}", lambda: download(dataset))
 
 

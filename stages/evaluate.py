@@ -1,13 +1,14 @@
 """Shows every test sample to one trained network of params.yaml: python -m stages.evaluate digits-0"""
 
 import argparse
-import json
+from dataclasses import asdict
 
 from pipeline import paths, stage
 from pipeline.audit.evaluate import See, Task, evaluate, on_ray
 from pipeline.audit.examples import write_examples
 from pipeline.audit.predictions import About, Predictions
 from pipeline.audit.record import make_record, write_tables
+from pipeline.audit.trained import check_trained
 from pipeline.data.params import load_cluster
 from pipeline.data.store import Store
 from pipeline.files import sha256
@@ -22,6 +23,8 @@ def main(name: str, see: See | None = None) -> stage.Done:
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
     data, model = paths.arrow(run.dataset), folder / "model.safetensors"
+    wanted = run.model_dump() | {"network": asdict(experiment.model), "training": asdict(experiment.training)}
+    config = check_trained(folder, data, wanted)
     task = Task(model=model, data=data, training=experiment.training, seed=run.seed)
     seen, store = evaluate(task, see or on_ray(load_cluster()), name), Store(data, "test")
     about = About(
@@ -33,7 +36,6 @@ def main(name: str, see: See | None = None) -> stage.Done:
     )
     predictions = Predictions(about=about, ids=store.ids, labels=store.labels, voltage=seen.voltage)
     predictions.write(folder / "predictions.parquet")
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     record = make_record(folder, config, Store(data, "train").manifest, store.manifest, predictions, seen)
     record.write(paths.result(run.experiment, run.seed))
     tables = write_tables(record, folder / "history.csv", paths.tables(run.experiment, run.seed))
@@ -54,5 +56,5 @@ def main(name: str, see: See | None = None) -> stage.Done:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Shows every test sample to one trained network of params.yaml.")
     parser.add_argument("run", help="name under `runs:` in params.yaml, for example digits-0")
-    arguments = parser.parse_args()
-    stage.run(f"evaluate@{arguments.run}", lambda: main(arguments.run))
+    key = stage.key_of("evaluate", parser.parse_args().run)
+    stage.run(f"evaluate@{key}", lambda: main(key))

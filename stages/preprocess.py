@@ -6,7 +6,7 @@ import sys
 from pipeline import paths, stage
 from pipeline.data.contents import across, duplicates, read_contents
 from pipeline.data.params import load_cluster, load_dataset
-from pipeline.data.preprocess import preprocess
+from pipeline.data.preprocess import in_lines, preprocess
 
 
 def main(dataset: str) -> stage.Done:
@@ -15,8 +15,7 @@ def main(dataset: str) -> stage.Done:
     work = paths.RUNS / "preprocess"
     manifests = preprocess(dataset, paths.raw(dataset), params, load_cluster(), paths.arrow(dataset), work)
     for manifest in manifests:
-        left_out = f", {manifest.left_out} windows with too few events left out" if manifest.left_out else ""
-        print(f"{dataset}: {manifest.split}: {manifest.rows} samples of {len(manifest.classes)} classes{left_out}")
+        print("\n".join(in_lines(manifest)))
     for same in across(duplicates(read_contents(paths.arrow(dataset)))):
         print(f"WARNING: {dataset}: {same}; what is tested was trained on", file=sys.stderr)
     return stage.Done(
@@ -29,5 +28,5 @@ def main(dataset: str) -> stage.Done:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes Arrow shards of one dataset of params.yaml.")
     parser.add_argument("dataset", help="name under `datasets:` in params.yaml, for example digits")
-    arguments = parser.parse_args()
-    stage.run(f"preprocess@{arguments.dataset}", lambda: main(arguments.dataset))
+    key = stage.key_of("preprocess", parser.parse_args().dataset)
+    stage.run(f"preprocess@{key}", lambda: main(key))

@@ -44,5 +44,5 @@ def main(name: str, fit: Fit | None = None) -> stage.Done:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Trains one run of params.yaml.")
     parser.add_argument("run", help="name under `runs:` in params.yaml, for example digits-0")
-    arguments = parser.parse_args()
-    stage.run(f"train@{arguments.run}", lambda: main(arguments.run))
+    key = stage.key_of("train", parser.parse_args().run)
+    stage.run(f"train@{key}", lambda: main(key))

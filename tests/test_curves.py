@@ -141,6 +141,11 @@ def test_what_makes_no_reference(tmp_path: Path) -> None:
     folders = [finished(tmp_path / "other", seed, data_digest=str(seed)) for seed in range(3)]
     with pytest.raises(InputError, match=r"other/1: data_digest is not that of .*other/0"):
         recorded("tiny", folders)
+    for name, content in (("config.json", "["), ("config.json", "{}"), ("history.csv", "epoch\n1\n")):
+        folders = [finished(tmp_path / f"{name}{len(content)}", seed) for seed in range(3)]
+        (folders[1] / name).write_text(content)
+        with pytest.raises(InputError, match=r"1: config\.json or history\.csv is missing or damaged .*train again"):
+            recorded("tiny", folders)
     (tmp_path / "curves-tiny.json").write_text("{}")
     with pytest.raises(InputError, match="no reference curves, or damaged"):
         read_curves(tmp_path / "curves-tiny.json")

@@ -128,6 +128,7 @@ class Lab:
             own = self.artifacts(int(seed))
             made = {"model": sha256(own / "model.safetensors"), "predictions": sha256(own / "predictions.parquet")}
             edit_json(result, partial(_update_digests, made), lines=True)
+            edit_json(own / "config.json", partial(_mend_config, own))
         for path in (self.root / "runs" / "records").glob("*.json"):
             edit_json(path, self._mend_record)
         with inside(self.root), redirect_stderr(io.StringIO()):  # the stage `report` comes after it and says all
@@ -208,6 +209,10 @@ def _without(values: dict[str, Any], names: list[str]) -> None:
         del values[name]
 
 
+def _mend_config(folder: Path, config: Any) -> None:
+    config["sha256"] = {name: sha256(folder / name) for name in config["sha256"]}
+
+
 def _update_digests(made: dict[str, str], record: Any) -> None:
     record["digests"].update(made)
 
@@ -283,7 +288,7 @@ class Here:
 
 def fit_here(cluster: ClusterParams, job: Job) -> tuple[str, int]:
     """Trains in this process, on as many threads as the cluster has workers."""
-    note(job.platforms(), CPU)
+    note(job.platforms(), CPU, job.network.precision)
     size = 1 if cluster.workers == "auto" else cluster.workers
     table = Table(size)
     workers: list[Workers] = [Alone()] if size == 1 else [Thread(rank, table) for rank in range(size)]

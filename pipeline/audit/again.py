@@ -38,7 +38,7 @@ from pipeline.data.store import Store
 from pipeline.files import sha256
 from pipeline.paths import CLAIMS
 from pipeline.train.export import export
-from pipeline.train.hardware import describe, note
+from pipeline.train.hardware import computed_by, describe, note
 from pipeline.train.identity import run_identity
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -80,7 +80,7 @@ def _again(report: Report, *, train_too: bool) -> Iterator[Break]:
         for record in report.audit.records:
             arrow = Path(folder) / "arrow" / str(record.dataset["name"])
             yield from predictions(report, record, arrow)
-            if train_too and record.platforms == [describe(CPU)]:
+            if train_too and record.platforms == [here(record)]:
                 yield from weights(report, record, arrow, Path(folder))
 
 
@@ -105,7 +105,7 @@ def raw_data(report: Report, dataset: str, work: Path) -> Iterator[Break]:
     entry = CATALOG[source.catalog]
     if entry.origin == "embedded":
         (work / dataset).mkdir(parents=True)
-        made = fetch(dataset, params.download, work / dataset)
+        made, _ = fetch(dataset, params.download, work / dataset)
         for where, expected, found in differences(asdict(made), asdict(source)):
             yield Break(link="raw data", file=str(raw / SOURCE_FILE), expected=f"{where} {expected}", found=str(found))
         expected_md5 = {}
@@ -191,7 +191,7 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
             found=str(stated.shape),
         )
         return
-    exact = record.platforms == [describe(worker.device)]
+    exact = (record.evaluated_by or record.platforms) == [here(record)]
     if off := strayed(seen.voltage, stated, exact=exact):
         yield Break(
             link="predictions again",
@@ -216,7 +216,7 @@ def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterat
         checkpoint_seconds=LOCAL.checkpoint_seconds,
         recompute=LOCAL.recompute,
     )
-    note(job.platforms(), CPU)
+    note(job.platforms(), CPU, job.network.precision)
     train(job, Alone(), CPU, lambda text: None)
     made = folder / run_folder(record)
     export(job, record.experiment, str(record.dataset["name"]), made)
@@ -229,6 +229,11 @@ def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterat
             yield Break(link="training again", file=str(run_folder(record) / name), expected=expected, found=found)
 
 
+def here(record: Record) -> str:
+    """What computes a recorded network anew."""
+    return computed_by(CPU, recorded.network(record.network)["precision"])
+
+
 def together(parts: list[Seen]) -> Seen:
     """What was seen on all batches."""
     first = parts[0]
@@ -237,6 +242,7 @@ def together(parts: list[Seen]) -> Seen:
         spikes={layer: np.sum([part.spikes[layer] for part in parts], axis=0) for layer in first.spikes},
         neurons=first.neurons,
         work=added([part.work for part in parts]),
+        computed_by=first.computed_by,
     )
 
 
@@ -267,7 +273,7 @@ def not_trained_again(report: Report) -> Iterator[str]:
     """Notes, and which trainings another processor computed, whose last bits this one does not give."""
     yield from other_trainings(report)
     for record in report.audit.records:
-        if record.platforms != [describe(CPU)]:
+        if record.platforms != [here(record)]:
             run = f"{record.experiment}-{record.seed}"
             yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
 

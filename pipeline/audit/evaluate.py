@@ -10,11 +10,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from models import checkpoint
 from models.sresnet import SResNet
 from pipeline.audit.observe import watched
 from pipeline.audit.operations import added
 from pipeline.audit.predictions import Seen
+from pipeline.audit.trained import read_network
 from pipeline.data.params import ClusterParams
 from pipeline.data.progress import progress
 from pipeline.data.staging import Shipment, publish, stage
@@ -22,7 +22,7 @@ from pipeline.data.storage import open_storage
 from pipeline.data.store import Store
 from pipeline.errors import InputError
 from pipeline.train.config import TrainingConfig
-from pipeline.train.hardware import keep_memory
+from pipeline.train.hardware import computed_by, keep_memory
 from pipeline.train.inputs import prepare
 from pipeline.train.sampler import encoding_seed
 from pipeline.train.score import EVALUATION_EPOCH
@@ -61,7 +61,7 @@ class Evaluator:
         torch.use_deterministic_algorithms(True)
         self.task, self.device = task.here(), torch.device(device)
         self.store = Store(self.task.data, "test")
-        self.model: SResNet = checkpoint.load(self.task.model).to(self.device).eval()
+        self.model: SResNet = read_network(self.task.model).to(self.device).eval()
 
     def see(self, index: int) -> Seen:
         """The network on batch `index`; the result depends on nothing that came before."""
@@ -76,6 +76,7 @@ class Evaluator:
             spikes={name: _numpy(spikes) for name, spikes in seen.spikes.items()},
             neurons=seen.neurons,
             work=work,
+            computed_by=frozenset({computed_by(self.device, self.model.config.precision)}),
         )
 
 
@@ -105,7 +106,13 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
         sample = store.ids[int(np.argwhere(~np.isfinite(voltage))[0, 0])]
         raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
     spikes = {layer: np.sum([one.spikes[layer] for one in seen], axis=0) for layer in seen[0].spikes}
-    return Seen(voltage=voltage, spikes=spikes, neurons=seen[0].neurons, work=added([one.work for one in seen]))
+    return Seen(
+        voltage=voltage,
+        spikes=spikes,
+        neurons=seen[0].neurons,
+        work=added([one.work for one in seen]),
+        computed_by=frozenset().union(*(one.computed_by for one in seen)),
+    )
 
 
 def in_process(device: torch.device) -> See:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.audit.predictions import Predictions
+from pipeline.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,10 +79,21 @@ def _dropped(predictions: Predictions, hits: np.ndarray, start: int) -> list[Dro
 
 
 def scores_by_epoch(history: Path) -> dict[int, float]:
-    """Percent on the test set, full batches only, by epoch; empty where it was not scored after each epoch."""
-    with history.open(encoding="utf-8", newline="") as file:
-        rows = [(int(row["epoch"]), row["test_accuracy_authors"]) for row in csv.DictReader(file)]
-    return {epoch: float(score) for epoch, score in rows if score}
+    """Percent on the test set, full batches only, by epoch; empty where it was not scored after each epoch.
+
+    Raises InputError.
+    """
+    try:
+        with history.open(encoding="utf-8", newline="") as file:
+            rows = [(int(row["epoch"]), row["test_accuracy_authors"]) for row in csv.DictReader(file)]
+        scores = {epoch: float(score) for epoch, score in rows if score}
+    except FileNotFoundError:
+        raise InputError(f"{history}: not found; fetch it again (`dvc pull`) or train again (`dvc repro`)") from None
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"{history}: no history of a training, or damaged ({error}); train again") from None
+    if not rows:
+        raise InputError(f"{history}: no history of a training, or damaged (it has no epoch); train again")
+    return scores
 
 
 @dataclass(frozen=True, kw_only=True)

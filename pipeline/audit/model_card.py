@@ -13,6 +13,7 @@ from pipeline.audit.matching import name_of
 from pipeline.audit.record import Record
 from pipeline.audit.verdicts import Judgement
 from pipeline.data.catalog import CATALOG
+from pipeline.names import markdown
 
 UNKNOWN = ("not known here: the data are the user’s own", "see their publisher")
 TAGS = ["spiking-neural-network", "residual-network", "surrogate-gradient"]
@@ -48,7 +49,7 @@ def _metadata(record: Record) -> str:
 
 def _title(record: Record) -> str:
     network = record.network
-    return f"""# S-ResNet, {record.dataset["title"]}: experiment {record.experiment}, seed {record.seed}
+    return f"""# S-ResNet, {markdown(record.dataset["title"])}: experiment {record.experiment}, seed {record.seed}
 
 A residual spiking network of {6 * network["blocks"] + 2} weighted layers (n = {network["blocks"]}, {network["width"]}
 filters in its first stage, T = {network["time_steps"]} time steps, {record.parameters:,} trained values), trained by
@@ -59,8 +60,8 @@ surrogate gradients in a reproduction of “Keys to Accurate Feature Extraction 
 
 def _use(record: Record) -> str:
     note = record.dataset["note"]
-    about = f"\n- About the data: {note}." if note else ""
-    known = f"{len(record.dataset['classes'])} classes of {record.dataset['title']}"
+    about = f"\n- About the data: {markdown(note)}." if note else ""
+    known = f"{len(record.dataset['classes'])} classes of {markdown(record.dataset['title'])}"
     return f"""## Intended use and limits
 
 For checking this reproduction, and for comparing spiking networks on these data under the same protocol.
@@ -81,10 +82,10 @@ def _data(record: Record) -> str:
 
 | | |
 | --- | --- |
-| data | {dataset["title"]} |
+| data | {markdown(dataset["title"])} |
 | licence of the data | {licence} |
 | source | {source} |
-| split | {dataset.get("split_rule") or "as published"}: {sizes} |
+| split | {markdown(dataset.get("split_rule") or "as published")}: {sizes} |
 | framing | {dataset.get("framing_rule") or "images"} |
 """
 

@@ -6,6 +6,7 @@ Shapes: N (or B) samples, T steps, K classes.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -63,16 +64,38 @@ class Seen:
     """Neurons of each layer for one sample."""
     work: dict[str, Work]
     """Of each layer with weights."""
+    computed_by: frozenset[str]
+    """What computed it: hardware.computed_by of each worker."""
 
 
 def read_predictions(path: Path) -> Predictions:
     """The content of predictions.parquet. Raises InputError."""
     try:
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read()
         about = About(**json.loads(table.schema.metadata[b"about"]))
         voltage = table["voltage"].combine_chunks().to_numpy_ndarray()
+        ids, labels = table["id"].to_pylist(), table["label"].to_numpy()
+        reason = unlike(about, ids, labels, voltage)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
-    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not the predictions of a test split ({error}); evaluate again") from None
-    return Predictions(about=about, ids=table["id"].to_pylist(), labels=table["label"].to_numpy(), voltage=voltage)
+    except (OSError, pa.ArrowException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        reason = str(error)
+    if reason:
+        raise InputError(f"{path}: not the predictions of a test split ({reason}); evaluate again")
+    return Predictions(about=about, ids=ids, labels=labels, voltage=voltage)
+
+
+def unlike(about: About, ids: list[str], labels: npt.NDArray[Any], voltage: npt.NDArray[Any]) -> str | None:
+    """Why these cannot be predictions; None if they can. Voltages that are no numbers are `verify`'s to name.
+
+    Raises AttributeError, TypeError for other types.
+    """
+    classes = len(about.classes)
+    if voltage.dtype != np.float32 or voltage.ndim != 3 or 0 in voltage.shape or voltage.shape[2] != classes:
+        return f"voltage is {voltage.dtype} of shape {voltage.shape}, expected float32 of (samples, steps, {classes})"
+    if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= classes:
+        return f"label is {labels.dtype} from {labels.min()} to {labels.max()}, expected int64 from 0 to {classes - 1}"
+    if len(set(ids)) != len(ids) or not all(isinstance(name, str) for name in ids):
+        return "an id is missing or stands there twice"
+    return None

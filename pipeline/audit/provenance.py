@@ -80,6 +80,9 @@ def stage_records(runs: Path, stages: set[str]) -> list[dict[str, Any]]:
 def _git(root: Path, *arguments: str) -> str | None:
     """What git says, or None where it has nothing to say."""
     try:
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True, text=True).stdout
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(
+            command, capture_output=True, check=True, encoding="utf-8", errors="backslashreplace"
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return None

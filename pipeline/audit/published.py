@@ -19,6 +19,7 @@ from pipeline.audit.ledger import make_ledger
 from pipeline.audit.metrics import count
 from pipeline.audit.predictions import About, Predictions
 from pipeline.audit.record import test_of
+from pipeline.audit.trained import check_fits
 from pipeline.data.params import ClusterParams
 from pipeline.data.store import Store
 from pipeline.errors import InputError
@@ -66,6 +67,8 @@ class Audited:
     claims: list[dict[str, str]]
     """Printed accuracies on this dataset, and what this one says of each."""
     digests: dict[str, str]
+    evaluated_by: list[str]
+    """What computed it, with its precision."""
 
 
 def audit_checkpoint(
@@ -92,7 +95,7 @@ def audit_checkpoint(
     )
     predictions = Predictions(about=about, ids=store.ids, labels=store.labels, voltage=seen.voltage)
     predictions.write(folder / "predictions.parquet")
-    audited = _audited(file, leak, model, store, predictions, folder)
+    audited = _audited(file, leak, model, store, predictions, folder, sorted(seen.computed_by))
     write_whole(folder / "record.json", json.dumps(asdict(audited), indent=2).encode() + b"\n")
     return audited, folder
 
@@ -106,18 +109,20 @@ def fitting(file: Path, store: Store, leak: float) -> SResNet:
         if model.classes == 10 * len(store.classes):
             model = read_authors(file, leak=leak, boosting=True)
     except ValueError as error:
-        text = str(error)
-        raise InputError(text if text.startswith(str(file)) else f"{file}: {text}") from None
-    steps = [model.config.time_steps] if model.frames else []
-    takes, has = [*steps, *model.input_shape], list(store.sample_shape)
-    if takes != has:
-        raise InputError(f"{file}: the network takes samples of shape {takes}, those of {store.title} are {has}")
-    if model.classes != len(store.classes):
-        raise InputError(f"{file}: {model.classes} outputs; {store.title} has {len(store.classes)} classes")
+        raise InputError(f"{error}; expected what the authors' train.py writes, and a leak in (0, 1]") from None
+    check_fits(file, model, store)
     return model.float()
 
 
-def _audited(file: Path, leak: float, model: SResNet, store: Store, predictions: Predictions, folder: Path) -> Audited:
+def _audited(
+    file: Path,
+    leak: float,
+    model: SResNet,
+    store: Store,
+    predictions: Predictions,
+    folder: Path,
+    evaluated_by: list[str],
+) -> Audited:
     test, manifest = test_of(count(predictions)), store.manifest
     protocols = make_ledger(predictions, PROTOCOL.batch_size, None).protocols()
     return Audited(
@@ -147,6 +152,7 @@ def _audited(file: Path, leak: float, model: SResNet, store: Store, predictions:
             "model": sha256(folder / "model.safetensors"),
             "predictions": sha256(folder / "predictions.parquet"),
         },
+        evaluated_by=evaluated_by,
     )
 
 

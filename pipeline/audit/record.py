@@ -44,6 +44,8 @@ class Record:
     """ledger.Ledger.behind(); None in records of before it was kept."""
     operations: dict[str, Any] | None = None
     """operations.Operations; None in records of before they were counted."""
+    evaluated_by: list[str] | None = None
+    """What computed the evaluation: hardware.computed_by of each worker; None in records of before it was kept."""
 
     def write(self, path: Path) -> None:
         """Writes the record, a part a line."""
@@ -87,6 +89,7 @@ def make_record(
         platforms=config["platforms"],
         ledger=scores["ledger"],
         operations=operations.as_json(),
+        evaluated_by=sorted(seen.computed_by),
     )
 
 

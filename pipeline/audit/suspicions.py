@@ -86,7 +86,7 @@ def untrained(report: Report) -> Iterator[str]:
 def _weights(path: Path) -> dict[str, npt.NDArray[Any]]:
     try:
         weights: dict[str, npt.NDArray[Any]] = load_file(path)
-    except (OSError, SafetensorError) as error:
+    except (AttributeError, OSError, SafetensorError, TypeError) as error:  # types that numpy does not have, too
         raise InputError(f"{path}: missing or damaged ({error}); train again") from None
     return weights
 

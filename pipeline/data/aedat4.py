@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from pipeline.data.counts import Counts, left_out
+from pipeline.data.sources import only_source
 from pipeline.errors import REMEDY, RecordingError
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -30,6 +32,7 @@ CODECS = (None, "lz4", "lz4", "zstd", "zstd")
 SMALL = 16 << 20  # bytes that any file may decompress to
 EXPANSION = 16
 """A larger one at most so many times its size; zstd at its best makes a quarter of events at random places."""
+OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
 LATEST = 1 << 60
 """No recording is of 36,000 years after 1970 (microseconds); differences of such times fit into 64 bits."""
 
@@ -41,6 +44,19 @@ class Stream(NamedTuple):
     """EVTS for events."""
     width: int
     height: int
+    name: str
+    """What made it: the module that recorded or filtered it, and the camera."""
+
+
+class Events(NamedTuple):
+    """The only stream of a file that has events."""
+
+    events: npt.NDArray[Any]
+    """Of type EVENT, in the order of the file."""
+    width: int
+    height: int
+    counts: Counts
+    """Packets of frames, of inertial sensors and of triggers are left out."""
 
 
 @dataclass(frozen=True)
@@ -85,30 +101,31 @@ class _Flatbuffer:
         return RecordingError(f"{self.where}: {what}; {REMEDY}")
 
 
-def read_events(data: bytes, where: str) -> tuple[npt.NDArray[Any], int, int]:
-    """Events (EVENT) of all packets in the order of the file, width and height of the sensor. Raises RecordingError."""
+def read_events(data: bytes, where: str) -> Events:
+    """The events of the only stream that has some. Raises RecordingError, also where several have."""
     codec, start, end, streams = _header(data, where)
-    sizes = {(stream.width, stream.height) for stream in streams.values() if stream.kind == "EVTS"}
-    if len(sizes) != 1:
-        raise RecordingError(
-            f"{where}: byte {len(MAGIC)}: expected streams of events of one sensor, found {len(sizes)} sensors; export "
-            "the events of one camera"
-        )
-    most = max(SMALL, EXPANSION * len(data))
-    parts: list[Any] = []
+    blocks: dict[int, list[Any]] = {number: [] for number, stream in streams.items() if stream.kind == "EVTS"}
+    if not blocks:
+        raise RecordingError(f"{where}: byte {len(MAGIC)}: no stream of events (EVTS); export the camera's events")
+    most, packets = max(SMALL, EXPANSION * len(data)), 0
     while start < end:
         stream, packet, place = _packet(data, start, end, where)
         if stream not in streams:
             raise RecordingError(f"{place}: a packet of stream {stream}, which the header does not name; {REMEDY}")
-        if streams[stream].kind == "EVTS":
+        if stream in blocks:
             block = _Flatbuffer(_content(packet, codec, most, place), place)
             most -= len(block.content)
-            parts.append(block.vector(block.field(block.root(b"EVTS"), 0), EVENT.itemsize))
+            blocks[stream].append(block.vector(block.field(block.root(b"EVTS"), 0), EVENT.itemsize))
+        packets += 1
         start += 8 + len(packet)
-    events = np.frombuffer(b"".join(parts), EVENT)
-    _check_times(events, where)
-    ((width, height),) = sizes
-    return events, width, height
+    found = {number: np.frombuffer(b"".join(parts), EVENT) for number, parts in blocks.items()}
+    names = {number: stream.name for number, stream in streams.items()}
+    only = only_source(found, names, f"{where}: byte {len(MAGIC)}")
+    chosen = min(found) if only is None else only
+    _check_times(found[chosen], where)
+    used = sum(map(len, blocks.values()))
+    counts = {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used, "events": len(found[chosen])}
+    return Events(found[chosen], streams[chosen].width, streams[chosen].height, counts)
 
 
 def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, Stream]]:
@@ -140,20 +157,25 @@ def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:
     try:
         root = ET.fromstring(text.decode())  # noqa: S314 - has no declarations
         nodes = root.findall("node[@name='outInfo']/node")
-        return {int(node.get("name", "")): _stream(node) for node in nodes}
+        streams = {int(node.get("name", "")): _stream(node) for node in nodes}
     except (ET.ParseError, ValueError) as error:
         raise block.error(f"expected XML that names the streams: {error}") from None
+    if len(streams) < len(nodes):
+        raise block.error("two streams of one number")
+    return streams
 
 
 def _stream(node: "ET.Element[str]") -> Stream:
     """Raises ValueError."""
     kind = node.findtext("attr[@key='typeIdentifier']")
+    makers = (node.findtext(path, "") for path in ("attr[@key='originalModuleName']", "node/attr[@key='source']"))
+    name = ", ".join(dict.fromkeys(filter(None, makers))) or "without a name"
     if kind != "EVTS":
-        return Stream(kind, 0, 0)
+        return Stream(kind, 0, 0, name)
     width, height = (int(node.findtext(f"node[@name='info']/attr[@key='{key}']", "")) for key in ("sizeX", "sizeY"))
     if not (0 < width < 1 << 15 and 0 < height < 1 << 15):
         raise ValueError(f"a sensor of {width} x {height} pixels")
-    return Stream(kind, width, height)
+    return Stream(kind, width, height, name)
 
 
 def _packet(data: bytes, start: int, end: int, where: str) -> tuple[int, memoryview, str]:

@@ -13,16 +13,20 @@ from pathlib import Path, PurePosixPath
 from pipeline.data import archives
 from pipeline.data.catalog import CATALOG, Entry, File
 from pipeline.data.embedded import copy_digits, record_digits
+from pipeline.data.layout import split_files
 from pipeline.data.params import DownloadParams
 from pipeline.data.progress import progress
 from pipeline.data.transfer import Unreachable, check_space, md5, transfer
 from pipeline.errors import InputError
 from pipeline.files import sha256
+from pipeline.names import file_path
 from pipeline.paths import ROOT, RUNS
 
 DOWNLOADS = RUNS / "download"
 """Parts and verified files: outside of DVC's outputs, which DVC deletes before a stage runs."""
 SOURCE_FILE = "SOURCE.json"
+LISTED = 12
+"""Folders that a tally lists; of more it says the fewest and the most files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,19 +45,48 @@ class Source:
     """SHA-256 of each file, by its posix path."""
 
 
-def fetch(dataset: str, download: DownloadParams, into: Path) -> Source:
-    """Fills the folder `into` with a dataset, checks it, writes SOURCE.json and returns it. Raises InputError."""
+@dataclass(frozen=True)
+class Tally:
+    """The files that came in, without archives, which are counted by what they hold: each is used or left out."""
+
+    used: Counter[str]
+    """By folder, which mostly is the class; Parquet files by split."""
+    left_out: Counter[str]
+    """By suffix, or by the split that neither trains nor tests; hidden files are one kind."""
+
+    def __str__(self) -> str:
+        used, left_out = self.used.total(), self.left_out.total()
+        if len(self.used) > LISTED:
+            places = f"{len(self.used)} folders of {min(self.used.values())} to {max(self.used.values())}"
+        else:
+            places = _numbered(self.used)
+        kinds = f" ({_numbered(self.left_out)})" if left_out else ""
+        return f"{used + left_out} file(s) came in, {used} used ({places}), {left_out} left out{kinds}"
+
+
+def _numbered(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+
+
+def fetch(dataset: str, download: DownloadParams, into: Path) -> tuple[Source, Tally]:
+    """Fills the folder `into` with a dataset, checks and counts it, and writes SOURCE.json. Raises InputError."""
     entry = check_download(dataset, download)
+    if entry.origin == "user":
+        tally = _copy_folder(dataset, entry, _folder(dataset, download), into)
+    else:
+        _fill(dataset, entry, download, into)
+        tally = _tally(into, entry)
+        _check_counts(dataset, entry, download.altered, tally)
+    return _write_source(dataset, entry, download, into), tally
+
+
+def _fill(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
     if entry.origin == "embedded":
         _embed(into, download)
-    elif entry.origin == "user":
-        _copy_folder(dataset, entry, _folder(dataset, download), into)
     elif download.source is None or _is_url(download.source):
         _download(dataset, entry, download, into)
     else:
         _copy_published(dataset, entry, download, into)
-    _check_members(dataset, entry, download.altered, into)
-    return _write_source(dataset, entry, download, into)
 
 
 def read_source(raw: Path) -> Source:
@@ -170,13 +203,24 @@ def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: 
             )
 
 
-def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> None:
-    if not archives.members(folder, entry.suffixes):
+def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
+    tally = _tally(folder, entry)
+    if not tally.used:
         raise InputError(
             f"{folder}: no {' or '.join(entry.suffixes)} file in it or in an archive there; "
             f"set datasets.{dataset}.download.source to the folder that holds them"
         )
+    if entry.class_from == "folder" and "." in tally.used:
+        raise InputError(
+            f"{folder}: {tally.used['.']} recording(s) lie in no folder; the folder of a recording is its class"
+        )
     _copy([path for path in archives.files(folder) if path != folder / SOURCE_FILE], folder, into)
+    if (copied := _tally(into, entry).used) != tally.used:
+        raise InputError(
+            f"{folder}: {tally.used.total()} files were to be used and {copied.total()} arrived; are files still being "
+            "written or removed there? Run it again when it is complete"
+        )
+    return tally
 
 
 def _copy(paths: list[Path], folder: Path, into: Path) -> None:
@@ -185,7 +229,7 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
     check_space(into, sum(sizes))
     with progress(f"copying {folder.name}", total=sum(sizes), unit="B") as bar:
         for path, size in zip(paths, sizes, strict=True):
-            target = into / path.relative_to(folder)
+            target = into / file_path(path.relative_to(folder).as_posix())
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
             if sha256(target) != sha256(path):
@@ -198,7 +242,7 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
 def _folder(dataset: str, download: DownloadParams) -> Path:
     """The folder that `source` names, relative to the repository. Raises InputError."""
     source = str(download.source)
-    folder = ROOT / Path(source).expanduser()
+    folder = ROOT / os.path.expanduser(source)
     if _is_url(source) or not folder.is_dir():
         raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
     return folder
@@ -208,31 +252,36 @@ def _is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
-def _check_members(dataset: str, entry: Entry, altered: bool, into: Path) -> None:
-    """Lists the archives: each folder has as many samples as published; altered ones at least one.
+def _tally(folder: Path, entry: Entry) -> Tally:
+    """Lists a folder and the archives in it. Raises InputError."""
+    if not entry.suffixes:
+        return Tally(Counter(path.name for path in archives.files(folder)), Counter())
+    found = archives.listing(folder, entry.suffixes)
+    if entry.decoder == "parquet" and found.members:
+        files, others = split_files(folder, found.members)
+        return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others)
+    return Tally(Counter(str(PurePosixPath(member.id).parent) for member in found.members), found.left_out)
 
-    Raises InputError.
-    """
+
+def _check_counts(dataset: str, entry: Entry, altered: bool, tally: Tally) -> None:
+    """Each folder has as many recordings as published; altered archives have at least one. Raises InputError."""
     if entry.kind == "images":
         return
-    folders = Counter(part for member in archives.members(into, entry.suffixes) for part in _folders(member.id))
-    if altered and folders:
+    if altered and tally.used:
         print(f"{dataset}: altered, not the published {entry.title}; every report says so", file=sys.stderr)
-    elif not folders:
+    elif not tally.used:
         raise InputError(
             f"{dataset}: no {' or '.join(entry.suffixes)} file in {', '.join(file.name for file in entry.files)}"
         )
+    folders: Counter[str] = Counter()
+    for place, number in tally.used.items():
+        folders.update(dict.fromkeys(PurePosixPath(place).parts, number))
     for folder, expected in (entry.counts or {}).items():
         if folders[folder] != expected and not altered:
             raise InputError(
                 f"{dataset}: {folder} has {folders[folder]} recordings, expected {expected}; "
                 f"the archive is not the published one"
             )
-
-
-def _folders(member: str) -> set[str]:
-    """Names of the folders that a member lies in, "." for one that lies in none."""
-    return set(PurePosixPath(member).parts[:-1]) or {"."}
 
 
 def _write_source(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> Source:

@@ -1,13 +1,14 @@
 """Recordings as frames of equal event count. Shapes: T frames, H height, W width."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.data import aedat4
+from pipeline.data.counts import Counts, left_out
 from pipeline.data.recordings import (
     AEDAT2,
     DVS128,
@@ -16,12 +17,16 @@ from pipeline.data.recordings import (
     Recording,
     aedat2_start,
     decode,
+    of_aedat4,
+    on_sensor,
     orient,
 )
 from pipeline.data.scatter import NOWHERE, Buffer, Table, count_aedat2, count_columns, count_rows
 from pipeline.errors import RecordingError
 
 RULE = "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
+
+OUTSIDE = left_out("events", "outside of the centred square that is framed")
 
 Frames = npt.NDArray[Any]
 _BYTE = np.arange(256)
@@ -31,17 +36,54 @@ def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer |
     """Events counted per pixel and polarity, (T, 2, size, size), in the narrowest unsigned integer that holds them.
 
     The paper's rule (SpikingJelly's split by number): T slices of floor(N / T) events, the last takes the remainder.
-    A sensor of k x size is summed over k x k pixels; a quarter of that sum for k = 2 is what the authors' bilinear
-    resize gives, to the bit. With a buffer the frames lie in it. Raises RecordingError for a recording without
-    events or a sensor that does not fit.
+    Times are not looked at: the events count in the order of the file. Of the sensor the centred square of `centred`
+    is used, summed over k x k pixels; a quarter of that sum for k = 2 is what the authors' bilinear resize gives, to
+    the bit. With a buffer the frames lie in it. Raises RecordingError for a recording without events there or a sensor
+    that is too small.
     """
-    _check(recording, size)
-    places = _places(recording.width, size, None)
-    x, y, p = (np.asarray(values, np.int64) for values in (recording.x, recording.y, recording.p))
-    shape = (num_frames, 2 * size * size)
-    frames = count_columns((x, y, p), (places.x, places.y, places.p), shape, buffer or Buffer())
+    return _counted(_framed_part(recording, size), num_frames, size, buffer or Buffer())
+
+
+def _counted(inside: Recording, num_frames: int, size: int, buffer: Buffer) -> Frames:
+    places = _places(inside.width, size, None)
+    x, y, p = (np.asarray(values, np.int64) for values in (inside.x, inside.y, inside.p))
+    frames = count_columns((x, y, p), (places.x, places.y, places.p), (num_frames, 2 * size * size), buffer)
     assert frames is not None, "a Recording holds no event outside of its sensor"
     return frames.reshape(num_frames, 2, size, size)
+
+
+def _framed_part(recording: Recording, size: int) -> Recording:
+    """The events of `centred`, at least one. Raises RecordingError."""
+    inside = centred(recording, size)
+    if not len(recording):
+        raise RecordingError("event 0: a recording without events cannot be framed; remove it or fetch it again")
+    if not len(inside):
+        raise RecordingError(
+            f"event 0: none of {len(recording)} events lies in the centred square of {inside.width} x {inside.width} "
+            f"of {recording.width} x {recording.height} pixels; remove the recording, or change preprocess.size"
+        )
+    return inside
+
+
+def centred(recording: Recording, size: int) -> Recording:
+    """The events in the centred square of k x size pixels, as if the sensor had no others.
+
+    k is the largest whole number with which the square fits onto the sensor; an odd rest leaves the larger margin to
+    the right and below. Raises RecordingError if the sensor is smaller than `size`.
+    """
+    width, height = recording.width, recording.height
+    side = min(width, height) // size * size
+    if not side:
+        raise RecordingError(
+            f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least as many; set "
+            f"preprocess.size to {min(width, height)} or less"
+        )
+    if side == width == height:
+        return recording
+    x, y = recording.x - (width - side) // 2, recording.y - (height - side) // 2
+    inside = (x >= 0) & (x < side) & (y >= 0) & (y < side)
+    x, y = x[inside], y[inside]
+    return replace(recording, t=recording.t[inside], x=x, y=y, p=recording.p[inside], width=side, height=side)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,61 +95,83 @@ class Framing:
     orientation: Orientation
 
 
+class Seen(NamedTuple):
+    """What the frames of a file were made of."""
+
+    width: int
+    """Of the whole sensor."""
+    height: int
+    counts: Counts
+
+
 def frames_of_bytes(
     data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
-) -> tuple[Frames, int]:
-    """to_frames(orient(decode(data))), to the bit, and the width of the sensor. Raises the same RecordingErrors.
+) -> tuple[Frames, Seen]:
+    """to_frames(orient(decode(data))), to the bit, and the sensor and its events. Raises the same RecordingErrors.
 
     AEDAT 2.0, AEDAT 4 and N-MNIST are counted straight from bytes; a file in which anything is unusual is decoded.
     """
     buffer = buffer or Buffer()
     if suffix == ".aedat" and data.startswith(AEDAT2):
-        frames, width = _aedat2(data, where, framing, buffer), DVS128
+        frames, seen = _aedat2(data, where, framing, buffer)
     elif suffix == ".bin":
-        frames, width = _nmnist(data, framing, buffer), NMNIST
+        frames, seen = _nmnist(data, framing, buffer)
     elif suffix == ".aedat4" and data:
-        frames, width = _aedat4(data, where, framing, buffer)
+        return _aedat4(aedat4.read_events(data, where), where, framing, buffer)
     else:
-        frames, width = None, 0
+        frames = None
     if frames is not None:
-        return frames.reshape(framing.num_frames, 2, framing.size, framing.size), width
+        return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
     recording = orient(decode(data, suffix, where), framing.orientation)
-    return framed(recording, where, framing, buffer), recording.width
+    return framed(recording, where, framing, buffer)
 
 
-def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> Frames:
+def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Seen]:
     """to_frames of a recording that is turned already; `where` names it in errors. Raises RecordingError."""
     try:
-        return to_frames(recording, framing.num_frames, framing.size, buffer)
+        inside = _framed_part(recording, framing.size)
     except RecordingError as error:
         raise RecordingError(f"{where}: {error}") from None
+    frames = _counted(inside, framing.num_frames, framing.size, buffer)
+    counts = {**recording.counts, OUTSIDE: len(recording) - len(inside)}
+    return frames, Seen(recording.width, recording.height, counts)
 
 
-def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> Frames | None:
+def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Seen]:
     start = aedat2_start(data, where)
+    seen = Seen(DVS128, DVS128, {"events": (len(data) - start) // 8})
     if len(data) == start or (len(data) - start) % 8 or DVS128 % framing.size:
-        return None
+        return None, seen
     tables = _aedat2_tables(framing.size, framing.orientation)
-    return count_aedat2(np.frombuffer(data, np.uint8), start, tables, _shape(framing), buffer)
+    return count_aedat2(np.frombuffer(data, np.uint8), start, tables, _shape(framing), buffer), seen
 
 
-def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> Frames | None:
+def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Seen]:
+    seen = Seen(NMNIST, NMNIST, {"events": len(data) // 5})
     if not data or len(data) % 5 or NMNIST % framing.size:
-        return None
-    rows = np.frombuffer(data, np.uint8).reshape(-1, 5)
-    return count_rows(rows, (0, 1, 2), _nmnist_tables(framing.size, framing.orientation), _shape(framing), buffer)
+        return None, seen
+    rows, tables = np.frombuffer(data, np.uint8).reshape(-1, 5), _nmnist_tables(framing.size, framing.orientation)
+    return count_rows(rows, (0, 1, 2), tables, _shape(framing), buffer), seen
 
 
-def _aedat4(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, int]:
+def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Seen]:
+    frames = _count_aedat4(read, framing, buffer)
+    if frames is None:
+        return framed(orient(on_sensor(of_aedat4(read), where), framing.orientation), where, framing, buffer)
+    seen = Seen(read.width, read.height, read.counts)
+    return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
+
+
+def _count_aedat4(read: aedat4.Events, framing: Framing, buffer: Buffer) -> Frames | None:
     """A sensor of up to 256 pixels needs only the lower bytes of x and y."""
-    events, width, height = aedat4.read_events(data, where)
+    events, width, height, _ = read
     if not len(events) or width != height or width > 256 or width % framing.size:
-        return None, width
+        return None
     rows, (x, y, on) = events.view(np.uint8).reshape(len(events), -1), (8, 10, 12)  # as aedat4.EVENT has them
     if (rows[:, x + 1] | rows[:, y + 1]).any():
-        return None, width
+        return None
     tables = _byte_tables(width, framing.size, framing.orientation)
-    return count_rows(rows, (x, y, on), tables, _shape(framing), buffer), width
+    return count_rows(rows, (x, y, on), tables, _shape(framing), buffer)
 
 
 def _shape(framing: Framing) -> tuple[int, int]:
@@ -162,16 +226,17 @@ def _nmnist_tables(size: int, orientation: Orientation) -> tuple[Table, Table, T
     return x, y, p[_BYTE >> 7]
 
 
-def scale(sensor_size: int, size: int) -> float:
+def scale(shorter_side: int, size: int) -> float:
     """Factor that turns the sums of to_frames into means over the pixels that were joined."""
-    return 1.0 / (sensor_size // size) ** 2
+    return 1.0 / (shorter_side // size) ** 2
 
 
-def _check(recording: Recording, size: int) -> None:
-    if recording.width != recording.height or recording.width % size:
-        raise RecordingError(
-            f"the sensor is {recording.width} x {recording.height} pixels, but frames of {size} x {size} need a square "
-            "sensor of a multiple of that; set preprocess.size"
-        )
-    if not len(recording):
-        raise RecordingError("event 0: a recording without events cannot be framed; remove it or fetch it again")
+def framing_rule(sensor: list[int], size: int) -> str:
+    """RULE, and which part of the sensor (width and height) it holds for where that is not all of it."""
+    width, height = sensor
+    side = min(width, height) // size * size
+    if side == width == height:
+        return RULE
+    return (
+        f"{RULE}; of the centred square of {side} x {side} of {width} x {height} pixels, whose events alone are the N"
+    )

@@ -4,13 +4,17 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from pipeline import names
 from pipeline.errors import InputError
 from pipeline.paths import PARAMS
 
+Line = Annotated[str, AfterValidator(names.line)]
+Label = Annotated[str, AfterValidator(names.label)]
+FileName = Annotated[str, AfterValidator(names.file_name)]
 PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 
@@ -48,9 +52,9 @@ class DownloadParams(Section):
 
     catalog: str
     """Name of the entry in pipeline/data/catalog.py."""
-    source: str | None
+    source: Line | None
     """A path, a URL or a mirror folder that holds the published file names; null for the published addresses."""
-    title: str | None = None
+    title: Label | None = None
     """What every report calls the user's own or altered data; a published title is not the user's to change."""
     altered: bool = False
     """true: `source` holds another selection of the data in the published layout; digests and counts are not those
@@ -62,8 +66,8 @@ class DownloadParams(Section):
 class FolderSplit(Section):
     """Train and test are folders of the dataset."""
 
-    train: str
-    test: str
+    train: FileName
+    test: FileName
 
 
 class WindowParams(Section):
@@ -72,7 +76,7 @@ class WindowParams(Section):
     ms: PositiveInt
     """Duration of a window (milliseconds)."""
     min_events: PositiveInt
-    """A window with fewer events is left out, and counted."""
+    """A window with fewer events in the part of the sensor that is framed is left out, and counted."""
 
 
 class PreprocessParams(Section):
@@ -85,7 +89,7 @@ class PreprocessParams(Section):
     frames: PositiveInt | None
     """T, frames of equal event count."""
     size: PositiveInt | None
-    """Height and width of a frame (pixels); the sensor's size is a multiple of it."""
+    """Height and width of a frame (pixels). Of the sensor the largest centred square of a multiple of it is used."""
     compression: Literal["none", "zstd"]
     """none: memory-mapped without a copy; zstd: smaller, decompressed at each read."""
     window: WindowParams | None
@@ -95,6 +99,10 @@ class PreprocessParams(Section):
 class DatasetParams(Section):
     download: DownloadParams
     preprocess: PreprocessParams
+
+
+class DatasetNames(RootModel[Annotated[dict[names.Name, Any], names.DistinctNames]]):
+    """The keys of `datasets` alone."""
 
 
 class ClusterParams(Section):
@@ -107,7 +115,7 @@ class ClusterParams(Section):
     cpus_per_worker: PositiveInt | Literal["threads"]
     """CPUs that a training or evaluating worker reserves, at least its threads; threads: as many as these."""
     gpus_per_worker: Annotated[int, Field(ge=0)]
-    storage: str
+    storage: Line
     """Where the resume state lies: an absolute path or a URI (file, s3, gs) that every node reaches; relative to the
     repository for a local Ray only."""
     checkpoint_seconds: PositiveInt
@@ -142,8 +150,9 @@ Model = TypeVar("Model", bound=BaseModel)
 def load_dataset(name: str, path: Path = PARAMS) -> DatasetParams:
     """The checked parameters of one dataset. Raises InputError that names the file and every wrong key."""
     datasets = read_yaml(path).get("datasets") or {}
+    validate(DatasetNames, datasets, path, prefix=("datasets",))
     if name not in datasets:
-        raise InputError(f"{path}: datasets.{name} is missing; it has {', '.join(datasets) or 'none'}")
+        raise InputError(f"{path}: datasets.{names.shown(name)} is missing; it has {', '.join(datasets) or 'none'}")
     return validate(DatasetParams, datasets[name], path, prefix=("datasets", name))
 
 
@@ -168,6 +177,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def validate(model: type[Model], content: object, path: Path, *, prefix: tuple[str, ...] = ()) -> Model:
     """`content` as `model`. Raises InputError that names `path` and every wrong key under `prefix`."""
+    if other := list(names.other_keys(content, prefix)):
+        raise InputError(f"{path}: {names.shown(other[0])}: the last part of this key is no text; write it in quotes")
     try:
         # Strict JSON mode: YAML has lists where the values are tuples, and nothing else is coerced.
         return model.model_validate_json(json.dumps(content))
@@ -176,6 +187,6 @@ def validate(model: type[Model], content: object, path: Path, *, prefix: tuple[s
     except ValidationError as error:
         lines = [f"{path}: {error.error_count()} problem(s)"]
         for problem in error.errors():
-            key = ".".join(str(part) for part in (*prefix, *problem["loc"])) or "(file)"
-            lines.append(f"  {key}: {problem['msg']}")
+            key = ".".join(str(part) for part in (*prefix, *problem["loc"]) if part != "[key]") or "(file)"
+            lines.append(f"  {names.shown(key)}: {problem['msg']}")
         raise InputError("\n".join(lines)) from None

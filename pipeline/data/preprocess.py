@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import names
 from pipeline.data import archives
 from pipeline.data.catalog import CATALOG, Entry
 from pipeline.data.contents import write_contents
+from pipeline.data.counts import Counts, all_left_out, check, in_words, total
 from pipeline.data.fetch import SOURCE_FILE, Source, read_source
-from pipeline.data.frames import RULE, scale
+from pipeline.data.frames import RULE, framing_rule, scale
 from pipeline.data.images import read_images
 from pipeline.data.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.data.shards import Part, Summary, make_shards, read_summary
@@ -85,6 +87,8 @@ def _images(
     """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
     assert isinstance(params.split, str), "images have no folders"
     images, classes = read_images(raw, entry, params.split)
+    for split in SPLITS:
+        _check_classes(dataset, split, classes, {row.label for row in images[split]})
     made = []
     for split in SPLITS:
         rows, about = images[split], _about(dataset, source, params, split, classes)
@@ -112,6 +116,7 @@ def _recordings(
     classes = _classes(entry, [sample for samples in split.values() for sample in samples])
     parts: dict[Split, list[Part]] = {}
     for name in SPLITS:
+        _check_classes(dataset, name, classes, {classes.index(sample.class_name) for sample in split[name]})
         blocks = _blocks(len(split[name]), params.shards)
         parts[name] = [
             Part(
@@ -125,12 +130,20 @@ def _recordings(
             for index, block in enumerate(blocks)
         ]
     make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
+    summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
+    Summary.together([*summaries["train"], *summaries["test"]])  # one sensor, in both
     return [
-        _manifest(
-            dataset, source, entry, params, name, classes, len(parts[name]), [read_summary(p) for p in parts[name]]
-        )
-        for name in SPLITS
+        _manifest(dataset, source, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
     ]
+
+
+def _check_classes(dataset: str, split: Split, classes: tuple[str, ...], labels: set[int]) -> None:
+    """Raises InputError that names the classes that have no sample in a split."""
+    if missing := [name for label, name in enumerate(classes) if label not in labels]:
+        raise InputError(
+            f"{dataset}: no sample of {', '.join(missing)} is in the split {split}, and each class has to train and to "
+            "be tested; add samples, remove the class, or change preprocess.split"
+        )
 
 
 def _blocks(samples: int, shards: int) -> list[np.ndarray]:
@@ -141,7 +154,11 @@ def _blocks(samples: int, shards: int) -> list[np.ndarray]:
 
 
 def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
+    if alone := [sample.id for sample in samples if not sample.class_name]:
+        raise InputError(f"{alone[0]}: lies in no folder; put the recordings of each class into a folder named so")
     found = sorted({sample.class_name for sample in samples})
+    names.labels(entry.title, found)
+    names.checked(entry.title, names.one_spelling, found)
     if entry.classes is None:
         return tuple(found)
     if strangers := set(found) - set(entry.classes):
@@ -177,7 +194,7 @@ def _manifest(
     shards: int,
     summaries: list[Summary],
 ) -> Made:
-    total = Summary.together(summaries)
+    whole = Summary.together(summaries)
     manifest = Manifest(
         version=VERSION,
         dataset=dataset,
@@ -187,14 +204,38 @@ def _manifest(
         kind="images" if entry.kind == "images" else "frames",
         split=split,
         split_rule=_rule_name(params.split),
-        framing_rule=None if params.frames is None else RULE,
-        scale=1 / 255 if params.size is None else scale(total.sensor_size, params.size),
+        framing_rule=None if params.size is None else framing_rule(whole.sensor, params.size),
+        scale=1 / 255 if params.size is None else scale(min(whole.sensor), params.size),
         classes=list(classes),
-        sample_shape=total.sample_shape,
+        sample_shape=whole.sample_shape,
         shards=shards,
-        rows=len(total.labels),
-        rows_per_class=[Counter(total.labels)[label] for label in range(len(classes))],
-        left_out=total.left_out,
-        digest=rows_digest(total.digests),
+        rows=len(whole.labels),
+        rows_per_class=[Counter(whole.labels)[label] for label in range(len(classes))],
+        digest=rows_digest(whole.digests),
+        sensor=whole.sensor or None,
+        counts={name: whole.counts[str(label)] for label, name in enumerate(classes)} if whole.counts else None,
     )
-    return manifest, total.contents
+    _check_counts(manifest)
+    return manifest, whole.contents
+
+
+def _check_counts(manifest: Manifest) -> None:
+    """Raises AssertionError unless every recording, window and event is a row's or is left out for a reason."""
+    for name, rows in zip(manifest.classes, manifest.rows_per_class, strict=True):
+        counts: Counts = (manifest.counts or {}).get(name, {})
+        check(counts, f"{manifest.dataset}: {manifest.split}: {name}")
+        if counts and rows != counts.get("windows used", counts["recordings used"]):
+            raise AssertionError(
+                f"{manifest.dataset}: {manifest.split}: {name} has {rows} rows, its counts are {counts}"
+            )
+
+
+def in_lines(manifest: Manifest) -> list[str]:
+    """What a split holds, what was left out and why; a class has a line of its own if something of it is left out."""
+    lines = [f"{manifest.dataset}: {manifest.split}: {manifest.rows:,} samples of {len(manifest.classes)} classes"]
+    if manifest.counts is None:
+        return lines
+    lines.append(f"  {in_words(total(manifest.counts.values()))}")
+    if manifest.framing_rule != RULE:
+        lines.append(f"  framing: {manifest.framing_rule}")
+    return lines + [f"  {name}: {in_words(counts)}" for name, counts in manifest.counts.items() if all_left_out(counts)]

@@ -4,7 +4,7 @@ import io
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data import aedat4
+from pipeline.data.counts import Counts, left_out
+from pipeline.data.sources import check_aedat2_camera, only_source, sensor_of, sources_of_aedat3
 from pipeline.errors import REMEDY, InputError, RecordingError
 
 DVS128 = 128
@@ -19,6 +21,10 @@ NMNIST = 34
 DAVIS_HEADER_END = b"#!END-HEADER\r\n"
 AEDAT2 = b"#!AER-DAT2.0"
 POLARITY_EVENT = 1
+COMPRESSED = 0x8000  # bit of a packet's kind
+NO_PIXEL = left_out("events", "of no pixel (bit 15 of the address)")
+INVALID = left_out("events", "invalid by their own mark")
+CLOCK = left_out("events", "overflows of the clock")
 Orientation = Literal["cifar10-dvs"] | None
 
 
@@ -36,6 +42,8 @@ class Recording:
     """Polarity as the file has it, 0 or 1."""
     width: int
     height: int
+    counts: Counts = field(default_factory=dict)
+    """Events and packets of the file, and those that are not events of pixels."""
 
     def __len__(self) -> int:
         return len(self.t)
@@ -43,7 +51,7 @@ class Recording:
 
 def read(path: Path) -> Recording:
     """The recording in a file; the suffix names its format. Raises RecordingError."""
-    return decode(path.read_bytes(), path.suffix, str(path))
+    return decode(path.read_bytes(), path.suffix.lower(), str(path))
 
 
 def decode(data: bytes, suffix: str, where: str) -> Recording:
@@ -52,7 +60,7 @@ def decode(data: bytes, suffix: str, where: str) -> Recording:
         raise InputError(f"{where}: no decoder for {suffix!r}; there are {', '.join(DECODERS)}")
     if not data:
         raise RecordingError(f"{where}: byte 0: the file is empty; {REMEDY}")
-    return _inside(DECODERS[suffix](data, where), where)
+    return on_sensor(DECODERS[suffix](data, where), where)
 
 
 def orient(recording: Recording, rule: Orientation) -> Recording:
@@ -79,8 +87,8 @@ def _aedat2(data: bytes, where: str) -> Recording:
     """Big-endian pairs of address and timestamp after lines that begin with #.
 
     DVS128 address: bit 0 polarity, bits 1 to 7 x, bits 8 to 14 y; bit 15 marks events that no pixel made: left out.
-    A higher bit says that it was another camera. The 32-bit timestamps are microseconds; where they run back by more
-    than half their range they have wrapped.
+    A higher bit, or the header, says that it was another camera. The 32-bit timestamps are microseconds; where they
+    run back by more than half their range they have wrapped.
     """
     start = aedat2_start(data, where)
     _check_length(len(data) - start, 8, start, where)
@@ -94,42 +102,42 @@ def _aedat2(data: bytes, where: str) -> Recording:
             f"{where}: event {first}: address {address[first]:#x} has more than the 15 bits of a DVS128, the only "
             "camera whose AEDAT 2.0 is read; convert the file to AEDAT 4"
         )
+    counts = {"events": len(pairs), NO_PIXEL: len(pairs) - int(pixels.sum())}
     t, address = (t + (wraps << 32))[pixels], address[pixels]
-    return Recording(t=t, x=address >> 1 & 127, y=address >> 8 & 127, p=address & 1, width=DVS128, height=DVS128)
+    x, y, p = address >> 1 & 127, address >> 8 & 127, address & 1
+    return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128, counts=counts)
 
 
 def aedat2_start(data: bytes, where: str) -> int:
-    """The byte after the header of an AEDAT 2.0 file. Raises RecordingError."""
+    """The byte after the header of an AEDAT 2.0 file of a DVS128. Raises RecordingError."""
     start = 0
     while data[start : start + 1] == b"#":
         end = data.find(b"\n", start)
         if end < 0:
             raise RecordingError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
         start = end + 1
+    check_aedat2_camera(data[:start], where)
     return start
 
 
 def _aedat3(data: bytes, where: str) -> Recording:
-    """Packets of a 28-byte header and events of 8 bytes, little-endian; packets of other kinds are passed over.
+    """Packets of a 28-byte header and events of 8 bytes, little-endian; packets of other kinds are left out.
 
     Polarity event: bit 0 valid, bit 1 polarity, bits 2 to 16 y, bits 17 to 31 x, then 31 bits of microseconds to which
-    the packet's header adds its overflows.
+    the packet's header adds its overflows. The header names the camera of each source, and so the sensor.
     """
     end = data.find(DAVIS_HEADER_END)
     if end < 0:
         raise RecordingError(f"{where}: byte {len(data)}: the header has no end line #!END-HEADER; {REMEDY}")
-    offset, parts = end + len(DAVIS_HEADER_END), []
-    while offset < len(data):
-        kind, size, overflow, number = _packet(data, offset, where)
-        offset += 28
-        if kind == POLARITY_EVENT:
-            if size != 8:
-                raise RecordingError(f"{where}: byte {offset - 28}: events of {size} bytes, expected 8; {REMEDY}")
-            events = np.frombuffer(data, dtype="<u4", count=number * 2, offset=offset).reshape(-1, 2).astype(np.int64)
-            parts.append(np.column_stack([events, np.full(number, overflow)]))
-        offset += size * number
-    events = np.concatenate(parts) if parts else np.zeros((0, 3), np.int64)
-    events = events[events[:, 0] & 1 == 1]
+    cameras = sources_of_aedat3(data[:end], where)
+    parts, counts = _packets(data, end + len(DAVIS_HEADER_END), cameras, where)
+    counts["events"] = sum(map(len, parts.values()))
+    valid = {source: events[events[:, 0] & 1 == 1] for source, events in parts.items()}
+    counts[INVALID] = counts["events"] - sum(map(len, valid.values()))
+    source = only_source(valid, cameras, f"{where}: byte 0")
+    chosen = next(iter(cameras)) if source is None else source
+    width, height = sensor_of(cameras[chosen], where)
+    events = valid.get(chosen, np.zeros((0, 3), np.int64))
     if (late := (events[:, 1:] >= 1 << 31).any(axis=1)).any():
         first = int(np.flatnonzero(late)[0])
         raise RecordingError(
@@ -137,28 +145,57 @@ def _aedat3(data: bytes, where: str) -> Recording:
             f"2^31 of both; {REMEDY}"
         )
     address, t = events[:, 0], events[:, 1] + (events[:, 2] << 31)
-    return Recording(
-        t=t, x=address >> 17 & 0x7FFF, y=address >> 2 & 0x7FFF, p=address >> 1 & 1, width=DVS128, height=DVS128
-    )
+    x, y, p = address >> 17 & 0x7FFF, address >> 2 & 0x7FFF, address >> 1 & 1
+    return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
 
-def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int]:
-    """Kind, bytes of an event, overflows of the timestamp and number of events of the packet at `offset`."""
+def _packets(
+    data: bytes, offset: int, cameras: dict[int, str], where: str
+) -> tuple[dict[int, npt.NDArray[np.int64]], dict[str, int]]:
+    """Polarity events (N, 3) of each source as address, time and overflows, and the numbers of packets."""
+    parts: dict[int, list[npt.NDArray[np.int64]]] = {}
+    others = 0
+    while offset < len(data):
+        kind, source, size, overflow, number = _packet(data, offset, where)
+        if kind == POLARITY_EVENT:
+            if size != 8:
+                raise RecordingError(f"{where}: byte {offset}: events of {size} bytes, expected 8; {REMEDY}")
+            if source not in cameras:
+                raise RecordingError(f"{where}: byte {offset}: the header names no camera as source {source}; {REMEDY}")
+            found = np.frombuffer(data, "<u4", number * 2, offset + 28).reshape(-1, 2).astype(np.int64)
+            parts.setdefault(source, []).append(np.column_stack([found, np.full(number, overflow)]))
+        else:
+            others += 1
+        offset += 28 + size * number
+    used = sum(map(len, parts.values()))
+    counts = {"packets": used + others, "packets used": used, aedat4.OTHER_PACKETS: others}
+    return {source: np.concatenate(found) for source, found in parts.items()}, counts
+
+
+def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int, int]:
+    """Kind, source, bytes of an event, overflows of the timestamp and number of events of the packet at `offset`."""
     if len(data) - offset < 28:
         raise RecordingError(f"{where}: byte {offset}: a packet's header is cut off; {REMEDY}")
-    kind = int(np.frombuffer(data, "<u2", 1, offset)[0])
+    kind, source = (int(value) for value in np.frombuffer(data, "<u2", 2, offset))
     size, _, overflow, _, number, _ = (int(value) for value in np.frombuffer(data, "<u4", 6, offset + 4))
+    if kind & COMPRESSED:
+        raise RecordingError(f"{where}: byte {offset}: a compressed packet; record or export the file as `RAW`")
     if size == 0 or offset + 28 + size * number > len(data):
         raise RecordingError(
             f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {REMEDY}"
         )
-    return kind, size, overflow, number
+    return kind, source, size, overflow, number
 
 
 def _aedat4(data: bytes, where: str) -> Recording:
-    events, width, height = aedat4.read_events(data, where)
-    x, y, on = (events[name].astype(np.int64) for name in ("x", "y", "on"))
-    return Recording(t=events["t"].astype(np.int64), x=x, y=y, p=on, width=width, height=height)
+    return of_aedat4(aedat4.read_events(data, where))
+
+
+def of_aedat4(read: aedat4.Events) -> Recording:
+    """The events of an AEDAT 4 file; whether they lie on the sensor is not looked at."""
+    events, width, height, counts = read
+    t, x, y, p = (events[name].astype(np.int64) for name in ("t", "x", "y", "on"))
+    return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
 
 def _nmnist(data: bytes, where: str) -> Recording:
@@ -171,8 +208,9 @@ def _nmnist(data: bytes, where: str) -> Recording:
     t = (rows[:, 2] & 127) << 16 | rows[:, 3] << 8 | rows[:, 4]
     overflow = rows[:, 1] == 240
     t += np.cumsum(overflow) << 13
+    counts = {"events": len(rows), CLOCK: int(overflow.sum())}
     rows, t = rows[~overflow], t[~overflow]
-    return Recording(t=t, x=rows[:, 0], y=rows[:, 1], p=rows[:, 2] >> 7, width=NMNIST, height=NMNIST)
+    return Recording(t=t, x=rows[:, 0], y=rows[:, 1], p=rows[:, 2] >> 7, width=NMNIST, height=NMNIST, counts=counts)
 
 
 def _gesture(data: bytes, where: str) -> Recording:
@@ -186,12 +224,17 @@ def _gesture(data: bytes, where: str) -> Recording:
     with np.errstate(all="ignore"):  # a number that is too large becomes infinite
         events = events.astype(np.float64)  # before the product, which a narrow integer cannot hold
         fits = (np.abs(events) < 2**40).all(axis=1)
+        whole = (events[:, :3] % 1 == 0).all(axis=1)
     if not fits.all():
         raise RecordingError(
             f"{where}: event {int(np.flatnonzero(~fits)[0])}: a number that is not finite, or too large; {REMEDY}"
         )
+    if not whole.all():
+        raise RecordingError(
+            f"{where}: event {int(np.flatnonzero(~whole)[0])}: x, y and polarity are whole numbers; {REMEDY}"
+        )
     x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
-    return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128)
+    return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128, counts={"events": len(events)})
 
 
 def _array(data: bytes, where: str) -> npt.NDArray[Any]:
@@ -231,7 +274,7 @@ def _check_length(length: int, unit: int, start: int, where: str) -> None:
         )
 
 
-def _inside(recording: Recording, where: str) -> Recording:
+def on_sensor(recording: Recording, where: str) -> Recording:
     """The recording, if every event lies on the sensor."""
     outside = (
         (recording.x < 0) | (recording.x >= recording.width) | (recording.y < 0) | (recording.y >= recording.height)
@@ -240,6 +283,7 @@ def _inside(recording: Recording, where: str) -> Recording:
         first = int(np.flatnonzero(outside)[0])
         raise RecordingError(
             f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
-            f"lies outside of the sensor of {recording.width} x {recording.height}; {REMEDY}"
+            f"lies outside of the sensor of {recording.width} x {recording.height}; {REMEDY}, or convert it to AEDAT 4 "
+            "if another camera recorded it"
         )
     return recording

@@ -2,13 +2,17 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.data import archives
-from pipeline.data.frames import Frames, Framing, framed, frames_of_bytes
+from pipeline.data.counts import check, left_out, total
+from pipeline.data.frames import OUTSIDE, Frames, Framing, centred, framed, frames_of_bytes
 from pipeline.data.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.data.progress import progress
 from pipeline.data.recordings import Orientation, Recording, decode, orient
@@ -19,6 +23,7 @@ from pipeline.errors import InputError, RecordingError
 from pipeline.files import write_whole
 
 ONE_SENSOR = "give each size a dataset of its own"
+AFTER = left_out("events", "after the last whole window")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,34 +46,39 @@ class Summary:
     labels: list[int]
     digests: list[str]
     contents: list[Content]
-    left_out: int
-    """Windows with too few events."""
+    counts: dict[str, dict[str, int]]
+    """What came in, was used and left out, by the label in digits: JSON has no other keys."""
     sample_shape: list[int]
-    sensor_size: int
+    sensor: list[int]
+    """Width and height; empty for images."""
 
     @staticmethod
-    def of(rows: list[Written], *, left_out: int = 0, sensor_size: int = 0) -> "Summary":
+    def of(
+        rows: list[Written], *, counts: dict[str, dict[str, int]] | None = None, sensor: tuple[int, ...] = ()
+    ) -> "Summary":
         return Summary(
             labels=[row.label for row in rows],
             digests=[row.digest for row in rows],
             contents=[Content(row.id, row.label, row.source_sha256, row.content) for row in rows],
-            left_out=left_out,
+            counts=counts or {},
             sample_shape=list(rows[0].shape),
-            sensor_size=sensor_size,
+            sensor=list(sensor),
         )
 
     @staticmethod
     def together(parts: list["Summary"]) -> "Summary":
         """Several shards as one. Raises InputError if their sensors differ."""
-        if len({part.sensor_size for part in parts}) > 1:
-            raise InputError(f"the recordings come from sensors of different sizes; {ONE_SENSOR}")
+        if len(sensors := {tuple(part.sensor) for part in parts}) > 1:
+            sizes = ", ".join(f"{width} x {height}" for width, height in sorted(sensors))
+            raise InputError(f"the recordings come from sensors of different sizes, {sizes}; {ONE_SENSOR}")
+        labels = dict.fromkeys(label for part in parts for label in part.counts)
         return Summary(
             labels=[label for part in parts for label in part.labels],
             digests=[digest for part in parts for digest in part.digests],
             contents=[content for part in parts for content in part.contents],
-            left_out=sum(part.left_out for part in parts),
+            counts={label: total(part.counts.get(label, {}) for part in parts) for label in labels},
             sample_shape=parts[0].sample_shape,
-            sensor_size=parts[0].sensor_size,
+            sensor=parts[0].sensor,
         )
 
 
@@ -133,8 +143,9 @@ def make_shard(part: Part) -> None:
     """Writes one shard and its summary. Raises InputError that names the recording."""
     reader = _Reader(part)
     written = write_shard(reader.rows(), part.path, "frames", part.params.compression, part.about)
-    summary = Summary.of(written, left_out=reader.left_out, sensor_size=reader.sensor_size)
-    write_whole(_summary_path(part.path), json.dumps(asdict(summary)).encode())
+    counts = {str(label): total([counted]) for label, counted in reader.counts.items()}
+    summary = Summary.of(written, counts=counts, sensor=reader.sensor)
+    write_whole(_summary_path(part.path), json.dumps(vars(summary)).encode())
 
 
 class _Reader:
@@ -142,52 +153,77 @@ class _Reader:
 
     def __init__(self, part: Part) -> None:
         self.part = part
-        self.left_out = self.sensor_size = 0
+        self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
+        self.sensor: tuple[int, ...] = ()
         self._buffer = Buffer()
 
     def rows(self) -> Iterator[Row]:
         """Each row is valid until the next: all lie in one buffer. Raises InputError that names the recording."""
-        empty = True
         for member, label in zip(self.part.members, self.part.labels, strict=True):
             data = archives.read(member)
             digest = hashlib.sha256(data).hexdigest()
-            for name, pixels in self._pieces(member, data):
-                empty = False
+            counts = Counter({"recordings": 1, "recordings used": 1})
+            for name, pixels in self._pieces(member, data, counts):
+                counts["events used"] += int(pixels.sum(dtype=np.uint32))
                 yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
-        if empty:
-            raise InputError(f"{self.part.members[0].id}: no window has window.min_events events")
+            check(counts, member.id)
+            self.counts[label].update(counts)
 
-    def _pieces(self, member: archives.Member, data: bytes) -> Iterator[tuple[str, Frames]]:
+    def _pieces(self, member: archives.Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
         """The recording, or its windows, each with its name."""
-        params, suffix = self.part.params, Path(member.id).suffix
+        params, suffix = self.part.params, Path(member.id).suffix.lower()
         assert params.frames is not None, "checked by preprocess"
         assert params.size is not None, "checked by preprocess"
         framing = Framing(num_frames=params.frames, size=params.size, orientation=self.part.orientation)
         if params.window is None:
-            frames, width = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
-            self._same_sensor(member, width)
+            frames, seen = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
+            self._same_sensor(member, seen.width, seen.height)
+            counts.update(seen.counts)
             yield member.id, frames
             return
         recording = orient(decode(data, suffix, member.id), self.part.orientation)
-        self._same_sensor(member, recording.width)
-        for name, piece in _windows(recording, params.window, member.id):
-            if len(piece) < params.window.min_events:
-                self.left_out += 1
-            else:
-                yield f"{member.id}@{name}", framed(piece, f"{member.id}@{name}", framing, self._buffer)
+        self._same_sensor(member, recording.width, recording.height)
+        counts.update(recording.counts)
+        for name, piece in _windows(recording, framing.size, params.window, member.id, counts):
+            yield f"{member.id}@{name}", framed(piece, f"{member.id}@{name}", framing, self._buffer)[0]
 
-    def _same_sensor(self, member: archives.Member, width: int) -> None:
-        if self.sensor_size not in (0, width):
-            first = self.part.members[0].id
-            raise InputError(f"{member.id}: a sensor of {width} pixels, {first} has {self.sensor_size}; {ONE_SENSOR}")
-        self.sensor_size = width
+    def _same_sensor(self, member: archives.Member, width: int, height: int) -> None:
+        if self.sensor not in ((), (width, height)):
+            first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
+            raise InputError(f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}")
+        self.sensor = (width, height)
 
 
-def _windows(recording: Recording, params: WindowParams, where: str) -> list[tuple[str, Recording]]:
+def _windows(
+    recording: Recording, size: int, params: WindowParams, where: str, counts: Counter[str]
+) -> list[tuple[str, Recording]]:
+    """The windows that have enough events in the square that is framed. Raises RecordingError if there is none."""
+    if not len(recording):
+        raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
     try:
-        return windows(recording, params)
+        whole = windows(recording, params)
+        inside = [(name, centred(piece, size)) for name, piece in whole]
     except RecordingError as error:
         raise RecordingError(f"{where}: {error}") from None
+    used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
+    if not used:
+        raise RecordingError(_without_rows(recording, [len(piece) for _, piece in inside], params, where))
+    events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
+    few = f"fewer than {params.min_events} events"
+    counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
+    counts.update({AFTER: len(recording) - events[0], OUTSIDE: events[0] - events[1]})
+    counts.update({left_out("events", f"in windows of {few}"): events[1] - events[2]})
+    return used
+
+
+def _without_rows(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
+    if not events:
+        lasts = (recording.t.max() - recording.t[0]) / 1000
+        return f"{where}: it lasts {lasts:g} ms and gives no window of {params.ms} ms; remove it, or lower window.ms"
+    return (
+        f"{where}: none of its {len(events)} windows has window.min_events {params.min_events} events, the fullest has "
+        f"{max(events)}; remove it, or lower window.min_events"
+    )
 
 
 def read_summary(part: Part) -> Summary:

@@ -89,6 +89,8 @@ def class_of(name: str, entry: Entry, split_folders: bool) -> str:
     path = PurePosixPath(name)
     if entry.class_from == "file name":
         return _numbered(path, entry)
+    if len(path.parts) == 1:
+        raise InputError(f"{path}: lies in no folder, and the folder names the class; put it into its class's folder")
     if split_folders and len(path.parts) == 2:
         return path.stem
     return path.parent.name

@@ -21,7 +21,7 @@ import pyarrow as pa
 from pipeline.errors import InputError
 from pipeline.files import whole, write_whole
 
-VERSION = 1
+VERSION = 2
 COLUMNS = {"images": "image", "frames": "frames"}
 LABELS_AND_IDS = pa.ipc.IpcReadOptions(included_fields=[1, 2])
 IMAGES_A_BATCH = 1000
@@ -97,10 +97,12 @@ class Manifest:
     shards: int
     rows: int
     rows_per_class: list[int]
-    left_out: int
-    """Windows that had too few events."""
     digest: str
     """SHA-256 over the sorted digests of all rows: it does not know the shards."""
+    sensor: list[int] | None = None
+    """Width and height of the camera's; None for images."""
+    counts: dict[str, dict[str, int]] | None = None
+    """By class: recordings, packets, windows and events that came in, were used and left out; None for images."""
 
 
 def rows_digest(digests: Iterable[str]) -> str:

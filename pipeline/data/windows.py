@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.data.params import WindowParams
 from pipeline.data.recordings import Recording
@@ -10,17 +11,23 @@ from pipeline.errors import REMEDY, RecordingError
 
 FEW = 10_000
 """So many windows need no event in each."""
+LATE = 10_000
+"""Microseconds that an event may be earlier than one before it: cameras send packets of 10 ms (libcaer's default), in
+which the events of several threads or chips can be interleaved. A time that runs back further is another run's."""
 
 
 def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recording]]:
     """Windows one after another from the first event, each with the name `<start>-<end>ms`; a shorter rest is left out.
 
-    The events stand in the order of the file, so a recording whose time runs back is cut where it first reaches the
-    window's end. Raises RecordingError where the time leaps so far that most windows would be empty.
+    The events stand in the order of the file, so a recording whose time runs back a little is cut where it first
+    reaches the window's end. Raises RecordingError where the time runs back further than LATE (a clock that was set
+    back, an event left over from the run before), or leaps so far forward that most windows would be empty.
     """
     if not len(recording):
         return []
-    time = np.maximum.accumulate(recording.t) - recording.t[0]
+    latest = np.maximum.accumulate(recording.t)
+    _check_order(recording.t, latest)
+    time = latest - recording.t[0]
     count = int(time[-1] // (params.ms * 1000))
     if count > max(len(recording), FEW):
         first = int(np.argmax(np.diff(time)))
@@ -33,6 +40,18 @@ def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recor
         (f"{k * params.ms:06}-{(k + 1) * params.ms:06}ms", part(recording, slice(cuts[k], cuts[k + 1])))
         for k in range(count)
     ]
+
+
+def _check_order(t: npt.NDArray[np.int64], latest: npt.NDArray[np.int64]) -> None:
+    """`latest` is the latest time up to each event."""
+    back = latest - t
+    if (back > LATE).any():
+        first = int(np.argmax(back > LATE))
+        raise RecordingError(
+            f"event {first}: time {t[first]} after {latest[first]} runs back by {back[first] / 1e6:g} s, so its "
+            f"window is not known; remove the events before event {first} or those from it on, or set "
+            "preprocess.window to null, which counts the events in their order"
+        )
 
 
 def part(recording: Recording, events: slice) -> Recording:

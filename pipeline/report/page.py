@@ -27,6 +27,7 @@ from pipeline.audit.summary import ORIGINS, WORDS, by_dataset, summary
 from pipeline.audit.verdicts import Judgement
 from pipeline.curves import Band, curves_path, read_curves
 from pipeline.files import write_whole
+from pipeline.names import markdown
 from pipeline.report import figures
 from pipeline.report.brief import brief
 from pipeline.report.evidence import Evidence, evidence_of, examined
@@ -171,10 +172,10 @@ def write_page(page: Page, folder: Path) -> list[Path]:
         origins=ORIGINS,
         order=list(WORDS),
     )
-    markdown = _environment().get_template("report.md.j2").render(page=page)
+    text_only = _environment().get_template("report.md.j2").render(page=page)
     for kind in ("badges", "models"):
         shutil.rmtree(folder / kind, ignore_errors=True)  # of an earlier profile
-    contents = {"index.html": text.encode(), "report.md": markdown.encode(), **handouts(page.audit)}
+    contents = {"index.html": text.encode(), "report.md": text_only.encode(), **handouts(page.audit)}
     for name, content in contents.items():
         write_whole(folder / name, content)
     return [folder / name for name in contents]
@@ -188,8 +189,8 @@ def _drawing() -> str:
 
 
 def _as_script(value: Any) -> str:
-    """JSON that cannot end the element that it stands in."""
-    return json.dumps(value, separators=(",", ":")).replace("</", "<\\/")
+    """JSON that neither ends the element that it stands in nor opens a comment there."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _environment() -> Environment:
@@ -202,6 +203,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {"duration": duration, "brief": lambda pair: brief(*pair), "as_script": _as_script}
     environment.filters |= {"say_all": say_all, "say_cell": say_cell, "say_scoring": say_scoring}
+    environment.filters["markdown"] = markdown
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment
 

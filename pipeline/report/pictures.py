@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+
+from pipeline.errors import InputError
 
 GAP = 2  # pixels between frames
 MOST = 8  # frames of a strip
@@ -30,8 +33,18 @@ class Example:
 
 
 def examples(path: Path, classes: list[str]) -> list[Example]:
-    """The samples of an examples.parquet."""
-    table = pq.read_table(path)
+    """The samples of an examples.parquet. Raises InputError."""
+    try:
+        return _examples(path, classes)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
+    except (OSError, pa.ArrowException, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: no examples of a test split, or damaged ({error}); evaluate again") from None
+
+
+def _examples(path: Path, classes: list[str]) -> list[Example]:
+    with pq.ParquetFile(path) as file:
+        table = file.read()
     stored = {name: table[name].to_pylist() for name in ("id", "label", "predicted")}
     made = []
     for i, pixels in enumerate(table["pixels"].combine_chunks().to_numpy_ndarray()):

@@ -1,22 +1,27 @@
 """The states of a training in one folder: whole, numbered, the last two kept, written beside the training.
 
-A file is the SHA-256 of what follows, then the state. Whatever is killed at whatever moment, the newest file that is
-sound is a state between two steps; any such state leads to the same bits in the end.
+A file is the SHA-256 of what follows, then the state with the name of its training. Whatever is killed at whatever
+moment, the newest file that is sound is a state between two steps; any such state leads to the same bits in the end.
+The folder lies in one that is named as the training: `runs/<training>/checkpoints`.
 """
 
 import hashlib
 import io
+import re
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from pickle import UnpicklingError
 from types import TracebackType
 
 import torch
 
+from pipeline.errors import InputError
 from pipeline.files import whole
 from pipeline.train.state import State
 
 KEPT = 2
+TAKE_AWAY = "it was put there by hand: take it away, and the training goes on from its own states, or starts"
 DIGEST = 32
 
 
@@ -76,7 +81,7 @@ def tidy(folder: Path, number: int) -> None:
 def write(state: State, folder: Path, number: int) -> None:
     """Writes a state under its number, and removes those before the last two."""
     buffer = io.BytesIO()
-    torch.save(vars(state), buffer)
+    torch.save({"training": training_of(folder), "state": vars(state)}, buffer)
     path, content = path_of(folder, number), buffer.getbuffer()
     # Through a file of Python's: torch's own writer does not say that the disk is full.
     with whole(path) as temporary, temporary.open("wb") as file:
@@ -86,26 +91,44 @@ def write(state: State, folder: Path, number: int) -> None:
         path_of(folder, old).unlink(missing_ok=True)
 
 
+def training_of(folder: Path) -> str:
+    """The training whose states lie there."""
+    return folder.parent.name
+
+
 def path_of(folder: Path, number: int) -> Path:
     return folder / f"{number:08}.pt"
 
 
 def numbers(folder: Path) -> list[int]:
     """Numbers of the states in the folder, ascending."""
-    return sorted(int(path.stem) for path in folder.glob("[0-9]*.pt"))
+    return sorted(int(path.stem) for path in folder.glob("*.pt") if re.fullmatch(r"[0-9]{8,}", path.stem))
 
 
 def read(folder: Path, number: int) -> State:
-    """The state of that number, on the CPU. Raises DamagedError, FileNotFoundError."""
+    """The state of that number, on the CPU.
+
+    Raises DamagedError, FileNotFoundError, and InputError for a state that is whole, but not one of this training.
+    """
     path = path_of(folder, number)
     content = path.read_bytes()
     if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
         raise DamagedError(f"{path}: damaged")
-    return State(**torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True))
+    try:
+        stored = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
+        training, state = stored["training"], State(**stored["state"])
+    except (KeyError, TypeError, RuntimeError, UnpicklingError):
+        raise InputError(f"{path}: the state of another version of this code; {TAKE_AWAY}") from None
+    if training != training_of(folder):
+        raise InputError(f"{path}: a state of the training {training}, expected {training_of(folder)}; {TAKE_AWAY}")
+    return state
 
 
 def newest(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
-    """Number and state of the newest one that is sound, (0, None) without any; damaged ones are said."""
+    """Number and state of the newest one that is sound, (0, None) without any; damaged ones are said.
+
+    Raises InputError for a state of another training.
+    """
     found = numbers(folder)
     for number in reversed(found):
         try:
@@ -113,10 +136,11 @@ def newest(folder: Path, say: Callable[[str], None] = lambda text: None) -> tupl
         except FileNotFoundError:  # a newer one has replaced it meanwhile
             return newest(folder, say)
         except DamagedError as error:
-            say(f"{error}; falls back to the checkpoint before it")
+            before = "falls back to the checkpoint before it" if number > found[0] else "none before it: starts anew"
+            say(f"{error}; {before}")
     return 0, None
 
 
 def load(folder: Path) -> State | None:
-    """The newest state that is sound, or None if there is none."""
+    """The newest state that is sound, or None if there is none. Raises InputError as `newest`."""
     return newest(folder)[1]

@@ -25,9 +25,8 @@ from pipeline.data.ray_cluster import WORKERS, connect
 from pipeline.data.ray_code import code_digest
 from pipeline.data.ray_nodes import free_workers
 from pipeline.data.storage import open_storage
-from pipeline.errors import InputError, afterwards
+from pipeline.errors import DISK, InputError, afterwards
 from pipeline.lifetime import private_folder
-from pipeline.stage import DISK
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.job import Job

@@ -7,7 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from models import checkpoint
-from pipeline.files import whole, write_whole
+from pipeline.errors import InputError
+from pipeline.files import sha256, whole, write_whole
 from pipeline.train.checkpoints import load
 from pipeline.train.job import Job
 from pipeline.train.state import State
@@ -20,10 +21,13 @@ def finished(job: Job) -> State | None:
 
 
 def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
-    """Writes model.safetensors, config.json and history.csv of a finished training; nothing in them varies by run."""
+    """Writes model.safetensors, history.csv and config.json of a finished training; nothing in them varies by run.
+
+    config.json, the last one, holds the digests of the others: who evaluates them knows whether they are these.
+    """
     state = finished(job)
     assert state is not None, f"{job.checkpoint()} is not finished"
-    model = job.build()
+    platforms, model = platforms_of(job), job.build()
     model.load_state_dict(state.selected or state.weights)
     with whole(folder / "model.safetensors") as temporary:
         checkpoint.save(model, temporary)
@@ -36,10 +40,22 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
         "training": asdict(job.training),
         "data_digest": job.train_store().digest,
         "identity": job.identity,
-        "platforms": sorted(set(job.platforms().read_text(encoding="utf-8").splitlines())),
+        "platforms": platforms,
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "sha256": {name: sha256(folder / name) for name in ("model.safetensors", "history.csv")},
     }
     write_whole(folder / "config.json", json.dumps(config, indent=2).encode() + b"\n")
+
+
+def platforms_of(job: Job) -> list[str]:
+    """What computed the training. Raises InputError."""
+    try:
+        return sorted(set(job.platforms().read_text(encoding="utf-8").splitlines()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"{job.platforms()}: missing or damaged ({error}); it says what computed the training, and belongs to the "
+            "state beside it: bring the whole folder, or remove it and train again"
+        ) from None
 
 
 def _table(state: State) -> str:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import torch
 
+from models.precision import computed_as
+
 
 def describe(device: torch.device) -> str:
     """The processor as far as it decides on the order of additions, and torch's version.
@@ -13,15 +15,28 @@ def describe(device: torch.device) -> str:
     Libraries choose their kernels by instruction set and by model, so two machines of one name give the same bits and
     two others need not.
     """
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
-    return f"{name}, torch {torch.__version__}"
+    return f"{_name(device)}, torch {torch.__version__}"
 
 
-def note(path: Path, device: torch.device) -> None:
+def computed_by(device: torch.device, precision: str) -> str:
+    """As `describe`, and what convolutions compute in: on a GPU, and for tf32, which a CPU computes in float32.
+
+    Older records do not say it; there, float32 convolutions on a GPU computed in TF32.
+    """
+    said = device.type == "cuda" or precision == "tf32"
+    convolutions = f", convolutions in {computed_as(precision, device)}" if said else ""
+    return f"{_name(device)}{convolutions}, torch {torch.__version__}"
+
+
+def note(path: Path, device: torch.device, precision: str) -> None:
     """Adds this worker's processor to those that computed a training, a line each."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
-        file.write(describe(device) + "\n")
+        file.write(computed_by(device, precision) + "\n")
+
+
+def _name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
 
 
 def _processor() -> str:

@@ -14,7 +14,7 @@ from pipeline.data.staging import Shipment, node_folder, publish, stage
 from pipeline.data.storage import Storage, is_uri, open_storage
 from pipeline.paths import ROOT, RUNS
 from pipeline.train.export import finished
-from pipeline.train.hardware import describe, note
+from pipeline.train.hardware import computed_by, note
 from pipeline.train.job import Job
 from pipeline.train.mirror import pull, push, pushed
 
@@ -51,9 +51,9 @@ class Placement:
     def note(self, job: Job, device: torch.device) -> None:
         """Adds this worker's processor to those that computed the training."""
         if self.state is None:
-            note(job.platforms(), device)
+            note(job.platforms(), device, job.network.precision)
             return
-        line = describe(device).encode()
+        line = computed_by(device, job.network.precision).encode()
         with tempfile.NamedTemporaryFile() as file:
             Path(file.name).write_bytes(line)
             self.state.put(Path(file.name), f"{key(job)}/{PLATFORMS}/{hashlib.sha256(line).hexdigest()[:16]}.txt")

@@ -59,6 +59,11 @@ SPIKES = Work(
 )
 
 
+def name(split: str, index: int) -> str:
+    """Id of a sample."""
+    return f"{split}/{index}"
+
+
 def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
     """Fills `root` with what the five stages write, records included; gives the report's folder."""
     patch.setattr(stage, "ROOT", root)
@@ -101,7 +106,7 @@ def _preprocess(raw: Path, arrow: Path) -> stage.Done:
     contents = {}
     for split in ("train", "test"):
         rows = [
-            Row(id=f"{split}/{i}", label=label, pixels=_pixels(split, i), source_sha256="00" * 32)
+            Row(id=name(split, i), label=label, pixels=_pixels(split, i), source_sha256="00" * 32)
             for i, label in enumerate(LABELS)
         ]
         written = write_shard(rows, arrow / shard_name(split, 0, 1), "images", "none", {})
@@ -132,7 +137,6 @@ def _manifest(split: str, written: list[Written]) -> Manifest:
         shards=1,
         rows=len(written),
         rows_per_class=[3, 3, 3],
-        left_out=0,
         digest=rows_digest(row.digest for row in written),
     )
 
@@ -143,7 +147,7 @@ def _read_manifest(arrow: Path, split: str) -> Manifest:
 
 def _history(training: TrainingConfig) -> str:
     """An epoch a line, each with the digest of the samples that the sampler gives it."""
-    ids = [f"train/{index}" for index in range(len(LABELS))]
+    ids = [name("train", index) for index in range(len(LABELS))]
     rows = ["epoch,train_accuracy,validation_accuracy,test_accuracy_authors,samples_sha256"]
     for epoch in range(training.epochs):
         batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
@@ -183,13 +187,19 @@ def predictions(arrow: Path, artifacts: Path) -> Predictions:
     )
     last = np.eye(3, dtype=np.float32)[PREDICTED]
     voltage = np.stack([np.zeros_like(last), last], axis=1)
-    return Predictions(about=about, ids=[f"test/{i}" for i in range(9)], labels=np.array(LABELS), voltage=voltage)
+    return Predictions(about=about, ids=[name("test", i) for i in range(9)], labels=np.array(LABELS), voltage=voltage)
 
 
 def _evaluate(arrow: Path, artifacts: Path, result: Path) -> stage.Done:
     made = predictions(arrow, artifacts)
     made.write(artifacts / "predictions.parquet")
-    seen = Seen(voltage=made.voltage, spikes={"stem": np.array([9, 18])}, neurons={"stem": 4}, work={"stem": SPIKES})
+    seen = Seen(
+        voltage=made.voltage,
+        spikes={"stem": np.array([9, 18])},
+        neurons={"stem": 4},
+        work={"stem": SPIKES},
+        computed_by=frozenset({"a CPU"}),
+    )
     config = json.loads((artifacts / "config.json").read_text())
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)

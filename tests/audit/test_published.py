@@ -88,7 +88,6 @@ def split(folder: Path, kind: str, *, classes: int = 10, title: str = "CIFAR-10"
         shards=1,
         rows=SAMPLES,
         rows_per_class=[SAMPLES // classes] * classes,
-        left_out=0,
         digest=rows_digest(row.digest() for row in made),
     )
     write_manifest(manifest, folder)

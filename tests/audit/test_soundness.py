@@ -10,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 
 from pipeline.audit import suspicions
 from pipeline.audit.checks import Report
 from pipeline.audit.predictions import read_predictions
 from pipeline.audit.soundness import ALIKE, likeness, stray_points
 from pipeline.audit.verify import verify
+from pipeline.errors import InputError
 from tests.audit.made_report import make_root, rewrite
 
 FOLDER = "evidence/artifacts/digits/0"
@@ -105,6 +108,16 @@ def test_biases_that_no_training_moved_are_said(tmp_path: Path) -> None:
     save_file(weights | {"x.norm.gain": np.full((2, 3), 1.1, np.float32)}, tmp_path / "artifacts/a/0/model.safetensors")
     said = list(suspicions.untrained(report))  # type: ignore[arg-type]
     assert said == ["a-0: 1 of 2 layers have only biases of 0, as before any training"]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
+def test_weights_of_a_type_that_numpy_does_not_have_are_one_error(tmp_path: Path, dtype: torch.dtype) -> None:
+    report = SimpleNamespace(root=tmp_path, held=[SimpleNamespace(experiment="a", seed=0)])
+    path = tmp_path / "artifacts" / "a" / "0" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    save_torch({"x.norm.bias": torch.zeros(2).to(dtype)}, path)
+    with pytest.raises(InputError, match=r"model\.safetensors: missing or damaged"):
+        list(suspicions.untrained(report))  # type: ignore[arg-type]
 
 
 def test_what_a_note_cannot_read_is_said_and_the_others_go_on(report: Path, tmp_path: Path) -> None:

@@ -95,6 +95,7 @@ def lab(clean: tuple[Path, list[str]], tmp_path: Path) -> Lab:
 
 
 QUICK = {
+    "stale checkpoint: weights of another training in the place of these": ("the stages, while they run",),
     "edited metrics: more correct samples in the result": ("sresnet verify", "sresnet verify"),
     "edited predictions: wrong answers made right": ("sresnet verify", "sresnet verify"),
     "edited predictions: the same, the history's last score made to fit": ("sresnet verify --root --again",),

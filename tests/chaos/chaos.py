@@ -200,7 +200,7 @@ def undisturbed(job: Job) -> dict[str, str]:
     from pipeline.train.reduce import Alone
 
     alone = replace(job, runs=job.runs.with_name("undisturbed"))
-    note(alone.platforms(), torch.device("cpu"))
+    note(alone.platforms(), torch.device("cpu"), alone.network.precision)
     train(alone, Alone(), torch.device("cpu"), lambda text: None)
     return digests(alone)
 

@@ -22,12 +22,30 @@ def aedat4(packets: list[list[Event]], *, width: int, height: int, kind: str = "
     return aedat4_of([block(events) for events in packets], description, compression)
 
 
+def aedat4_of_streams(streams: list[tuple[str, list[Event]]], *, width: int, height: int) -> bytes:
+    """A file of several streams of events on sensors of one size: the module that made each, and a packet of its."""
+    stream = DESCRIPTION[DESCRIPTION.index('<node name="0"') : -len("</node></dv>")]
+    nodes = [
+        stream.format(kind="EVTS", width=width, height=height)
+        .replace('node name="0"', f'node name="{number}"')
+        .replace('<node name="info"', f'<attr key="originalModuleName">{name}</attr><node name="info"')
+        for number, (name, _) in enumerate(streams)
+    ]
+    description = f'<dv version="2.0"><node name="outInfo">{"".join(nodes)}</node></dv>'
+    empty = aedat4_of([], description, 0).replace(struct.pack("<q", _start(description)), struct.pack("<q", -1))
+    return empty + b"".join(packet(block(events), stream=number) for number, (_, events) in enumerate(streams))
+
+
 def aedat4_of(blocks: list[bytes], description: str, compression: int, *, table: bytes = b"") -> bytes:
     """A file whose packets hold these blocks; compression as the header numbers it (1: LZ4, 3: zstd)."""
     body = b"".join(packet(compressed(content, compression)) for content in blocks)
-    start = len(b"#!AER-DAT4.0\r\n") + 4 + len(_header(description, 0, 0))
-    header = _header(description, start + len(body), compression)
+    header = _header(description, _start(description) + len(body), compression)
     return b"#!AER-DAT4.0\r\n" + struct.pack("<I", len(header)) + header + body + table
+
+
+def _start(description: str) -> int:
+    """First byte of the packets."""
+    return len(b"#!AER-DAT4.0\r\n") + 4 + len(_header(description, 0, 0))
 
 
 def compressed(content: bytes, compression: int) -> bytes:

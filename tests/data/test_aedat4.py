@@ -32,7 +32,7 @@ def test_the_events_are_those_that_the_aedat_package_reads(tmp_path: Path, compr
     data = aedat4(PACKETS, width=34, height=34, compression=compression)
     (tmp_path / "a.aedat4").write_bytes(data)
     theirs = np.concatenate([part["events"] for part in aedat.Decoder(str(tmp_path / "a.aedat4"))])
-    ours, width, height = read_events(data, "a")
+    ours, width, height, _ = read_events(data, "a")
     assert (width, height) == (34, 34)
     for name in ("t", "x", "y", "on"):
         assert ours[name].astype(np.int64).tolist() == theirs[name].astype(np.int64).tolist()
@@ -99,9 +99,10 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
         (b"#!AER-DAT4.0\r\n" + struct.pack("<I8x", 8), "byte 14: expected a block IOHE"),
         (b"#!AER-DAT4.0\r\n" + struct.pack("<II4s", 8, 99, b"IOHE"), "byte 14: a field would lie at byte 99"),
         (aedat4(PACKETS, width=9, height=9)[:-1], "byte 14: the packets should end at byte"),
-        (aedat4([], width=9, height=9, kind="FRME"), "byte 14: expected streams of events of one sensor, found 0"),
+        (aedat4([], width=9, height=9, kind="FRME"), "byte 14: no stream of events (EVTS); export"),
         (aedat4_of([], "<dv>", 0), "byte 14: expected XML that names the streams: "),
         (aedat4_of([], "<!DOCTYPE dv><dv/>", 0), "byte 14: a declaration in the XML"),
+        (aedat4_of([], SENSOR.replace("</node></dv>", '<node name="0"/></node></dv>'), 0), "byte 14: two streams of"),
         (aedat4_of([], SENSOR, 5), "byte 14: compression 5, expected 0 to 4"),
         (aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0), f"byte {START}: a packet of 4294967295 bytes where"),
         (aedat4_of([BLOCK[:-1]], SENSOR, 0), f"byte {START}: expected {len(BLOCK) - 4} bytes after the block's size"),
@@ -116,7 +117,7 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
 def test_every_size_that_is_wrong_names_its_place(data: bytes, reason: str) -> None:
     text = error_of(data)
     assert text.startswith(reason)
-    assert text.endswith(REMEDY) or "one camera" in text
+    assert text.endswith(REMEDY) or "export the camera's events" in text
 
 
 def test_packets_that_are_cut_off_or_nobodys_or_not_compressed_are_named() -> None:

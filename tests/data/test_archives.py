@@ -1,10 +1,13 @@
 """Folders, zips and tar archives read alike, and nothing in an archive reaches outside of its folder."""
 
+import gzip
 import io
 import os
 import pickle
 import stat
+import struct
 import tarfile
+import tracemalloc
 import zipfile
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data import archives
-from pipeline.data.archives import members, read, unpacked, whole_folder
+from pipeline.data.archives import listing, members, read, unpacked, whole_folder
 from pipeline.errors import InputError
 from pipeline.files import sha256
 
@@ -100,6 +103,122 @@ def test_hidden_files_and_those_of_a_mac_are_no_members(raw: Path) -> None:
     assert contents(raw) == SAMPLES | {f"b/{name}": content for name, content in SAMPLES.items()}
 
 
+def error_of(raw: Path) -> str:
+    with pytest.raises(InputError) as error:
+        contents(raw)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "zip in a zip"])
+def test_suffixes_in_capitals_are_those_in_small_letters(raw: Path, form: str) -> None:
+    files = {"cat/1.BIN": b"1", "cat/2.bin": b"2", "cat/3.Bin": b"3"}
+    write_files(
+        raw,
+        {
+            "folder": files,
+            "zip": {"A.ZIP": zipped(files)},
+            "tar": {"A.Tar.GZ": tarred(files)},
+            "zip in a zip": {"a.zip": zipped({"INNER.ZIP": zipped(files)})},
+        }[form],
+    )
+    assert contents(raw) == files
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_every_other_file_is_counted(raw: Path, form: str) -> None:
+    others = {"a.txt": b"", "b.TXT": b"", "c/README": b"", "c/.x.bin": b"", ".h/1.bin": b"", "__MACOSX/c/1.bin": b""}
+    files = SAMPLES | others
+    write_files(raw, {"folder": files, "zip": {"a.zip": zipped(files)}, "tar": {"a.tgz": tarred(files)}}[form])
+    found = listing(raw, (".bin",))
+    assert [member.id for member in found.members] == sorted(SAMPLES)
+    assert found.left_out == {".txt": 2, "no suffix": 1, "hidden": 3}
+    assert len(found.members) + found.left_out.total() == len(files)
+
+
+@pytest.mark.parametrize("name", ["more.tar", "more.tar.bz2", "more.TAR.XZ", "more.7z", "more.rar", "1.bin.gz"])
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_an_archive_that_is_not_opened_is_refused(raw: Path, form: str, name: str) -> None:
+    files = SAMPLES | {f"cat/{name}": b"samples"}
+    write_files(raw, {"folder": files, "zip": {"a.zip": zipped(files)}, "tar": {"a.tgz": tarred(files)}}[form])
+    text = error_of(raw)
+    assert name in text
+    assert text.endswith("is not opened; unpack it, pack it as .zip or .tar.gz, or remove it")
+
+
+def test_one_recording_in_two_formats_is_refused(raw: Path) -> None:
+    write_files(raw, {"cat/1.bin": b"1", "cat/2.bin": b"2", "a.zip": zipped({"cat/1.dat": b"1"})})
+    with pytest.raises(InputError, match=r"cat/1\.bin, .*a\.zip: cat/1\.bin and cat/1\.dat: one recording twice"):
+        members(raw, (".bin", ".dat"))
+
+
+def stated(content: bytes, size: int) -> bytes:
+    """A zip that states another size of its member."""
+    written = bytearray(zipped({"cat/1.bin": content}))
+    struct.pack_into("<I", written, written.rfind(b"PK\1\2") + 24, size)
+    return bytes(written)
+
+
+@pytest.mark.parametrize("size", [0, 1000, 4999, 5001])
+def test_a_zip_that_states_another_size_is_refused(raw: Path, size: int) -> None:
+    (raw / "a.zip").write_bytes(stated(bytes(5000), size))
+    assert error_of(raw).startswith(f"{raw}/a.zip: damaged or cut off (cat/1.bin: ")
+
+
+def test_bytes_beyond_the_stated_size_are_not_held(raw: Path) -> None:
+    (raw / "a.zip").write_bytes(stated(bytes(64 << 20), 1000))
+    (member,) = members(raw, (".bin",))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.zip: damaged or cut off \(cat/1\.bin"):
+        read(member)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+LONG = "/".join(["n" * 200] * 25)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ([LONG], f"{LONG}: the name is too long for this file system"),
+        (["cat.bin", "cat.bin/1.bin"], "cat.bin/1.bin: a file and a folder have one name"),
+        (["cat.bin/1.bin", "cat.bin"], "cat.bin: a file and a folder have one name"),
+        (["cat/1.bin", "cat/1.bin"], "cat/1.bin: it is there twice"),
+    ],
+)
+def test_a_tar_that_no_file_system_holds_is_one_error(
+    raw: Path, unpacked_here: Path, names: list[str], reason: str
+) -> None:
+    (raw / "a.tgz").write_bytes(tarred_entries([(tarfile.TarInfo(name), b"1") for name in names]))
+    assert error_of(raw) == f"{raw}/a.tgz: {reason}; take the archive from its publisher"
+    assert not list(unpacked_here.iterdir())
+
+
+def test_a_zip_in_a_zip_that_no_file_system_holds_is_one_error(raw: Path, unpacked_here: Path) -> None:
+    inner = zipped(SAMPLES)
+    write_files(raw, {"a.zip": zipped({"cat.zip": inner, "cat.zip/more.zip": inner})})
+    assert f"{raw}/a.zip: cat.zip/more.zip: a file and a folder have one name" in error_of(raw)
+    assert not list(unpacked_here.iterdir())
+
+
+def tar_of(files: dict[str, bytes]) -> bytes:
+    return gzip.decompress(tarred(files))
+
+
+def test_files_after_the_end_of_a_tar_are_not_lost(raw: Path, unpacked_here: Path) -> None:
+    (raw / "a.tgz").write_bytes(gzip.compress(tar_of({"cat/1.bin": b"1"}) + tar_of({"cat/2.bin": b"2"})))
+    assert "a.tgz: damaged or cut off (files follow" in error_of(raw)
+    assert not list(unpacked_here.iterdir())
+
+
+def test_files_after_a_damaged_header_of_a_tar_are_not_lost(raw: Path) -> None:
+    whole = bytearray(tar_of({f"cat/{number}.bin": b"1" * 600 for number in range(3)}))
+    whole[whole.index(b"cat/1.bin")] ^= 1
+    (raw / "a.tgz").write_bytes(gzip.compress(bytes(whole)))
+    assert "a.tgz: damaged or cut off (files follow" in error_of(raw)
+
+
 def test_a_tar_of_the_current_folder_is_read(raw: Path) -> None:
     folder = tarfile.TarInfo("./")
     folder.type = tarfile.DIRTYPE
@@ -170,7 +289,7 @@ def test_links_in_a_zip_are_refused(raw: Path) -> None:
 
 def test_a_member_in_two_places_is_refused(raw: Path) -> None:
     write_files(raw, {"a.zip": zipped({"x/1.bin": b"1"}), "x/1.bin": b"1"})
-    with pytest.raises(InputError, match=r"both hold x/1\.bin"):
+    with pytest.raises(InputError, match=r"a\.zip, .*/x/1\.bin: x/1\.bin: one recording twice"):
         members(raw, (".bin",))
 
 
@@ -179,7 +298,7 @@ def test_a_name_that_an_archive_has_twice_is_refused(raw: Path, tmp_path: Path) 
     with zipfile.ZipFile(raw / "a.zip", "w") as archive:
         archive.writestr("1.bin", "1")
         archive.writestr("./1.bin", "2")
-    with pytest.raises(InputError, match=r"both hold 1\.bin"):
+    with pytest.raises(InputError, match=r"a\.zip: 1\.bin: one recording twice"):
         members(raw, (".bin",))
     (raw / "a.zip").unlink()
     (raw / "a.tar.gz").write_bytes(

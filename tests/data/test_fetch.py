@@ -93,7 +93,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, site: Site, name: str, content: byt
 
 
 def test_published_files_arrive_and_are_kept_for_the_next_time(site: Site, into: Path, tmp_path: Path) -> None:
-    source = fetch("events", params(), into)
+    source, _ = fetch("events", params(), into)
     assert source == Source(
         catalog="cifar10-dvs",
         title="CIFAR10-DVS",
@@ -105,13 +105,13 @@ def test_published_files_arrive_and_are_kept_for_the_next_time(site: Site, into:
     assert os.path.samefile(into / "cat.zip", tmp_path / "downloads" / "events" / "cat.zip")
     site.served.clear()
     (tmp_path / "again").mkdir()
-    assert fetch("events", params(), tmp_path / "again") == source
+    assert fetch("events", params(), tmp_path / "again")[0] == source
     assert site.served == []
     assert (tmp_path / "again" / "SOURCE.json").read_bytes() == (into / "SOURCE.json").read_bytes()
 
 
 def test_source_json_is_read_back_and_knows_nothing_of_the_machine(into: Path, tmp_path: Path) -> None:
-    source = fetch("events", params(source=folder_of(tmp_path, CONTENTS)), into)
+    source, _ = fetch("events", params(source=folder_of(tmp_path, CONTENTS)), into)
     assert read_source(into) == source
     assert source.published
     text = (into / "SOURCE.json").read_text()
@@ -179,7 +179,7 @@ def test_an_archive_that_is_no_archive_is_refused(site: Site, into: Path, monkey
 def test_a_mirror_is_asked_below_its_prefix(site: Site, into: Path) -> None:
     for name in CONTENTS:
         site.pages[f"/mirror/{name}"] = site.pages.pop(f"/{name}")
-    assert fetch("events", params(source=f"{site.address}/mirror/"), into).published
+    assert fetch("events", params(source=f"{site.address}/mirror/"), into)[0].published
     assert [path for path, _, _ in site.served] == ["/mirror/cat.zip", "/mirror/dog.zip"]
 
 
@@ -199,7 +199,7 @@ def test_the_url_of_a_single_file_may_be_the_file(
 
 
 def test_a_folder_with_the_published_files_is_copied_and_verified(site: Site, into: Path, tmp_path: Path) -> None:
-    source = fetch("events", params(source=folder_of(tmp_path, CONTENTS | {"readme.txt": b"left out"})), into)
+    source, _ = fetch("events", params(source=folder_of(tmp_path, CONTENTS | {"readme.txt": b"left out"})), into)
     assert sorted(source.files) == ["cat.zip", "dog.zip"]
     assert not os.path.samefile(into / "cat.zip", tmp_path / "mine" / "cat.zip")
     assert site.served == []
@@ -216,7 +216,7 @@ def test_other_bytes_in_a_folder_need_to_be_called_altered(
     folder = folder_of(tmp_path, {"cat.zip": CAT, "dog.zip": OTHER_DOG})
     with pytest.raises(InputError, match=f"expected MD5 {md5(DOG)}, found {md5(OTHER_DOG)}.*altered to true"):
         fetch("events", params(source=folder), into)
-    source = fetch("events", params(source=folder, altered=True), into)
+    source, _ = fetch("events", params(source=folder, altered=True), into)
     assert source.title == "CIFAR10-DVS (altered)"
     assert not source.published
     assert source.note is not None
@@ -229,7 +229,7 @@ def test_altered_files_of_a_mirror_never_mix_with_others(site: Site, into: Path,
     site.add("/small/dog.zip", Page(OTHER_DOG))
     (tmp_path / "first").mkdir()
     fetch("events", params(), tmp_path / "first")
-    altered = fetch("events", params(source=f"{site.address}/small", altered=True), into)
+    altered, _ = fetch("events", params(source=f"{site.address}/small", altered=True), into)
     assert altered.files["dog.zip"] == sha256(OTHER_DOG)
     assert sorted(path.name for path in (tmp_path / "downloads" / "events").iterdir()) == ["cat.zip", "dog.zip"]
 
@@ -245,31 +245,32 @@ MINE = {"a/1.aedat": b"1", "b/2.aedat": b"2", "b/notes.txt": b"kept", ".git/x.ae
 
 def test_a_folder_of_the_user_is_copied_without_hidden_files(into: Path, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, MINE)
-    (tmp_path / "mine" / "c.aedat").symlink_to("a/1.aedat")
-    source = fetch("objects", params("recordings", folder), into)
+    (tmp_path / "mine" / "a" / "c.aedat").symlink_to("1.aedat")
+    source, _ = fetch("objects", params("recordings", folder), into)
     assert source.title == "objects (the user's recordings)"
     assert not source.published
     assert source.files == {
         "a/1.aedat": sha256(b"1"),
+        "a/c.aedat": sha256(b"1"),
         "b/2.aedat": sha256(b"2"),
         "b/notes.txt": sha256(b"kept"),
-        "c.aedat": sha256(b"1"),
     }
-    assert not (into / "c.aedat").is_symlink()
+    assert not (into / "a" / "c.aedat").is_symlink()
     assert not (into / ".git").exists()
 
 
 def test_images_of_the_user_are_copied(into: Path, tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, {"data/train-00000-of-00001.parquet": b"rows"})
-    assert fetch("mine", params("parquet-images", folder), into).files == {
-        "data/train-00000-of-00001.parquet": sha256(b"rows")
-    }
+    names = ("train-00000-of-00002", "train-00001-of-00002", "test-00000-of-00001", "validation-00000-of-00001")
+    files = {f"data/{name}.parquet": name.encode() for name in names}
+    source, tally = fetch("mine", params("parquet-images", folder_of(tmp_path, files | {"README.md": b""})), into)
+    assert source.files == {name: sha256(content) for name, content in files.items()} | {"README.md": sha256(b"")}
+    assert str(tally) == "5 file(s) came in, 3 used (test 1, train 2), 2 left out (.md 1, validation 1)"
 
 
 def test_a_copy_of_a_copy_is_the_same_dataset(into: Path, tmp_path: Path) -> None:
-    first = fetch("objects", params("recordings", folder_of(tmp_path, MINE)), into)
+    first, _ = fetch("objects", params("recordings", folder_of(tmp_path, MINE)), into)
     (tmp_path / "again").mkdir()
-    assert fetch("objects", params("recordings", str(into)), tmp_path / "again") == first
+    assert fetch("objects", params("recordings", str(into)), tmp_path / "again")[0] == first
 
 
 @pytest.mark.parametrize("files", [{}, {"notes.txt": b""}, {".hidden.aedat": b""}])
@@ -277,6 +278,64 @@ def test_a_folder_without_samples_is_refused(into: Path, tmp_path: Path, files: 
     (tmp_path / "mine").mkdir()
     with pytest.raises(InputError, match=r"mine: no \.aedat or \.aedat4 or \.bin or \.npy file"):
         fetch("objects", params("recordings", folder_of(tmp_path, files)), into)
+
+
+def test_every_file_is_used_or_left_out_and_counted(into: Path, tmp_path: Path) -> None:
+    archive = zipped(["a/3.aedat", "c/4.AEDAT", "c/note.txt", "__MACOSX/c/._4.aedat"])
+    files = MINE | {
+        "b/5.AEDAT": b"5",
+        "b/6.aedat.bak": b"6",
+        "b/README": b"",
+        "more.ZIP": archive,
+        "SOURCE.json": b"{}",
+    }
+    _, tally = fetch("objects", params("recordings", folder_of(tmp_path, files)), into)
+    assert tally.used == {"a": 2, "b": 2, "c": 1}
+    assert tally.left_out == {".bak": 1, ".json": 1, ".txt": 2, "hidden": 3, "no suffix": 1}
+    assert str(tally) == (
+        "13 file(s) came in, 5 used (a 2, b 2, c 1), 8 left out (.bak 1, .json 1, .txt 2, hidden 3, no suffix 1)"
+    )
+
+
+def test_many_folders_are_one_line(into: Path, tmp_path: Path) -> None:
+    files = {f"{number}/{place}.bin": b"" for number in range(13) for place in range(number + 1)}
+    _, tally = fetch("objects", params("recordings", folder_of(tmp_path, files)), into)
+    assert str(tally) == "91 file(s) came in, 91 used (13 folders of 1 to 13), 0 left out"
+
+
+def test_published_archives_are_counted_by_folder(into: Path) -> None:
+    _, tally = fetch("events", params(), into)
+    assert str(tally) == "6 file(s) came in, 6 used (cat 3, dog 3), 0 left out"
+
+
+def test_a_recording_without_a_folder_has_no_class(into: Path, tmp_path: Path) -> None:
+    folder = folder_of(tmp_path, {"1.aedat": b"1", "cup/2.aedat": b"2"})
+    with pytest.raises(InputError, match=r"mine: 1 recording\(s\) lie in no folder; the folder of a recording is its"):
+        fetch("objects", params("recordings", folder), into)
+    assert not list(into.iterdir())
+
+
+def test_a_recording_that_comes_while_the_folder_is_copied_is_an_error(
+    into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = module._copy
+
+    def copy_what_is_there_now(paths: list[Path], folder: Path, into: Path) -> None:
+        copy([path for path in paths if path.name != "2.aedat"], folder, into)
+
+    monkeypatch.setattr(module, "_copy", copy_what_is_there_now)
+    with pytest.raises(InputError, match="2 files were to be used and 1 arrived"):
+        fetch("objects", params("recordings", folder_of(tmp_path, MINE)), into)
+
+
+def test_two_configurations_are_refused_before_anything_is_copied(into: Path, tmp_path: Path) -> None:
+    names = [f"{folder}/{split}-00000-of-00001.parquet" for folder in ("plain", "more") for split in ("train", "test")]
+    folder = folder_of(tmp_path, dict.fromkeys(names, b"rows"))
+    with pytest.raises(InputError, match=r"2 folders, and each folder is a configuration: more, plain; set download\."):
+        fetch("mine", params("parquet-images", folder), into)
+    assert not list(into.iterdir())
+    _, tally = fetch("mine", params("parquet-images", f"{folder}/plain"), into)
+    assert tally.used == {"train": 1, "test": 1}
 
 
 @pytest.mark.parametrize("source", ["/no/such/folder", "http://127.0.0.1:1/", "README.md"])

@@ -34,7 +34,7 @@ def params(catalog: str, source: str | None = None, **others: object) -> Downloa
 
 
 def test_the_digits_are_those_of_scikit_learn(into: Path) -> None:
-    source = fetch("digits", params("digits"), into)
+    source, _ = fetch("digits", params("digits"), into)
     assert source.files == {"digits.csv.gz": DIGITS_SHA256}
     assert source.published
 
@@ -63,10 +63,10 @@ def test_parameters_that_do_not_fit_together_are_named(into: Path, download: Dow
 def test_simulated_recordings_do_not_depend_on_the_number_of_processes(
     into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = fetch("digits-dvs", params("digits-dvs", camera=CAMERA), into)
+    many, _ = fetch("digits-dvs", params("digits-dvs", camera=CAMERA), into)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
     (tmp_path / "again").mkdir()
-    assert fetch("digits-dvs", params("digits-dvs", camera=CAMERA), tmp_path / "again") == many
+    assert fetch("digits-dvs", params("digits-dvs", camera=CAMERA), tmp_path / "again")[0] == many
     assert "simulated" in many.title
     assert not many.published
     # scikit-learn's digits begin with 0 to 9 in order

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.frames import Framing, frames_of_bytes, scale, to_frames
+from pipeline.data.counts import check
+from pipeline.data.frames import RULE, Framing, frames_of_bytes, framing_rule, scale, to_frames
 from pipeline.data.recordings import Orientation, Recording, decode, orient
 from pipeline.data.scatter import Buffer
 from pipeline.errors import InputError
@@ -89,14 +90,36 @@ def test_the_sum_of_joined_pixels_is_not_narrower_than_its_parts() -> None:
     assert frames[0, 1, 0, 0] == 400
 
 
-@pytest.mark.parametrize(("width", "height", "size"), [(4, 4, 3), (4, 4, 8), (4, 2, 2), (34, 34, 64)])
-def test_a_sensor_that_does_not_fit_is_named_with_what_to_set(width: int, height: int, size: int) -> None:
+@pytest.mark.parametrize(("width", "height", "size"), [(4, 4, 8), (4, 2, 3), (34, 34, 64)])
+def test_a_sensor_that_is_too_small_is_named_with_what_to_set(width: int, height: int, size: int) -> None:
     with pytest.raises(InputError) as error:
         to_frames(recording([0], [0], [0], width=width, height=height), 1, size)
     assert str(error.value) == (
-        f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need a square sensor of a multiple "
-        "of that; set preprocess.size"
+        f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least as many; set "
+        f"preprocess.size to {min(width, height)} or less"
     )
+
+
+def test_of_a_sensor_that_is_not_square_the_centred_square_of_a_multiple_is_framed() -> None:
+    """Of 7 x 5 pixels, frames of 2 x 2 take 4 x 4, k = 2, from column 1 and row 0."""
+    x, y = [0, 1, 2, 4, 5, 6, 3], [0, 0, 1, 3, 3, 3, 4]
+    frames = to_frames(recording(x, y, [1] * 7, width=7, height=5), 3, 2)
+    # Of the events 1, 2 and 3, which lie inside, each frame has one.
+    assert np.argwhere(frames).tolist() == [[0, 1, 0, 0], [1, 1, 0, 0], [2, 1, 1, 1]]
+    assert frames.sum() == 3
+
+
+def test_the_framing_rule_says_which_part_of_the_sensor_it_holds_for() -> None:
+    assert framing_rule([128, 128], 64) == framing_rule([34, 34], 34) == framing_rule([34, 34], 17) == RULE
+    assert framing_rule([240, 180], 64) == (
+        f"{RULE}; of the centred square of 128 x 128 of 240 x 180 pixels, whose events alone are the N"
+    )
+    assert "the centred square of 120 x 120 of 128 x 128 pixels" in framing_rule([128, 128], 60)
+
+
+def test_a_recording_without_an_event_in_the_square_is_refused() -> None:
+    with pytest.raises(InputError, match="none of 2 events lies in the centred square of 2 x 2 of 6 x 2 pixels"):
+        to_frames(recording([0, 5], [0, 1], [0, 0], width=6, height=2), 1, 2)
 
 
 def test_a_recording_without_events_is_refused() -> None:
@@ -107,8 +130,12 @@ def test_a_recording_without_events_is_refused() -> None:
 def plain(source: Recording, num_frames: int, size: int) -> np.ndarray:
     """The rule in its plainest form: one event after another into the slice that its place gives it."""
     frames = np.zeros((num_frames, 2, size, size), np.int64)
-    each, k = len(source) // num_frames, source.width // size
-    for place, (x, y, p) in enumerate(zip(source.x, source.y, source.p, strict=True)):
+    k = min(source.width, source.height) // size
+    left, top = (source.width - k * size) // 2, (source.height - k * size) // 2
+    moved = zip((source.x - left).tolist(), (source.y - top).tolist(), source.p.tolist(), strict=True)
+    inside = [(x, y, p) for x, y, p in moved if 0 <= x < k * size and 0 <= y < k * size]
+    each = len(inside) // num_frames
+    for place, (x, y, p) in enumerate(inside):
         index = min(place // each, num_frames - 1) if each else num_frames - 1
         frames[index, p, y // k, x // k] += 1
     return frames
@@ -173,10 +200,11 @@ def aedat2(events: list[tuple[int, int]]) -> bytes:
 
 def outcome_of_bytes(data: bytes, suffix: str, framing: Framing) -> object:
     try:
-        frames, width = frames_of_bytes(data, suffix, "a", framing)
+        frames, seen = frames_of_bytes(data, suffix, "a", framing)
     except InputError as error:
         return str(error)
-    return frames.tolist(), width
+    check({**seen.counts, "events used": int(frames.sum())}, "a")
+    return frames.tolist(), seen.width, seen.height
 
 
 def plain_outcome(data: bytes, suffix: str, framing: Framing) -> object:
@@ -186,7 +214,7 @@ def plain_outcome(data: bytes, suffix: str, framing: Framing) -> object:
     except InputError as error:
         text = str(error)
         return text if text.startswith("a: ") else f"a: {text}"
-    return plain(source, framing.num_frames, framing.size).tolist(), source.width
+    return plain(source, framing.num_frames, framing.size).tolist(), source.width, source.height
 
 
 @given(
@@ -245,13 +273,13 @@ def test_aedat4_straight_from_its_bytes_is_what_decoding_gives(
 def test_plain_bytes_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.data.frames.decode", lambda *_: pytest.fail("decoded"))
     framing = Framing(num_frames=2, size=2, orientation=None)
-    frames, width = frames_of_bytes(aedat2([(0x0105, 1), (0x7F00, 2), (0x7FFF, 3)]), ".aedat", "a", framing)
-    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], 128)
-    frames, width = frames_of_bytes(bytes([33, 0, 128, 0, 0, 0, 33, 127, 0, 0]), ".bin", "a", framing)
-    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 34)
+    frames, seen = frames_of_bytes(aedat2([(0x0105, 1), (0x7F00, 2), (0x7FFF, 3)]), ".aedat", "a", framing)
+    assert (np.argwhere(frames).tolist(), seen.width) == ([[0, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], 128)
+    frames, seen = frames_of_bytes(bytes([33, 0, 128, 0, 0, 0, 33, 127, 0, 0]), ".bin", "a", framing)
+    assert (np.argwhere(frames).tolist(), seen.width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 34)
     data = aedat4([[(1, 15, 0, 1)], [(2, 0, 15, 0)]], width=16, height=16)
-    frames, width = frames_of_bytes(data, ".aedat4", "a", framing)
-    assert (np.argwhere(frames).tolist(), width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 16)
+    frames, seen = frames_of_bytes(data, ".aedat4", "a", framing)
+    assert (np.argwhere(frames).tolist(), seen.width) == ([[0, 1, 0, 1], [1, 0, 1, 0]], 16)
 
 
 @pytest.mark.parametrize(

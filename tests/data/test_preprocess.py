@@ -1,6 +1,7 @@
 """Recordings and images become the same bytes each time, or one error and nothing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +12,10 @@ import pytest
 from pipeline.data import archives
 from pipeline.data.frames import RULE, to_frames
 from pipeline.data.params import FolderSplit, WindowParams
+from pipeline.data.preprocess import _check_counts, in_lines
 from pipeline.data.recordings import read
 from pipeline.data.store import VERSION, Manifest, Store
-from tests.data.made import PARAMS, TITLE, Files, contents, download, error_of, run
+from tests.data.made import PARAMS, TITLE, Files, contents, download, error_of, record, run
 
 IMAGES = PARAMS.model_copy(update={"frames": None, "size": None})
 GOLDEN = {
@@ -57,8 +59,17 @@ def test_the_manifest_and_every_shard_say_what_they_are(
         shards=3,
         rows=rows,
         rows_per_class=[rows // 2, rows // 2],
-        left_out=0,
         digest=GOLDEN[split],
+        sensor=[128, 128],
+        counts={
+            name: {
+                "events": rows // 2 * 500,
+                "events used": rows // 2 * 500,
+                "recordings": rows // 2,
+                "recordings used": rows // 2,
+            }
+            for name in ("cup", "mug")
+        },
     )
     said = [metadata(path) for path in sorted((tmp_path / "arrow" / "mine").glob(f"{split}-*.arrow"))]
     assert sum(int(shard.pop("rows")) for shard in said) == rows
@@ -99,13 +110,62 @@ def test_neither_shards_nor_compression_change_what_is_read(
 def test_windows_that_are_left_out_are_counted(raw: Path, tmp_path: Path, no_ray: None) -> None:
     """500 events every 100 us last 49.9 ms: two windows of 20 ms hold 200 each."""
     window = PARAMS.model_copy(update={"window": WindowParams(ms=20, min_events=200)})
-    assert [(manifest.rows, manifest.left_out) for manifest in run(raw, tmp_path / "all", window)] == [(32, 0), (8, 0)]
+    train, test = run(raw, tmp_path / "all", window)
+    assert (train.rows, test.rows) == (32, 8)
     assert Store(tmp_path / "all" / "arrow" / "mine", "test").ids[:2] == [
         "cup/09.aedat@000000-000020ms",
         "cup/09.aedat@000020-000040ms",
     ]
+    rest = "left out: after the last whole window"
+    of_class = f"recordings: 2 (all used); windows: 4 (all used); events: 1,000 (800 used, 200 {rest})"
+    assert in_lines(test) == [
+        "mine: test: 8 samples of 2 classes",
+        f"  recordings: 4 (all used); windows: 8 (all used); events: 2,000 (1,600 used, 400 {rest})",
+        f"  cup: {of_class}",
+        f"  mug: {of_class}",
+    ]
     none = PARAMS.model_copy(update={"window": WindowParams(ms=20, min_events=201)})
-    assert "no window has window.min_events events" in error_of(lambda: run(raw, tmp_path / "none", none))
+    assert "none of its 2 windows has window.min_events 201" in error_of(lambda: run(raw, tmp_path / "none", none))
+
+
+def test_a_part_of_the_sensor_is_said(raw: Path, tmp_path: Path, no_ray: None) -> None:
+    train, _ = run(raw, tmp_path, PARAMS.model_copy(update={"size": 48}))
+    assert train.framing_rule == (
+        f"{RULE}; of the centred square of 96 x 96 of 128 x 128 pixels, whose events alone are the N"
+    )
+    assert (train.scale, train.sensor, in_lines(train)[2]) == (0.25, [128, 128], f"  framing: {train.framing_rule}")
+    assert train.counts is not None
+    pixels = Store(tmp_path / "arrow" / "mine", "train").read(np.arange(16))
+    assert sum(counts["events used"] for counts in train.counts.values()) == pixels.sum() < 16 * 500
+
+
+def test_a_split_without_a_class_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    for name, number in (("cup", 5), ("jug", 4), ("mug", 5)):
+        for seed in range(number):
+            record(tmp_path / "source" / name / f"{seed}.aedat", seed)
+    text = error_of(lambda: run(download(tmp_path / "source", tmp_path / "raw"), tmp_path))
+    assert text.startswith("mine: no sample of jug is in the split test, and each class has to train and to be tested;")
+    assert not list(tmp_path.rglob("*.arrow"))
+
+
+def test_a_sensor_of_the_test_split_that_trains_nowhere_is_refused(tmp_path: Path, no_ray: None) -> None:
+    for seed in range(4):
+        record(tmp_path / "source" / "cup" / f"{seed}.aedat", seed)
+    (tmp_path / "source" / "cup" / "4.bin").write_bytes(bytes([1, 2, 0, 0, 9]) * 5)
+    raw = download(tmp_path / "source", tmp_path / "raw")
+    text = error_of(lambda: run(raw, tmp_path, PARAMS.model_copy(update={"size": 34})))
+    assert text.startswith("the recordings come from sensors of different sizes, 34 x 34, 128 x 128;")
+
+
+def test_counts_that_do_not_agree_end_the_stage(raw: Path, tmp_path: Path, no_ray: None) -> None:
+    train, _ = run(raw, tmp_path)
+    _check_counts(train)
+    for wrong in ({"recordings": 9}, {"events": 1}, {"events left out: invalid": 1}, {"windows": 1}):
+        counts = {name: {**numbers, **wrong} for name, numbers in (train.counts or {}).items()}
+        with pytest.raises(AssertionError, match="mine: train: cup: "):
+            _check_counts(replace(train, counts=counts))
+    with pytest.raises(AssertionError, match="mine: train: mug has 7 rows"):
+        _check_counts(replace(train, rows_per_class=[8, 7]))
 
 
 def test_a_run_that_ends_while_it_moves_its_shards_can_be_repeated(
@@ -133,7 +193,7 @@ def test_a_new_result_takes_the_place_of_the_old_one_whole(
 
 def test_an_error_keeps_the_old_result(raw: Path, tmp_path: Path, expected: Files, no_ray: None) -> None:
     run(raw, tmp_path)
-    error_of(lambda: run(raw, tmp_path, PARAMS.model_copy(update={"size": 60})))
+    error_of(lambda: run(raw, tmp_path, PARAMS.model_copy(update={"size": 256})))
     assert {name: content for name, content in contents(tmp_path).items() if name.startswith("arrow/")} == expected
 
 
@@ -167,7 +227,7 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
     [
         ("recordings", {"frames": None}, "so frames and size must be numbers"),
         ("recordings", {"size": None}, "so frames and size must be numbers"),
-        ("recordings", {"size": 60}, "need a square sensor of a multiple of that; set preprocess.size"),
+        ("recordings", {"size": 256}, "need at least as many; set preprocess.size to 128 or less"),
         ("recordings", {"split": "paper"}, "preprocess.split 'paper': expected one of every-fifth-tests"),
         (
             "recordings",

@@ -32,7 +32,9 @@ def test_aedat2_is_big_endian_with_polarity_x_and_y_from_the_lowest_bit() -> Non
 
 def test_aedat2_leaves_out_what_no_pixel_made_and_keeps_the_order_of_the_file() -> None:
     data = aedat2((1, 30), (0x8000, 20), (0xFFFF8001, 20), (2, 10))
-    assert values(decode(data, ".aedat", "a.aedat")) == [(30, 0, 0, 1), (10, 1, 0, 0)]
+    recording = decode(data, ".aedat", "a.aedat")
+    assert values(recording) == [(30, 0, 0, 1), (10, 1, 0, 0)]
+    assert recording.counts == {"events": 4, "events left out: of no pixel (bit 15 of the address)": 2}
 
 
 def test_aedat2_time_goes_on_where_its_32_bits_wrap() -> None:
@@ -51,6 +53,13 @@ def test_aedat3_is_little_endian_packets_and_other_kinds_are_passed_over() -> No
     recording = decode(data, ".aedat", "a.aedat")
     assert values(recording) == [(10, 3, 4, 1), (2 * 2**31 + 7, 127, 0, 0)]
     assert (recording.width, recording.height) == (128, 128)
+    assert recording.counts == {
+        "packets": 3,
+        "packets used": 2,
+        "packets left out: of frames, inertial sensors or triggers": 1,
+        "events": 3,
+        "events left out: invalid by their own mark": 1,
+    }
 
 
 def test_aedat4_has_its_own_sensor_and_joins_its_packets() -> None:
@@ -68,7 +77,9 @@ def test_nmnist_is_five_bytes_an_event_with_23_bits_of_time() -> None:
 
 def test_nmnist_clock_overflows_move_what_follows_and_are_no_events() -> None:
     data = nmnist((1, 1, 0, 8000), (0, 240, 0, 0), (2, 2, 1, 5), (0, 240, 1, 9), (3, 3, 0, 6))
-    assert values(decode(data, ".bin", "1.bin")) == [(8000, 1, 1, 0), (8192 + 5, 2, 2, 1), (16384 + 6, 3, 3, 0)]
+    recording = decode(data, ".bin", "1.bin")
+    assert values(recording) == [(8000, 1, 1, 0), (8192 + 5, 2, 2, 1), (16384 + 6, 3, 3, 0)]
+    assert recording.counts == {"events": 5, "events left out: overflows of the clock": 2}
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int64", "float32", "float64"])
@@ -104,6 +115,7 @@ GOOD = {
     ".bin": nmnist((1, 2, 0, 3), (4, 5, 1, 6)),
     ".npy": npy([[1, 2, 0, 5], [3, 4, 1, 6]]),
 }
+START3 = len(HEADER3)
 BAD = [
     (".aedat", b"", "byte 0: the file is empty"),
     (".aedat4", b"", "byte 0: the file is empty"),
@@ -114,17 +126,24 @@ BAD = [
     (".aedat", GOOD[".bin"], "byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found b'\\x01"),
     (".aedat", GOOD[".aedat4"], "byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found b'#!AER-DAT4.0'"),
     (".aedat", HEADER3[:20], "byte 20: the header has no end line #!END-HEADER"),
-    (".aedat", HEADER3 + packet3([(1, 1)])[:20], "byte 42: a packet's header is cut off"),
-    (".aedat", HEADER3 + packet3([(1, 1)] * 2)[:-1], "byte 42: a packet of 2 events of 8 bytes is cut off"),
-    (".aedat", HEADER3 + packet3([(1, 1)], size=16), "byte 42: events of 16 bytes, expected 8"),
-    (".aedat", HEADER3 + packet3([(1, 1)], size=8).replace(b"\x08", b"\0", 1), "byte 42: a packet of 1 events of 0"),
+    (".aedat", HEADER3 + packet3([(1, 1)])[:20], f"byte {START3}: a packet's header is cut off"),
+    (".aedat", HEADER3 + packet3([(1, 1)] * 2)[:-1], f"byte {START3}: a packet of 2 events of 8 bytes is cut off"),
+    (".aedat", HEADER3 + packet3([(1, 1)], size=16), f"byte {START3}: events of 16 bytes, expected 8"),
+    (
+        ".aedat",
+        HEADER3 + packet3([(1, 1)], size=8).replace(b"\x08", b"\0", 1),
+        f"byte {START3}: a packet of 1 events of 0",
+    ),
     (".aedat4", GOOD[".aedat"], "byte 0: expected b'#!AER-DAT4.0\\r\\n', found b'#!AER-DAT2.0\\r\\n'"),
     (".bin", GOOD[".bin"][:-2], "byte 5: 3 bytes are left over; expected a multiple of 5 after byte 0"),
     (".npy", GOOD[".npy"][:-8], "byte 128: expected 8 numbers of 8 bytes, as the header says, found 56 bytes"),
     (".npy", GOOD[".npy"][:50], "byte 0: not an array of numpy's format ("),
     (".npy", GOOD[".bin"], "byte 0: not an array of numpy's format ("),
     (".npy", npy([[float("nan"), 0, 0, 0]]), "event 0: a number that is not finite, or too large"),
+    (".npy", npy([[1, 0, 0, 0.5], [1, 2.5, 0, 0]]), "event 1: x, y and polarity are whole numbers"),
+    (".npy", npy([[-0.5, 0, 0, 0]]), "event 0: x, y and polarity are whole numbers"),
 ]
+OTHER = ", or convert it to AEDAT 4 if another camera recorded it"
 OUTSIDE = [
     (".aedat", HEADER3 + packet3([(1, 1), (polarity3(128, 7, 1), 1)]), "event 1: x 128, y 7, polarity 1", "128 x 128"),
     (".aedat4", aedat4([[(1, 30, 40, 1)]], width=31, height=40), "event 0: x 30, y 40, polarity 1", "31 x 40"),
@@ -154,7 +173,7 @@ def test_damage_names_the_file_the_place_and_what_to_do(suffix: str, data: bytes
 @pytest.mark.parametrize(("suffix", "data", "event", "sensor"), OUTSIDE)
 def test_an_event_outside_of_the_sensor_is_named(suffix: str, data: bytes, event: str, sensor: str) -> None:
     text = error_of(lambda: decode(data, suffix, f"cup/7{suffix}"))
-    assert text == f"cup/7{suffix}: {event} lies outside of the sensor of {sensor}; {REMEDY}"
+    assert text == f"cup/7{suffix}: {event} lies outside of the sensor of {sensor}; {REMEDY}{OTHER}"
 
 
 def test_aedat2_of_another_camera_is_refused() -> None:
@@ -204,7 +223,7 @@ def test_every_cut_of_an_aedat4_file_is_an_input_error() -> None:
 def test_a_file_is_read_by_its_suffix_and_named_in_errors(tmp_path: Path) -> None:
     assert set(GOOD) == set(DECODERS)
     for suffix, data in GOOD.items():
-        path = tmp_path / f"a{suffix}"
+        path = tmp_path / f"a{suffix.upper()}"
         path.write_bytes(data)
         assert values(read(path)) == values(decode(data, suffix, ""))
     path.write_bytes(b"")

@@ -82,6 +82,12 @@ def test_a_recording_directly_in_its_sessions_folder_is_its_class() -> None:
     assert split == {"train": [Sample("monday/mug.aedat", "mug")], "test": [Sample("friday/mug.aedat", "mug")]}
 
 
+@pytest.mark.parametrize("rule", ["every-fifth-tests", SESSIONS])
+def test_a_recording_in_no_folder_has_no_class(rule: str | FolderSplit) -> None:
+    with pytest.raises(InputError, match=r"^1\.bin: lies in no folder, and the folder names the class; put it into"):
+        split_recordings(["1.bin", "monday/cup/1.bin"], rule, MINE)
+
+
 def test_a_recording_in_neither_folder_is_named() -> None:
     with pytest.raises(
         InputError, match=r"sunday/a/1\.bin: lies in sunday; expected monday \(trains\) or friday \(tests"

@@ -53,7 +53,6 @@ def manifest(made: list[Row], *, kind: str = "frames", shards: int = 1) -> Manif
         shards=shards,
         rows=len(made),
         rows_per_class=[0, 0, 0],
-        left_out=0,
         digest=rows_digest(row.digest() for row in made),
     )
 

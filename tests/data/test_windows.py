@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.params import WindowParams
 from pipeline.data.recordings import Recording
-from pipeline.data.windows import windows
+from pipeline.data.windows import LATE, windows
 from pipeline.errors import RecordingError
 
 
@@ -71,3 +71,26 @@ def test_a_time_that_leaps_is_named_and_makes_no_billion_windows() -> None:
         RecordingError, match=f"event 2: time {2**59} after 10 makes {2**59 // 1000} windows of 4 events"
     ):
         windows(leap, WindowParams(ms=1, min_events=1))
+
+
+@pytest.mark.parametrize(
+    ("times", "event", "before", "seconds"),
+    [
+        ([12_345_678, 0, 500, 1_000_000], 1, 12_345_678, "12.3457"),  # an event left over from the run before
+        ([0, 400_000, 500_000, 100, 200, 400_000], 3, 500_000, "0.4999"),  # a clock that was set back
+    ],
+)
+def test_a_time_that_runs_back_names_the_event_and_what_to_do(
+    times: list[int], event: int, before: int, seconds: str
+) -> None:
+    with pytest.raises(RecordingError) as error:
+        cut(times, 100)
+    assert str(error.value).startswith(
+        f"event {event}: time {times[event]} after {before} runs back by {seconds} s, so its window is not known; "
+    )
+
+
+def test_an_event_that_is_late_by_a_packet_is_no_error() -> None:
+    assert len(cut([0, 50_000, 50_000 - LATE, 100_000], 100)) == 1
+    with pytest.raises(RecordingError, match="event 2: "):
+        cut([0, 50_000, 50_000 - LATE - 1, 100_000], 100)

@@ -7,17 +7,27 @@ from typing import Any
 import numpy as np
 
 HEADER2 = b"#!AER-DAT2.0\r\n# a comment\r\n# another\r\n"
-HEADER3 = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#!END-HEADER\r\n"
 
 
 def aedat2(*pairs: tuple[int, int]) -> bytes:
     return HEADER2 + b"".join(struct.pack(">II", address, time) for address, time in pairs)
 
 
-def packet3(events: list[tuple[int, int]], *, kind: int = 1, size: int = 8, overflow: int = 0) -> bytes:
+def header3(*sources: str) -> bytes:
+    """The header of AEDAT 3.1 with sources like `0: DVS128`."""
+    lines = "".join(f"#Source {source}\r\n" for source in sources)
+    return f"#!AER-DAT3.1\r\n#Format: RAW\r\n{lines}#Start-Time: 2020-01-01 12:00:00\r\n#!END-HEADER\r\n".encode()
+
+
+HEADER3 = header3("0: DVS128")
+
+
+def packet3(
+    events: list[tuple[int, int]], *, kind: int = 1, source: int = 0, size: int = 8, overflow: int = 0
+) -> bytes:
     """A packet of AEDAT 3.1: type, source, size, offset of the time, overflow, capacity, number, valid; its events."""
     number = len(events)
-    head = struct.pack("<2H6I", kind, 0, size, 4, overflow, number, number, number)
+    head = struct.pack("<2H6I", kind, source, size, 4, overflow, number, number, number)
     return head + b"".join(struct.pack("<II", *event).ljust(size, b"\0") for event in events)
 
 

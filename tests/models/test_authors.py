@@ -1,6 +1,9 @@
 """A checkpoint of the authors becomes our network, or one error says what is wrong with it."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -98,7 +101,7 @@ def test_missing(checkpoint: dict[str, Tensor], name: str) -> None:
 
 def test_unknown(checkpoint: dict[str, Tensor]) -> None:
     with pytest.raises(ValueError, match=r"missing: \[\]; unknown: \['fc.bias'\]"):
-        from_authors(checkpoint | {"fc.bias": torch.zeros(10)}, leak=LEAK)
+        from_authors(checkpoint | {"fc.bias": torch.zeros(10).double()}, leak=LEAK)
 
 
 @pytest.mark.parametrize("name", ["conv_list.0.weight", "fc.weight"])
@@ -112,8 +115,11 @@ def test_foreign_without_an_end(checkpoint: dict[str, Tensor], name: str) -> Non
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"conv_list.7.weight": torch.zeros(16, 16, 3, 3)}, "8 convolutions, 4 steps, 3 input channels fit no"),
-        ({"conv_list.0.weight": torch.zeros(4, 1, 3, 3)}, "7 convolutions, 4 steps, 1 input channels fit no"),
+        (
+            {"conv_list.7.weight": torch.zeros(16, 16, 3, 3).double()},
+            "8 convolutions, 4 steps, 3 input channels fit no",
+        ),
+        ({"conv_list.0.weight": torch.zeros(4, 1, 3, 3).double()}, "7 convolutions, 4 steps, 1 input channels fit no"),
     ],
 )
 def test_foreign_sizes(checkpoint: dict[str, Tensor], changes: dict[str, Tensor], message: str) -> None:
@@ -131,7 +137,7 @@ def test_foreign_network() -> None:
 @pytest.mark.parametrize("name", ["conv_list.3.weight", "bntt_list.3.0.weight"])
 def test_a_layer_of_another_size(checkpoint: dict[str, Tensor], name: str) -> None:
     with pytest.raises(ValueError, match=name):
-        from_authors(checkpoint | {name: torch.zeros(3, 3, 3, 3)}, leak=LEAK)
+        from_authors(checkpoint | {name: torch.zeros(3, 3, 3, 3).double()}, leak=LEAK)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +185,104 @@ def test_code_in_a_file_is_not_executed(checkpoint: dict[str, Tensor], tmp_path:
     assert not trace.exists()
     torch.load(path, weights_only=False)
     assert trace.exists()  # a careless reader would have
+
+
+LAYER = "conv_list.1.weight"
+
+
+@pytest.mark.filterwarnings("ignore:.*sparse")  # torch says that it checks sparse tensors
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda value: {LAYER: "text"}, f"{LAYER}: str, expected a tensor"),
+        (lambda value: {LAYER: None}, f"{LAYER}: NoneType, expected a tensor"),
+        (lambda value: {LAYER: {"weight": value}}, f"{LAYER}: dict, expected a tensor"),
+        (lambda value: {7: value}, "7 is int, expected the name of a tensor"),
+        (lambda value: {LAYER: value.float()}, "is torch.float64, conv_list.1.weight is torch.float32; expected one"),
+        (lambda value: {LAYER: value.half()}, f"{LAYER}: torch.float16, expected torch.float32 or torch.float64"),
+        (lambda value: {LAYER: value.to(torch.complex128)}, f"{LAYER}: torch.complex128, expected torch.float32 or"),
+        (lambda value: {LAYER: value.int()}, f"{LAYER}: torch.int32, expected torch.float32 or torch.float64"),
+        (lambda value: {LAYER: value.to_sparse()}, f"{LAYER}: a torch.sparse_coo tensor, expected a plain one"),
+        (lambda value: {LAYER: value.to("meta")}, f"{LAYER}: a meta tensor, expected a plain one with its numbers"),
+        (lambda value: {LAYER: value[:0]}, f"{LAYER}: shape (0, 4, 3, 3), expected at least one number"),
+        (lambda value: {LAYER: value * torch.nan}, f"{LAYER}: 144 of 144 values are NaN or infinite"),
+        (lambda value: {"conv1.weight": value[0, 0, 0]}, "conv_list.0.weight differs from the same layer under its"),
+        (
+            lambda value: {name: value[0, 0, 0].clone() for name in ("conv1.weight", "conv_list.0.weight")},
+            "conv_list.0.weight: of shape (3,), expected 4 axes",
+        ),
+        (lambda value: {"fc.weight": value[0, 0, 0, 0].clone()}, "fc.weight: of shape (), expected 2 axes"),
+        (
+            lambda value: {"bntt_list.2.0.running_var": -torch.ones(4).double()},
+            "bntt_list.2.0.running_var: -1 is a negative variance",
+        ),
+        (
+            lambda value: {"fc.weight": torch.zeros(1).double().expand(10**10, 16)},
+            "fc.weight: shape (10000000000, 16) needs more numbers than the file has",
+        ),
+    ],
+)
+def test_a_wrong_tensor_is_named_at_once(
+    checkpoint: dict[str, Tensor], tmp_path: Path, change: Callable[[Tensor], dict[Any, Any]], reason: str
+) -> None:
+    path = tmp_path / "best.pth.tar"
+    torch.save({"state_dict": checkpoint | change(checkpoint[LAYER])}, path)
+    start = time.monotonic()
+    with pytest.raises(ValueError, match=r"best\.pth\.tar: ") as error:
+        read_authors(path, leak=LEAK)
+    assert time.monotonic() - start < 1
+    assert reason in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ({"state_dict": "text"}, "state_dict holds str, expected names with tensors"),
+        ({"state_dict": None}, "state_dict holds NoneType, expected names with tensors"),
+        ({"state_dict": {"state_dict": {}}}, "state_dict: dict, expected a tensor"),
+        ({0: torch.zeros(1)}, "0 is int, expected the name of a tensor"),
+        ([torch.zeros(1)], "the file holds list, expected names with tensors"),
+        (None, "the file holds NoneType, expected names with tensors"),
+        (torch.zeros(1), "the file holds Tensor, expected names with tensors"),
+        ({}, "not a checkpoint of the authors' S-ResNet"),
+    ],
+)
+def test_a_file_with_no_state_dict_is_named(tmp_path: Path, content: object, reason: str) -> None:
+    path = tmp_path / "best.pth.tar"
+    torch.save(content, path)
+    with pytest.raises(ValueError, match=r"best\.pth\.tar: ") as error:
+        read_authors(path, leak=LEAK)
+    assert reason in str(error.value)
+
+
+def test_the_older_format_of_torch_is_read(checkpoint: dict[str, Tensor], tmp_path: Path) -> None:
+    """Their checkpoints may be of 2021; a part of such a file is one error wherever it ends."""
+    path = tmp_path / "best.pth.tar"
+    torch.save(checkpoint, path, _use_new_zipfile_serialization=False)
+    assert same(read_authors(path, leak=LEAK), from_authors(checkpoint, leak=LEAK))
+    whole = path.read_bytes()
+    for size in (10, 60, 200, 1000, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:size])
+        with pytest.raises(ValueError, match="no checkpoint, damaged, or with code"):
+            read_authors(path, leak=LEAK)
+
+
+def test_any_damage_is_one_error(checkpoint: dict[str, Tensor], tmp_path: Path) -> None:
+    """The pickle in it gives whatever error its bytes lead to."""
+    path, random = tmp_path / "best.pth.tar", Random(0)
+    torch.save(checkpoint, path)
+    whole, refused = path.read_bytes(), 0
+    for _ in range(100):
+        damaged = bytearray(whole)
+        for _ in range(5):
+            damaged[random.randrange(3000)] = random.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            read_authors(path, leak=LEAK)
+        except ValueError as error:
+            assert str(error).startswith(f"{path}: ")  # noqa: PT017 - some wrong bytes are numbers
+            refused += 1
+    assert refused > 50
 
 
 @pytest.mark.parametrize("content", [b"", b"text"])

@@ -208,6 +208,9 @@ def test_the_table_has_all_layers_and_steps() -> None:
         (["model.safetensors", "--inputs=missing.npy"], "missing.npy"),
         (["model.safetensors", "--inputs=wrong.npy"], "wrong.npy: float64 of shape (2, 8, 8); expected numbers of"),
         (["model.safetensors", "--inputs=damaged.npy"], "damaged.npy"),
+        (["model.safetensors", "--inputs=several.npz"], "several.npz: not an array (.npy), or damaged"),
+        (["half.safetensors"], "half.safetensors: tensor stem.conv.weight: F16 of shape"),
+        (["relu.safetensors"], "spikes are compared where neurons are part of a layer"),
     ],
 )
 def test_what_cannot_be_read_is_one_error(
@@ -220,6 +223,9 @@ def test_what_cannot_be_read_is_one_error(
 ) -> None:
     np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8)))
     (tmp_path / "damaged.npy").write_bytes(b"\x93NUMPY")
+    np.savez(tmp_path / "several.npz", one=np.zeros(2))
+    checkpoint.save(small_network().half(), tmp_path / "half.safetensors")
+    checkpoint.save(small_network(neuron="relu", time_steps=1).float(), tmp_path / "relu.safetensors")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main(arguments)

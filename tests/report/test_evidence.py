@@ -79,7 +79,8 @@ def test_the_ledger_says_points_and_who_was_dropped(both: tuple[str, str]) -> No
         "Of them 2 of class a, 1 of class &lt;b&gt;." in text_of(html)
     )
     assert (
-        "3 samples in the partial test batch of 20, 2 recognized; by class a 2, <b> 1; ids one, two, three" in markdown
+        "3 samples in the partial test batch of 20, 2 recognized; by class a 2, \\<b\\> 1; ids one, two, three"
+        in markdown
     )
 
 

@@ -5,10 +5,18 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
 from PIL import Image
 
+from pipeline.errors import InputError
 from pipeline.report.pictures import GAP, OFF, ON, examples, image, strip
 from tests.report.made import write_pictures
+
+
+def tensor(values: np.ndarray) -> pa.FixedShapeTensorArray:
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(values)
 
 
 def test_colour_and_opacity_by_hand() -> None:
@@ -50,3 +58,27 @@ def test_examples_are_pictures_with_their_names(tmp_path: Path) -> None:
     assert (example.id, example.label, example.predicted, example.frames) == ("1/0007", "one", "zero", 1)
     content = base64.b64decode(example.address.removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(content)).size == (8, 8)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table({"id": ["a"]}),
+        pa.table({"id": ["a"], "label": [0], "predicted": [0], "pixels": [1.0]}),
+        pa.table({"id": ["a"], "label": [0], "predicted": [0], "pixels": tensor(np.zeros((1, 5, 4, 4), np.uint8))}),
+        pa.table({"id": ["a"], "label": [7], "predicted": [0], "pixels": tensor(np.zeros((1, 1, 4, 4), np.uint8))}),
+        pa.table({"id": ["a"], "label": [None], "predicted": [0], "pixels": tensor(np.zeros((1, 1, 4, 4), np.uint8))}),
+    ],
+)
+def test_other_tables_are_one_error(tmp_path: Path, table: pa.Table) -> None:
+    pq.write_table(table, tmp_path / "e.parquet")
+    with pytest.raises(InputError, match=r"e\.parquet: no examples of a test split, or damaged \(.*evaluate again"):
+        examples(tmp_path / "e.parquet", ["zero", "one"])
+
+
+def test_a_damaged_and_a_missing_file_are_one_error(tmp_path: Path) -> None:
+    (tmp_path / "e.parquet").write_bytes(b"PAR1")
+    with pytest.raises(InputError, match=r"e\.parquet: no examples of a test split, or damaged"):
+        examples(tmp_path / "e.parquet", ["zero", "one"])
+    with pytest.raises(InputError, match="none: not found; the stage `evaluate` makes it"):
+        examples(tmp_path / "none", ["zero", "one"])

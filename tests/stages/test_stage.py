@@ -52,6 +52,11 @@ def test_a_failure_is_one_line_and_no_record(
     assert not (tmp_path / "records").exists()
 
 
+def test_a_stage_takes_its_key_alone_and_as_dvc_gives_it() -> None:
+    given = ("digits-0", "train@digits-0", "../dvc.yaml:train@digits-0")
+    assert {stage.key_of("train", argument) for argument in given} == {"digits-0"}
+
+
 def test_our_own_mistakes_keep_their_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         stage.run("train@x", lambda: done(note=str(1 // 0)))

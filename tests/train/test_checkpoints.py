@@ -1,5 +1,8 @@
 """States are read as they were written, and whatever breaks a file leaves the one before it."""
 
+import hashlib
+import io
+import shutil
 import threading
 from pathlib import Path
 from typing import BinaryIO
@@ -7,6 +10,7 @@ from typing import BinaryIO
 import pytest
 import torch
 
+from pipeline.errors import InputError
 from pipeline.train import checkpoints
 from pipeline.train.checkpoints import Checkpoints, load, newest, numbers, path_of, write
 from pipeline.train.state import State
@@ -59,6 +63,10 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str)
     assert state is not None
     assert (number, state.epoch) == (6, 6)
     assert said == [f"{path}: damaged; falls back to the checkpoint before it"]
+    path_of(tmp_path, 6).write_bytes(b"")
+    assert newest(tmp_path, said.append) == (0, None)
+    assert said[-1] == f"{path_of(tmp_path, 6)}: damaged; none before it: starts anew"
+    write(State(epoch=6), tmp_path, 6)
     with Checkpoints(tmp_path, number) as writer:  # and is replaced, so that two sound ones are there again
         writer.save(State(epoch=8))
     assert [numbers(tmp_path), epoch_of(tmp_path)] == [[6, 7], 8]
@@ -127,3 +135,34 @@ def test_with_all_damaged_the_next_ones_stay(tmp_path: Path) -> None:
         writer.save(State(epoch=1))
     assert numbers(tmp_path) == [1]
     assert newest(tmp_path) == (1, State(epoch=1))
+
+
+def test_a_state_of_another_training_is_one_error(tmp_path: Path) -> None:
+    """A copy by hand would otherwise go on with other weights."""
+    own, other = (tmp_path / name / "checkpoints" for name in ("digits-0-aa", "digits-1-bb"))
+    write(State(epoch=1), own, 1)
+    write(State(epoch=2), other, 2)
+    shutil.copy(path_of(other, 2), own)
+    with pytest.raises(
+        InputError, match=r"00000002\.pt: a state of the training digits-1-bb, expected digits-0-aa"
+    ) as it:
+        load(own)
+    assert "take it away" in str(it.value)
+    path_of(own, 2).unlink()
+    assert load(own) == State(epoch=1)
+
+
+@pytest.mark.parametrize("content", [{"epoch": 1}, {"training": "t", "state": {"roots": []}}, [1], "text"])
+def test_a_state_of_another_version_is_one_error(tmp_path: Path, content: object) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    path_of(tmp_path, 1).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+    with pytest.raises(InputError, match=r"00000001\.pt: the state of another version of this code; it was put there"):
+        load(tmp_path)
+
+
+def test_a_copy_under_a_name_of_its_own_is_no_state(tmp_path: Path) -> None:
+    write(State(epoch=1), tmp_path, 1)
+    for name in ("00000001 copy.pt", "2-before.pt", "²0000000.pt", "7.pt"):
+        shutil.copy(path_of(tmp_path, 1), tmp_path / name)
+    assert numbers(tmp_path) == [1]

@@ -52,7 +52,7 @@ fit(job, cluster)
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, bytes]]:
     """A long tiny training in this process, without Ray, and its weights."""
     job, threads = tiny_job(tmp_path_factory.mktemp("one"), LONG), torch.get_num_threads()
-    note(job.platforms(), torch.device("cpu"))
+    note(job.platforms(), torch.device("cpu"), job.network.precision)
     train(job, Alone(), torch.device("cpu"), lambda text: None)
     yield job, weights(job)
     torch.set_num_threads(threads)

@@ -46,7 +46,7 @@ def trained(job: Job, workers: int = 1) -> State:
     return state
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 def test_recorded_kernels_give_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalization: str, precision: Any

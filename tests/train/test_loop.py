@@ -1,5 +1,6 @@
 """A training is the same to the bit on any number of workers and after any interruption."""
 
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import InputError
+from pipeline.files import sha256
 from pipeline.train import step
 from pipeline.train.export import export, finished
 from pipeline.train.hardware import note
@@ -150,16 +152,29 @@ def test_best_validation_keeps_that_epochs_weights(tmp_path: Path) -> None:
         assert torch.equal(state.selected[name], again.weights[name])
 
 
+@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
+def test_export_without_what_computed_is_one_error_and_writes_nothing(tmp_path: Path, content: bytes | None) -> None:
+    job = tiny_job(tmp_path, replace(TRAINING, epochs=1))
+    train_alone(job)
+    if content is not None:
+        job.platforms().write_bytes(content)
+    with pytest.raises(InputError, match=r"platforms\.txt: missing or damaged .*bring the whole folder"):
+        export(job, "tiny", "tiny-data", tmp_path / "a")
+    assert not (tmp_path / "a").exists()
+
+
 def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, TRAINING)
     train_alone(job)
-    note(job.platforms(), CPU)
+    note(job.platforms(), CPU, job.network.precision)
     for folder in ("a", "b"):
         export(job, "tiny", "tiny-data", tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
     assert names == ["config.json", "history.csv", "model.safetensors"]
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+    digests = json.loads((tmp_path / "a" / "config.json").read_text())["sha256"]
+    assert digests == {name: sha256(tmp_path / "a" / name) for name in ("model.safetensors", "history.csv")}
     head = (tmp_path / "a" / "history.csv").read_text().splitlines()[0]
     assert head == (
         "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors,"

@@ -17,7 +17,7 @@ from pipeline.train.placement import Placement, already_finished, place
 from pipeline.train.reduce import Alone
 from tests.data.made import LOCAL
 from tests.data.s3 import bucket, serving
-from tests.train.tiny import TRAINING, tiny_job
+from tests.train.tiny import NETWORK, TRAINING, tiny_job
 
 CPU = torch.device("cpu")
 
@@ -59,7 +59,7 @@ def work_on(
 
 def test_another_node_goes_on_from_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, undisturbed = tiny_job(tmp_path, TRAINING), tiny_job(tmp_path / "undisturbed", TRAINING)
-    note(undisturbed.platforms(), CPU)
+    note(undisturbed.platforms(), CPU, NETWORK.precision)
     train(undisturbed, Alone(), CPU, lambda text: None)
     with serving() as server:
         cluster = far(bucket(server, "runs"))

@@ -93,7 +93,6 @@ def write_split(folder: Path, split: str, kind: Literal["images", "frames"], row
         shards=1,
         rows=rows,
         rows_per_class=[int(count) for count in np.bincount([row.label for row in made])],
-        left_out=0,
         digest=rows_digest(row.digest() for row in made),
     )
     write_manifest(manifest, folder)
