@@ -12,11 +12,11 @@ def run(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def start(folder: Path, *command: str) -> "subprocess.Popen[str]":
+def start(folder: Path, *command: str, **more: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         command,
         cwd=folder,
-        env=ENVIRONMENT,
+        env=ENVIRONMENT | more,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

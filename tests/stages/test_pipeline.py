@@ -7,13 +7,16 @@ import shutil
 import signal
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from benchmarks.sweep import copy_repository
+from pipeline.lifetime import FOLDER
 from pipeline.paths import ROOT
 from tests.stages.made import run, start
+from tests.stages.processes import MARK, is_private, left, listening, marked, open_to_others
 
 SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 3"}
 
@@ -44,6 +47,13 @@ def wait_for_training(folder: Path, before: int) -> None:
     pytest.fail("the training never began")
 
 
+def temporary_folder(mark: str) -> Path:
+    """Of the run, as its processes know it."""
+    known = {process.environ().get(FOLDER) for process in marked(mark)}
+    (folder,) = known - {None}
+    return Path(str(folder))
+
+
 def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: Path) -> None:
     artifacts = copy / "artifacts" / "digits" / "0"
 
@@ -55,12 +65,17 @@ def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: 
     assert output.endswith("error: train@digits-0: interrupted; run it again to continue\n")
     assert not artifacts.exists()
 
-    before, first = said(copy), start(copy, "dvc", "repro", "train@digits-0")
+    mark = uuid.uuid4().hex
+    before, first = said(copy), start(copy, "dvc", "repro", "train@digits-0", **{MARK: mark})
     wait_for_training(copy, before)
     beside = run(copy, "dvc", "repro", "train@digits-0")
     assert beside.returncode != 0
     assert "busy" in beside.stderr or "lock" in beside.stderr
-    os.killpg(first.pid, signal.SIGKILL)
+    assert listening(mark) > 0
+    assert open_to_others(mark) == []
+    assert is_private(temporary_folder(mark))
+    os.kill(first.pid, signal.SIGKILL)  # of DVC alone: it cannot tell the stage
+    assert left(mark, seconds=20) == []
     first.communicate(timeout=120)
     assert not list(artifacts.glob("*"))
 
