@@ -132,9 +132,11 @@ def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
     stage, *above = [psutil.Process(pid) for pid in pids]
     while _lives(stage) and all(_lives(process) for process in above):
         time.sleep(LOOK_SECONDS)
-    family = _marked(mark, but={os.getpid()}) | ({stage, *stage.children(recursive=True)} if _lives(stage) else set())
-    _end(family, END_SECONDS if _lives(stage) else 0.0)
-    _end(_marked(mark, but={os.getpid()}), 0.0)  # what was being started meanwhile
+    me = {os.getpid()}
+    if _lives(stage):
+        _end({stage}, END_SECONDS)  # it ends what it has started
+    _end(_marked(mark, but=me), 0.0)
+    _end(_marked(mark, but=me), 0.0)  # what was being started meanwhile
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,0 +1,110 @@
+"""A run that is ended from outside leaves no process behind: python -m tests.walk.ends
+
+Signals to DVC and to the stage's process, while Ray starts, in the middle of training and while evaluating. After each
+the same command goes on where it stopped, and the weights are in the end those of an undisturbed run.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from pipeline.files import sha256
+from tests.stages.processes import MARK, left, marked
+from tests.walk.small import copy, expect, run, say, surroundings, wipe
+
+SECONDS = 20
+"""Within this time everything has ended."""
+MODEL = "artifacts/digits/0/model.safetensors"
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="e-") as name:
+        folder = Path(name)
+        copy(folder, epochs=3, shards=2, cluster={})
+        run(folder, "dvc", "repro", "evaluate@digits-0")
+        weights = sha256(folder / MODEL)
+        for stage, moment, reached in MOMENTS:
+            for who in ("dvc", "stage"):
+                for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
+                    if stage == "train":
+                        wipe(folder, "runs")
+                    ended(folder, f"{number.name} to {who}, {moment}", stage, reached, who, number)
+        run(folder, "dvc", "repro", "--force", "evaluate@digits-0")
+        expect(sha256(folder / MODEL) == weights, "the weights are those of an undisturbed run")
+
+
+def ended(
+    folder: Path, what: str, stage: str, reached: Callable[[Path, str], bool], who: str, number: signal.Signals
+) -> None:
+    """Starts the stage, sends the signal when the moment is reached, and looks at what is left."""
+    mark = uuid.uuid4().hex
+    command = ["dvc", "repro", "--force", "--single-item", f"{stage}@digits-0"]
+    log = folder / "said.txt"
+    with log.open("wb") as into:
+        dvc = subprocess.Popen(command, cwd=folder, env=surroundings(**{MARK: mark}), stdout=into, stderr=into)
+    while not reached(folder, mark):
+        expect_runs(dvc, log)
+        time.sleep(0.1)
+    os.kill(dvc.pid if who == "dvc" else stage_process(mark, stage), number)
+    start = time.monotonic()
+    found = left(mark, SECONDS)
+    with suppress(subprocess.TimeoutExpired):
+        dvc.wait(timeout=5)
+    said = log.read_text(errors="replace")
+    expect(not found, f"{what}: nothing is left ({time.monotonic() - start:.1f} s) {found}")
+    expect("Traceback" not in said and "PC: @" not in said, f"{what}: no stack is printed")
+
+
+def expect_runs(dvc: "subprocess.Popen[bytes]", log: Path) -> None:
+    if dvc.poll() is not None:
+        sys.exit(f"the run ended before the moment came: {log.read_text(errors='replace')[-2000:]}")
+
+
+def stage_process(mark: str, stage: str) -> int:
+    """The Python process of the stage."""
+    for process in marked(mark):
+        with suppress(psutil.Error):
+            if f"stages.{stage}" in process.cmdline() and "python" in Path(process.cmdline()[0]).name:
+                return process.pid
+    sys.exit("there is no process of the stage")
+
+
+def ray_starts(folder: Path, mark: str) -> bool:
+    return named(mark, "gcs_server")
+
+
+def trains(folder: Path, mark: str) -> bool:
+    return any("step" in path.read_text() for path in folder.glob("runs/digits-0-*/log.txt"))
+
+
+def evaluates(folder: Path, mark: str) -> bool:
+    return named(mark, "ray::") and named(mark, "raylet")
+
+
+def named(mark: str, name: str) -> bool:
+    """True if a process of the run has this in its command."""
+    for process in marked(mark):
+        with suppress(psutil.Error):
+            if any(name in word for word in process.cmdline()):
+                return True
+    return False
+
+
+MOMENTS = (
+    ("train", "while Ray starts", ray_starts),
+    ("train", "in the middle of training", trains),
+    ("evaluate", "while evaluating", evaluates),
+)
+
+if __name__ == "__main__":
+    say(f"{len(MOMENTS)} moments, 2 processes, 3 signals")
+    main()
