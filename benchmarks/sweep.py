@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -113,7 +114,9 @@ def parameters(epochs: int) -> str:
     digits = content["experiments"]["digits"]
     content["datasets"] = {"digits": content["datasets"]["digits"]}
     content["experiments"] = {
-        name: digits | {"training": digits["training"] | {"epochs": epochs, "threads": 1, "learning_rate": rate}}
+        name: deepcopy(
+            digits | {"training": digits["training"] | {"epochs": epochs, "threads": 1, "learning_rate": rate}}
+        )
         for name, rate in RATES.items()
     }
     content["runs"] = {

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from models.bounds import Within, check_bounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,26 +17,28 @@ class NetworkConfig:
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
 
-    blocks: int
-    """n, residual blocks in each of the three stages; the network has 6n + 2 weighted layers. Authors: 6."""
-    width: int
-    """Filters of the first stage; the second has twice, the third four times as many. Authors: 32."""
-    time_steps: int
-    """T, time steps of a sample. Authors: 50."""
+    blocks: Annotated[int, Within(1, 200)]
+    """n, residual blocks in each of the three stages; the network has 6n + 2 weighted layers. Authors: 6. The deepest
+    ResNet on CIFAR-10 (He et al. 2016) has 200."""
+    width: Annotated[int, Within(1, 1024)]
+    """Filters of the first stage; the second has twice, the third four times as many. Authors: 32. With 1024, a layer
+    of the third has 150 million weights."""
+    time_steps: Annotated[int, Within(1, 10_000)]
+    """T, time steps of a sample. Authors: 50. Converted networks have had some thousands."""
     neuron: Literal["lif", "relu"]
     """relu: the network of the same shape without spikes and time, to compare with; leak, reset and surrogate say
     nothing there."""
-    leak: float
-    """Factor by which a membrane decays in one time step, in (0, 1]; 1 is the integrate-and-fire neuron, which keeps
+    leak: Annotated[float, Within(1e-6, 1)]
+    """Factor by which a membrane decays in one time step; 1 is the integrate-and-fire neuron, which keeps
     all. Authors' README: 0.8744."""
     leak_trained: Literal["never", "layer", "channel"]
     """Whether the leak is trained from there on, one a layer or one a channel (models/neuron.py)."""
     reset: Literal["subtract", "subtract-with-gradient", "zero", "none"]
     """What a spike does to its membrane (models/neuron.py)."""
     surrogate: Literal["triangle", "rectangle", "sigmoid", "arctangent", "fast-sigmoid", "multi-gaussian"]
-    surrogate_height: float
+    surrogate_height: Annotated[float, Within(1e-6, 1000)]
     """The derivative at the threshold. Authors: 0.3."""
-    surrogate_width: float
+    surrogate_width: Annotated[float, Within(1e-6, 1000)]
     """Unit of the distance from the threshold, in thresholds (models/surrogate.py). Authors: 1."""
     normalization: Literal["bntt", "bntt-without-biases", "bn", "tdbn", "tebn", "none"]
     shortcut: Literal["spike-add", "and", "iand", "or", "vanilla", "membrane", "none"]
@@ -50,14 +54,7 @@ class NetworkConfig:
     float32, and the record says so (models/precision.py)."""
 
     def __post_init__(self) -> None:
-        for name in ("blocks", "width", "time_steps"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not 0.0 < self.leak <= 1.0:
-            raise ValueError(f"leak must lie in (0, 1], not {self.leak}")
-        for name in ("surrogate_height", "surrogate_width"):
-            if getattr(self, name) <= 0.0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        check_bounds(self)
         for reason in self._refusals():
             raise ValueError(reason)
 

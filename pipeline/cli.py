@@ -1,7 +1,7 @@
 """The command `sresnet`. Each subcommand imports what it needs when it runs: `verify` has to start in a moment."""
 
 import argparse
-import io
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,9 +14,12 @@ from pipeline.paths import PARAMS, PROFILES, REPORT, RESULTS, check_places
 
 if TYPE_CHECKING:
     from pipeline.audit.verify import Anew
+    from pipeline.params import Params
 
 DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
+MOST_SEEDS = 1000
+"""Of an experiment: each is a training, a line of params.yaml, and three stages of DVC."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -270,26 +273,18 @@ def record_curves(experiment: str) -> None:
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
-    """Writes profiles/<profile>.yaml to `into`, comments kept. Raises InputError, and then changes nothing."""
-    from ruamel.yaml import YAML
-
+    """Writes a profile to `into`, each experiment complete. Raises InputError, and then changes nothing."""
     from pipeline.files import write_whole
+    from pipeline.profiles import read_profile, written
 
-    yaml = YAML()
-    yaml.width = 200
-    yaml.representer.add_representer(
-        type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null")
-    )
-    content = yaml.load((PROFILES / f"{profile}.yaml").read_text(encoding="utf-8"))
+    content = read_profile(PROFILES / f"{profile}.yaml")
     for name, dataset in content["datasets"].items():
         _place_source(f"datasets.{name}.download.source", dataset["download"], data)
-    if seeds < 1:
-        raise InputError(f"--seeds must be at least 1, not {seeds}")
+    if not 1 <= seeds <= MOST_SEEDS:
+        raise InputError(f"--seeds must lie in 1 to {MOST_SEEDS:,}, not {seeds}")
     if seeds > 1:
         _set_seeds(content, seeds)
-    text = io.StringIO()
-    yaml.dump(content, text)
-    write_whole(into, text.getvalue().encode())
+    write_whole(into, written(content))
     print(f"{into}: profile {profile}, {len(content['runs'])} training(s); `make repro` runs it")
 
 
@@ -326,10 +321,27 @@ def check_params(path: Path = PARAMS) -> None:
 
     params = load(path)
     check_places()
-    for name, dataset in params.datasets.items():
-        check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
+    try:
+        for name, dataset in params.datasets.items():
+            check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
+        check_experiments(params, path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
     check_cluster(params.cluster, max(one.training.threads for one in params.experiments.values()))
+
+
+def check_experiments(params: "Params", path: Path) -> None:
+    """Says what cannot be trained on data that are preprocessed already. Raises InputError that names the key."""
+    from pipeline.data.params import read_params
+    from pipeline.preprocessed import training_split
+    from pipeline.train.trainable import check_trainable
+
+    described = read_params(path)["datasets"]
+    known = {name: training_split(name, described[name]) for name in params.datasets}
+    for name, experiment in params.experiments.items():
+        if split := known[experiment.dataset]:
+            check_trainable(f"experiments.{name}", experiment.model, experiment.training, split)
 
 
 def check_cluster(cluster: ClusterParams, threads: int) -> None:
@@ -339,7 +351,12 @@ def check_cluster(cluster: ClusterParams, threads: int) -> None:
 
     far = cluster.address != "local"
     check_writable(open_storage(cluster.storage if far or "://" in cluster.storage else str(runs_folder(cluster))))
-    cpus = cluster.cpus(threads)
+    cpus, have = cluster.cpus(threads), os.cpu_count()
+    if not far and have and cpus > have:
+        raise InputError(
+            f"{PARAMS}: a worker takes {cpus} CPUs (training.threads, or cluster.cpus_per_worker), and this machine "
+            f"has {have}; lower them, or name a larger cluster in cluster.address"
+        )
     if far:
         from pipeline.data.ray_cluster import connect  # Ray takes seconds to import
 

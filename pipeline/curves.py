@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from pipeline.errors import InputError
-from pipeline.files import write_whole
+from pipeline.files import read_json, write_whole
 from pipeline.recorded import network as network_recorded
 from pipeline.recorded import training as training_recorded
 
@@ -105,8 +105,9 @@ def read_curves(path: Path) -> Curves | None:
     """Recorded curves, or None where there are none. Raises InputError."""
     if not path.exists():
         return None
+    content = read_json(path, "`sresnet curves` writes it")
     try:
-        return Curves(**json.loads(path.read_text(encoding="utf-8")))
+        return Curves(**content)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: no reference curves, or damaged ({error}); `sresnet curves` writes them") from None
 

@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, TypeVar
 
@@ -72,16 +72,6 @@ def check_spelling(named: Mapping[str, Value]) -> Mapping[str, Value]:
 Name = Annotated[str, AfterValidator(check_name)]
 RunName = Annotated[str, AfterValidator(check_run_name)]
 DistinctNames = AfterValidator(check_spelling)
-
-
-def other_keys(content: object, where: tuple[str, ...] = ()) -> Iterator[str]:
-    """The keys of nested mappings that YAML takes for something other than text: 1, 1.5, true, null."""
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            if isinstance(key, str):
-                yield from other_keys(value, (*where, key))
-            else:
-                yield ".".join((*where, str(key)))
 
 
 def line(text: str) -> str:

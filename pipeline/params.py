@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from models.config import NetworkConfig
-from pipeline.data.params import ClusterParams, DatasetParams, Section, read_yaml, validate
+from pipeline.data.params import ClusterParams, DatasetParams, Section, Seed, read_params, validate
 from pipeline.errors import InputError
 from pipeline.names import DistinctNames, Name, RunName, shown
 from pipeline.paths import PARAMS
@@ -29,7 +29,7 @@ class RunParams(Section):
 
     experiment: str
     dataset: str
-    seed: Annotated[int, Field(ge=0)]
+    seed: Seed
 
 
 class Params(Section):
@@ -37,22 +37,10 @@ class Params(Section):
 
     profile: Name
     """Name of the profile that this file was made from."""
-    datasets: Annotated[dict[Name, DatasetParams], DistinctNames]
-    experiments: Annotated[dict[Name, ExperimentParams], DistinctNames]
-    runs: dict[RunName, RunParams]
+    datasets: Annotated[dict[Name, DatasetParams], Field(min_length=1), DistinctNames]
+    experiments: Annotated[dict[Name, ExperimentParams], Field(min_length=1), DistinctNames]
+    runs: Annotated[dict[RunName, RunParams], Field(min_length=1)]
     cluster: ClusterParams
-
-    @model_validator(mode="after")
-    def _runs_match(self) -> "Params":
-        for name, run in self.runs.items():
-            experiment = self.experiments.get(run.experiment)
-            if experiment is None:
-                raise ValueError(f"runs.{name}: there is no experiment {run.experiment!r}")
-            if experiment.dataset != run.dataset:
-                raise ValueError(f"runs.{name}.dataset must be {experiment.dataset!r}, as in its experiment")
-            if name != f"{run.experiment}-{run.seed}":
-                raise ValueError(f"runs.{name} must be named {run.experiment}-{run.seed}")
-        return self
 
     @model_validator(mode="after")
     def _experiments_match(self) -> "Params":
@@ -72,6 +60,18 @@ class Params(Section):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _runs_match(self) -> "Params":
+        for name, run in self.runs.items():
+            experiment = self.experiments.get(run.experiment)
+            if experiment is None:
+                raise ValueError(f"runs.{name}.experiment: there is no experiment {run.experiment!r}")
+            if experiment.dataset != run.dataset:
+                raise ValueError(f"runs.{name}.dataset must be {experiment.dataset!r}, as in its experiment")
+            if name != f"{run.experiment}-{run.seed}":
+                raise ValueError(f"runs.{name} must be named {run.experiment}-{run.seed}")
+        return self
+
 
 def load_run(name: str, path: Path = PARAMS) -> tuple[RunParams, ExperimentParams]:
     """One training and its experiment. Raises InputError."""
@@ -84,4 +84,4 @@ def load_run(name: str, path: Path = PARAMS) -> tuple[RunParams, ExperimentParam
 
 def load(path: Path = PARAMS) -> Params:
     """The checked content of a params.yaml. Raises InputError that names the file and every wrong key."""
-    return validate(Params, read_yaml(path), path)
+    return validate(Params, read_params(path), path)

@@ -13,14 +13,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError, refusal
 from pipeline.files import write_whole
 from pipeline.lifetime import Terminated, alone, watched_run
 from pipeline.names import shown, use_utf8
 from pipeline.paths import ROOT, RUNS, check_places
+from pipeline.yaml_file import read_yaml
 
 PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn")
 """What a number can depend on."""
@@ -121,6 +120,6 @@ def packages() -> dict[str, str]:
 
 def code_files(stage: str, root: Path) -> list[Path]:
     """The code that a stage of dvc.yaml depends on; tests/test_rooms.py proves that nothing is missing there."""
-    described = YAML(typ="safe").load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"][stage]
+    described = read_yaml(root / "dvc.yaml")["stages"][stage]
     deps = described.get("do", described)["deps"]
     return [root / dep for dep in deps if dep.split("/")[0] in CODE]

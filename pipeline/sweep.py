@@ -23,6 +23,7 @@ from pipeline.files import write_whole
 from pipeline.params import Params, load
 from pipeline.paths import ROOT, RUNS
 from pipeline.screen import Row, screen
+from pipeline.yaml_file import read_yaml
 
 STAGES = ("train", "evaluate")
 """Of a run, in the order of dvc.yaml."""
@@ -185,7 +186,7 @@ def end(processes: Sequence[Process]) -> None:
 def entries_before() -> frozenset[str]:
     """The stages in dvc.lock before the first of the sweeps that bring all runs to their end together."""
     if not BEFORE.exists():
-        stages = YAML(typ="safe").load(LOCK.read_text(encoding="utf-8"))["stages"] if LOCK.exists() else ()
+        stages = read_yaml(LOCK)["stages"] if LOCK.exists() else ()
         write_whole(BEFORE, json.dumps(list(stages)).encode())
     return frozenset(json.loads(BEFORE.read_text(encoding="utf-8")))
 

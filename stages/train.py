@@ -8,12 +8,14 @@ from functools import partial
 from pipeline import paths, stage
 from pipeline.curves import reference, watched
 from pipeline.data.params import load_cluster
+from pipeline.data.store import read_manifest
 from pipeline.jobs import Fit, job_of, on_ray
 from pipeline.params import load_run
 from pipeline.train.checkpoints import load
 from pipeline.train.export import export
 from pipeline.train.placement import already_finished
 from pipeline.train.state import State
+from pipeline.train.trainable import check_trainable
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 WARN = partial(print, "WARNING:", file=sys.stderr, flush=True)
@@ -23,6 +25,7 @@ def main(name: str, fit: Fit | None = None) -> stage.Done:
     """Trains the run, or goes on where it stopped, and writes its artifacts; on Ray unless told otherwise."""
     (run, experiment), cluster = load_run(name), load_cluster()
     job = job_of(name, run, experiment, cluster)
+    check_trainable(f"experiments.{run.experiment}", job.network, job.training, read_manifest(job.data, "train"))
     note, peak = "taken from the finished state in runs/, not trained again", 0
     if not already_finished(job, cluster):
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))

@@ -1,8 +1,10 @@
 """Hostile names through every command: one error that names key, name and rule, and nothing is written."""
 
+import re
 import runpy
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,10 @@ def written(folder: Path, place: str, name: str) -> Path:
     return path
 
 
+NAMED = re.compile(": (a name has at most|this name is reserved)")
+"""What is said of a name that is refused."""
+
+
 def refused(action: Callable[[], object]) -> str:
     with pytest.raises(InputError) as error:
         action()
@@ -84,7 +90,7 @@ def refused(action: Callable[[], object]) -> str:
 def test_a_hostile_name_is_refused_by_key_name_and_rule(tmp_path: Path, place: str, name: str) -> None:
     text = refused(lambda: load(written(tmp_path, place, name)))
     key = "profile" if place == "profile" else f"{place}.{shown(name)}"
-    assert f"{key}: Value error, " in text
+    assert f"{key}: " in text
     assert RULE in text or "reserved" in text
     assert not any(ord(character) < 32 for character in text.replace("\n  ", ""))
 
@@ -107,10 +113,10 @@ def test_every_recorded_experiment_has_such_a_name() -> None:
 def test_two_names_that_differ_only_in_case_are_refused(tmp_path: Path, place: str) -> None:
     path = written(tmp_path, place, "mine")
     content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    content[place]["Mine"] = content[place]["mine"]
+    content[place]["Mine"] = deepcopy(content[place]["mine"])
     with path.open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump(content, file)
-    assert f"{place}: Value error, Mine and mine differ only in case" in refused(lambda: load(path))
+    assert f"{place}: Mine and mine differ only in case" in refused(lambda: load(path))
     if place == "datasets":
         assert "Mine and mine differ" in refused(lambda: load_dataset("mine", path))
 
@@ -120,7 +126,7 @@ def test_a_name_that_yaml_takes_for_a_number_is_refused(tmp_path: Path) -> None:
     load(path)  # in quotes
     path.write_text(path.read_text(encoding="utf-8").replace("'1'", "1"), encoding="utf-8")
     for read in (lambda: load(path), lambda: load_dataset("1", path)):
-        assert refused(read) == f"{path}: datasets.1: the last part of this key is no text; write it in quotes"
+        assert refused(read) == f"{path}: line 4: datasets: a key has to be a text; put it into quotes"
 
 
 @pytest.fixture
@@ -166,11 +172,11 @@ def test_no_command_goes_on_with_a_hostile_name_in_params(
     for name in HOSTILE[::4]:
         written(elsewhere, place, name)
         for command in ("check", "plan", "sweep"):
-            assert "Value error, " in ends(lambda command=command: cli.main([command]), capsys)
+            assert NAMED.search(ends(lambda command=command: cli.main([command]), capsys))
         for stage in STAGES:
             arguments = {"report": (), "download": ("digits",), "preprocess": ("digits",)}.get(stage, ("digits-0",))
             if place == "datasets" or stage not in ("download", "preprocess"):
-                assert "Value error, " in ends(stage_script(monkeypatch, stage, *arguments), capsys)
+                assert NAMED.search(ends(stage_script(monkeypatch, stage, *arguments), capsys))
 
 
 COMMANDS: dict[str, list[str]] = {

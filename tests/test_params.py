@@ -1,11 +1,14 @@
 """Every wrong parameter is one error that names the file and the key."""
 
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from pipeline import cli
-from pipeline.data.params import load_dataset
+from pipeline import cli, params
+from pipeline.data.params import load_cluster, load_dataset, read_params
 from pipeline.errors import InputError
 from pipeline.params import load, load_run
 from pipeline.paths import PARAMS, PROFILES
@@ -37,7 +40,11 @@ WRONG = {
     "a number as text": ("momentum: 0.9", 'momentum: "0.9"', r"training\.momentum.*number"),
     "true for a number": ("batch_size: 20", "batch_size: true", r"training\.batch_size.*integer"),
     "a choice that is none": ("normalization: bntt", "normalization: layer", r"model\.normalization.*'bntt'"),
-    "a value out of range": ("leak: 0.8744", "leak: 1.5", r"leak must lie in \(0, 1\]"),
+    "a value out of range": (
+        "leak: 0.8744",
+        "leak: 1.5",
+        r"experiments\.digits\.model\.leak: must lie in 1e-06 to 1,",
+    ),
     "an unknown dataset": ("    dataset: digits\n", "    dataset: letters\n", r"letters"),
     "a run of no experiment": ("{experiment: digits, ", "{experiment: letters, ", r"no experiment 'letters'"),
     "a run under another name": ("  digits-0: {", "  digits-7: {", r"must be named digits-0"),
@@ -70,21 +77,25 @@ def test_an_unknown_dataset_or_run_is_answered_with_those_that_exist() -> None:
 
 
 def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
-    path = changed(tmp_path, "      pixel_mean: []", "      augmentation: crop-flip\n      pixel_mean: []")
-    with pytest.raises(
-        InputError, match=r"digits-dvs\.training: augmentation, pixel_mean and pixel_std are for images"
+    events = "  digits-dvs:\n    dataset: digits-dvs\n    model:\n"
+    text = (PROFILES / "quick.yaml").read_text(encoding="utf-8")
+    images, recordings = text.split(events)
+    for old, new, message in (
+        (
+            "augmentation: none",
+            "augmentation: crop-flip",
+            r"\.training: augmentation, pixel_mean and pixel_std",
+        ),
+        ("encoding: direct", "encoding: poisson", r"\.model\.encoding must be direct"),
     ):
-        load(path)
-    path = changed(tmp_path, "      <<: *network\n", "      <<: *network\n      encoding: poisson\n")
-    with pytest.raises(InputError, match=r"digits-dvs\.model\.encoding must be direct"):
-        load(path)
-    for wrong in ("learning_rate: -0.3", "learning_rate: 0.0"):
-        with pytest.raises(InputError, match="expected learning_rate above 0"):
-            load(changed(tmp_path, "learning_rate: 0.3", wrong))
-    with pytest.raises(InputError, match="pixel_std must be above 0"):
-        load(changed(tmp_path, "pixel_std: [0.376]", "pixel_std: [0.0]"))
-    with pytest.raises(InputError, match="decay_after must lie in 1 to 100"):
-        load(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [0]"))
+        path = tmp_path / "params.yaml"
+        path.write_text(images + events + recordings.replace(old, new, 1), encoding="utf-8")
+        with pytest.raises(InputError, match=r"experiments\.digits-dvs" + message):
+            load(path)
+    with pytest.raises(InputError, match=r"digits\.training\.decay_after: must ascend, each percent once"):
+        load(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
+    with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than the number of shards, 21"):
+        load(changed(tmp_path, "shards: 2\n      threads", "shards: 21\n      threads"))
 
 
 @pytest.mark.parametrize(
@@ -93,9 +104,105 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
         ("{catalog: digits, source: null}", "{catalog: numbers, source: null}", r"catalog: there is no 'numbers'"),
         ("{split: every-fifth-tests, shards: 2", "{split: paper, shards: 2", r"split 'paper': expected one of every"),
         ("size: null", "size: 32", r"frames and size are for recordings"),
+        (
+            "source: null}",
+            "source: 's3://bucket/digits'}",
+            r"download\.source: must be a folder or begin with https://",
+        ),
+        ("address: local", "address: head:65536", r"cluster\.address: must be local, auto or host:port, a port from 1"),
+        ("address: local", "address: head:6379", r"cluster\.storage: is relative, 'runs', which is for address local"),
+        ("storage: runs", "storage: ~/runs", r"cluster\.storage: must not begin with ~"),
+        ("storage: runs", "storage: ftp://host/runs", r"cluster\.storage ftp://host/runs: expected an absolute path"),
     ],
 )
 def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = changed(tmp_path, old, new)
     with pytest.raises(InputError, match=message):
         cli.check_params(path)
+
+
+def test_check_counts_the_cpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = load(PROFILES / "quick.yaml").cluster
+    monkeypatch.setattr(cli.os, "cpu_count", lambda: 4)
+    cli.check_cluster(cluster, 4)
+    with pytest.raises(InputError, match=r"takes 5 CPUs \(training\.threads.* this machine has 4; lower them"):
+        cli.check_cluster(cluster, 5)
+
+
+HOSTILE = (
+    *(float("nan"), float("inf"), -float("inf"), -1, 0, 10**30, 2**64, -0.5, 10**400),
+    *("", "a\nb", "\x00", " a", None, [], {}, True, [[[[[[]]]]]]),
+)
+ALLOWED: dict[str, tuple[object, ...]] = {
+    "source": (None,),  # of what is published
+    "window": (None,),
+    "frames": (None,),  # of images
+    "size": (None,),
+    "threshold_mismatch": (0,),
+    "refractory_us": (0,),
+    "noise_hz": (0,),
+    "seed": (0,),
+    "momentum": (0,),
+    "weight_decay": (0,),
+    "decay_after": ([],),
+    "drop_last": (True,),
+    "tet_lambda": (0,),
+    "validation_percent": (0,),
+    "test_each_epoch": (True,),
+    "pixel_mean": ([],),  # of event frames
+    "pixel_std": ([],),
+    "gpus_per_worker": (0,),
+}
+"""By the last part of a key: the hostile values that a person can mean there."""
+
+
+def keys_of(content: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in content.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from keys_of(value, (*above, name))
+
+
+def with_value(content: dict[str, Any], key: tuple[str, ...], value: object) -> dict[str, Any]:
+    first, *rest = key
+    return content | {first: with_value(content[first], tuple(rest), value) if rest else value}
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper"])
+def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, path = read_params(PROFILES / f"{profile}.yaml"), Path("params.yaml")
+    monkeypatch.setattr(cli, "check_cluster", lambda *arguments: None)  # it writes into storage
+    monkeypatch.setattr(cli, "check_experiments", lambda *arguments: None)  # it reads what is preprocessed here
+    allowed, refused = 0, 0
+    for key, value in product(keys_of(content), HOSTILE):
+        changed = with_value(content, key, value)
+        monkeypatch.setattr(params, "read_params", lambda _, changed=changed: changed)
+        may = any(value == one and type(value) is type(one) for one in ALLOWED.get(key[-1], ()))
+        try:
+            cli.check_params(path)
+        except InputError as error:
+            text = str(error)
+            assert text.startswith("params.yaml: "), text
+            assert ".".join(key) in text or (".".join(key[:-1]) in text and key[-1] in text), (key, value, text)
+            assert len(text) < 250 or "problems\n" in text, text
+            refused += 1
+        else:
+            assert may, (key, value)
+            allowed += 1
+    assert refused > 1000
+    assert allowed > 10
+
+
+def test_each_number_can_be_both_of_its_bounds(tmp_path: Path) -> None:
+    for old, bounds in {"learning_rate: 0.3": ("1.0e-9", "1000"), "leak: 0.8744": ("1.0e-6", "1")}.items():
+        for bound in bounds:
+            load(changed(tmp_path, old, f"{old.split(':')[0]}: {bound}"))
+
+
+def test_values_that_keys_share_are_refused_in_params_yaml_alone(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((PROFILES / "paper.yaml").read_bytes())
+    assert load(PROFILES / "paper.yaml").profile == "paper"
+    for read in (load, load_cluster, lambda path: load_dataset("cifar10", path)):
+        with pytest.raises(InputError, match=r"experiments\.cifar10\.model: the anchor &sresnet38 shares a value"):
+            read(path)

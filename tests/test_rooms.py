@@ -15,6 +15,7 @@ TOP = (
     "pipeline.jobs",
     "pipeline.params",
     "pipeline.plan",
+    "pipeline.preprocessed",
     "pipeline.screen",
     "pipeline.study",
     "pipeline.sweep",

@@ -3,7 +3,6 @@
 A link holds where a stage read the very bytes that an earlier stage wrote.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from pipeline.audit.record import Record
 from pipeline.digests import FileDigest
 from pipeline.errors import InputError
+from pipeline.files import read_json
 
 RECORDS = Path("runs") / "records"
 REPORT = "report"
@@ -60,12 +60,10 @@ class Break:
 
 def read_stage_record(path: Path) -> StageRecord:
     """The content of runs/records/<stage>.json. Raises InputError."""
+    content = read_json(path, "the stage writes it when it runs")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         files = {name: [FileDigest(**file) for file in content[name]] for name in ("code", "reads", "writes")}
         return StageRecord(**content | files)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; the stage writes it when it runs") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a record of a stage ({error}); run the stage again") from None
 

@@ -26,11 +26,11 @@ from pipeline.audit.record import Record, dataset_of, scored, test_of
 from pipeline.audit.splits import split_manifest
 from pipeline.audit.summary import by_dataset, headline, summary
 from pipeline.data.contents import read_contents
-from pipeline.data.params import read_yaml
 from pipeline.data.store import Content, Manifest
 from pipeline.files import sha256
 from pipeline.train.sampler import epoch_batches, hold_out
 from pipeline.train.used import epoch_digest
+from pipeline.yaml_file import read_yaml
 
 IN_THE_TABLE = ("samples", "top1_percent", "top1_low", "top1_high")
 OF_A_RUN = ("correct", *IN_THE_TABLE)

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, computed_field, model_validator
 
 from models.config import NetworkConfig
-from pipeline.data.params import PositiveFloat, PositiveInt, Section, read_yaml, validate
+from pipeline.data.params import PositiveFloat, PositiveInt, Section, validate
 from pipeline.train.config import TrainingConfig
+from pipeline.yaml_file import read_yaml
 
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 

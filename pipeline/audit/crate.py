@@ -18,7 +18,7 @@ from pipeline.audit.bundle import EVIDENCE, place
 from pipeline.audit.chain import RECORDS, Break, StageRecord, breaks, read_stage_records
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError
-from pipeline.files import sha256, write_whole
+from pipeline.files import read_json, sha256, write_whole
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 TERMS = {"sha256": "http://schema.org/sha256"}  # RO-Crate 1.1 has no term of its own
@@ -169,8 +169,9 @@ def code_digest(code: Iterable[FileDigest]) -> str:
 def read_crate(report: Path) -> Described:
     """What ro-crate-metadata.json says. Raises InputError."""
     path = report / METADATA
+    content = read_json(path, "expected the folder of a report that `dvc repro` made")
     try:
-        entities = {entity["@id"]: entity for entity in json.loads(path.read_text(encoding="utf-8"))["@graph"]}
+        entities = {entity["@id"]: entity for entity in content["@graph"]}
         files = {
             unquote(name): FileDigest(path=unquote(name), sha256=entity["sha256"], bytes=int(entity["contentSize"]))
             for name, entity in entities.items()
@@ -181,8 +182,6 @@ def read_crate(report: Path) -> Described:
             for entity in entities.values()
             if entity["@type"] == "CreateAction"
         }
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; expected the folder of a report that `dvc repro` made") from None
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not an RO-Crate of this project ({error!r}); make the report again") from None
     return Described(files=files, actions=actions)

@@ -1,14 +1,13 @@
 """Where numbers come from: commit, lock file, versions, machine, and whether the committed digests came out again."""
 
-import json
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from pipeline.files import read_json
 from pipeline.stage import packages
+from pipeline.yaml_file import parse_yaml
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +58,7 @@ def reproduction(root: Path, stages: set[str]) -> Reproduction:
 
 def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
     """Digest of each output of these stages in a dvc.lock, which also keeps stages of other profiles."""
-    locked: dict[str, Any] = (YAML(typ="safe").load(lock) or {}).get("stages", {})
+    locked: dict[str, Any] = parse_yaml(lock, Path("dvc.lock")).get("stages", {})
     return {
         out["path"]: out["md5"] for name, stage in locked.items() if name in stages for out in stage.get("outs", [])
     }
@@ -73,7 +72,7 @@ def versions() -> dict[str, str]:
 def stage_records(runs: Path, stages: set[str]) -> list[dict[str, Any]]:
     """What varied from run to run, a record for each of these stages, in the order in which they began."""
     paths = [runs / "records" / f"{name}.json" for name in stages]
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    records = [read_json(path, "run the stage again") for path in paths if path.exists()]
     return sorted(records, key=lambda record: str(record["began"]))
 
 

@@ -15,7 +15,7 @@ from pipeline.audit.predictions import Predictions, Seen
 from pipeline.audit.statistics import percent, wilson
 from pipeline.data.store import Manifest
 from pipeline.errors import InputError
-from pipeline.files import sha256, write_whole
+from pipeline.files import read_json, sha256, write_whole
 
 TABLES = ("metrics.json", "steps.csv", "history.csv")
 
@@ -55,10 +55,9 @@ class Record:
 
 def read_record(path: Path) -> Record:
     """The content of a record. Raises InputError."""
+    content = read_json(path, "the stage `evaluate` makes it")
     try:
-        return Record(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
+        return Record(**content)
     except (TypeError, ValueError) as error:
         raise InputError(f"{path}: not a record of an evaluation ({error}); evaluate again") from None
 

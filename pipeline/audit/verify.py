@@ -80,7 +80,7 @@ def _all(link: str, report: Report, check: Check) -> list[Break]:
     except InputError as error:
         file, _, text = str(error).replace(f"{report.folder}/", "").partition(": ")
         found.append(Break(link=link, file=file, expected="a file as a run writes it", found=text))
-    except (AttributeError, OSError, LookupError, TypeError, ValueError) as error:
+    except (AttributeError, OSError, LookupError, RecursionError, TypeError, ValueError) as error:
         found.append(Break(link=link, file="a file of the report", expected="content of a run", found=repr(error)))
     return found
 

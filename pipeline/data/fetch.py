@@ -18,7 +18,7 @@ from pipeline.data.params import DownloadParams
 from pipeline.data.progress import progress
 from pipeline.data.transfer import Unreachable, check_space, md5, transfer
 from pipeline.errors import InputError
-from pipeline.files import sha256
+from pipeline.files import read_json, sha256
 from pipeline.names import file_path
 from pipeline.paths import ROOT, RUNS
 
@@ -92,10 +92,9 @@ def _fill(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> N
 def read_source(raw: Path) -> Source:
     """What the stage `download` wrote of the folder `raw`. Raises InputError."""
     path = raw / SOURCE_FILE
+    content = read_json(path, "run the stage `download` first")
     try:
-        return Source(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; run the stage `download` first") from None
+        return Source(**content)
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: not as the stage `download` writes it ({error}); run that stage again") from None
 
@@ -242,9 +241,17 @@ def _copy(paths: list[Path], folder: Path, into: Path) -> None:
 def _folder(dataset: str, download: DownloadParams) -> Path:
     """The folder that `source` names, relative to the repository. Raises InputError."""
     source = str(download.source)
-    folder = ROOT / os.path.expanduser(source)
-    if _is_url(source) or not folder.is_dir():
+    try:
+        folder = ROOT / os.path.expanduser(source)
+        found = folder.is_dir() and not _is_url(source)
+    except OSError:  # a name that is too long, or a link in a circle
+        found = False
+    if not found:
         raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
+    if ROOT.is_relative_to(folder.resolve()):
+        raise InputError(
+            f"datasets.{dataset}.download.source: {source} holds this repository; name a folder of data alone"
+        )
     return folder
 
 

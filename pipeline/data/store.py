@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.errors import InputError
-from pipeline.files import whole, write_whole
+from pipeline.files import read_json, whole, write_whole
 
 VERSION = 2
 COLUMNS = {"images": "image", "frames": "frames"}
@@ -195,7 +195,7 @@ class Store:
 
     def __init__(self, folder: Path, split: Literal["train", "test"]) -> None:
         self.folder, self.split = folder, split
-        self.manifest = _read_manifest(folder / f"{split}.json")
+        self.manifest = read_manifest(folder, split)
         self.kind = self.manifest.kind
         self.title = self.manifest.title
         self.classes = tuple(self.manifest.classes)
@@ -271,11 +271,12 @@ class _Shard:
             raise InputError(f"{self.path}: missing or damaged ({error}); preprocess the dataset again") from None
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(folder: Path, split: str) -> Manifest:
+    """What is known of a split without opening its shards. Raises InputError."""
+    path = folder / f"{split}.json"
+    content = read_json(path, "`dvc repro preprocess` makes it")
     try:
-        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; `dvc repro preprocess` makes it") from None
+        manifest = Manifest(**content)
     except (ValueError, TypeError) as error:
         raise InputError(f"{path}: damaged or of another version ({error}); preprocess the dataset again") from None
     if manifest.version != VERSION:

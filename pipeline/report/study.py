@@ -1,6 +1,5 @@
 """docs/study.md and its pictures: the profile `study`, written from the records of its trainings."""
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.audit.record import read_record
 from pipeline.audit.study import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
-from pipeline.files import write_whole
+from pipeline.files import read_json, write_whole
 from pipeline.report.study_figures import picture
 from pipeline.report.study_part import Declared, Part, make_part
 
@@ -52,7 +51,7 @@ def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> 
 
 def measured(path: Path) -> dict[str, Any]:
     """What a benchmark wrote; nothing if it was not run."""
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found: dict[str, Any] = read_json(path, "run its benchmark again") if path.exists() else {}
     return found
 
 

@@ -26,6 +26,7 @@ from pipeline.data.ray_code import code_digest
 from pipeline.data.ray_nodes import free_workers
 from pipeline.data.storage import open_storage
 from pipeline.errors import DISK, InputError, afterwards
+from pipeline.files import write_whole
 from pipeline.lifetime import private_folder
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
@@ -40,6 +41,19 @@ FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
 WAIT_SECONDS = 600
 """So long it waits for a node when none is left."""
+MISTAKES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""Errors of code or values: the same step meets them again. A peer's death is a RuntimeError of torch.distributed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +142,7 @@ def until_finished(work: Work, workers: int) -> Outcome:
         try:
             ended = run_trainer(work, workers)
         except TrainingFailedError as error:
-            stop_at_bad_input(error)
+            stop_at_what_comes_again(error, job)
             failures = 1 if numbers(job.checkpoint()) != before else failures + 1
             reason = str(error).strip().splitlines()[-1][:150]
             if failures > FAILURES:
@@ -149,12 +163,23 @@ def until_finished(work: Work, workers: int) -> Outcome:
         workers = room(work)
 
 
-def stop_at_bad_input(error: TrainingFailedError) -> None:
-    """Raises InputError if a worker found something that is the user's to mend: no reason to try again."""
+def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
+    """Raises InputError for what a worker would meet again: what is the user's to mend, and mistakes in the code.
+
+    Of a mistake the traceback is kept beside the log. A peer's death, a lost node, a broken connection is none.
+    """
     for failure in getattr(error, "worker_failures", {}).values():
         reason = getattr(failure, "_base_exc", failure)
         if isinstance(reason, InputError) or (isinstance(reason, OSError) and reason.errno in DISK):
             raise InputError(str(reason)) from None
+        if isinstance(reason, MISTAKES) and not isinstance(reason, ray.exceptions.RayError):
+            kept = job.log().with_name("traceback.txt")
+            write_whole(kept, str(error).encode(errors="replace"))
+            text = " ".join(str(reason).split())[:300]
+            raise InputError(
+                f"{job.name}: {type(reason).__name__}: {text}; it would come again, so workers were not started again; "
+                f"the log is {job.log()}, the traceback {kept}"
+            ) from None
 
 
 def room(work: Work) -> int:

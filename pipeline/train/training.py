@@ -16,6 +16,7 @@ from pipeline.train.reduce import Workers
 from pipeline.train.replay import Replay
 from pipeline.train.sampler import hold_out
 from pipeline.train.state import State
+from pipeline.train.trainable import check_trainable
 
 
 @dataclass(kw_only=True)
@@ -61,18 +62,8 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
     """
     store = job.train_store()
     check_same_data(job, workers, device, store)
+    check_trainable(job.name, job.network, job.training, store.manifest)
     samples, validation = hold_out(store.labels, job.training.validation_percent)
-    if job.training.selection == "best-validation" and not len(validation):
-        raise InputError(
-            f"{job.name}: training.validation_percent {job.training.validation_percent} holds out no sample of any "
-            "class, and selection best-validation needs some; raise it, or select the last epoch"
-        )
-    channels = store.sample_shape[-3]
-    if job.training.pixel_mean and len(job.training.pixel_mean) != channels:
-        raise InputError(
-            f"{job.name}: training.pixel_mean and pixel_std have {len(job.training.pixel_mean)} values, "
-            f"but {store.title} has {channels} channel(s)"
-        )
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
     model.to(device)

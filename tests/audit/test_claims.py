@@ -80,12 +80,12 @@ def test_the_registry_has_the_papers_numbers() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("    margin: 1.0\n", "", r"claims\.0\.accuracy\.margin: Field required"),
-        ("    margin: 1.0\n", "    margin: 1.0\n    weight: 2\n", r"claims\.0\.accuracy\.weight: Extra inputs"),
-        ("origin: paper", "origin: rumour", r"claims\.0\.accuracy\.origin"),
+        ("    margin: 1.0\n", "", r"claims\.0\.margin: is missing"),
+        ("    margin: 1.0\n", "    margin: 1.0\n    weight: 2\n", r"claims\.0\.weight: is not a key that exists"),
+        ("origin: paper", "origin: rumour", r"claims\.0\.origin: .*, not \"rumour\""),
         ("kind: accuracy", "kind: hope", r"claims\.0: Input tag 'hope'"),
         ("    blocks: 6\n", "    blocks: 6\n      dropout: 0.1\n", r"configurations\.cifar10\.network\.dropout"),
-        ("      precision: float32\n", "", r"configurations\.cifar10\.network\.precision: Field required"),
+        ("      precision: float32\n", "", r"configurations\.cifar10\.network\.precision: is missing"),
         ("      epochs: 70\n", '      epochs: "70"\n', r"configurations\.cifar10\.training\.epochs"),
         ("id: cifar100-accuracy\n", "id: cifar10-accuracy\n", "more than one claim has the id cifar10-accuracy"),
     ],

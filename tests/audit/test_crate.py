@@ -100,11 +100,18 @@ def test_a_chain_breaks_where_a_link_is_missing(report: Path) -> None:
 
 
 def test_what_is_no_record_and_no_crate_is_said(tmp_path: Path) -> None:
-    for text in ("{", "{}", '{"reads": [{}], "writes": [], "code": []}'):
+    for name, read in (
+        ("train@x.json", read_stage_record),
+        ("ro-crate-metadata.json", lambda path: read_crate(path.parent)),
+    ):
+        (tmp_path / name).write_text("{")
+        with pytest.raises(InputError, match=rf"{name}: not valid JSON"):
+            read(tmp_path / name)
+    for text in ("{}", "[]", '{"reads": [{}], "writes": [], "code": []}'):
         (tmp_path / "train@x.json").write_text(text)
         with pytest.raises(InputError, match="not a record of a stage"):
             read_stage_record(tmp_path / "train@x.json")
-    for text in ("{", "{}", '{"@graph": [{"@id": "a", "@type": "File"}]}'):
+    for text in ("{}", "[]", '{"@graph": [{"@id": "a", "@type": "File"}]}'):
         (tmp_path / "ro-crate-metadata.json").write_text(text)
         with pytest.raises(InputError, match="not an RO-Crate of this project"):
             read_crate(tmp_path)

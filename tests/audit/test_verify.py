@@ -347,11 +347,14 @@ def test_weights_in_a_checkout_are_hashed_when_asked(root: Path, report: Path, t
 
 
 def test_damaged_files_are_named_without_a_traceback(report: Path) -> None:
-    (report / RESULT).write_text("{")
+    (report / RESULT).write_text("{}")
     (report / PREDICTIONS).write_bytes(b"PAR1")
     breaks = verify(report).breaks
     assert {found.file for found in breaks[:2]} == {RESULT, PREDICTIONS}
     assert any("not a record of an evaluation" in found.found for found in breaks)
+    for content in ("{", "[" * 100_000, '{"seed": 0, "seed": 1}'):
+        (report / RESULT).write_text(content)
+        assert any("not valid JSON" in found.found for found in verify(report).breaks)
 
 
 def test_what_is_no_report_and_no_key_is_said(report: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.data import archives, transfer
 from pipeline.data import fetch as module
@@ -122,7 +123,7 @@ def test_source_json_is_read_back_and_knows_nothing_of_the_machine(into: Path, t
 @pytest.mark.parametrize("text", ["", "[]", '{"catalog": "x"}', "{"])
 def test_a_source_json_that_is_not_ours_is_refused(into: Path, text: str) -> None:
     (into / "SOURCE.json").write_text(text)
-    with pytest.raises(InputError, match="run that stage again"):
+    with pytest.raises(InputError, match=r"run (that stage again|the stage `download` first)"):
         read_source(into)
 
 
@@ -203,6 +204,27 @@ def test_a_folder_with_the_published_files_is_copied_and_verified(site: Site, in
     assert sorted(source.files) == ["cat.zip", "dog.zip"]
     assert not os.path.samefile(into / "cat.zip", tmp_path / "mine" / "cat.zip")
     assert site.served == []
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("/no/such/folder", "is not a folder"),
+        ("a" * 5000, "is not a folder"),
+        ("~nobody-of-this-name/data", "is not a folder"),
+        (".", "holds this repository"),
+        ("/", "holds this repository"),
+    ],
+)
+def test_a_source_that_cannot_be_one_is_one_error(into: Path, source: str, reason: str) -> None:
+    with pytest.raises(InputError, match=rf"datasets\.events\.download\.source: .* {reason}"):
+        fetch("events", params(source=source), into)
+
+
+@pytest.mark.parametrize("source", ["", " ", "a\nb", "a\x00b", " a", "s3://bucket/x", "file:///x", "ftp://host/x"])
+def test_a_source_that_is_no_path_and_no_web_address_is_no_parameter(source: str) -> None:
+    with pytest.raises(ValidationError):
+        params(source=source)
 
 
 def test_a_folder_that_lacks_files_names_them(into: Path, tmp_path: Path) -> None:

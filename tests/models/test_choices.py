@@ -85,7 +85,7 @@ REFUSED = [
     ({"neuron": "relu", "time_steps": 1, "readout": "spike-count"}, "neuron relu has no spikes, which readout"),
     ({"encoding": "latency", "frames": True}, "encoding latency is for images; event frames need encoding direct"),
     ({"loss": "tet", "readout": "last-voltage"}, "loss tet averages .* must be mean-voltage or boosting, not last"),
-    ({"surrogate_width": 0.0}, "surrogate_width must be above 0, not 0.0"),
+    ({"surrogate_width": 0.0}, "surrogate_width must lie in 1e-06 to 1,000, not 0.0"),
 ]
 
 

@@ -11,7 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import ray
 import torch
+import torch.distributed
+from ray.train import TrainingFailedError
+from ray.train.v2.api.exceptions import WorkerGroupError
 
 from pipeline.audit.evaluate import Task, evaluate, in_process, on_ray
 from pipeline.audit.operations import added
@@ -149,6 +153,53 @@ def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: p
     assert runs == [1]
 
 
+class RemoteError(ray.exceptions.RayError, ValueError):
+    """As Ray wraps what another process raised, here one that died."""
+
+
+MISTAKES = [ValueError("no variance"), TypeError("no tensor"), AssertionError(), KeyError("conv"), ZeroDivisionError()]
+DEATHS = [
+    RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:16413"),
+    torch.distributed.DistBackendError("NCCL communicator was aborted"),
+    ConnectionResetError(104, "Connection reset by peer"),
+    ray.exceptions.ActorDiedError(),
+    RemoteError(),
+]
+
+
+def group_error(*failures: Exception) -> TrainingFailedError:
+    return WorkerGroupError("Traceback of all workers", dict(enumerate(failures)))
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=repr)
+def test_a_mistake_ends_at_once_and_its_traceback_is_kept(tmp_path: Path, mistake: Exception) -> None:
+    job = tiny_job(tmp_path, TRAINING)
+    with pytest.raises(InputError, match="it would come again") as error:
+        cluster.stop_at_what_comes_again(group_error(DEATHS[0], mistake), job)
+    assert type(mistake).__name__ in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+    assert str(job.log()) in str(error.value)
+    assert "Traceback of all workers" in job.log().with_name("traceback.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("death", DEATHS, ids=lambda death: type(death).__name__)
+def test_a_death_is_tried_again(tmp_path: Path, death: Exception) -> None:
+    cluster.stop_at_what_comes_again(group_error(death), tiny_job(tmp_path, TRAINING))
+
+
+def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[int] = []
+
+    def failed(work: cluster.Work, workers: int) -> cluster.Outcome:
+        starts.append(workers)
+        raise group_error(ValueError("no variance"))
+
+    monkeypatch.setattr(cluster, "run_trainer", failed)
+    with pytest.raises(InputError, match="tiny-0: ValueError: no variance; it would come again"):
+        cluster.until_finished(cluster.told(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
+    assert starts == [1]
+
+
 def test_a_training_of_a_sweep_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     auto = ONE.model_copy(update={"workers": "auto"})
     assert (cluster.wanted(auto, 3, 1), cluster.wanted(ONE, 3, 1)) == (3, 1)
@@ -162,9 +213,9 @@ def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_is_one_error(tmp_path: Path) -> None:
-    job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1e30))
+    job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1000.0, weight_decay=10.0))
     with pytest.raises(
-        InputError, match=r"tiny-0: the loss is .* at epoch 1, step \d+; a lower training\.learning_rate"
+        InputError, match=r"tiny-0: the loss is .* at epoch 2, step \d+; a lower training\.learning_rate"
     ):
         fit(job, ONE)
 

@@ -134,8 +134,8 @@ def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_is_one_clear_error(tmp_path: Path) -> None:
-    job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1e30))
-    with pytest.raises(InputError, match=r"the loss is .* at epoch 1, step 2; a lower training.learning_rate"):
+    job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1000.0, weight_decay=10.0))
+    with pytest.raises(InputError, match=r"the loss is .* at epoch 2, step 2; a lower training.learning_rate"):
         train(job, Alone(), CPU, lambda text: None)
 
 

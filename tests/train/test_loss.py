@@ -46,5 +46,5 @@ def test_with_one_step_tet_is_the_cross_entropy() -> None:
 
 @pytest.mark.parametrize(("loss", "weight"), [("cross-entropy", 0.1), ("tet", -0.1), ("tet", 1.5)])
 def test_lambda_out_of_range(loss: str, weight: float) -> None:
-    with pytest.raises(ValueError, match="tet_lambda must lie in"):
+    with pytest.raises(ValueError, match="tet_lambda must "):
         replace(TRAINING, loss=loss, tet_lambda=weight)

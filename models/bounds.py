@@ -1,0 +1,42 @@
+"""Bounds of the numbers in a configuration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+
+@dataclass(frozen=True)
+class Within:
+    """Annotates a number, or a tuple of numbers, that lies from `low` to `high`, both included.
+
+    NaN and the infinities lie in no range.
+    """
+
+    low: float
+    high: float
+
+    def check(self, value: Any) -> Any:
+        """The value. Raises ValueError if it, or one of several, is no number or lies outside."""
+        numbers = value if isinstance(value, tuple | list) else (value,)
+        if not all(isinstance(number, int | float) and self.low <= number <= self.high for number in numbers):
+            shown = str(list(numbers) if numbers is value else value)
+            raise ValueError(f"must lie in {self.low:,} to {self.high:,}, not {shown[:60]}")
+        return value
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> dict[str, Any]:
+        """The same check for pydantic, which then names the key; it is not imported for that."""
+        return {
+            "type": "function-after",
+            "function": {"type": "no-info", "function": self.check},
+            "schema": handler(source),
+        }
+
+
+def check_bounds(config: object) -> None:
+    """Raises ValueError that names the first field of a dataclass whose value lies outside of its bounds."""
+    for name, hint in get_type_hints(type(config), include_extras=True).items():
+        for bounds in getattr(hint, "__metadata__", ()):
+            try:
+                bounds.check(getattr(config, name))
+            except ValueError as error:
+                raise ValueError(f"{name} {error}") from None
