@@ -35,6 +35,8 @@ END_SECONDS = 5.0
 """Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
 PATIENCE_SECONDS = 10.0
 """A run whose DVC was ended a moment ago is given this time to end, too."""
+SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
+NAME = len("/sr-12345678")
 LONGEST = 32
 """Bytes of the folder for temporary files: Ray appends up to 70, and the path of a Unix socket has 107."""
 
@@ -100,13 +102,13 @@ def private_folder() -> Iterator[Path]:
 
 def _short_folder() -> Path:
     """A new folder of our own, whose path is short enough for the sockets that Ray makes in it. Raises InputError."""
-    places = [place for place in (tempfile.gettempdir(), "/tmp") if place.isascii() and len(place) <= LONGEST - 12]  # noqa: S108
-    for place in places:
-        with suppress(OSError):
-            return Path(tempfile.mkdtemp(prefix="sr-", dir=place))
+    for place in (tempfile.gettempdir(), SHORT):
+        if place.isascii() and len(place) <= LONGEST - NAME:
+            with suppress(OSError):
+                return Path(tempfile.mkdtemp(prefix="sr-", dir=place))
     raise InputError(
         f"TMPDIR {tempfile.gettempdir()}: neither it nor /tmp is a folder with a short plain path that can be written; "
-        f"set TMPDIR to a folder whose path has at most {LONGEST - 12} ASCII characters"
+        f"set TMPDIR to a folder whose path has at most {LONGEST - NAME} ASCII characters"
     )
 
 
