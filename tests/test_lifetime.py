@@ -71,7 +71,9 @@ def test_another_process_does_not_end_a_run(tmp_path: Path) -> None:
     """A shell that starts a run in the background and ends is not DVC."""
     code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {RUN.format(seconds=600)!r}])"
     mark = str(tmp_path)
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=os.environ | {MARK: mark}, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {MARK: mark}, check=True, stdout=subprocess.DEVNULL
+    )
     time.sleep(2.5)
     runs = marked(mark)
     assert len(runs) == 3

@@ -27,6 +27,7 @@ MODEL = "artifacts/digits/0/model.safetensors"
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     with tempfile.TemporaryDirectory(prefix="e-") as name:
         folder = Path(name)
         copy(folder, epochs=3, shards=2, cluster={})
@@ -50,11 +51,16 @@ def ended(
     command = ["dvc", "repro", "--force", "--single-item", f"{stage}@digits-0"]
     log = folder / "said.txt"
     with log.open("wb") as into:
-        dvc = subprocess.Popen(command, cwd=folder, env=surroundings(**{MARK: mark}), stdout=into, stderr=into)
+        dvc = subprocess.Popen(
+            command, cwd=folder, env=surroundings(**{MARK: mark}), stdout=into, stderr=into, start_new_session=True
+        )
     while not reached(folder, mark):
         expect_runs(dvc, log)
         time.sleep(0.1)
-    os.kill(dvc.pid if who == "dvc" else stage_process(mark, stage), number)
+    if number == signal.SIGINT and who == "dvc":
+        os.killpg(dvc.pid, number)  # Ctrl-C is for all processes of a terminal
+    else:
+        os.kill(dvc.pid if who == "dvc" else stage_process(mark, stage), number)
     start = time.monotonic()
     found = left(mark, SECONDS)
     with suppress(subprocess.TimeoutExpired):
