@@ -26,6 +26,7 @@ Seed = Annotated[int, Within(0, 2**63 - 1)]
 REASONS = {
     "missing": "is missing",
     "extra_forbidden": "is not a key that exists",
+    "too_short": "is empty; at least one is needed",
 }
 """In the place of pydantic's words, by its type of error."""
 
@@ -234,7 +235,7 @@ def _described(content: Any, problem: Any) -> tuple[list[str], str]:
         if inside or (problem["type"] == "missing" and place == problem["loc"][-1]):
             key.append(str(place))
     reason = REASONS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] not in ("missing", "value_error", "extra_forbidden"):
+    if problem["type"] not in (*REASONS, "value_error"):
         return key, f"{reason}, not {json.dumps(problem['input'])[:60]}"
     first, _, rest = reason.partition(" ")
     about_key = isinstance(content, dict) and not isinstance(content.get(first, {}), dict)
