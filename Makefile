@@ -17,16 +17,16 @@ help: ## this text
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet uv==$(UV); }
 	uv pip sync --python .venv/bin/python --require-hashes requirements.lock
 	uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
-	@test -e .git || dvc config --quiet --local core.no_scm true # sources without git, as an archive of a release
 	@touch $@
 
 setup: .venv/installed ## install requirements.lock into .venv
+	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --quiet --local core.no_scm true # an archive of a release
 
 repro: setup ## run the pipeline that params.yaml describes, then look at report/index.html
 	@sresnet check
 	dvc repro
 	@cmp -s results/audit.json report/evidence/results/audit.json || dvc repro --quiet --single-item --force report
-	@echo "report: $(CURDIR)/report/index.html"
+	@echo "report: $$PWD/report/index.html"
 
 test: setup ## run all tests
 	python -m pytest
@@ -73,6 +73,9 @@ chaos: setup ## a training on a real Ray cluster through 20 kills, bit for bit; 
 s3: setup ## the pipeline over an S3 server of the loopback: push, wipe, pull, and nothing runs again
 	python -m tests.walk.s3
 
+places: setup ## the pipeline in odd paths, in a clone with core.autocrlf, in a worktree and without git
+	python -m tests.walk.places
+
 hosts: setup ## the pipeline over several hosts on this machine, one cut off in the middle, digests compared
 	python -m tests.walk.hosts
 
@@ -84,4 +87,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts places

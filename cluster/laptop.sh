@@ -3,7 +3,13 @@
 # machine's own address (it takes no other for a cluster) and asks for the token.
 # cluster/laptop.sh start, then `address: auto` in params.yaml; cluster/laptop.sh stop.
 set -eu
-export PATH="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin:$PATH"
+root="$(cd "$(dirname "$0")/.." && pwd)"
+case "$root" in *[!-a-zA-Z0-9_./+@:,]*)
+    echo "error: $root: Ray cannot start workers from a path with spaces or signs; move the checkout" >&2
+    exit 1
+    ;;
+esac
+export PATH="$root/.venv/bin:$PATH"
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 case "${1:-}" in
 start)

@@ -19,7 +19,7 @@ def check_places() -> None:
         if (ROOT / name).is_symlink():
             raise InputError(
                 f"{ROOT / name}: is a link, and DVC tracks no output behind one; remove the link, and put DVC's cache "
-                "on the other disk: dvc cache dir --local FOLDER && dvc config --local cache.type symlink"
+                "on the other disk: dvc cache dir --local FOLDER"
             )
 
 
