@@ -1,6 +1,7 @@
 """A Ray cluster for the length of a block: our own on this machine, or one that is running."""
 
 import os
+import secrets
 import shlex
 import signal
 import socket
@@ -21,6 +22,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray._private import ray_constants
+from ray._raylet import AuthenticationTokenLoader
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_code import copy_code
@@ -68,6 +70,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         _init(address=os.environ[SHARED], **quiet, **_python())
         return
     if cluster.address == "local":
+        _own_token()
         # Ray lets everybody into its folder, and nobody into this one.
         where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
         _init(address="local", include_dashboard=False, **where, **quiet, **_python())
@@ -98,6 +101,14 @@ def _init(**how: Any) -> Any:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ours)
     return context
+
+
+def _own_token() -> None:
+    """Where the user has no token, Ray would write one into the home, which may not be writable; ours is kept nowhere."""
+    loader = AuthenticationTokenLoader.instance()
+    if not loader.has_token(ignore_auth_mode=True):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        loader.reset_cache()
 
 
 def _python() -> dict[str, Any]:

@@ -111,3 +111,29 @@ def test_a_local_ray_listens_on_the_loopback_alone() -> None:
         }
     assert heard, "Ray has processes that listen"
     assert heard <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_a_local_ray_has_a_token_without_writing_into_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray._raylet import AuthenticationTokenLoader
+
+    loader = AuthenticationTokenLoader.instance()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "")  # remembered, so that it is put back
+    try:
+        monkeypatch.delenv("RAY_AUTH_TOKEN")
+        loader.reset_cache()
+        ray_cluster._own_token()
+        first = os.environ["RAY_AUTH_TOKEN"]
+        ray_cluster._own_token()
+        assert os.environ["RAY_AUTH_TOKEN"] == first
+        assert list(tmp_path.iterdir()) == []
+        del os.environ["RAY_AUTH_TOKEN"]
+        (tmp_path / ".ray").mkdir()
+        (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+        loader.reset_cache()
+        ray_cluster._own_token()
+        assert "RAY_AUTH_TOKEN" not in os.environ
+    finally:
+        monkeypatch.undo()
+        loader.reset_cache()

@@ -2,7 +2,8 @@
 
 Clones of this repository's last commit, each with an environment of its own:
 - a path with spaces, umlauts, quotes and #, reached by a link, with Windows' line ends asked of git, a strict umask, a
-  long TMPDIR and an empty environment; then DVC's verbs there, as in any fresh clone;
+  long TMPDIR and an empty environment; then DVC's verbs in a fresh clone, with a HOME that
+  cannot be written, and an older commit;
 - the sources without git, as an archive of a release;
 - a worktree of git;
 - data/ as a link.
@@ -34,6 +35,7 @@ def main() -> None:
         clone(odd, folder / ODD)
         anywhere(odd, folder)
         verbs(odd)
+        older(odd)
         worktree(odd, folder / "worktree")
         linked(folder / "worktree", folder / "elsewhere")
         without_git(folder / "release")
@@ -84,7 +86,7 @@ def verbs(folder: Path) -> None:
     dvc = [".venv/bin/dvc"]
     before = json.loads(bare(fresh, *dvc, "metrics", "show", "--json"))
     (accuracy,) = [values["data"]["accuracy"] for values in before[""]["data"].values()]
-    bare(fresh, *dvc, "exp", "run", "--quiet", "-S", "experiments.digits.training.epochs=2")
+    bare(fresh, *dvc, "exp", "run", "--quiet", "-S", "experiments.digits.training.epochs=2", HOME="/proc/none")
     changed = json.loads(bare(fresh, *dvc, "params", "diff", "--json"))
     expect(list(changed["params.yaml"]) == ["experiments.digits.training.epochs"], "an override reaches one value")
     ((values),) = json.loads(bare(fresh, *dvc, "metrics", "diff", "--json")).values()
@@ -95,6 +97,14 @@ def verbs(folder: Path) -> None:
     columns = bare(fresh, *dvc, "exp", "show", "--csv").splitlines()[0].split(",")
     metrics = [column for column in columns if "results/" in column]
     expect(len(metrics) == 2, f"dvc exp show has two metrics: {metrics}")
+
+
+def older(folder: Path) -> None:
+    """The report is of the newest commit while an older one is checked out."""
+    git(folder, "checkout", "--quiet", "HEAD~1")
+    said = bare(folder, ".venv/bin/sresnet", "verify", fails=1)
+    expect("was made from other results" in said and "make repro" in said, "another commit's report is not taken")
+    git(folder, "checkout", "--quiet", "-")
 
 
 def worktree(folder: Path, tree: Path) -> None:

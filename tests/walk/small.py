@@ -30,18 +30,13 @@ def copy(into: Path, *, epochs: int, shards: int, cluster: Mapping[str, Any]) ->
     (into / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"
     )
-    write_small(into, epochs=epochs, shards=shards, cluster=cluster)
-
-
-def write_small(folder: Path, *, epochs: int, shards: int, cluster: Mapping[str, Any]) -> None:
-    """Writes params.yaml with one short training of a tiny network on the digits."""
     yaml = YAML(typ="safe")
     params = yaml.load((ROOT / "profiles" / "quick.yaml").read_text(encoding="utf-8"))
     for part in ("datasets", "experiments", "runs"):
         params[part] = {name: value for name, value in params[part].items() if name in ("digits", "digits-0")}
     params["experiments"]["digits"]["model"] |= {"width": 2, "time_steps": 2}
     params["experiments"]["digits"]["training"] |= {"epochs": epochs, "shards": shards}
-    write_cluster(folder, params, cluster)
+    write_cluster(into, params, cluster)
 
 
 def write_cluster(folder: Path, params: dict[str, Any], cluster: Mapping[str, Any]) -> None:
