@@ -22,7 +22,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
 from ray._private import ray_constants
-from ray._raylet import AuthenticationTokenLoader
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_code import copy_code
@@ -104,7 +104,7 @@ def _init(**how: Any) -> Any:
 
 
 def _own_token() -> None:
-    """Where the user has no token, Ray would write one into the home, which may not be writable; ours is kept nowhere."""
+    """Without one Ray writes a token into the home directory, which it may not be able to write."""
     loader = AuthenticationTokenLoader.instance()
     if not loader.has_token(ignore_auth_mode=True):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

@@ -1,5 +1,6 @@
 """What is checked before anything starts on a cluster, and what it is sent."""
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -114,9 +115,7 @@ def test_a_local_ray_listens_on_the_loopback_alone() -> None:
 
 
 def test_a_local_ray_has_a_token_without_writing_into_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ray._raylet import AuthenticationTokenLoader
-
-    loader = AuthenticationTokenLoader.instance()
+    loader = ray_cluster.AuthenticationTokenLoader.instance()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "")  # remembered, so that it is put back
