@@ -29,7 +29,8 @@ from pipeline.paths import ROOT, RUNS
 
 MARK, FOLDER = "SRESNET_RUN", "SRESNET_TEMPORARY"
 """In the environment of every process that a run starts: its name, and its folder for temporary files."""
-STARTERS = ("dvc", "sresnet")
+STAGE = "DVC_STAGE"
+"""DVC sets it for all that it starts."""
 LOOK_SECONDS = 0.5
 END_SECONDS = 5.0
 """Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
@@ -37,8 +38,8 @@ PATIENCE_SECONDS = 10.0
 """A run whose DVC was ended a moment ago is given this time to end, too."""
 SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
 NAME = len("/sr-12345678")
-LONGEST = 32
-"""Bytes of the folder for temporary files: Ray appends up to 70, and the path of a Unix socket has 107."""
+LONGEST = 26
+"""Bytes of the run's folder: Ray's folder in it and its sockets take up to 81, and the path of a Unix socket has 107."""
 
 
 class Terminated(KeyboardInterrupt):
@@ -48,11 +49,11 @@ class Terminated(KeyboardInterrupt):
 @contextmanager
 def watched_run() -> Iterator[None]:
     """Within it this process, and all that it starts, ends with the command that started it. Raises InputError."""
-    folder = _short_folder()
+    above, folder = _up_to_dvc(), _short_folder()
     marks = {MARK: uuid.uuid4().hex, FOLDER: str(folder)}
     os.environ.update(marks)
     before = signal.signal(signal.SIGTERM, _terminate)
-    watched = [str(process.pid) for process in [psutil.Process(), *_up_to_dvc()]]
+    watched = [str(process.pid) for process in [psutil.Process(), *above]]
     watcher = subprocess.Popen(
         [sys.executable, "-m", "pipeline.lifetime", marks[MARK], str(folder), *watched],
         cwd=ROOT,
@@ -117,34 +118,56 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _up_to_dvc() -> list[psutil.Process]:
-    """The processes from this one's parent up to the DVC or the sweep that started it; none if nothing did."""
-    above = psutil.Process().parents()
-    starts = [place for place, process in enumerate(above) if _is_starter(process)]
-    return above[: starts[0] + 1] if starts else []
+    """The processes from this one's parent up to the DVC that started it; none if nothing did. Raises InputError.
+
+    DVC names the stage in the environment of what it starts. A process whose parent has ended gets another one, of
+    another process group.
+    """
+    above: list[psutil.Process] = []
+    for process in [psutil.Process(), *psutil.Process().parents()]:
+        if not _is_of_dvc(process):
+            break
+        above += [parent] if (parent := process.parent()) else []
+    if not all(_is_of_our_group(process) for process in above):
+        raise InputError("the DVC that started it has ended; run it again")
+    return above
 
 
-def _is_starter(process: psutil.Process) -> bool:
+def _is_of_our_group(process: psutil.Process) -> bool:
+    with suppress(OSError):
+        return os.getpgid(process.pid) == os.getpgrp()
+    return False
+
+
+def _is_of_dvc(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return any(Path(word).name in STARTERS for word in process.cmdline()[:3])
+        return STAGE in process.environ()
     return False
 
 
 def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
     """Returns when the run has ended: by itself, or because one of the processes was gone."""
-    stage, *above = [psutil.Process(pid) for pid in pids]
+    stage, *above = [_found(pid) for pid in pids]
     while _lives(stage) and all(_lives(process) for process in above):
         time.sleep(LOOK_SECONDS)
     me = {os.getpid()}
-    if _lives(stage):
+    if stage and _lives(stage):
         _end({stage}, END_SECONDS)  # it ends what it has started
     _end(_marked(mark, but=me), 0.0)
     _end(_marked(mark, but=me), 0.0)  # what was being started meanwhile
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _found(pid: int) -> psutil.Process | None:
+    """None if it has ended before anyone looked."""
     with suppress(psutil.Error):
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return psutil.Process(pid)
+    return None
+
+
+def _lives(process: psutil.Process | None) -> bool:
+    with suppress(psutil.Error):
+        return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 

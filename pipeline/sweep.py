@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.files import write_whole
+from pipeline.lifetime import watched_run
 from pipeline.params import Params, load
 from pipeline.paths import ROOT, RUNS
 from pipeline.screen import Row, screen
@@ -68,7 +69,11 @@ class Run:
 
 def sweep() -> None:
     """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
-    params, before = load(), entries_before()
+    with watched_run():
+        _sweep(load(), entries_before())
+
+
+def _sweep(params: Params, before: frozenset[str]) -> None:
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
     runs = [Run(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)

@@ -25,8 +25,24 @@ with watched_run():
     print("ready", flush=True)
     time.sleep({seconds})
 """
-DVC = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
-"""A process that starts a run as DVC does, and has its name."""
+DVC = """
+import os, shlex, subprocess, sys
+command = f"{shlex.quote(sys.executable)} -c {shlex.quote(sys.argv[1])}; true"
+subprocess.Popen(command, shell=True, env=os.environ | {"DVC_STAGE": "x"})%s
+"""
+"""Starts a run as DVC does; the shell between them stays."""
+ORPHAN = """
+import os, time
+from pipeline.errors import InputError
+from pipeline.lifetime import watched_run
+print("ready", flush=True)
+time.sleep(1)
+try:
+    with watched_run():
+        print("it runs")
+except InputError as error:
+    print(error)
+"""
 
 
 def start(code: str, mark: str, *command: str) -> "subprocess.Popen[str]":
@@ -51,12 +67,26 @@ def test_what_a_killed_run_started_ends_with_it(number: signal.Signals, tmp_path
 
 
 def test_a_run_ends_with_the_dvc_that_started_it(tmp_path: Path) -> None:
-    mark, dvc = str(tmp_path), tmp_path / "dvc"
-    dvc.write_text(DVC)
-    process = start(RUN.format(seconds=600), mark, sys.executable, str(dvc))
+    mark = str(tmp_path)
+    process = start(RUN.format(seconds=600), mark, sys.executable, "-c", DVC % ".wait()")
+    assert len(marked(mark)) == 5  # DVC, its shell, the run, its child, the watcher
     process.kill()
     assert left(mark, seconds=10) == []
     process.communicate()
+
+
+def test_a_run_does_not_begin_when_its_dvc_has_ended(tmp_path: Path) -> None:
+    """DVC can be killed while the stage still imports its packages."""
+    process = start(ORPHAN, str(tmp_path), sys.executable, "-c", DVC % "")
+    assert process.communicate(timeout=20)[0] == "the DVC that started it has ended; run it again\n"
+
+
+def test_a_watcher_that_comes_too_late_still_clears_up(tmp_path: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    (tmp_path / "ray").mkdir()
+    lifetime.watch("no-such-run", tmp_path, [process.pid])
+    assert not tmp_path.exists()
 
 
 def test_a_run_that_ends_leaves_nothing(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from pipeline.paths import PARAMS
 
 ANSWER_SECONDS = 10
 """Within this time a running cluster takes a connection."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
 SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
 """`sresnet sweep` sets these for its stages: the local Ray that all of them share, and the workers of each."""
 
@@ -73,7 +74,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         _own_token()
         # Ray lets everybody into its folder, and nobody into this one.
         where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
-        _init(address="local", include_dashboard=False, **where, **quiet, **_python())
+        _init(address="local", include_dashboard=False, **where, **_objects(folder), **quiet, **_python())
         return
     from pipeline.data.ray_check import check_nodes
 
@@ -109,6 +110,11 @@ def _own_token() -> None:
     if not loader.has_token(ignore_auth_mode=True):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         loader.reset_cache()
+
+
+def _objects(folder: Path) -> dict[str, str]:
+    """Ray keeps objects in shared memory, and stops where it cannot write there; a folder does, more slowly."""
+    return {} if os.access(SHARED_MEMORY, os.W_OK) else {"_plasma_directory": str(folder)}
 
 
 def _python() -> dict[str, Any]:

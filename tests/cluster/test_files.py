@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 from importlib.metadata import version
 from importlib.resources import files
@@ -60,6 +61,20 @@ def test_the_job_pushes_what_was_done_and_ends_as_the_pipeline_did(tmp_path: Pat
         [script], env={"PATH": f"{tmp_path}:{os.environ['PATH']}"}, capture_output=True, text=True, check=False
     )
     assert (said.returncode, said.stdout.split("\n")) == (status, ["sresnet check", "dvc repro", "dvc push", ""])
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_token_of_a_laptop_is_its_owners_alone(there: bool, tmp_path: Path) -> None:
+    token, tool = tmp_path / ".ray" / "auth_token", tmp_path / ".venv" / "bin" / "ray"
+    for folder in (tmp_path / "cluster", token.parent, tool.parent):
+        folder.mkdir(parents=True)
+    shutil.copy(CLUSTER / "laptop.sh", tmp_path / "cluster")
+    tool.write_text(f"#!/bin/sh\necho secret >> '{token}'\n", encoding="utf-8")
+    tool.chmod(0o755)
+    if there:
+        token.touch(0o644)
+    subprocess.run([tmp_path / "cluster" / "laptop.sh", "start"], env=os.environ | {"HOME": str(tmp_path)}, check=True)
+    assert token.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("kind", KINDS)

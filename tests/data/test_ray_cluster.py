@@ -3,11 +3,12 @@
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
+import ray
 
 from pipeline.data import ray_check, ray_cluster, ray_nodes
 from pipeline.data.ray_check import Found, problems
@@ -15,6 +16,7 @@ from pipeline.data.ray_code import code_digest, code_files, copy_code
 from pipeline.errors import InputError
 from pipeline.paths import ROOT
 from tests.data.made import LOCAL
+from tests.stages.processes import MARK, is_private, listening, open_to_others
 
 FAR = LOCAL.model_copy(update={"address": "10.0.0.1:6379", "storage": "/mnt/runs"})
 
@@ -101,17 +103,23 @@ def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(monkeypatch
             ray_cluster._workers(three, 9, 2, 0)
 
 
-def test_a_local_ray_listens_on_the_loopback_alone() -> None:
+def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark, odd = str(tmp_path), tmp_path / "größe-and-a-long-name-of-forty-characters"
+    odd.mkdir()
+    monkeypatch.setenv(MARK, mark)
+    monkeypatch.setattr(tempfile, "tempdir", str(odd))
+    monkeypatch.setattr(ray_cluster, "SHARED_MEMORY", str(tmp_path / "missing"))
     with ray_cluster.connect(LOCAL, most=1):
-        processes = psutil.Process().children(recursive=True)
-        heard = {
-            connection.laddr.ip
-            for process in processes
-            for connection in process.net_connections("inet")
-            if connection.status == psutil.CONN_LISTEN
-        }
-    assert heard, "Ray has processes that listen"
-    assert heard <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+        session = Path(ray.nodes()[0]["ObjectStoreSocketName"]).parents[1]
+        folder = session.parents[1]
+        assert is_private(folder)
+        assert odd not in folder.parents
+        assert ray.get(ray.put(b"x")) == b"x"
+        assert listening(mark) > 0
+        assert open_to_others(mark) == []
+    assert not folder.exists()
 
 
 def test_a_local_ray_has_a_token_without_writing_into_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
