@@ -39,7 +39,7 @@ PATIENCE_SECONDS = 10.0
 SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
 NAME = len("/sr-12345678")
 LONGEST = 26
-"""Bytes of the run's folder: Ray's folder in it and its sockets take up to 81, and the path of a Unix socket has 107."""
+"""Bytes of the run's folder: Ray's sockets in it take up to 81 more, and the path of a Unix socket has 107."""
 
 
 class Terminated(KeyboardInterrupt):
