@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import cli
+from pipeline import cli, lifetime
 from pipeline.audit import verify
 from pipeline.audit.chain import Break
 from pipeline.audit.verify import Verified
@@ -130,10 +130,11 @@ def test_a_name_that_yaml_takes_for_a_number_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Commands read <tmp>/inside/params.yaml and stand in <tmp>/inside."""
+def elsewhere(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Commands read <tmp>/inside/params.yaml and stand in <tmp>/inside; a stage's lock lies elsewhere."""
     inside = tmp_path / "inside"
     inside.mkdir()
+    monkeypatch.setattr(lifetime, "RUNS", tmp_path_factory.mktemp("runs"))
     for function in (load, load_run, load_dataset, load_cluster, cli.check_params):
         monkeypatch.setattr(function, "__defaults__", (inside / "params.yaml",))
     monkeypatch.chdir(inside)
