@@ -7,7 +7,7 @@ export PATH="$(cd "$(dirname "$0")/.." && pwd)/.venv/bin:$PATH"
 export RAY_AUTH_MODE=token RAY_USAGE_STATS_ENABLED=0
 case "${1:-}" in
 start)
-    ray get-auth-token --generate >/dev/null # into ~/.ray/auth_token, if there is none
+    (umask 077 && ray get-auth-token --generate >/dev/null) # into ~/.ray/auth_token, if there is none
     ray start --head --dashboard-host 127.0.0.1
     ;;
 stop) ray stop ;;

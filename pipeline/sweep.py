@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.files import write_whole
+from pipeline.lifetime import watched_run
 from pipeline.params import Params, load
 from pipeline.paths import ROOT, RUNS
 from pipeline.screen import Row, screen
@@ -68,6 +69,11 @@ class Run:
 
 def sweep() -> None:
     """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
+    with watched_run():
+        _sweep()
+
+
+def _sweep() -> None:
     params, before = load(), entries_before()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
     runs = [Run(name=name) for name in out_of_date(list(params.runs))]
@@ -86,11 +92,12 @@ def sweep() -> None:
 
 def reproduce(*targets: str) -> None:
     """`dvc repro`, seen by the user. Raises InputError if it fails."""
-    process = start(["repro", *targets], os.environ)
-    try:
-        process.wait()
-    finally:
-        end([process])
+    with watched_run():
+        process = start(["repro", *targets], os.environ)
+        try:
+            process.wait()
+        finally:
+            end([process])
     if process.returncode:
         raise InputError(f"`dvc repro {' '.join(targets)}` failed, see above; mend that and run this again")
 

@@ -20,7 +20,7 @@ os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, utils
 
 from pipeline.data.params import ClusterParams
 from pipeline.data.ray_code import copy_code
@@ -69,7 +69,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         return
     if cluster.address == "local":
         # Ray lets everybody into its folder, and nobody into this one.
-        where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
+        where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray"), **_objects(folder)}
         _init(address="local", include_dashboard=False, **where, **quiet, **_python())
         return
     from pipeline.data.ray_check import check_nodes
@@ -92,12 +92,18 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
 
 
 def _init(**how: Any) -> Any:
-    """ray.init, whose own answer to SIGTERM is a stack of C++; ours stays."""
+    """ray.init, whose own answer to SIGTERM is an exit without a word, and a stack of C++; ours stays."""
     ours = signal.getsignal(signal.SIGTERM)
+    utils.set_sigterm_handler = lambda _: None
     context = ray.init(**how)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ours)
     return context
+
+
+def _objects(folder: Path) -> dict[str, Any]:
+    """Ray keeps objects in shared memory, and ends in a traceback where that cannot be written."""
+    return {} if os.access("/dev/shm", os.W_OK) else {"_plasma_directory": str(folder)}  # noqa: S108
 
 
 def _python() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from pipeline.data import ray_check, ray_cluster, ray_nodes
 from pipeline.data.ray_check import Found, problems
 from pipeline.data.ray_code import code_digest, code_files, copy_code
 from pipeline.errors import InputError
+from pipeline.lifetime import MARK, watched_run
 from pipeline.paths import ROOT
 from tests.data.made import LOCAL
 
@@ -100,14 +101,27 @@ def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(monkeypatch
             ray_cluster._workers(three, 9, 2, 0)
 
 
-def test_a_local_ray_listens_on_the_loopback_alone() -> None:
-    with ray_cluster.connect(LOCAL, most=1):
-        processes = psutil.Process().children(recursive=True)
+def test_objects_lie_in_the_runs_folder_where_shared_memory_is_read_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert ray_cluster._objects(tmp_path) == {}
+    monkeypatch.setattr(ray_cluster.os, "access", lambda path, mode: path != "/dev/shm")
+    assert ray_cluster._objects(tmp_path) == {"_plasma_directory": str(tmp_path)}
+
+
+def test_a_local_ray_listens_on_the_loopback_alone_and_leaves_nothing() -> None:
+    with watched_run(), ray_cluster.connect(LOCAL, most=1):
+        processes = [
+            one for one in psutil.Process().children(recursive=True) if "pipeline.lifetime" not in one.cmdline()
+        ]
+        unmarked = [one.cmdline() for one in processes if MARK not in one.environ()]
         heard = {
             connection.laddr.ip
             for process in processes
             for connection in process.net_connections("inet")
             if connection.status == psutil.CONN_LISTEN
         }
+    assert not unmarked, "the watcher could not find them"
+    assert not any(process.is_running() for process in processes)
     assert heard, "Ray has processes that listen"
     assert heard <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
