@@ -152,10 +152,10 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
     """Returns when the run has ended: by itself, or because one of the processes was gone."""
     stage, *above = [_process(pid) for pid in pids]
-    while _lives(stage) and all(_lives(process) for process in above):
+    while lives(stage) and all(lives(process) for process in above):
         time.sleep(LOOK_SECONDS)
     me = {os.getpid()}
-    if stage and _lives(stage):
+    if stage and lives(stage):
         _end({stage}, END_SECONDS)  # it ends what it has started
     _end(_marked(mark, but=me), 0.0)
     _end(_marked(mark, but=me), 0.0)  # what was being started meanwhile
@@ -167,7 +167,8 @@ def _process(pid: int) -> psutil.Process | None:
     return psutil.Process(pid) if psutil.pid_exists(pid) else None
 
 
-def _lives(process: psutil.Process | None) -> bool:
+def lives(process: psutil.Process | None) -> bool:
+    """Whether it runs, or could: what has ended may stay in the table of processes."""
     with suppress(psutil.Error):
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -12,7 +12,7 @@ from pipeline.data import ray_check, ray_cluster, ray_nodes
 from pipeline.data.ray_check import Found, problems
 from pipeline.data.ray_code import code_digest, code_files, copy_code
 from pipeline.errors import InputError
-from pipeline.lifetime import MARK, watched_run
+from pipeline.lifetime import MARK, lives, watched_run
 from pipeline.paths import ROOT
 from tests.data.made import LOCAL
 
@@ -122,6 +122,7 @@ def test_a_local_ray_listens_on_the_loopback_alone_and_leaves_nothing() -> None:
             if connection.status == psutil.CONN_LISTEN
         }
     assert not unmarked, "the watcher could not find them"
-    assert not any(process.is_running() for process in processes)
+    psutil.wait_procs(processes, timeout=2)  # killed, not all gone at once
+    assert [one for one in processes if lives(one)] == []
     assert heard, "Ray has processes that listen"
     assert heard <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
