@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError, refusal
+from pipeline.lifetime import Terminated, watched_run
 from pipeline.names import check_name, checked, shown, use_utf8
 from pipeline.paths import PARAMS, PROFILES, REPORT, RESULTS, check_places
 
@@ -23,13 +24,17 @@ MOST_SEEDS = 1000
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line; exits with 1 on an InputError."""
+    """Runs the command line; exits with 1 on an InputError, with 130 on Ctrl-C, with 143 on SIGTERM."""
     use_utf8()
     chosen = _parser().parse_args(arguments)
     try:
         chosen.run(chosen)
     except InputError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt as error:
+        how, code = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+        print(f"error: {how}; the same command goes on where it stopped", file=sys.stderr)
+        sys.exit(code)
     except OSError as error:
         if (reason := refusal(error)) is None:
             raise
@@ -366,6 +371,11 @@ def check_cluster(cluster: ClusterParams, threads: int) -> None:
 
 def plan_trainings() -> None:
     """A line an experiment, and the sum, of data that are preprocessed first if only that tells. Raises InputError."""
+    with watched_run():
+        _plan_trainings()
+
+
+def _plan_trainings() -> None:
     from pipeline.params import load
     from pipeline.plan import plan, start_seconds, table, unknown
     from pipeline.sweep import reproduce
@@ -380,14 +390,10 @@ def plan_trainings() -> None:
 
 
 def sweep_runs() -> None:
-    """Exits with 130 on Ctrl-C, after all runs have ended. Raises InputError."""
+    """Raises InputError, and KeyboardInterrupt after all runs have ended."""
     from pipeline.sweep import sweep
 
-    try:
-        sweep()
-    except KeyboardInterrupt:
-        print("error: interrupted; `sresnet sweep` again goes on where it stopped", file=sys.stderr)
-        sys.exit(130)
+    sweep()
 
 
 def try_canaries() -> None:

@@ -29,8 +29,12 @@ from pipeline.paths import ROOT, RUNS
 
 MARK, FOLDER = "SRESNET_RUN", "SRESNET_TEMPORARY"
 """In the environment of every process that a run starts: its name, and its folder for temporary files."""
-STAGE = "DVC_STAGE"
-"""DVC sets it for all that it starts."""
+KEEP = "SPT_NOENV"
+"""Without it the titles that Ray gives to its agents overwrite the environment by which they are found."""
+_MARKS = set[str]()
+"""Of the run of this process."""
+OF_DVC = "DVC_STAGE"
+"""DVC gives it to a stage."""
 LOOK_SECONDS = 0.5
 END_SECONDS = 5.0
 """Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
@@ -48,9 +52,16 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def watched_run() -> Iterator[None]:
-    """Within it this process, and all that it starts, ends with the command that started it. Raises InputError."""
-    above, folder = _up_to_dvc(), _short_folder()
-    marks = {MARK: uuid.uuid4().hex, FOLDER: str(folder)}
+    """Within it this process, and all that it starts, ends with the command that started it; one in another is one run.
+
+    Raises InputError.
+    """
+    if os.environ.get(MARK) in _MARKS:
+        yield
+        return
+    above, folder, known = _up_to_dvc(), _short_folder(), dict(os.environ)
+    marks = {MARK: uuid.uuid4().hex, FOLDER: str(folder), KEEP: "1"}
+    _MARKS.add(marks[MARK])
     os.environ.update(marks)
     before = signal.signal(signal.SIGTERM, _terminate)
     watched = [str(process.pid) for process in [psutil.Process(), *above]]
@@ -68,8 +79,10 @@ def watched_run() -> Iterator[None]:
         watcher.wait()
         shutil.rmtree(folder, ignore_errors=True)
         signal.signal(signal.SIGTERM, before)
+        _MARKS.remove(marks[MARK])
         for name in marks:
             os.environ.pop(name)
+        os.environ |= {name: known[name] for name in marks if name in known}
 
 
 @contextmanager
@@ -118,54 +131,44 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _up_to_dvc() -> list[psutil.Process]:
-    """The processes from this one's parent up to the DVC that started it; none if nothing did. Raises InputError.
+    """The processes above this one up to the DVC that started it: those with DVC's variable, and the first without it.
 
-    DVC names the stage in the environment of what it starts. A process whose parent has ended gets another one, of
-    another process group.
+    None if nothing did. Raises InputError if DVC is gone already: it has the session of its stages.
     """
-    above: list[psutil.Process] = []
-    for process in [psutil.Process(), *psutil.Process().parents()]:
-        if not _is_of_dvc(process):
-            break
-        above += [parent] if (parent := process.parent()) else []
-    if not all(_is_of_our_group(process) for process in above):
+    above, one = list[psutil.Process](), psutil.Process()
+    while OF_DVC in (os.environ if not above else _environment(one)) and (parent := one.parent()):
+        above.append(one := parent)
+    if above and os.getsid(above[-1].pid) != os.getsid(0):
         raise InputError("the DVC that started it has ended; run it again")
     return above
 
 
-def _is_of_our_group(process: psutil.Process) -> bool:
-    with suppress(OSError):
-        return os.getpgid(process.pid) == os.getpgrp()
-    return False
-
-
-def _is_of_dvc(process: psutil.Process) -> bool:
+def _environment(process: psutil.Process) -> dict[str, str]:
     with suppress(psutil.Error):
-        return STAGE in process.environ()
-    return False
+        return process.environ()
+    return {}
 
 
 def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
     """Returns when the run has ended: by itself, or because one of the processes was gone."""
-    stage, *above = [_found(pid) for pid in pids]
-    while _lives(stage) and all(_lives(process) for process in above):
+    stage, *above = [_process(pid) for pid in pids]
+    while lives(stage) and all(lives(process) for process in above):
         time.sleep(LOOK_SECONDS)
     me = {os.getpid()}
-    if stage and _lives(stage):
+    if stage and lives(stage):
         _end({stage}, END_SECONDS)  # it ends what it has started
     _end(_marked(mark, but=me), 0.0)
     _end(_marked(mark, but=me), 0.0)  # what was being started meanwhile
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _found(pid: int) -> psutil.Process | None:
-    """None if it has ended before anyone looked."""
-    with suppress(psutil.Error):
-        return psutil.Process(pid)
-    return None
+def _process(pid: int) -> psutil.Process | None:
+    """None if it ended before the watcher began."""
+    return psutil.Process(pid) if psutil.pid_exists(pid) else None
 
 
-def _lives(process: psutil.Process | None) -> bool:
+def lives(process: psutil.Process | None) -> bool:
+    """Whether it runs, or could: what has ended may stay in the table of processes."""
     with suppress(psutil.Error):
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -70,10 +70,11 @@ class Run:
 def sweep() -> None:
     """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
     with watched_run():
-        _sweep(load(), entries_before())
+        _sweep()
 
 
-def _sweep(params: Params, before: frozenset[str]) -> None:
+def _sweep() -> None:
+    params, before = load(), entries_before()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
     runs = [Run(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
@@ -91,11 +92,12 @@ def _sweep(params: Params, before: frozenset[str]) -> None:
 
 def reproduce(*targets: str) -> None:
     """`dvc repro`, seen by the user. Raises InputError if it fails."""
-    process = start(["repro", *targets], os.environ)
-    try:
-        process.wait()
-    finally:
-        end([process])
+    with watched_run():
+        process = start(["repro", *targets], os.environ)
+        try:
+            process.wait()
+        finally:
+            end([process])
     if process.returncode:
         raise InputError(f"`dvc repro {' '.join(targets)}` failed, see above; mend that and run this again")
 

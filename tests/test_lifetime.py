@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from pipeline import lifetime
@@ -26,23 +27,17 @@ with watched_run():
     time.sleep({seconds})
 """
 DVC = """
-import os, shlex, subprocess, sys
-command = f"{shlex.quote(sys.executable)} -c {shlex.quote(sys.argv[1])}; true"
-subprocess.Popen(command, shell=True, env=os.environ | {"DVC_STAGE": "x"})%s
+import os, subprocess, sys
+shell = ["sh", "-c", '"$0" -c "$1"; exit', sys.executable, sys.argv[1]]  # it stays, since a command follows
+subprocess.run(shell, env=os.environ | {"DVC_STAGE": "train@x"})
 """
-"""Starts a run as DVC does; the shell between them stays."""
+"""A process that starts a run as DVC does."""
 ORPHAN = """
-import os, time
-from pipeline.errors import InputError
-from pipeline.lifetime import watched_run
-print("ready", flush=True)
-time.sleep(1)
-try:
-    with watched_run():
-        print("it runs")
-except InputError as error:
-    print(error)
+import os, subprocess, sys
+code = "import os, sys, time\\nwhile os.getppid() == int(sys.argv[1]): time.sleep(0.1)\\n" + sys.argv[1]
+subprocess.Popen([sys.executable, "-c", code, str(os.getpid())], env=os.environ | {"DVC_STAGE": "train@x"})
 """
+"""It ends before the run that it has started looks for it."""
 
 
 def start(code: str, mark: str, *command: str) -> "subprocess.Popen[str]":
@@ -66,27 +61,49 @@ def test_what_a_killed_run_started_ends_with_it(number: signal.Signals, tmp_path
     assert not Path(folder).exists()
 
 
-def test_a_run_ends_with_the_dvc_that_started_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ended", ["dvc", "shell"])
+def test_a_run_ends_with_the_dvc_that_started_it(ended: str, tmp_path: Path) -> None:
     mark = str(tmp_path)
-    process = start(RUN.format(seconds=600), mark, sys.executable, "-c", DVC % ".wait()")
-    assert len(marked(mark)) == 5  # DVC, its shell, the run, its child, the watcher
-    process.kill()
+    process = start(RUN.format(seconds=600), mark, sys.executable, "-c", DVC)
+    dvc = psutil.Process(process.pid)
+    (dvc if ended == "dvc" else dvc.children()[0]).kill()
     assert left(mark, seconds=10) == []
     process.communicate()
 
 
-def test_a_run_does_not_begin_when_its_dvc_has_ended(tmp_path: Path) -> None:
-    """DVC can be killed while the stage still imports its packages."""
-    process = start(ORPHAN, str(tmp_path), sys.executable, "-c", DVC % "")
-    assert process.communicate(timeout=20)[0] == "the DVC that started it has ended; run it again\n"
+def test_a_run_whose_dvc_has_ended_does_not_begin(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ORPHAN, RUN.format(seconds=600)]
+    ended = subprocess.run(
+        command,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | {MARK: str(tmp_path)},
+        capture_output=True,
+        text=True,
+        start_new_session=True,
+    )
+    assert ended.stdout == ""
+    assert "InputError: the DVC that started it has ended; run it again" in ended.stderr
 
 
-def test_a_watcher_that_comes_too_late_still_clears_up(tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    (tmp_path / "ray").mkdir()
-    lifetime.watch("no-such-run", tmp_path, [process.pid])
-    assert not tmp_path.exists()
+def test_a_run_in_a_run_is_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(lifetime.MARK, "of an outer command")
+    with lifetime.watched_run():
+        mark = os.environ[lifetime.MARK]
+        with lifetime.watched_run():
+            assert os.environ[lifetime.MARK] == mark
+        assert os.environ[lifetime.MARK] == mark
+    assert os.environ[lifetime.MARK] == "of an outer command" != mark
+
+
+def test_a_run_that_ended_before_its_watcher_began_leaves_nothing(tmp_path: Path) -> None:
+    child = subprocess.Popen(["sleep", "600"], env={lifetime.MARK: str(tmp_path), "PATH": os.environ["PATH"]})
+    over = subprocess.Popen(["true"])
+    over.wait()
+    (tmp_path / "folder").mkdir()
+    lifetime.watch(str(tmp_path), tmp_path / "folder", [over.pid])
+    assert child.poll() is not None
+    assert not (tmp_path / "folder").exists()
 
 
 def test_a_run_that_ends_leaves_nothing(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray._private import ray_constants
+from ray._private import ray_constants, utils
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
 
 from pipeline.data.params import ClusterParams
@@ -96,8 +96,9 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
 
 
 def _init(**how: Any) -> Any:
-    """ray.init, whose own answer to SIGTERM is a stack of C++; ours stays."""
+    """ray.init, whose own answer to SIGTERM is an exit without a word, and a stack of C++; ours stays."""
     ours = signal.getsignal(signal.SIGTERM)
+    utils.set_sigterm_handler = lambda _: None
     context = ray.init(**how)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ours)

@@ -7,13 +7,16 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import ray
 
+from pipeline import lifetime
 from pipeline.data import ray_check, ray_cluster, ray_nodes
 from pipeline.data.ray_check import Found, problems
 from pipeline.data.ray_code import code_digest, code_files, copy_code
 from pipeline.errors import InputError
+from pipeline.lifetime import lives, watched_run
 from pipeline.paths import ROOT
 from tests.data.made import LOCAL
 from tests.stages.processes import MARK, is_private, listening, open_to_others
@@ -111,7 +114,10 @@ def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
     monkeypatch.setenv(MARK, mark)
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     monkeypatch.setattr(ray_cluster, "SHARED_MEMORY", str(tmp_path / "missing"))
-    with ray_cluster.connect(LOCAL, most=1):
+    with watched_run(), ray_cluster.connect(LOCAL, most=1):
+        watcher = "pipeline.lifetime"
+        processes = [one for one in psutil.Process().children(recursive=True) if watcher not in one.cmdline()]
+        assert [one.cmdline() for one in processes if lifetime.MARK not in one.environ()] == []
         session = Path(ray.nodes()[0]["ObjectStoreSocketName"]).parents[1]
         folder = session.parents[1]
         assert is_private(folder)
@@ -120,6 +126,8 @@ def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
         assert listening(mark) > 0
         assert open_to_others(mark) == []
     assert not folder.exists()
+    psutil.wait_procs(processes, timeout=2)  # killed, not all gone at once
+    assert [one for one in processes if lives(one)] == []
 
 
 def test_a_local_ray_has_a_token_without_writing_into_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

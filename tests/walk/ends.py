@@ -1,7 +1,8 @@
 """A run that is ended from outside leaves no process behind: python -m tests.walk.ends
 
-Signals to DVC and to the stage's process, while Ray starts, in the middle of training and while evaluating. After each
-the same command goes on where it stopped, and the weights are in the end those of an undisturbed run.
+Signals to DVC, to its shell and to the stage's process, while Ray starts, in the middle of training, while evaluating
+and while preprocessing. After each the same command goes on where it stopped, and the weights are in the end those of
+an undisturbed run.
 """
 
 import os
@@ -34,7 +35,7 @@ def main() -> None:
         run(folder, "dvc", "repro", "evaluate@digits-0")
         weights = sha256(folder / MODEL)
         for stage, moment, reached in MOMENTS:
-            for who in ("dvc", "stage"):
+            for who in ("dvc", "shell", "stage"):
                 for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
                     if stage == "train":
                         wipe(folder, "runs")
@@ -48,7 +49,8 @@ def ended(
 ) -> None:
     """Starts the stage, sends the signal when the moment is reached, and looks at what is left."""
     mark = uuid.uuid4().hex
-    command = ["dvc", "repro", "--force", "--single-item", f"{stage}@digits-0"]
+    name = f"{stage}@{'digits' if stage == 'preprocess' else 'digits-0'}"
+    command = ["dvc", "repro", "--force", "--single-item", name]
     log = folder / "said.txt"
     with log.open("wb") as into:
         dvc = subprocess.Popen(
@@ -60,7 +62,7 @@ def ended(
     if number == signal.SIGINT and who == "dvc":
         os.killpg(dvc.pid, number)  # Ctrl-C is for all processes of a terminal
     else:
-        os.kill(dvc.pid if who == "dvc" else stage_process(mark, stage), number)
+        os.kill(dvc.pid if who == "dvc" else chosen(who, mark, stage), number)
     start = time.monotonic()
     found = left(mark, SECONDS)
     with suppress(subprocess.TimeoutExpired):
@@ -73,6 +75,12 @@ def ended(
 def expect_runs(dvc: "subprocess.Popen[bytes]", log: Path) -> None:
     if dvc.poll() is not None:
         sys.exit(f"the run ended before the moment came: {log.read_text(errors='replace')[-2000:]}")
+
+
+def chosen(who: str, mark: str, stage: str) -> int:
+    """The stage's process, or the shell between it and DVC; DVC itself where the shell has given way to the stage."""
+    process = stage_process(mark, stage)
+    return process if who == "stage" else psutil.Process(process).ppid()
 
 
 def stage_process(mark: str, stage: str) -> int:
@@ -92,8 +100,13 @@ def trains(folder: Path, mark: str) -> bool:
     return any("step" in path.read_text() for path in folder.glob("runs/digits-0-*/log.txt"))
 
 
-def evaluates(folder: Path, mark: str) -> bool:
+def works(folder: Path, mark: str) -> bool:
     return named(mark, "ray::") and named(mark, "raylet")
+
+
+def watched(folder: Path, mark: str) -> bool:
+    """A few samples are preprocessed without Ray."""
+    return named(mark, "pipeline.lifetime")
 
 
 def named(mark: str, name: str) -> bool:
@@ -108,9 +121,10 @@ def named(mark: str, name: str) -> bool:
 MOMENTS = (
     ("train", "while Ray starts", ray_starts),
     ("train", "in the middle of training", trains),
-    ("evaluate", "while evaluating", evaluates),
+    ("evaluate", "while evaluating", works),
+    ("preprocess", "while preprocessing", watched),
 )
 
 if __name__ == "__main__":
-    say(f"{len(MOMENTS)} moments, 2 processes, 3 signals")
+    say(f"{len(MOMENTS)} moments, 3 processes, 3 signals")
     main()
