@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 
 from pipeline.data.parquet import Table
-from pipeline.data.splits import Split
+from pipeline.data.splits import Split, check_classes
 from pipeline.errors import InputError
-
-NAMED = 5  # classes that an error names
 
 
 def class_names(tables: Mapping[Split, list[Table]]) -> tuple[str, ...]:
@@ -26,7 +24,7 @@ def class_names(tables: Mapping[Split, list[Table]]) -> tuple[str, ...]:
         _check(everywhere, len(named), "as the metadata names them")
     names = named or tuple(str(number) for number in range(1 + max(_labels(everywhere))))
     for split, found in tables.items():
-        _refuse_empty_classes(split, _labels(found), names)
+        check_classes(split, names, _labels(found))
     return names
 
 
@@ -58,13 +56,3 @@ def _check(tables: list[Table], count: int, reason: str) -> None:
             if label is None or not 0 <= label < count:
                 expected = f"expected the number of a class from 0 to {count - 1}, {reason}; correct it or leave it out"
                 raise InputError(f"{table.member.id}: row {place}: label {label}; {expected}")
-
-
-def _refuse_empty_classes(split: str, labels: set[int], names: tuple[str, ...]) -> None:
-    empty = [name for number, name in enumerate(names) if number not in labels]
-    if empty:
-        more = ", ..." if len(empty) > NAMED else ""
-        raise InputError(
-            f"{split} has no row of {len(empty)} of {len(names)} classes: {', '.join(empty[:NAMED])}{more}; "
-            "each class needs rows in both splits: add them, or leave the class out of the names and labels"
-        )

@@ -18,7 +18,7 @@ from pipeline.data.frames import RULE, framing_rule, scale
 from pipeline.data.images import read_images
 from pipeline.data.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.data.shards import Part, Summary, make_shards, read_summary
-from pipeline.data.splits import Sample, Split, split_recordings
+from pipeline.data.splits import Sample, Split, check_classes, split_recordings
 from pipeline.data.store import VERSION, Content, Manifest, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.errors import InputError
 
@@ -87,8 +87,6 @@ def _images(
     """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
     assert isinstance(params.split, str), "images have no folders"
     images, classes = read_images(raw, entry, params.split)
-    for split in SPLITS:
-        _check_classes(dataset, split, classes, {row.label for row in images[split]})
     made = []
     for split in SPLITS:
         rows, about = images[split], _about(dataset, source, params, split, classes)
@@ -116,7 +114,7 @@ def _recordings(
     classes = _classes(entry, [sample for samples in split.values() for sample in samples])
     parts: dict[Split, list[Part]] = {}
     for name in SPLITS:
-        _check_classes(dataset, name, classes, {classes.index(sample.class_name) for sample in split[name]})
+        check_classes(name, classes, {classes.index(sample.class_name) for sample in split[name]})
         blocks = _blocks(len(split[name]), params.shards)
         parts[name] = [
             Part(
@@ -137,15 +135,6 @@ def _recordings(
     ]
 
 
-def _check_classes(dataset: str, split: Split, classes: tuple[str, ...], labels: set[int]) -> None:
-    """Raises InputError that names the classes that have no sample in a split."""
-    if missing := [name for label, name in enumerate(classes) if label not in labels]:
-        raise InputError(
-            f"{dataset}: no sample of {', '.join(missing)} is in the split {split}, and each class has to train and to "
-            "be tested; add samples, remove the class, or change preprocess.split"
-        )
-
-
 def _blocks(samples: int, shards: int) -> list[np.ndarray]:
     """Indices of the samples of each shard: contiguous, as even as can be, none empty."""
     if samples == 0:
@@ -154,8 +143,6 @@ def _blocks(samples: int, shards: int) -> list[np.ndarray]:
 
 
 def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
-    if alone := [sample.id for sample in samples if not sample.class_name]:
-        raise InputError(f"{alone[0]}: lies in no folder; put the recordings of each class into a folder named so")
     found = sorted({sample.class_name for sample in samples})
     names.labels(entry.title, found)
     names.checked(entry.title, names.one_spelling, found)

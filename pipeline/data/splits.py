@@ -16,6 +16,8 @@ from pipeline.errors import InputError
 Split = Literal["train", "test"]
 PAPER_TRAIN, PAPER_TEST = 900, 100  # of each class; authors' code by way of SpikingJelly's split_to_train_test_set
 EVERY = 5
+NAMED = 5
+"""Classes that an error names."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,17 @@ def _by_folder(samples: list[Sample], train: str, test: str) -> dict[Split, list
         if not any(PurePosixPath(sample.id).parts[0] == name for sample in samples):
             raise InputError(f"preprocess.split: no recording lies in {name}, whose recordings {part}")
     return split
+
+
+def check_classes(split: Split, classes: Sequence[str], labels: set[int]) -> None:
+    """Raises InputError that names the classes without a sample in a split: each has to train and to be tested."""
+    empty = [name for label, name in enumerate(classes) if label not in labels]
+    if empty:
+        more = ", ..." if len(empty) > NAMED else ""
+        raise InputError(
+            f"{split} has no sample of {len(empty)} of {len(classes)} classes: {', '.join(empty[:NAMED])}{more}; each "
+            "class needs samples in both splits: add them, remove the class, or change preprocess.split"
+        )
 
 
 def class_of(name: str, entry: Entry, split_folders: bool) -> str:

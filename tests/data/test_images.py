@@ -140,11 +140,11 @@ def test_a_label_that_numbers_no_class_is_one_error_at_once(tmp_path: Path, labe
 @pytest.mark.parametrize(
     ("train", "test", "names", "text"),
     [
-        ([0, 1], [0, 0], None, "test has no row of 1 of 2 classes: 1; "),
-        ([0, 0], [0, 1], None, "train has no row of 1 of 2 classes: 1; "),
-        ([0, 2, 2], [0, 2, 2], None, "train has no row of 1 of 3 classes: 1; "),
-        ([0, 1], [1, 1], ("cat", "dog"), "test has no row of 1 of 2 classes: cat; "),
-        ([0], [0], tuple("abcdefgh"), "train has no row of 7 of 8 classes: b, c, d, e, f, ...; "),
+        ([0, 1], [0, 0], None, "test has no sample of 1 of 2 classes: 1; "),
+        ([0, 0], [0, 1], None, "train has no sample of 1 of 2 classes: 1; "),
+        ([0, 2, 2], [0, 2, 2], None, "train has no sample of 1 of 3 classes: 1; "),
+        ([0, 1], [1, 1], ("cat", "dog"), "test has no sample of 1 of 2 classes: cat; "),
+        ([0], [0], tuple("abcdefgh"), "train has no sample of 7 of 8 classes: b, c, d, e, f, ...; "),
         ([0], [], None, "test-00000-of-00001.parquet and the other files of test have no row; "),
     ],
 )

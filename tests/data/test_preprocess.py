@@ -144,7 +144,7 @@ def test_a_split_without_a_class_is_refused_before_anything_is_made(tmp_path: Pa
         for seed in range(number):
             record(tmp_path / "source" / name / f"{seed}.aedat", seed)
     text = error_of(lambda: run(download(tmp_path / "source", tmp_path / "raw"), tmp_path))
-    assert text.startswith("mine: no sample of jug is in the split test, and each class has to train and to be tested;")
+    assert text.startswith("test has no sample of 1 of 3 classes: jug; each class needs samples in both splits")
     assert not list(tmp_path.rglob("*.arrow"))
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,8 +81,11 @@ def workers_of(process: int) -> list[int]:
     """Ray's worker processes that train, among the descendants of a process."""
     import psutil
 
-    found = psutil.Process(process).children(recursive=True)
-    return [child.pid for child in found if "RayTrainWorker" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(process).children(recursive=True):
+        with suppress(psutil.Error):  # it may have ended meanwhile
+            found += [child.pid] if "RayTrainWorker" in " ".join(child.cmdline()) else []
+    return found
 
 
 def test_two_workers_and_a_killed_one_give_the_same_bits(undisturbed: tuple[Job, bytes], tmp_path: Path) -> None:
