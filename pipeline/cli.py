@@ -262,7 +262,9 @@ def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
     if chosen.data is None:
         load_dataset(chosen.dataset)
     data, results = (chosen.data or arrow(chosen.dataset)).resolve(), RESULTS / "audit-checkpoint"
-    print(described(*audit_checkpoint(chosen.file, data, chosen.dataset, chosen.leak, load_cluster(), results)))
+    with watched_run():
+        found = audit_checkpoint(chosen.file, data, chosen.dataset, chosen.leak, load_cluster(), results)
+    print(described(*found))
 
 
 def record_curves(experiment: str) -> None:
@@ -332,8 +334,8 @@ def check_params(path: Path = PARAMS) -> None:
         check_experiments(params, path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
     check_cluster(params.cluster, max(one.training.threads for one in params.experiments.values()))
+    print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
 
 
 def check_experiments(params: "Params", path: Path) -> None:

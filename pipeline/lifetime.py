@@ -164,7 +164,9 @@ def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
 
 def _process(pid: int) -> psutil.Process | None:
     """None if it ended before the watcher began."""
-    return psutil.Process(pid) if psutil.pid_exists(pid) else None
+    with suppress(psutil.Error):
+        return psutil.Process(pid)
+    return None
 
 
 def lives(process: psutil.Process | None) -> bool:

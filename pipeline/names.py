@@ -34,8 +34,10 @@ RULE = (
 )
 FILE_NAME_BYTES = 255
 """Most that Linux and macOS take for one name."""
-INVISIBLE = {"Cc", "Zl", "Zp"}
-"""Unicode's control characters, and its ends of lines and paragraphs."""
+INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
+"""Unicode's control characters, those that format or turn text, and its ends of lines and paragraphs."""
+JOINERS = "\u200c\u200d"
+"""They are part of words in some scripts, and of emoji."""
 
 Value = TypeVar("Value")
 Kept = TypeVar("Kept")
@@ -76,11 +78,11 @@ DistinctNames = AfterValidator(check_spelling)
 
 def line(text: str) -> str:
     """The text, if it is one line that every program shows as it is. Raises ValueError."""
-    kinds = {unicodedata.category(character) for character in text}
+    kinds = {unicodedata.category(character) for character in text if character not in JOINERS}
     if "Cs" in kinds:
         raise ValueError("it is no UTF-8; rename it")
     if kinds & INVISIBLE:
-        raise ValueError("it holds a control character, for example the end of a line; rename it")
+        raise ValueError("it holds a control character or another that nobody sees; rename it")
     if not text or text != text.strip():
         raise ValueError("it is empty, or begins or ends with a space; rename it")
     return text

@@ -16,8 +16,8 @@ TYPES = ("map", "seq", "str", "int", "float", "bool", "null")
 """Of values that JSON has too: no dates, no bytes, no sets, no objects of a program."""
 MOST_LEVELS = 32
 """Of nesting; our files have 6 or fewer."""
-MOST_VALUES = 1_000_000
-"""Of a file whose aliases are written out: ten lines of aliases can stand for billions of values."""
+MOST_TIMES = 1_000
+"""So many times its own values a file can stand for with its aliases written out: ten lines can make billions."""
 MOST_DIGITS = 400
 """Of a number; a float has fewer than 310 before its point."""
 
@@ -77,8 +77,8 @@ class _Walk:
             raise self.refusal(node, key, reason)
         self.sizes[id(node)] = None
         total = 1 + sum(self.size(child, (*key, name)) for name, child in self.children(node, key))
-        if total > MOST_VALUES:
-            raise self.refusal(node, key, f"its aliases stand for more than {MOST_VALUES:,} values")
+        if total > MOST_TIMES * len(self.sizes):
+            raise self.refusal(node, key, f"its aliases stand for over {MOST_TIMES:,} times the values of the file")
         self.sizes[id(node)] = total
         return total
 
@@ -107,6 +107,8 @@ class _Walk:
         if not isinstance(node, MappingNode):
             return []
         for name, _ in node.value:
+            if name.tag == f"{TYPE}merge" and not self.shared:
+                raise self.refusal(name, key, "<< merges values that `dvc exp run -S` does not reach; write them out")
             if name.tag not in (f"{TYPE}str", f"{TYPE}merge"):
                 raise self.refusal(name, key, "a key has to be a text; put it into quotes")
         return [(name.value, child) for name, child in node.value]

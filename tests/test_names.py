@@ -142,8 +142,8 @@ def elsewhere(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
 
 
 def everything() -> set[str]:
-    """What lies beside this test, in the repository and in the folders around it."""
-    around = [path for folder in (Path.cwd(), Path.cwd().parent, ROOT, ROOT.parent) for path in folder.iterdir()]
+    """What lies beside this test, and in the repository."""
+    around = [path for folder in (Path.cwd(), Path.cwd().parent, ROOT) for path in folder.iterdir()]
     made = [path for name in ("data", "artifacts", "results", "runs") for path in (ROOT / name).glob("*")]
     return {str(path) for path in (*around, *made) if path.name != "__pycache__"}
 

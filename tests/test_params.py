@@ -206,3 +206,9 @@ def test_values_that_keys_share_are_refused_in_params_yaml_alone(tmp_path: Path)
     for read in (load, load_cluster, lambda path: load_dataset("cifar10", path)):
         with pytest.raises(InputError, match=r"experiments\.cifar10\.model: the anchor &sresnet38 shares a value"):
             read(path)
+
+
+def test_merged_values_are_refused_without_an_anchor_too(tmp_path: Path) -> None:
+    path = changed(tmp_path, "      momentum: 0.9\n", "      <<: {momentum: 0.9}\n")
+    with pytest.raises(InputError, match=r"experiments\.digits\.training: << merges values"):
+        load(path)

@@ -101,11 +101,13 @@ def test_an_interruption_leaves_no_process_behind(repository: Path, capsys: pyte
             time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(SystemExit) as stop:
         main(["sweep"])
     thread.join()
+    signal.signal(signal.SIGINT, before)
     assert stop.value.code == 130
     assert "goes on where it stopped" in capsys.readouterr().err
     assert [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(repository)] == []

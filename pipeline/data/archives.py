@@ -171,7 +171,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 def _remove_leftovers(folder: Path) -> None:
     """Removes the temporary folders that whole_folder could not."""
-    ours = re.compile(rf"\.{re.escape(folder.name)}\.[a-z0-9_]{{8}}(\.before)?")
+    ours = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}(\.before)?")
     for path in folder.parent.iterdir():
         if ours.fullmatch(path.name):
             shutil.rmtree(path)
@@ -193,9 +193,9 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
     yield from ["hidden"] * _hidden_files(folder)
     for path in files(folder):
         place = within / names.file_path(path.relative_to(folder).as_posix())
-        if _is_archive(path.name) and path.suffix.lower() == ".zip":
+        if is_archive(path.name) and path.suffix.lower() == ".zip":
             yield from _listed_zip(path, place.parent, suffixes, depth)
-        elif _is_archive(path.name):
+        elif is_archive(path.name):
             yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
         elif _suffix(path.name) in suffixes:
             yield Member(str(place), path.stat().st_size, path, None)
@@ -205,16 +205,16 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
 
 def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
     entries = list(_zip_entries(path))
-    seen = [entry for entry in entries if not _is_hidden(entry.filename)]
+    seen = [entry for entry in entries if not is_hidden(entry.filename)]
     yield from ["hidden"] * (len(entries) - len(seen))
     names.checked(str(path), names.one_spelling, [entry.filename for entry in seen])
     for entry in seen:
         place = _place(path, entry.filename)
         if _suffix(place) in suffixes:
             yield Member(str(within / place), entry.file_size, path, entry.filename)
-        elif not _is_archive(place):
+        elif not is_archive(place):
             yield _left_out(path, entry.filename)
-    if any(_is_archive(entry.filename) for entry in seen):
+    if any(is_archive(entry.filename) for entry in seen):
         yield from _listed(unpacked(path), within, suffixes, depth + 1)
 
 
@@ -236,7 +236,7 @@ def files(folder: Path) -> Iterator[Path]:
 
     Raises InputError for a name that is refused, and for two names that differ only in case or in Unicode's form.
     """
-    inside = [path for path in sorted(folder.iterdir()) if not _is_hidden(path.name)]
+    inside = [path for path in sorted(folder.iterdir()) if not is_hidden(path.name)]
     for path in inside:
         names.checked(str(path), names.file_name, path.name)
     names.checked(str(folder), names.one_spelling, [path.name for path in inside])
@@ -253,7 +253,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 def _hidden_files(folder: Path) -> int:
     places = (Path(parent, name).relative_to(folder) for parent, _, inside in os.walk(folder) for name in inside)
-    return sum(_is_hidden(place.as_posix()) for place in places)
+    return sum(is_hidden(place.as_posix()) for place in places)
 
 
 def _zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
@@ -290,7 +290,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             for entry in tar:
                 total += entry.size
                 refuse_bomb(archive, "its content", total, archive.stat().st_size)
-                found += [] if _is_hidden(entry.name) else [entry.name]
+                found += [] if is_hidden(entry.name) else [entry.name]
                 _extract(archive, tar, entry, folder)
             names.checked(str(archive), names.one_spelling, found)
             _drain(stream)
@@ -300,9 +300,9 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
     _refuse_unsafe(archive, entry.name)
-    if entry.isdir() or (_is_hidden(entry.name) and not entry.isfile()):
+    if entry.isdir() or (is_hidden(entry.name) and not entry.isfile()):
         return
-    place = entry.name if _is_hidden(entry.name) else _place(archive, entry.name)
+    place = entry.name if is_hidden(entry.name) else _place(archive, entry.name)
     if not entry.isfile():
         raise _link(archive, place)
     # Only the bytes: owner, mode and time of the archive are not ours to take, and no version of tarfile is trusted.
@@ -340,7 +340,7 @@ def _drain(stream: gzip.GzipFile) -> None:
 
 def _unpack_inner(archive: Path, folder: Path) -> None:
     for entry in _zip_entries(archive):
-        if _is_archive(entry.filename) and not _is_hidden(entry.filename):
+        if is_archive(entry.filename) and not is_hidden(entry.filename):
             place = _place(archive, entry.filename)
             try:
                 with _opened(archive, os.getpid()).open(entry) as source:
@@ -376,11 +376,11 @@ def _link(archive: Path, name: str) -> InputError:
     return InputError(f"{archive}: {name} is a link or a device; a dataset holds plain files")
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
     return any(part.startswith(".") or part == "__MACOSX" for part in PurePosixPath(name).parts)
 
 
-def _is_archive(name: str) -> bool:
+def is_archive(name: str) -> bool:
     return name.lower().endswith(_ARCHIVES)
 
 

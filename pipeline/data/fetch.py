@@ -213,6 +213,8 @@ def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
         raise InputError(
             f"{folder}: {tally.used['.']} recording(s) lie in no folder; the folder of a recording is its class"
         )
+    if entry.class_from == "folder":
+        _check_unused(folder, entry, set(tally.used))
     _copy([path for path in archives.files(folder) if path != folder / SOURCE_FILE], folder, into)
     if (copied := _tally(into, entry).used) != tally.used:
         raise InputError(
@@ -220,6 +222,19 @@ def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
             "written or removed there? Run it again when it is complete"
         )
     return tally
+
+
+def _check_unused(folder: Path, entry: Entry, used: set[str]) -> None:
+    """Raises InputError that names a folder beside the classes whose files are all left out: a class would be lost."""
+    beside = {str(PurePosixPath(name).parent) for name in used}
+    plain = [path.relative_to(folder) for path in archives.files(folder) if not archives.is_archive(path.name)]
+    found = {file_path(path.parent.as_posix()) for path in plain if not archives.is_hidden(path.as_posix())} - {""}
+    lost = sorted(name for name in found - used if str(PurePosixPath(name).parent) in beside)
+    if lost:
+        raise InputError(
+            f"{folder / lost[0]}: holds files and no recording ({', '.join(entry.suffixes)}), so a class would be "
+            "lost; convert them, or take the folder away"
+        )
 
 
 def _copy(paths: list[Path], folder: Path, into: Path) -> None:

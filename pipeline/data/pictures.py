@@ -47,6 +47,8 @@ def _rgb(file: ImageFile.ImageFile, where: str) -> Image.Image:
         raise InputError(f"{where}: a {file.format} of several pictures; keep one of them")
     if _clear_value_of_other_depth(file):
         raise InputError(f"{where}: a PNG with a clear value in other than 8 bits; write it with an alpha channel")
+    if file.format == "BMP" and "X" in str(file.tile[0].args):
+        raise InputError(f"{where}: a BMP of 32 bits, whose alpha is not read; write it as PNG")
     image = ImageOps.exif_transpose(file)
     if image.mode == "I;16":
         image = _eight_bits(image)

@@ -66,10 +66,16 @@ def decode(data: bytes, suffix: str, where: str) -> Recording:
 def orient(recording: Recording, rule: Orientation) -> Recording:
     """The recording turned by a named rule; None leaves it.
 
-    cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as SpikingJelly's reader, which the authors used, does.
+    cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as SpikingJelly's reader, which the authors used, does. Raises
+    RecordingError for another sensor than that of a DVS128.
     """
     if rule is None:
         return recording
+    if (recording.width, recording.height) != (DVS128, DVS128):
+        raise RecordingError(
+            f"event 0: the sensor is {recording.width} x {recording.height} pixels, and {rule} is of a DVS128 "
+            f"({DVS128} x {DVS128}); name the data's own catalog entry, recordings"
+        )
     last = DVS128 - 1
     return replace(recording, x=last - recording.y, y=last - recording.x, p=1 - recording.p)
 

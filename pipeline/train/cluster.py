@@ -3,6 +3,7 @@
 import os
 import platform
 import resource
+import socket
 import threading
 import time
 import uuid
@@ -25,7 +26,7 @@ from pipeline.data.ray_cluster import WORKERS, connect
 from pipeline.data.ray_code import code_digest
 from pipeline.data.ray_nodes import free_workers
 from pipeline.data.storage import open_storage
-from pipeline.errors import DISK, InputError, afterwards
+from pipeline.errors import InputError, afterwards, refusal
 from pipeline.files import write_whole
 from pipeline.lifetime import private_folder
 from pipeline.train.checkpoints import numbers
@@ -52,6 +53,7 @@ MISTAKES = (
     RecursionError,
     TypeError,
     ValueError,
+    torch.OutOfMemoryError,
 )
 """Errors of code or values: the same step meets them again. A peer's death is a RuntimeError of torch.distributed."""
 
@@ -170,8 +172,10 @@ def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
     """
     for failure in getattr(error, "worker_failures", {}).values():
         reason = getattr(failure, "_base_exc", failure)
-        if isinstance(reason, InputError) or (isinstance(reason, OSError) and reason.errno in DISK):
+        if isinstance(reason, InputError):
             raise InputError(str(reason)) from None
+        if isinstance(reason, OSError) and (said := refusal(reason)):
+            raise InputError(said) from None
         if isinstance(reason, MISTAKES) and not isinstance(reason, ray.exceptions.RayError):
             kept = job.log().with_name("traceback.txt")
             write_whole(kept, str(error).encode(errors="replace"))
@@ -269,7 +273,8 @@ def meet(work: Work) -> None:
     here = ray.train.get_context()
     if work.meeting is None or here.get_world_size() == 1:
         return
-    os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = "lo"
+    loopback = next(name for _, name in socket.if_nameindex() if name in ("lo", "lo0"))  # of Linux, of macOS
+    os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
     torch.distributed.init_process_group(
         work.backend(),
         init_method=f"file://{work.meeting}",

@@ -4,6 +4,7 @@ import gzip
 import io
 import os
 import pickle
+import shutil
 import stat
 import struct
 import tarfile
@@ -417,7 +418,12 @@ def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    for name in (".data.abcd1234", ".data.abcd_123.before", ".data.x.abcd1234", ".data", "data.abcd1234", "data"):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process removes nothing
+        with pytest.raises(ValueError, match="stop"):
+            stop_halfway(tmp_path / "data")
+    (killed,) = tmp_path.iterdir()
+    for name in (f"{killed.name}.before", ".data.x.abcd1234", ".data", "data.abcd1234", "data"):
         write_files(tmp_path / name, {"old": b"1"})
     with whole_folder(tmp_path / "data") as folder:
         write_files(folder, {"new": b"2"})

@@ -38,7 +38,7 @@ NAMES = (
         "<script>",
     ),
     *("<!--<script>", "{{7*7}}", "${key}", "=1+1", "-n", "[x]", "*", "?", "#1", "100%41", "a|b", "_a_", "C:", "~"),
-    *("con", "\u202eabc", "e\u0301"),
+    *("con", "e\u0301"),
 )
 """Each is a class; the last is in the form of Unicode that macOS writes."""
 IN_NFC = sorted(unicodedata.normalize("NFC", name) for name in NAMES)
@@ -277,7 +277,7 @@ def test_names_of_labels_may_have_what_file_names_may_not() -> None:
     assert labels("f", ["Aa/Bb sp.", "A", "a", "back\\slash"]) == ("Aa/Bb sp.", "A", "a", "back\\slash")
     assert "two classes are named é" in error_of(lambda: labels("f", ["\u00e9", "e\u0301"]))
     assert error_of(lambda: labels("f", ["a", "b\n"])) == (
-        "f: class b\\n: it holds a control character, for example the end of a line; rename it"
+        "f: class b\\n: it holds a control character or another that nobody sees; rename it"
     )
 
 
@@ -287,3 +287,20 @@ def test_what_is_taken_is_taken_again_as_it_is(name: str) -> None:
         assert label(label(name)) == label(name)
     one_spelling([name, name])
     assert shown(markdown(name)) == markdown(name)
+
+
+def test_a_class_whose_files_are_all_left_out_is_named_before_anything_is_copied(tmp_path: Path) -> None:
+    recordings(tmp_path / "source", ("cat", "dog"))
+    (tmp_path / "source" / "cup").mkdir()
+    (tmp_path / "source" / "cup" / "1.raw").write_bytes(b"x")
+    said = error_of(lambda: download(tmp_path / "source", tmp_path / "mine"))
+    assert said.startswith(f"{tmp_path / 'source' / 'cup'}: holds files and no recording (")
+    assert list((tmp_path / "mine").iterdir()) == []
+    (tmp_path / "source" / "cup" / "1.raw").rename(tmp_path / "source" / "notes.txt")
+    download(tmp_path / "source", tmp_path / "again")
+
+
+def test_what_nobody_sees_is_no_part_of_a_name() -> None:
+    for name in ("cat\u200b", "\u202ecat", "c\u00adat"):
+        assert "another that nobody sees" in error_of(lambda name=name: labels("f", [name]))
+    assert labels("f", ["\u0915\u094d\u200d\u0937"]) == ("\u0915\u094d\u200d\u0937",)  # a joiner within a word

@@ -224,3 +224,8 @@ def test_an_image_of_too_many_pixels_is_refused_before_they_are_made(width: int,
     small = png(8, 0, b"\0", width=1)
     text = error_of(small[:8] + chunk + small[8 + len(chunk) :])
     assert text.startswith(f"row 3: not a whole image (Image size ({width * height} pixels) exceeds limit")
+
+
+def test_a_bmp_of_32_bits_is_refused_since_its_alpha_is_not_read() -> None:
+    assert "a BMP of 32 bits" in error_of(written(Image.new("RGBA", (2, 2), (9, 8, 7, 0)), "BMP"))
+    assert colours(written(Image.new("RGB", (1, 1), (9, 8, 7)), "BMP")) == [(9, 8, 7)]

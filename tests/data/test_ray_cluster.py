@@ -114,9 +114,10 @@ def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
     monkeypatch.setenv(MARK, mark)
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     monkeypatch.setattr(ray_cluster, "SHARED_MEMORY", str(tmp_path / "missing"))
+    before = set(psutil.Process().children(recursive=True))
     with watched_run(), ray_cluster.connect(LOCAL, most=1):
-        watcher = "pipeline.lifetime"
-        processes = [one for one in psutil.Process().children(recursive=True) if watcher not in one.cmdline()]
+        new = set(psutil.Process().children(recursive=True)) - before
+        processes = [one for one in new if "pipeline.lifetime" not in one.cmdline()]
         assert [one.cmdline() for one in processes if lifetime.MARK not in one.environ()] == []
         session = Path(ray.nodes()[0]["ObjectStoreSocketName"]).parents[1]
         folder = session.parents[1]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.recordings import DECODERS, REMEDY, Recording, decode, orient, read
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RecordingError
 from tests.data.aedat4 import aedat4
 from tests.data.written import HEADER2, HEADER3, aedat2, nmnist, npy, packet3, polarity3
 
@@ -235,3 +235,11 @@ def test_cifar10_dvs_is_turned_as_the_authors_reader_turns_it() -> None:
     turned = orient(raw, "cifar10-dvs")
     assert values(turned) == [(10, 127 - 100, 127 - 3, 0), (20, 0, 127, 1)]
     assert orient(raw, None) is raw
+
+
+def test_the_rule_of_cifar10_dvs_is_for_a_dvs128() -> None:
+    zero = np.zeros(1, np.int64)
+    other = Recording(t=zero, x=zero, y=zero, p=zero, width=240, height=180)
+    with pytest.raises(RecordingError, match="the sensor is 240 x 180 pixels, and cifar10-dvs is of a DVS128"):
+        orient(other, "cifar10-dvs")
+    assert orient(other, None) is other
