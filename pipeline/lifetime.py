@@ -30,16 +30,16 @@ from pipeline.paths import ROOT, RUNS
 MARK, FOLDER = "SRESNET_RUN", "SRESNET_TEMPORARY"
 """In the environment of every process that a run starts: its name, and its folder for temporary files."""
 KEEP = "SPT_NOENV"
-"""Without it the titles that Ray gives to its agents overwrite the environment by which they are found."""
+"""With it, the titles that Ray gives its processes do not overwrite their environment, where the watcher looks."""
 _MARKS = set[str]()
-"""Of the run of this process."""
+"""Names of the runs that this process is in."""
 OF_DVC = "DVC_STAGE"
-"""DVC gives it to a stage."""
+"""DVC sets it in the environment of every command that it starts."""
 LOOK_SECONDS = 0.5
 END_SECONDS = 5.0
 """Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
 PATIENCE_SECONDS = 10.0
-"""A run whose DVC was ended a moment ago is given this time to end, too."""
+"""A run whose DVC has just been ended gets this time to end."""
 SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
 NAME = len("/sr-12345678")
 LONGEST = 26
@@ -52,9 +52,9 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def watched_run() -> Iterator[None]:
-    """Within it this process, and all that it starts, ends with the command that started it; one in another is one run.
+    """Within it, this process and all that it starts end when the command that started it ends.
 
-    Raises InputError.
+    A run inside a run belongs to the outer one. Raises InputError.
     """
     if os.environ.get(MARK) in _MARKS:
         yield
@@ -131,9 +131,10 @@ def _terminate(number: int, frame: FrameType | None) -> None:
 
 
 def _up_to_dvc() -> list[psutil.Process]:
-    """The processes above this one up to the DVC that started it: those with DVC's variable, and the first without it.
+    """The parents of this process, up to the DVC that started it; empty if DVC did not start it.
 
-    None if nothing did. Raises InputError if DVC is gone already: it has the session of its stages.
+    A parent that has DVC's variable was started by DVC; the first one without it is DVC. Raises InputError if DVC has
+    ended already: its place is then taken by a process of another session.
     """
     above, one = list[psutil.Process](), psutil.Process()
     while OF_DVC in (os.environ if not above else _environment(one)) and (parent := one.parent()):

@@ -116,7 +116,7 @@ def read(member: Member) -> bytes:
     except FileNotFoundError:
         raise InputError(f"{member.path}: it was there when the dataset was listed and is now missing") from None
     except OSError as error:
-        if error.errno in (None, errno.EINVAL):  # bz2 says so that the data are wrong; a place before the file's start
+        if error.errno in (None, errno.EINVAL):  # bz2 reports wrong data so, and seek a negative position
             raise _broken(member.path, f"{member.name}: {error}") from None
         raise
     except _BROKEN as error:

@@ -44,7 +44,7 @@ def _names(tables: list[Table]) -> tuple[str, ...] | None:
     for table in named:
         if table.names != named[0].names:
             raise InputError(
-                f"{named[0].member.id} and {table.member.id}: their metadata name the classes otherwise or "
+                f"{named[0].member.id} and {table.member.id}: their metadata name other classes, or name them "
                 "in another order; write both from one dataset"
             )
     return named[0].names if named else None

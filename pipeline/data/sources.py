@@ -1,4 +1,4 @@
-"""What the header of a recording says of its cameras, and the only one of a file whose events are read."""
+"""The cameras that a recording's header names, and which one of them has the events."""
 
 import re
 from collections.abc import Mapping, Sized
@@ -57,7 +57,7 @@ def sensor_of(camera: str, where: str) -> tuple[int, int]:
 
 
 def check_aedat2_camera(header: bytes, where: str) -> None:
-    """Raises RecordingError if a header of AEDAT 2.0 names another camera than a DVS128; one without a name is one."""
+    """Raises RecordingError if a header of AEDAT 2.0 names another camera than a DVS128; none is needed."""
     chip, interface = _value(header, b"AEChip"), _value(header, b"HardwareInterface")
     other = interface if "davis" in interface.lower() else ""
     if chip and not _READ_AS_DVS128.match(chip.rpartition(".")[2]):
