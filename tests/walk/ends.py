@@ -69,6 +69,8 @@ def ended(
         dvc.wait(timeout=5)
     said = log.read_text(errors="replace")
     expect(not found, f"{what}: nothing is left ({time.monotonic() - start:.1f} s) {found}")
+    if who == "stage" and number == signal.SIGTERM:
+        expect("terminated; run it again to continue" in said, f"{what}: it says so")
     expect("Traceback" not in said and "PC: @" not in said, f"{what}: no stack is printed")
 
 
