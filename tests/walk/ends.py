@@ -59,7 +59,7 @@ def ended(
     while not reached(folder, mark):
         expect_runs(dvc, log)
         time.sleep(0.1)
-    if number == signal.SIGINT and who == "dvc":
+    if number == signal.SIGINT and who != "stage":
         os.killpg(dvc.pid, number)  # Ctrl-C is for all processes of a terminal
     else:
         os.kill(dvc.pid if who == "dvc" else chosen(who, mark, stage), number)
