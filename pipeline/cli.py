@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.data.params import ClusterParams
 from pipeline.errors import InputError, refusal
-from pipeline.lifetime import Terminated, watched_run
+from pipeline.lifetime import how_it_was_stopped, watched_run
 from pipeline.names import check_name, checked, shown, use_utf8
 from pipeline.paths import PARAMS, PROFILES, REPORT, RESULTS, check_places
 
@@ -31,8 +31,8 @@ def main(arguments: list[str] | None = None) -> None:
         chosen.run(chosen)
     except InputError as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt as error:
-        how, code = ("terminated", 143) if isinstance(error, Terminated) else ("interrupted", 130)
+    except KeyboardInterrupt:
+        how, code = how_it_was_stopped()
         print(f"error: {how}; the same command goes on where it stopped", file=sys.stderr)
         sys.exit(code)
     except OSError as error:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,8 @@ KEEP = "SPT_NOENV"
 """With it, the titles that Ray gives its processes do not overwrite their environment, where the watcher looks."""
 _MARKS = set[str]()
 """Names of the runs that this process is in."""
+_TERMINATED = threading.Event()
+"""Set when SIGTERM came."""
 OF_DVC = "DVC_STAGE"
 """DVC sets it in the environment of every command that it starts."""
 LOOK_SECONDS = 0.5
@@ -44,10 +47,6 @@ SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
 NAME = len("/sr-12345678")
 LONGEST = 26
 """Bytes of the run's folder: Ray's sockets in it take up to 81 more, and the path of a Unix socket has 107."""
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: a run ends as after Ctrl-C."""
 
 
 @contextmanager
@@ -62,6 +61,7 @@ def watched_run() -> Iterator[None]:
     above, folder, known = _up_to_dvc(), _short_folder(), dict(os.environ)
     marks = {MARK: uuid.uuid4().hex, FOLDER: str(folder), KEEP: "1"}
     _MARKS.add(marks[MARK])
+    _TERMINATED.clear()
     os.environ.update(marks)
     before = signal.signal(signal.SIGTERM, _terminate)
     watched = [str(process.pid) for process in [psutil.Process(), *above]]
@@ -127,7 +127,14 @@ def _short_folder() -> Path:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    raise Terminated
+    """A run ends as after Ctrl-C. Ray raises another KeyboardInterrupt in the place of this one."""
+    _TERMINATED.set()
+    raise KeyboardInterrupt
+
+
+def how_it_was_stopped() -> tuple[str, int]:
+    """What a KeyboardInterrupt came from, and the exit code."""
+    return ("terminated", 143) if _TERMINATED.is_set() else ("interrupted", 130)
 
 
 def _up_to_dvc() -> list[psutil.Process]:

@@ -16,7 +16,7 @@ from typing import Any
 from pipeline.digests import FileDigest, digest_all
 from pipeline.errors import InputError, refusal
 from pipeline.files import write_whole
-from pipeline.lifetime import Terminated, alone, watched_run
+from pipeline.lifetime import alone, how_it_was_stopped, watched_run
 from pipeline.names import shown, use_utf8
 from pipeline.paths import ROOT, RUNS, check_places
 from pipeline.yaml_file import read_yaml
@@ -63,10 +63,9 @@ def run(name: str, main: Callable[[], Done], after: Callable[[], None] | None = 
                 after()
     except InputError as error:
         _fail(name, str(error), 1)
-    except Terminated:
-        _fail(name, "terminated; run it again to continue", 143)
     except KeyboardInterrupt:
-        _fail(name, "interrupted; run it again to continue", 130)
+        how, code = how_it_was_stopped()
+        _fail(name, f"{how}; run it again to continue", code)
     except OSError as error:
         if (reason := refusal(error)) is None:
             raise

@@ -1,6 +1,7 @@
 """What every stage has around it: one clear line, an exit code, a record."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def interrupt() -> None:
     raise KeyboardInterrupt
 
 
+def terminate() -> None:
+    try:
+        signal.raise_signal(signal.SIGTERM)
+    except KeyboardInterrupt:  # as Ray does while it waits
+        raise KeyboardInterrupt from None
+
+
 def fill_the_disk() -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as file:  # a device on which every write finds no space
         file.write("x")
@@ -36,11 +44,12 @@ def fill_the_disk() -> None:
 FAILURES = [
     (refuse, 1, "error: train@x: params.yaml: datasets.digits is missing\n"),
     (interrupt, 130, "error: train@x: interrupted; run it again to continue\n"),
+    (terminate, 143, "error: train@x: terminated; run it again to continue\n"),
     (fill_the_disk, 1, "error: train@x: the disk: no space left on device; mend that and run it again\n"),
 ]
 
 
-@pytest.mark.parametrize(("main", "code", "line"), FAILURES, ids=["input", "Ctrl-C", "full disk"])
+@pytest.mark.parametrize(("main", "code", "line"), FAILURES, ids=["input", "Ctrl-C", "SIGTERM", "full disk"])
 def test_a_failure_is_one_line_and_no_record(
     main: object, code: int, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -59,7 +59,7 @@ def ended(
     while not reached(folder, mark):
         expect_runs(dvc, log)
         time.sleep(0.1)
-    if number == signal.SIGINT and who == "dvc":
+    if number == signal.SIGINT and who != "stage":
         os.killpg(dvc.pid, number)  # Ctrl-C is for all processes of a terminal
     else:
         os.kill(dvc.pid if who == "dvc" else chosen(who, mark, stage), number)
@@ -69,6 +69,8 @@ def ended(
         dvc.wait(timeout=5)
     said = log.read_text(errors="replace")
     expect(not found, f"{what}: nothing is left ({time.monotonic() - start:.1f} s) {found}")
+    if who == "stage" and number == signal.SIGTERM:
+        expect("terminated; run it again to continue" in said, f"{what}: it says so")
     expect("Traceback" not in said and "PC: @" not in said, f"{what}: no stack is printed")
 
 
