@@ -21,6 +21,7 @@ from pipeline.paths import PARAMS as PARAMS_YAML
 from pipeline.paths import ROOT
 from tests.data.made import LOCAL, Files, contents, error_of, run, without_ray
 
+KILLED = "0123456789abcdef" * 2  # the end of the temporary name that a killed run leaves
 DRIVER = "import sys; from tests.data.test_preprocess_on_ray import run_until_one_is_done as run; run(*sys.argv[1:])"
 
 
@@ -121,8 +122,8 @@ def test_a_killed_run_leaves_nothing_that_looks_done_and_goes_on_with_what_is_mi
     done = {path.name: path.stat().st_ino for path in work.glob("[!.]*.arrow") if path.with_suffix(".json").exists()}
     assert 1 <= len(done) < 6
     assert {f"arrow/mine/{name}": (work / name).read_bytes() for name in done}.items() <= expected.items()
-    (work / ".train-00002-of-00003.arrow.abcd1234").write_bytes(b"half")
-    (tmp_path / "arrow" / ".mine.abcd1234").mkdir(parents=True)
+    (work / f".train-00002-of-00003.arrow.{KILLED}").write_bytes(b"half")
+    (tmp_path / "arrow" / f".mine.{KILLED}").mkdir(parents=True)
     with without_ray():
         run(raw, tmp_path)
     assert contents(tmp_path) == expected
