@@ -322,7 +322,7 @@ def _set_seeds(content: Any, seeds: int) -> None:
 
 def check_params(path: Path = PARAMS) -> None:
     """Says that params.yaml and the cluster are as they should be. Raises InputError that names what is wrong."""
-    from pipeline.data.fetch import check_download
+    from pipeline.data.fetch import check_download, check_source
     from pipeline.data.preprocess import check_preprocess
     from pipeline.params import load
 
@@ -331,6 +331,7 @@ def check_params(path: Path = PARAMS) -> None:
     try:
         for name, dataset in params.datasets.items():
             check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
+            check_source(name, dataset.download)
         check_experiments(params, path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

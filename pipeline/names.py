@@ -83,8 +83,10 @@ def line(text: str) -> str:
         raise ValueError("it is no UTF-8; rename it")
     if kinds & INVISIBLE:
         raise ValueError("it holds a control character or another that nobody sees; rename it")
-    if not text or text != text.strip():
-        raise ValueError("it is empty, or begins or ends with a space; rename it")
+    if not text:
+        raise ValueError("it is empty; write a name")
+    if text != text.strip():
+        raise ValueError("it begins or ends with a space; rename it")
     return text
 
 

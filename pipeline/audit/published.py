@@ -11,6 +11,7 @@ from typing import Any
 
 from models import checkpoint
 from models.authors import read_authors
+from models.numbers import unsound
 from models.sresnet import SResNet
 from pipeline import paths
 from pipeline.audit.claims import AccuracyClaim, read_claims
@@ -20,6 +21,7 @@ from pipeline.audit.metrics import count
 from pipeline.audit.predictions import About, Predictions
 from pipeline.audit.record import test_of
 from pipeline.audit.trained import check_fits
+from pipeline.data.archives import whole_folder
 from pipeline.data.params import ClusterParams
 from pipeline.data.store import Store
 from pipeline.errors import InputError
@@ -81,11 +83,17 @@ def audit_checkpoint(
     store = Store(data, "test")
     model = fitting(file, store, leak)
     folder = results / f"{dataset}-{sha256(file)[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
+    with whole_folder(folder) as temporary:
+        audited = _write(file, store, model, leak, cluster, temporary)
+    return audited, folder
+
+
+def _write(file: Path, store: Store, model: SResNet, leak: float, cluster: ClusterParams, folder: Path) -> Audited:
+    """Evaluates the network and writes what comes out into the folder."""
     weights = folder / "model.safetensors"
     checkpoint.save(model, weights)
     training = replace(PROTOCOL, pixel_mean=(), pixel_std=()) if model.frames else PROTOCOL
-    seen = evaluate(Task(model=weights, data=data, training=training, seed=0), on_ray(cluster), file.name)
+    seen = evaluate(Task(model=weights, data=store.folder, training=training, seed=0), on_ray(cluster), file.name)
     about = About(
         experiment=f"checkpoint {file.name}",
         seed=0,
@@ -97,7 +105,7 @@ def audit_checkpoint(
     predictions.write(folder / "predictions.parquet")
     audited = _audited(file, leak, model, store, predictions, folder, sorted(seen.computed_by))
     write_whole(folder / "record.json", json.dumps(asdict(audited), indent=2).encode() + b"\n")
-    return audited, folder
+    return audited
 
 
 def fitting(file: Path, store: Store, leak: float) -> SResNet:
@@ -111,7 +119,10 @@ def fitting(file: Path, store: Store, leak: float) -> SResNet:
     except ValueError as error:
         raise InputError(f"{error}; expected what the authors' train.py writes, and a leak in (0, 1]") from None
     check_fits(file, model, store)
-    return model.float()
+    for name, value in model.float().state_dict().items():
+        if reason := unsound(name, value):  # a float64 beyond float32
+            raise InputError(f"{file}: {name} as float32: {reason}")
+    return model
 
 
 def _audited(

@@ -21,6 +21,7 @@ from pipeline.errors import InputError
 from pipeline.files import read_json, sha256
 from pipeline.names import file_path
 from pipeline.paths import ROOT, RUNS
+from pipeline.paths import raw as raw_folder
 
 DOWNLOADS = RUNS / "download"
 """Parts and verified files: outside of DVC's outputs, which DVC deletes before a stage runs."""
@@ -116,6 +117,12 @@ def check_download(dataset: str, download: DownloadParams) -> Entry:
     if download.title is not None:
         _check_title(key, entry, download)
     return entry
+
+
+def check_source(dataset: str, download: DownloadParams) -> None:
+    """Raises InputError if the folder to copy is missing; a dataset that has been fetched needs it no more."""
+    if download.source is not None and not _is_url(download.source) and not raw_folder(dataset).exists():
+        _folder(dataset, download)
 
 
 def _check_title(key: str, entry: Entry, download: DownloadParams) -> None:

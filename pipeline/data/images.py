@@ -76,12 +76,17 @@ def _parquet(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
     images = {part: list(_rows(part, tables[part])) for part in PARTS}
     shapes = {row.pixels.shape for rows in images.values() for row in rows}
     if len(shapes) != 1:
-        raise InputError(f"{raw}: images of {len(shapes)} shapes {sorted(shapes)}; expected one for train and test")
+        train, test = (_sides(images[part][0].pixels) for part in PARTS)
+        raise InputError(f"{raw}: images of train have {train}, those of test {test}; all images need one size")
     return images, classes
 
 
+def _sides(pixels: npt.NDArray[np.uint8]) -> str:
+    return f"{pixels.shape[2]} x {pixels.shape[1]} pixels"
+
+
 def _rows(part: Split, tables: list[Table]) -> Iterator[Row]:
-    shape, index = None, 0
+    first, index = None, 0
     for table in tables:
         grown = 0
         for place, (content, label) in enumerate(zip(image_files(table), table.labels, strict=True)):
@@ -93,9 +98,9 @@ def _rows(part: Split, tables: list[Table]) -> Iterator[Row]:
             pixels = decode(content, where)
             grown += len(content) + pixels.nbytes
             archives.refuse_bomb(table.member.path, f"what its rows up to {place} hold", grown, table.member.size)
-            if shape is not None and pixels.shape != shape:
-                raise InputError(f"{where}: the image is {pixels.shape}, the first was {shape}; resize it")
+            if first is not None and _sides(pixels) != first:
+                raise InputError(f"{where}: {_sides(pixels)}, the first image has {first}; all images need one size")
             assert label is not None, "checked by class_names"
-            shape = pixels.shape
+            first = _sides(pixels)
             yield _row(f"{part}/{index:08}", label, pixels)
             index += 1

@@ -4,6 +4,8 @@ import hashlib
 import json
 import shutil
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from pipeline.data.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.data.shards import Part, Summary, make_shards, read_summary
 from pipeline.data.splits import Sample, Split, check_classes, split_recordings
 from pipeline.data.store import VERSION, Content, Manifest, rows_digest, shard_name, write_manifest, write_shard
-from pipeline.errors import InputError
+from pipeline.errors import InputError, RecordingError
 
 SPLITS: tuple[Split, ...] = ("train", "test")
 Made = tuple[Manifest, list[Content]]
@@ -86,7 +88,8 @@ def _images(
 ) -> list[Made]:
     """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
     assert isinstance(params.split, str), "images have no folders"
-    images, classes = read_images(raw, entry, params.split)
+    with _from_a_copy(dataset, entry, InputError):
+        images, classes = read_images(raw, entry, params.split)
     made = []
     for split in SPLITS:
         rows, about = images[split], _about(dataset, source, params, split, classes)
@@ -127,12 +130,25 @@ def _recordings(
             )
             for index, block in enumerate(blocks)
         ]
-    make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
+    with _from_a_copy(dataset, entry, RecordingError):
+        make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
     summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
     Summary.together([*summaries["train"], *summaries["test"]])  # one sensor, in both
     return [
         _manifest(dataset, source, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
     ]
+
+
+@contextmanager
+def _from_a_copy(dataset: str, entry: Entry, kind: type[InputError]) -> Iterator[None]:
+    """Adds to an error in the user's own data that this stage reads a copy of them."""
+    try:
+        yield
+    except kind as error:
+        if entry.origin != "user":
+            raise
+        again = f".venv/bin/dvc repro --force download@{dataset}"
+        raise kind(f"{error}\nAfter a change in the folder of datasets.{dataset}.download.source: {again}") from None
 
 
 def _blocks(samples: int, shards: int) -> list[np.ndarray]:

@@ -167,3 +167,22 @@ def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.tar")
     with pytest.raises(InputError, match=r"other\.tar: not a checkpoint of the authors"):
         published.fitting(tmp_path / "other.tar", store, LEAK)
+
+
+def test_a_number_beyond_float32_is_an_error_and_not_infinity(tmp_path: Path) -> None:
+    model = network("images").double()
+    model.readout.linear.weight.data[0, 0] = 1e39
+    data = split(tmp_path / "data", "images")
+    with pytest.raises(InputError, match=r"readout\.linear\.weight as float32: 1 of \d+ values are NaN or infinite"):
+        audit_checkpoint(checkpoint(tmp_path, model), data, "made", LEAK, LOCAL, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_failed_audit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left on the device")
+
+    monkeypatch.setattr(published, "write_whole", full)
+    with pytest.raises(OSError, match="no space left"):
+        audited(tmp_path, "images", network("images"))
+    assert list((tmp_path / "results").iterdir()) == []

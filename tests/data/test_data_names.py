@@ -132,8 +132,8 @@ WRONG = {
     "a C1 control": ("a\x85b", r"a\x85b: it holds a control character"),
     "a line separator": ("a\u2028b", r"a\u2028b: it holds a control character"),
     "a backslash": ("a\\b", r"a\b: it holds a slash or a backslash"),
-    "a space before": (" a", " a: it is empty, or begins or ends with a space"),
-    "a space behind": ("a ", "a : it is empty, or begins or ends with a space"),
+    "a space before": (" a", " a: it begins or ends with a space"),
+    "a space behind": ("a ", "a : it begins or ends with a space"),
     "a dot behind": ("a.", "a.: it ends with a dot"),
 }
 

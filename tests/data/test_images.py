@@ -227,7 +227,11 @@ def test_each_wrong_byte_of_an_image_is_pixels_or_an_input_error(tmp_path: Path)
     ("images", "labels", "reason"),
     [
         ([png(picture(0)), None], [0, 1], "row 1: no bytes of an image, only its path"),
-        ([png(picture(0)), png(picture(0, size=5))], [0, 1], "row 1: the image is (3, 5, 6), the first was (3, 6, 7)"),
+        (
+            [png(picture(0)), png(picture(0, size=5))],
+            [0, 1],
+            "row 1: 6 x 5 pixels, the first image has 7 x 6 pixels",
+        ),
         ([png(picture(0)), b"GIF89a"], [0, 1], "row 1: not a whole"),
     ],
 )
@@ -240,7 +244,7 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, images: list[Any], l
 def test_train_and_test_have_one_shape(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0])
     write(tmp_path / "test-0.parquet", [png(picture(0, size=5))], [0])
-    assert "images of 2 shapes [(3, 5, 6), (3, 6, 7)]; expected one for train and test" in error_of(tmp_path)
+    assert "images of train have 7 x 6 pixels, those of test 6 x 5 pixels; all images need one" in error_of(tmp_path)
 
 
 def test_files_of_another_layout_say_what_was_expected(tmp_path: Path) -> None:
