@@ -185,7 +185,7 @@ def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypat
     content, path = read_params(PROFILES / f"{profile}.yaml"), Path("params.yaml")
     monkeypatch.setattr(cli, "check_cluster", lambda *arguments: None)  # it writes into storage
     monkeypatch.setattr(fetch, "check_source", lambda *arguments: None)  # it looks for the folder
-    monkeypatch.setattr(cli, "check_experiments", lambda *arguments: None)  # it reads what is preprocessed here
+    monkeypatch.setattr(cli, "check_experiments", lambda *arguments: None)  # it reads data
     allowed, refused = 0, 0
     for key, value in product(keys_of(content), HOSTILE):
         changed = with_value(content, key, value)

@@ -119,8 +119,8 @@ def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
         new = set(psutil.Process().children(recursive=True)) - before
         processes = [one for one in new if "pipeline.lifetime" not in one.cmdline()]
         assert [one.cmdline() for one in processes if lifetime.MARK not in one.environ()] == []
-        session = Path(ray.nodes()[0]["ObjectStoreSocketName"]).parents[1]
-        folder = session.parents[1]
+        started = Path(ray.nodes()[0]["ObjectStoreSocketName"]).parents[1]
+        folder = started.parents[1]
         assert is_private(folder)
         assert odd not in folder.parents
         assert ray.get(ray.put(b"x")) == b"x"
