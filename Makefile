@@ -38,7 +38,7 @@ check: setup ## format, lint, types and spelling
 	codespell
 
 audit-matrix: setup ## plant faults into a small repository, see what finds each; writes docs/audit-matrix.md
-	python -m benchmarks.audit_matrix
+	python -m tests.faults.matrix
 
 bench: setup ## every speed of training that the README states, and its section on them (DATA=folder of CIFAR-10)
 	python -m benchmarks.train_step

@@ -32,20 +32,20 @@ from torch import Tensor
 from benchmarks import positive
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, training_step
 from benchmarks.train_step import circumstances
-from pipeline.data.augment import crop_flip
-from pipeline.data.fetch import fetch
-from pipeline.data.params import ClusterParams, DownloadParams, PreprocessParams
-from pipeline.data.preprocess import preprocess
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
+from pipeline.download.fetch import fetch
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.params import ClusterParams, DownloadParams, PreprocessParams
+from pipeline.ground.paths import RESULTS
+from pipeline.preprocess.preprocess import preprocess
+from pipeline.protocol.augment import crop_flip
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.hardware import keep_memory
+from pipeline.protocol.inputs import prepare
+from pipeline.protocol.sampler import epoch_batches
 from pipeline.train.checkpoints import load
-from pipeline.train.config import TrainingConfig
 from pipeline.train.export import export
-from pipeline.train.hardware import keep_memory
-from pipeline.train.inputs import prepare
 from pipeline.train.job import Job
-from pipeline.train.sampler import epoch_batches
 
 NETWORK = replace(S_RESNET38, blocks=1, width=16, time_steps=4)
 QUALITY = 75  # of the JPEGs of noise
@@ -240,7 +240,7 @@ def timed(step: Callable[[], None], steps: int) -> float:
 def stage_seconds(job: Job, artifacts: Path) -> dict[str, Any]:
     """Seconds of the train stage and its parts; `start` ends where the worker begins to train, `end` is export and
     Ray's stop."""
-    from pipeline.train.cluster import fit  # Ray takes seconds to import
+    from pipeline.train.on_ray import fit  # Ray takes seconds to import
 
     start = time.time()
     with ends_of_epochs(job) as ends:

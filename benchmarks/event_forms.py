@@ -15,10 +15,11 @@ import tonic
 from tonic.io import get_aer_events_from_file, make_structured_array, read_aedat4, read_mnist_file
 from tonic.io import read_aedat_header_from_file as read_header
 
-from pipeline.audit import canaries
-from pipeline.data.frames import Framing, frames_of_bytes, to_frames
-from pipeline.data.recordings import DVS128, NMNIST, Recording, orient
-from pipeline.data.scatter import Buffer
+from pipeline.data.recording import DVS128, Recording
+from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
+from pipeline.preprocess.recordings import NMNIST, orient
+from pipeline.preprocess.scatter import Buffer
+from pipeline.report import canaries
 
 FRAMES = 50
 SUFFIXES = {"aedat2": ".aedat", "nmnist": ".bin", "aedat4": ".aedat4"}

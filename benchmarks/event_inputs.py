@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from sklearn.datasets import load_digits
 
-from pipeline.data.camera import simulate, write_aedat2
-from pipeline.data.params import CameraParams
-from pipeline.data.recordings import NMNIST, Recording, read
-from pipeline.data.windows import part
-from pipeline.errors import InputError
-from pipeline.files import write_whole
+from pipeline.data.recording import Recording
+from pipeline.download.camera import simulate, write_aedat2
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.params import CameraParams
+from pipeline.preprocess.recordings import NMNIST, read
+from pipeline.preprocess.windows import part
 
 EVENTS = 200_000
 """Events of a recording, about what one of CIFAR10-DVS has."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.event_forms import BUFFER, FRAMINGS, ours
-from pipeline.data.frames import frames_of_bytes
 from pipeline.data.store import Row
+from pipeline.preprocess.frames import frames_of_bytes
 
 COPIED = 256 << 20  # bytes: far more than any cache
 TIMES = 20

@@ -27,11 +27,11 @@ from benchmarks.event_forms import Form, file_forms, framing_forms, same, turned
 from benchmarks.event_inputs import EVENTS, Inputs, make_inputs
 from benchmarks.event_limits import limit
 from benchmarks.reading import reading
-from pipeline.data.recordings import read
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
-from pipeline.train.hardware import describe
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS
+from pipeline.preprocess.recordings import read
+from pipeline.protocol.hardware import describe
 
 TITLES = {"aedat2": "AEDAT 2.0", "nmnist": "N-MNIST", "aedat4": "AEDAT 4", "framing": "framing alone, in memory"}
 OTHERS = ("tonic", "spikingjelly")

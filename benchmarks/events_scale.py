@@ -26,14 +26,14 @@ import pyarrow as pa
 
 from benchmarks import positive
 from benchmarks.event_inputs import EVENTS, real, simulated
-from pipeline.data.camera import write_aedat2
-from pipeline.data.fetch import SOURCE_FILE, Source
-from pipeline.data.params import ClusterParams, PreprocessParams
-from pipeline.data.preprocess import preprocess
-from pipeline.data.recordings import aedat2_start, read
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
+from pipeline.download.camera import write_aedat2
+from pipeline.download.fetch import SOURCE_FILE, Source
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.params import ClusterParams, PreprocessParams
+from pipeline.ground.paths import RESULTS
+from pipeline.preprocess.preprocess import preprocess
+from pipeline.preprocess.recordings import aedat2_start, read
 
 BASES = 4
 SHARDS = 32

@@ -20,13 +20,14 @@ from torch import Tensor
 
 from benchmarks import at_least_two, positive
 from benchmarks.trained import accuracy_of, trained
-from pipeline import params, paths
-from pipeline.audit.study import FINE_TUNING
 from pipeline.data.store import Store
-from pipeline.errors import InputError
-from pipeline.files import write_whole
+from pipeline.ground import paths
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.protocol import params
+from pipeline.protocol.hardware import describe
+from pipeline.study.grid import FINE_TUNING
 from pipeline.train.checkpoints import Checkpoints
-from pipeline.train.hardware import describe
 from pipeline.train.job import Job
 from pipeline.train.state import State
 

@@ -23,10 +23,10 @@ from benchmarks import positive
 from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
 from benchmarks.memory import peak_bytes
 from benchmarks.train_step import circumstances, measure
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS, ROOT
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS, ROOT
+from pipeline.protocol.hardware import keep_memory
 from pipeline.report.figures import BLUE, GREEN, ORANGE
-from pipeline.train.hardware import keep_memory
 
 PLOT = ROOT / "docs" / "growth.svg"
 COLOURS: dict[Form, str] = {"through-time": BLUE, "step-by-step": ORANGE, "convolutions": GREEN}

@@ -12,14 +12,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.audit.audit import make_audit
-from pipeline.audit.chain import stages_of
-from pipeline.audit.examples import EXAMPLES
-from pipeline.audit.ledger import Dropped, Ledger
-from pipeline.audit.metrics import Counts
-from pipeline.audit.operations import Operations, Work
-from pipeline.audit.record import Record, test_of
-from pipeline.paths import CLAIMS
+from pipeline.evaluate.examples import EXAMPLES
+from pipeline.evaluate.ledger import Dropped, Ledger
+from pipeline.evaluate.metrics import Counts
+from pipeline.evaluate.operations import Operations, Work
+from pipeline.evaluate.record import Record, test_of
+from pipeline.ground.paths import CLAIMS
+from pipeline.judge.audit import make_audit
+from pipeline.report.chain import stages_of
 from pipeline.report.page import make_page, write_page
 
 NOTE = "made up to measure this page: no training gave these numbers"

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.forms import S_RESNET38
 from benchmarks.step_by_step import StepByStep
 from models.sresnet import SResNet
-from pipeline.audit.observe import watched
-from pipeline.audit.operations import Operations, added
+from pipeline.evaluate.observe import watched
+from pipeline.evaluate.operations import Operations, added
 
 Figures = dict[str, float]
 """Effective_MACs, Effective_ACs and Dense of one sample, on average."""

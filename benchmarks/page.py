@@ -21,10 +21,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks import positive
 from benchmarks.many_runs import page_of
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
-from pipeline.train.hardware import describe
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS
+from pipeline.protocol.hardware import describe
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 OPENED = "run.querySelectorAll('.chart').length === run.querySelectorAll('.chart svg').length"

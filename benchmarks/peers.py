@@ -30,9 +30,9 @@ from models.config import NetworkConfig
 from models.normalization import EPSILON, MOMENTUM
 from models.residual import Block, Downsampling, Layer, SpikingLayer
 from models.sresnet import SResNet
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
-from pipeline.train.hardware import keep_memory
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS
+from pipeline.protocol.hardware import keep_memory
 
 OURS = "ours"
 Steps = dict[str, Callable[[], None]]

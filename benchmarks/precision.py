@@ -25,18 +25,18 @@ from torch import Tensor
 from benchmarks import at_least_two, positive
 from benchmarks.forms import S_RESNET38
 from benchmarks.trained import accuracy_of, trained
-from models.compare import by_step, compare, described, first_flip, in_precision, rate, table
 from models.config import NetworkConfig
 from models.sresnet import SResNet
-from pipeline import params
-from pipeline.data.fetch import fetch
-from pipeline.data.preprocess import preprocess
+from pipeline.authors.compare import by_step, compare, described, first_flip, in_precision, rate, table
 from pipeline.data.store import Store
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import PROFILES, RESULTS
-from pipeline.train.hardware import describe
-from pipeline.train.inputs import prepare
+from pipeline.download.fetch import fetch
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import PROFILES, RESULTS
+from pipeline.preprocess.preprocess import preprocess
+from pipeline.protocol import params
+from pipeline.protocol.hardware import describe
+from pipeline.protocol.inputs import prepare
 from pipeline.train.job import Job
 
 DATASET = "digits"

@@ -57,6 +57,8 @@ def write(paths: list[Path], folder: Path, compression: str) -> float:
         dataset="benchmark",
         title="benchmark",
         note=None,
+        licence="made",
+        citation="made",
         published=False,
         kind="frames",
         split="test",

@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS, ROOT
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS, ROOT
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- bench -->", "<!-- /bench -->"

@@ -18,15 +18,16 @@ import numpy.typing as npt
 import torch
 
 from models.sresnet import SResNet
-from pipeline import params, paths
-from pipeline.audit.statistics import percent, wilson
-from pipeline.audit.study import ROBUSTNESS
-from pipeline.audit.trained import read_network
 from pipeline.data.store import Store
-from pipeline.errors import InputError
-from pipeline.files import sha256, write_whole
-from pipeline.train.config import TrainingConfig
-from pipeline.train.inputs import prepare
+from pipeline.evaluate.statistics import percent, wilson
+from pipeline.evaluate.trained import read_network
+from pipeline.ground import paths
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import sha256, write_whole
+from pipeline.protocol import params
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.inputs import prepare
+from pipeline.study.grid import ROBUSTNESS
 
 DROPPED = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
 NOISE = (0.1, 0.25, 0.5, 1.0)

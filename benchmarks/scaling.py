@@ -32,15 +32,15 @@ from benchmarks import positive
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38
 from benchmarks.train_step import circumstances
 from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.hardware import keep_memory
+from pipeline.protocol.inputs import prepare
+from pipeline.protocol.reduce import Alone, Group, Workers, sum_over_shards, tree_sum
+from pipeline.protocol.sampler import epoch_batches
 from pipeline.train.checkpoints import write
-from pipeline.train.config import TrainingConfig
-from pipeline.train.hardware import keep_memory
-from pipeline.train.inputs import prepare
 from pipeline.train.job import Job
-from pipeline.train.reduce import Alone, Group, Workers, sum_over_shards, tree_sum
-from pipeline.train.sampler import epoch_batches
 from pipeline.train.state import State
 from pipeline.train.step import contribution, step
 from pipeline.train.training import Training, begin, weights_of
@@ -105,6 +105,8 @@ def manifest(rows: list[Row]) -> Manifest:
         dataset="noise",
         title="Images of noise",
         note=None,
+        licence="made",
+        citation="made",
         published=False,
         kind="images",
         split="train",

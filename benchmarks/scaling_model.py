@@ -15,9 +15,9 @@ import altair as alt
 import jinja2
 import pandas as pd
 
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS, ROOT
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS, ROOT
 from pipeline.report.figures import BLUE, GREEN, ORANGE
 
 PAGE, PLOT = ROOT / "docs" / "scaling.md", ROOT / "docs" / "scaling.svg"

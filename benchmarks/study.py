@@ -18,14 +18,14 @@ from typing import Any
 import torch
 
 from benchmarks import positive
-from pipeline import params
-from pipeline.audit.study import BASE, PREFIX, SECONDS
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.params import ExperimentParams, Params
-from pipeline.paths import PROFILES, RESULTS
-from pipeline.plan import data_of, timed_step, unknown, write_noise
-from pipeline.train.hardware import describe, keep_memory
+from pipeline.cli.plan import data_of, timed_step, unknown, write_noise
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import PROFILES, RESULTS
+from pipeline.protocol import params
+from pipeline.protocol.hardware import describe, keep_memory
+from pipeline.protocol.params import ExperimentParams, Params
+from pipeline.study.grid import BASE, PREFIX, SECONDS
 
 Once = Callable[[], float]
 

@@ -24,10 +24,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks import positive
-from pipeline.audit.study import FINE_TUNING, ROBUSTNESS, SECONDS
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import PROFILES, RESULTS, ROOT
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import PROFILES, RESULTS, ROOT
+from pipeline.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
 
 CODE = ("models", "pipeline", "stages", "paper", ".dvc")
 STUDY = ("profiles/study.yaml", *(f"results/{name}" for name in (SECONDS, ROBUSTNESS, FINE_TUNING)))
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         prepared = Path(temporary) / "prepared"
         prepare(prepared, settings.epochs)
-        ways = {"serial": ["dvc", "repro"], "sweep": [sys.executable, "-m", "pipeline.cli", "sweep"]}
+        ways = {"serial": ["dvc", "repro"], "sweep": [sys.executable, "-m", "pipeline.cli.command_line", "sweep"]}
         measured = {way: timed(prepared, Path(temporary) / way, command) for way, command in ways.items()}
         locks = [(Path(temporary) / way / "dvc.lock").read_text(encoding="utf-8") for way in ways]
     if locks[0] != locks[1]:

@@ -23,9 +23,9 @@ from benchmarks import WAIT_POLICY, positive
 from benchmarks.forms import FORMS, S_RESNET38, Case, Form, step_of
 from benchmarks.memory import peak_bytes
 from benchmarks.profile import profile_of
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS
-from pipeline.train.hardware import describe, keep_memory
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS
+from pipeline.protocol.hardware import describe, keep_memory
 
 BFLOAT16 = replace(S_RESNET38, precision="bfloat16")
 CASES: dict[str, Case] = {

@@ -5,11 +5,11 @@ import torch
 
 from models.sresnet import SResNet
 from pipeline.data.store import Store
+from pipeline.protocol.reduce import Alone
+from pipeline.protocol.score import score
 from pipeline.train import loop
 from pipeline.train.checkpoints import load
 from pipeline.train.job import Job
-from pipeline.train.reduce import Alone
-from pipeline.train.score import score
 from pipeline.train.training import begin
 
 CPU = torch.device("cpu")

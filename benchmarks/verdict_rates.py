@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import positive
-from pipeline.audit.equivalence import ALPHA, CHANCE, Earlier, Goal, decide, decide_larger, needed
-from pipeline.errors import InputError
-from pipeline.files import write_whole
-from pipeline.paths import RESULTS, ROOT
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import RESULTS, ROOT
+from pipeline.judge.equivalence import ALPHA, CHANCE, Earlier, Goal, decide, decide_larger, needed
 
 DOCUMENT = ROOT / "docs" / "verdicts.md"
 BEGIN, END = "<!-- rates -->", "<!-- /rates -->"

@@ -10,8 +10,9 @@ from functools import partial
 
 import torch
 
-from pipeline import jobs, stage
-from pipeline.audit.evaluate import in_process
+from pipeline.evaluate.evaluate import in_process
+from pipeline.ground import stage
+from pipeline.train import jobs
 from stages import evaluate, train
 
 

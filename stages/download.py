@@ -2,12 +2,12 @@
 
 import argparse
 
-from pipeline import paths
-from pipeline.data.archives import whole_folder
-from pipeline.data.catalog import CATALOG
-from pipeline.data.fetch import fetch
-from pipeline.data.params import load_dataset
-from pipeline.stage import Done, key_of, run
+from pipeline.download.archives import whole_folder
+from pipeline.download.catalog import CATALOG
+from pipeline.download.fetch import fetch
+from pipeline.ground import paths
+from pipeline.ground.params import load_dataset
+from pipeline.ground.stage import Done, key_of, run
 
 
 def download(dataset: str) -> Done:

@@ -3,16 +3,16 @@
 import argparse
 from dataclasses import asdict
 
-from pipeline import paths, stage
-from pipeline.audit.evaluate import See, Task, evaluate, on_ray
-from pipeline.audit.examples import write_examples
-from pipeline.audit.predictions import About, Predictions
-from pipeline.audit.record import make_record, write_tables
-from pipeline.audit.trained import check_trained
-from pipeline.data.params import load_cluster
 from pipeline.data.store import Store
-from pipeline.files import sha256
-from pipeline.params import load_run
+from pipeline.evaluate.evaluate import See, Task, evaluate, on_ray
+from pipeline.evaluate.examples import write_examples
+from pipeline.evaluate.predictions import About, Predictions
+from pipeline.evaluate.record import make_record, write_tables
+from pipeline.evaluate.trained import check_trained
+from pipeline.ground import paths, stage
+from pipeline.ground.files import sha256
+from pipeline.ground.params import load_cluster
+from pipeline.protocol.params import load_run
 
 TRAINED = ("model.safetensors", "config.json", "history.csv")
 EVALUATED = ("predictions.parquet", "examples.parquet")

@@ -3,10 +3,10 @@
 import argparse
 import sys
 
-from pipeline import paths, stage
 from pipeline.data.contents import across, duplicates, read_contents
-from pipeline.data.params import load_cluster, load_dataset
-from pipeline.data.preprocess import in_lines, preprocess
+from pipeline.ground import paths, stage
+from pipeline.ground.params import load_cluster, load_dataset
+from pipeline.preprocess.preprocess import in_lines, preprocess
 
 
 def main(dataset: str) -> stage.Done:

@@ -3,14 +3,15 @@
 import argparse
 import sys
 
-from pipeline import params, paths, stage, study
-from pipeline.audit.audit import Audit, make_audit
-from pipeline.audit.bundle import gather, inputs
-from pipeline.audit.canaries import Outcome, changed, run_canaries
-from pipeline.audit.crate import write_crate
-from pipeline.audit.splits import SplitManifest, split_manifest
 from pipeline.data.contents import across
+from pipeline.ground import paths, stage
+from pipeline.judge.audit import Audit, make_audit
+from pipeline.protocol import params
+from pipeline.report.bundle import gather, inputs
+from pipeline.report.canaries import Outcome, changed, run_canaries
+from pipeline.report.crate import write_crate
 from pipeline.report.page import make_page, write_page
+from pipeline.report.split_manifest import SplitManifest, split_manifest
 
 
 def judged(everything: params.Params) -> Audit:
@@ -19,13 +20,13 @@ def judged(everything: params.Params) -> Audit:
 
 
 def main() -> stage.Done:
-    """Writes results/audit.json, report/index.html and report/report.md; under profile study docs/study.md too."""
+    """Writes results/audit.json, report/index.html and report/report.md."""
     everything = params.load()
     audit = judged(everything)
     audit.write(paths.RESULTS / "audit.json")
     canaries, splits = run_canaries(), split_manifests(everything)
     page = make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS, canaries=canaries, splits=splits)
-    written = write_page(page, paths.REPORT) + (study.write() if everything.profile == "study" else [])
+    written = write_page(page, paths.REPORT)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
     for line in warnings(canaries, splits):

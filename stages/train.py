@@ -5,14 +5,14 @@ import sys
 from dataclasses import asdict
 from functools import partial
 
-from pipeline import paths, stage
-from pipeline.curves import reference, watched
-from pipeline.data.params import load_cluster
 from pipeline.data.store import read_manifest
-from pipeline.jobs import Fit, job_of, on_ray
-from pipeline.params import load_run
+from pipeline.ground import paths, stage
+from pipeline.ground.params import load_cluster
+from pipeline.protocol.curves import reference, watched
+from pipeline.protocol.params import load_run
 from pipeline.train.checkpoints import load
 from pipeline.train.export import export
+from pipeline.train.jobs import Fit, job_of, on_ray
 from pipeline.train.placement import already_finished
 from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.data.store import Content, contents_digest
-from pipeline.errors import InputError
-from pipeline.files import whole
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import whole
 
 FILE = "contents.arrow"
 COLUMNS = ["split", "id", "label", "source", "content"]

@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipeline.errors import InputError
-from pipeline.files import read_json, whole, write_whole
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import read_json, whole, write_whole
 
 VERSION = 2
 COLUMNS = {"images": "image", "frames": "frames"}
@@ -85,6 +85,8 @@ class Manifest:
     dataset: str
     title: str
     note: str | None
+    licence: str
+    citation: str
     published: bool
     kind: Literal["images", "frames"]
     split: str

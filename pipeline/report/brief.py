@@ -1,7 +1,7 @@
 """A verdict's reason in a few words; the whole reason opens below it."""
 
-from pipeline.audit.claims import AccuracyClaim, Claim, StatementClaim, WeightsClaim
-from pipeline.audit.verdicts import Judgement
+from pipeline.judge.claims import AccuracyClaim, Claim, StatementClaim, WeightsClaim
+from pipeline.judge.verdicts import Judgement
 
 
 def brief(claim: Claim, judgement: Judgement) -> str:

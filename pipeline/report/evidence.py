@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from pipeline.audit import forensics
-from pipeline.audit.claims import AccuracyClaim, Claim
-from pipeline.audit.forensics import Forensics
-from pipeline.audit.ledger import Choice, choices
-from pipeline.audit.operations import Kind, Operations, read_operations
-from pipeline.audit.record import Record
+from pipeline.evaluate.ledger import Choice, choices
+from pipeline.evaluate.operations import Kind, Operations, read_operations
+from pipeline.evaluate.record import Record
+from pipeline.judge.claims import AccuracyClaim, Claim
+from pipeline.report import forensics
+from pipeline.report.forensics import Forensics
 
 PERCENTAGE = re.compile(r"\d+(\.\d+)? %")
 

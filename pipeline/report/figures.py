@@ -12,13 +12,13 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from pipeline.audit.audit import Audit
-from pipeline.audit.claims import AccuracyClaim
-from pipeline.audit.operations import Operations
-from pipeline.audit.printed import in_a_chart
-from pipeline.audit.record import Record
-from pipeline.audit.verdicts import Judgement
-from pipeline.curves import Band
+from pipeline.evaluate.operations import Operations
+from pipeline.evaluate.record import Record
+from pipeline.judge.audit import Audit
+from pipeline.judge.claims import AccuracyClaim
+from pipeline.judge.verdicts import Judgement
+from pipeline.protocol.curves import Band
+from pipeline.report.printed import in_a_chart
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 MOST_NAMED = 20  # squares a side that a screen reader is told one by one

@@ -12,26 +12,25 @@ from typing import Any
 import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from pipeline.audit import provenance
-from pipeline.audit.audit import Audit
-from pipeline.audit.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
-from pipeline.audit.canaries import Outcome
-from pipeline.audit.chain import stages_of
-from pipeline.audit.claims import AccuracyClaim, Claim
-from pipeline.audit.forensics import Forensics, say_all, say_cell, say_scoring
-from pipeline.audit.handouts import handouts
-from pipeline.audit.matching import name_of
-from pipeline.audit.record import Record
-from pipeline.audit.splits import SplitManifest
-from pipeline.audit.summary import ORIGINS, WORDS, by_dataset, summary
-from pipeline.audit.verdicts import Judgement
-from pipeline.curves import Band, curves_path, read_curves
-from pipeline.files import write_whole
-from pipeline.names import markdown
-from pipeline.report import figures
+from pipeline.evaluate.record import Record
+from pipeline.ground.files import write_whole
+from pipeline.ground.names import markdown
+from pipeline.judge.audit import Audit
+from pipeline.judge.claims import AccuracyClaim, Claim
+from pipeline.judge.matching import name_of
+from pipeline.judge.verdicts import Judgement
+from pipeline.protocol.curves import Band, curves_path, read_curves
+from pipeline.report import figures, provenance
 from pipeline.report.brief import brief
+from pipeline.report.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
+from pipeline.report.canaries import Outcome
+from pipeline.report.chain import stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
+from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
+from pipeline.report.handouts import handouts
 from pipeline.report.pictures import Example, examples
+from pipeline.report.split_manifest import SplitManifest
+from pipeline.report.summary import ORIGINS, WORDS, by_dataset, summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("tables.js", "charts.js")

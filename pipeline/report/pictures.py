@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 
 GAP = 2  # pixels between frames
 MOST = 8  # frames of a strip

@@ -16,8 +16,8 @@ from types import TracebackType
 
 import torch
 
-from pipeline.errors import InputError
-from pipeline.files import whole
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import whole
 from pipeline.train.state import State
 
 KEPT = 2

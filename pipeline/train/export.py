@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from models import checkpoint
-from pipeline.errors import InputError
-from pipeline.files import sha256, whole, write_whole
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import sha256, whole, write_whole
 from pipeline.train.checkpoints import load
 from pipeline.train.job import Job
 from pipeline.train.state import State

@@ -8,7 +8,7 @@ from typing import Literal
 from models.config import NetworkConfig
 from models.sresnet import Recompute, SResNet
 from pipeline.data.store import Store
-from pipeline.train.config import TrainingConfig
+from pipeline.protocol.config import TrainingConfig
 from pipeline.train.identity import run_identity
 
 

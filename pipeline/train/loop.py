@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from pipeline.data.store import Store
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
+from pipeline.protocol.hardware import keep_memory
+from pipeline.protocol.reduce import Workers
+from pipeline.protocol.sampler import epoch_batches, learning_rate
+from pipeline.protocol.score import score
 from pipeline.train.checkpoints import Checkpoints, newest, read
-from pipeline.train.hardware import keep_memory
 from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
-from pipeline.train.reduce import Workers
-from pipeline.train.sampler import epoch_batches, learning_rate
-from pipeline.train.score import score
 from pipeline.train.state import State
 from pipeline.train.step import step
 from pipeline.train.training import Training, begin, weights_of

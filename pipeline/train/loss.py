@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from models.neuron import THRESHOLD
 from models.sresnet import SResNet
-from pipeline.train.config import TrainingConfig
+from pipeline.protocol.config import TrainingConfig
 
 
 def cross_entropy(

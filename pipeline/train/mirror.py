@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.data.storage import Storage
-from pipeline.errors import InputError, afterwards
+from pipeline.cluster.storage import Storage
+from pipeline.ground.errors import InputError, afterwards
 
 LOOK_SECONDS = 0.5
 """Between two looks for a file that changed."""

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 
-from pipeline.data.params import ClusterParams
-from pipeline.data.staging import Shipment, node_folder, publish, stage
-from pipeline.data.storage import Storage, is_uri, open_storage
-from pipeline.paths import ROOT, RUNS
+from pipeline.cluster.staging import Shipment, node_folder, publish, stage
+from pipeline.cluster.storage import Storage, is_uri, open_storage
+from pipeline.ground.params import ClusterParams
+from pipeline.ground.paths import ROOT, RUNS
+from pipeline.protocol.hardware import computed_by, note
 from pipeline.train.export import finished
-from pipeline.train.hardware import computed_by, note
 from pipeline.train.job import Job
 from pipeline.train.mirror import pull, push, pushed
 

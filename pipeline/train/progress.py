@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.train.config import TrainingConfig
+from pipeline.protocol.config import TrainingConfig
 from pipeline.train.state import State
 
 

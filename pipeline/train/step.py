@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.data.augment import crop_flip
-from pipeline.errors import InputError
-from pipeline.train.inputs import prepare
+from pipeline.ground.errors import InputError
+from pipeline.protocol.augment import crop_flip
+from pipeline.protocol.inputs import prepare
+from pipeline.protocol.reduce import shards_of_worker, sum_over_shards
+from pipeline.protocol.sampler import encoding_seed, logical_shards
 from pipeline.train.loss import LOSSES
-from pipeline.train.reduce import shards_of_worker, sum_over_shards
-from pipeline.train.sampler import encoding_seed, logical_shards
 from pipeline.train.training import Training
 from pipeline.train.used import extend
 

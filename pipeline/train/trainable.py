@@ -2,8 +2,8 @@
 
 from models.config import NetworkConfig
 from pipeline.data.store import Manifest
-from pipeline.errors import InputError
-from pipeline.train.config import TrainingConfig
+from pipeline.ground.errors import InputError
+from pipeline.protocol.config import TrainingConfig
 
 HALVINGS = {"images": 2, "frames": 3}
 """Layers of stride 2 before the last stage: the first of the second and third stages, and of event frames the first."""

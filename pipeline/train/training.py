@@ -10,11 +10,11 @@ from torch.optim import SGD
 
 from models.sresnet import SResNet
 from pipeline.data.store import Store
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
+from pipeline.protocol.reduce import Workers
+from pipeline.protocol.sampler import hold_out
 from pipeline.train.job import Job
-from pipeline.train.reduce import Workers
 from pipeline.train.replay import Replay
-from pipeline.train.sampler import hold_out
 from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable
 

@@ -15,10 +15,10 @@ from benchmarks import epoch
 from benchmarks.epoch import bare_steps, batches, ends_of_epochs, first_rows, made_job, main, noise
 from models.sresnet import SResNet
 from pipeline.data.store import Store
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
+from pipeline.protocol.reduce import Alone
 from pipeline.train.export import finished
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone
 from pipeline.train.state import State
 from pipeline.train.step import samples
 from pipeline.train.training import begin

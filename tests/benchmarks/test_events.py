@@ -10,8 +10,8 @@ import pytest
 
 from benchmarks import event_forms, event_inputs, event_limits, events, reading
 from benchmarks.events import main, measure
-from pipeline.data.camera import write_aedat2
-from pipeline.data.recordings import Recording
+from pipeline.data.recording import Recording
+from pipeline.download.camera import write_aedat2
 
 SMALL = ["--recordings=1", "--events=3000", "--rounds=2"]
 

@@ -8,9 +8,9 @@ import pytest
 
 from benchmarks import events_scale
 from benchmarks.events_scale import make_recordings, peak, rate
-from pipeline.data.recordings import read
+from pipeline.preprocess.recordings import read
 from tests.benchmarks.test_events import drawn
-from tests.data.made import without_ray
+from tests.preprocess.made import without_ray
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.fine_tuning import compare, job_of, paired_difference, started
 from benchmarks.trained import trained
-from pipeline import paths
-from pipeline.params import Params, load
+from pipeline.ground import paths
+from pipeline.protocol.params import Params, load
 from pipeline.train.checkpoints import load as load_state
 from tests.train.tiny import NETWORK, TRAINING, write_split
 

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.many_runs import NOTE, made_record, page_of
 from benchmarks.page import main
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 
 
 def test_two_hundred_runs_stay_under_ten_megabytes(tmp_path: Path) -> None:

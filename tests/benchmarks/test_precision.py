@@ -13,7 +13,7 @@ from benchmarks import precision
 from benchmarks.precision import drawn, images_of, main, paired_interval, spread
 from benchmarks.trained import accuracy_of, trained
 from pipeline.data.store import Store
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 from pipeline.train import loop
 from pipeline.train.job import Job
 from tests.train.tiny import NETWORK, TRAINING, tiny_job

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from benchmarks.readme import BEGIN, END, main, section
-from pipeline.errors import InputError
-from pipeline.paths import ROOT
+from pipeline.ground.errors import InputError
+from pipeline.ground.paths import ROOT
 
 AROUND = {"machine": "x86_64 Some CPU, torch 2.15.0", "gpu": None, "cpus": 2, "threads": 2, "rounds": 3}
 RATIO = {"median": 3.4, "low": 2.95, "high": 3.6}

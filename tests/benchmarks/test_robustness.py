@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import robustness
 from benchmarks.robustness import changed
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 
 COUNTS = np.random.default_rng(1).poisson(3.0, (4, 2, 32, 32))
 

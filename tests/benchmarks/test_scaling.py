@@ -11,8 +11,8 @@ import torch
 
 from benchmarks.scaling import figures, made_job, process, ratio, shown
 from benchmarks.scaling_model import NETWORKS, PAGE, Measured, Network, draw, last_workers, measured_of, page, read
-from pipeline.errors import InputError
-from pipeline.paths import RESULTS
+from pipeline.ground.errors import InputError
+from pipeline.ground.paths import RESULTS
 
 SMALL = {"blocks": 1, "width": 4, "time_steps": 2}
 SECONDS = {"shard": 0.4, "reduce": 0.01, "message": 1e-4, "add": 0.002, "optimize": 0.003}

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import study
-from pipeline import params, paths
-from pipeline.plan import Data
+from pipeline.cli.plan import Data
+from pipeline.ground import paths
+from pipeline.protocol import params
 from tests.train.tiny import NETWORK, TRAINING
 
 

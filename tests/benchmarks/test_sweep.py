@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import sweep
-from pipeline.errors import InputError
-from pipeline.params import load
+from pipeline.ground.errors import InputError
+from pipeline.protocol.params import load
 
 
 def test_four_runs_of_one_worker_and_thread(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ from benchmarks.verdict_rates import (
     right,
     simulate,
 )
-from pipeline.errors import InputError
-from pipeline.paths import RESULTS, ROOT
+from pipeline.ground.errors import InputError
+from pipeline.ground.paths import RESULTS, ROOT
 
 RUNS = 1000
 
@@ -55,7 +55,7 @@ def test_the_seeds_that_are_needed_decide(result: dict) -> None:
 
 def test_a_spread_that_is_left_out_breaks_the_bound() -> None:
     """The simulation can tell: seeds that are taken for test samples alone give far more errors."""
-    from pipeline.audit.equivalence import Goal, interval, place
+    from pipeline.judge.equivalence import Goal, interval, place
 
     setting = made(TESTS[1], -1.0, 3.0, "normal", "shared")
     counts = draw(setting, RUNS, 1, np.random.default_rng(0))

@@ -17,10 +17,10 @@ from pathlib import Path
 import torch
 
 from benchmarks.precision import make_digits
-from pipeline import params
-from pipeline.files import write_whole
-from pipeline.paths import PROFILES, RESULTS
-from pipeline.train.hardware import describe
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import PROFILES, RESULTS
+from pipeline.protocol import params
+from pipeline.protocol.hardware import describe
 from pipeline.train.job import Job
 from tests.chaos.chaos import disturbed, schedule, undisturbed
 

@@ -12,15 +12,15 @@ from typing import Literal
 
 import torch
 
-from pipeline.audit.evaluate import Evaluator, Task
-from pipeline.data.params import ClusterParams
-from pipeline.files import sha256
+from pipeline.evaluate.evaluate import Evaluator, Task
+from pipeline.ground.files import sha256
+from pipeline.ground.params import ClusterParams
+from pipeline.protocol.hardware import note
+from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.train.checkpoints import load, numbers
 from pipeline.train.export import export
-from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.placement import STATE
-from pipeline.train.sampler import epoch_batches, hold_out
 from tests.chaos.nodes import Nodes, kill_all, still
 
 Kind = Literal["worker", "driver", "node"]
@@ -196,8 +196,8 @@ def digests(job: Job) -> dict[str, str]:
 
 def undisturbed(job: Job) -> dict[str, str]:
     """The digests of the same training in this process, by one worker."""
+    from pipeline.protocol.reduce import Alone
     from pipeline.train.loop import train
-    from pipeline.train.reduce import Alone
 
     alone = replace(job, runs=job.runs.with_name("undisturbed"))
     note(alone.platforms(), torch.device("cpu"), alone.network.precision)

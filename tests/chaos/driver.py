@@ -4,7 +4,7 @@ import pickle
 import sys
 from pathlib import Path
 
-from pipeline.train.cluster import fit
+from pipeline.train.on_ray import fit
 
 if __name__ == "__main__":
     job, cluster = pickle.loads(Path(sys.argv[1]).read_bytes())

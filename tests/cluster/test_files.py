@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.paths import ROOT
+from pipeline.ground.paths import ROOT
 
 CLUSTER = ROOT / "cluster"
 KUBERAY = json.loads(Path(__file__).with_name("kuberay.json").read_text(encoding="utf-8"))["schemas"]

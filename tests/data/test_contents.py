@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.audit.splits import split_manifest
 from pipeline.data.contents import Same, across, digests, duplicates, read_contents, write_contents
 from pipeline.data.store import Content, Row
-from pipeline.errors import InputError
-from pipeline.train.sampler import hold_out
-from tests.data.made import download, record, run
+from pipeline.ground.errors import InputError
+from pipeline.protocol.sampler import hold_out
+from pipeline.report.split_manifest import split_manifest
+from tests.preprocess.made import download, record, run
 
 
 def content(name: str, pixels: int, *, label: int = 0, source: int = 0) -> Content:

@@ -22,7 +22,7 @@ from pipeline.data.store import (
     write_manifest,
     write_shard,
 )
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 
 FRAMES, IMAGE = (2, 2, 4, 4), (1, 5, 6)
 
@@ -42,6 +42,8 @@ def manifest(made: list[Row], *, kind: str = "frames", shards: int = 1) -> Manif
         dataset="tiny",
         title="Tiny",
         note=None,
+        licence="made",
+        citation="made",
         published=False,
         kind="frames" if kind == "frames" else "images",
         split="train",

@@ -9,8 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from pipeline.data.progress import progress
-from pipeline.paths import RUNS
+from pipeline.ground.paths import RUNS
+from pipeline.ground.progress import progress
 from tests.fuzz.damage import make_case
 from tests.fuzz.guarded import MEMORY, SECONDS, Finding, Tally, run_cases
 from tests.fuzz.seeds import FORMATS

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from pipeline.data.aedat4 import SMALL
-from tests.data.aedat4 import aedat4_of, block
+from pipeline.preprocess.aedat4 import SMALL
 from tests.fuzz.seeds import FORMATS, SENSOR, Seed, seeds
+from tests.preprocess.aedat4 import aedat4_of, block
 
 MAGICS = [
     b"#!AER-DAT2.0\r\n",

@@ -9,10 +9,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from pipeline.data.camera import simulate, write_aedat2
-from pipeline.data.params import CameraParams
-from tests.data.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block
-from tests.data.written import HEADER3, aedat2, nmnist, npy, packet3, polarity3
+from pipeline.download.camera import simulate, write_aedat2
+from pipeline.ground.params import CameraParams
+from tests.preprocess.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block
+from tests.preprocess.written import HEADER3, aedat2, nmnist, npy, packet3, polarity3
 
 FORMATS = {"AEDAT 2.0": ".aedat", "AEDAT 3.1": ".aedat", "AEDAT 4": ".aedat4", "N-MNIST": ".bin", "gesture": ".npy"}
 """Suffix of the files of each format."""

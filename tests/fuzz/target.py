@@ -4,11 +4,11 @@ import re
 
 import numpy as np
 
-from pipeline.data.frames import Framing, frames_of_bytes, to_frames
-from pipeline.data.params import WindowParams
-from pipeline.data.recordings import decode
-from pipeline.data.windows import windows
-from pipeline.errors import RecordingError
+from pipeline.ground.errors import RecordingError
+from pipeline.ground.params import WindowParams
+from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
+from pipeline.preprocess.recordings import decode
+from pipeline.preprocess.windows import windows
 from tests.fuzz.damage import Case
 from tests.fuzz.seeds import SIZES
 

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from pipeline.errors import RecordingError
+from pipeline.ground.errors import RecordingError
 from tests.fuzz import guarded
 from tests.fuzz.damage import OF_BYTES, Case, make_case
 from tests.fuzz.guarded import Finding, run_cases

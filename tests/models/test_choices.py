@@ -10,7 +10,7 @@ import torch
 
 from models.config import LATER, NetworkConfig, recorded
 from models.sresnet import SResNet
-from pipeline.train.config import check_together
+from pipeline.protocol.config import check_together
 from pipeline.train.loss import LOSSES
 from tests.train.tiny import NETWORK, TRAINING
 

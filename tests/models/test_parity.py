@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.authors import from_authors, parameter_names, without_doubles
 from models.sresnet import SResNet
+from pipeline.authors.checkpoint import from_authors, parameter_names, without_doubles
 from tests.models.recorded import recorded
 
 NETWORKS = ["sresnet", "sresnet_boosting", "sresnet_n2_100classes", "sresnet_nm"]

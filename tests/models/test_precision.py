@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from models.compare import compare
 from models.precision import CONVOLUTIONS_ON_GPU, IEEE_ONLY, computed_as, set_precision
+from pipeline.authors.compare import compare
 from tests.models.small import small_inputs, small_network
 
 CONVOLUTIONS = {"float32": "ieee", "bfloat16": "ieee", "tf32": "tf32"}

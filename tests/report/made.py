@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.audit.examples import write_examples
-from tests.audit.made import ABOUT, Predictions
+from pipeline.evaluate.examples import write_examples
+from tests.evaluate.made import ABOUT, Predictions
 
 
 class Samples:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.audit.audit import make_audit
-from pipeline.audit.operations import Operations, Work
-from pipeline.paths import CLAIMS
+from pipeline.evaluate.operations import Operations, Work
+from pipeline.ground.paths import CLAIMS
+from pipeline.judge.audit import make_audit
 from pipeline.report.evidence import evidence_of, examined
-from tests.audit.made import RECORD, record
+from tests.evaluate.made import RECORD, record
 from tests.report.test_page import root, written
 
 __all__ = ["root"]

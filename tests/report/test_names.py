@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
-from pipeline.audit.audit import make_audit
-from pipeline.audit.splits import SplitManifest
 from pipeline.data.contents import Same
-from pipeline.paths import CLAIMS
+from pipeline.ground.paths import CLAIMS
+from pipeline.judge.audit import make_audit
 from pipeline.report.page import make_page, write_page
-from tests.audit.made import record
-from tests.data.test_data_names import NAMES
+from pipeline.report.split_manifest import SplitManifest
+from tests.download.test_data_names import NAMES
+from tests.evaluate.made import record
 from tests.report.made import write_pictures
 from tests.report.test_evidence import LEDGER, OPERATIONS, PROTOCOLS
 

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.audit.audit import Audit, make_audit
-from pipeline.audit.canaries import CANARIES, Outcome
-from pipeline.audit.splits import SplitManifest
-from pipeline.curves import Curves
 from pipeline.data.contents import Same
-from pipeline.paths import CLAIMS
+from pipeline.ground.paths import CLAIMS
+from pipeline.judge.audit import Audit, make_audit
+from pipeline.protocol.curves import Curves
+from pipeline.report.canaries import CANARIES, Outcome
 from pipeline.report.figures import confusion_chart
 from pipeline.report.page import duration, make_page, write_page
-from tests.audit.made import RECORD, record
+from pipeline.report.split_manifest import SplitManifest
+from tests.evaluate.made import RECORD, record
 from tests.report.made import write_pictures
 
 DRIFTED = replace(CANARIES[0], pinned=9)

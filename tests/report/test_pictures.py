@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 from pipeline.report.pictures import GAP, OFF, ON, examples, image, strip
 from tests.report.made import write_pictures
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import paths, stage
-from pipeline.data.params import DatasetParams, DownloadParams, PreprocessParams
+from pipeline.ground import paths, stage
+from pipeline.ground.params import DatasetParams, DownloadParams, PreprocessParams
 from stages import download
 
 PREPROCESS = PreprocessParams(

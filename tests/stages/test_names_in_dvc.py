@@ -7,10 +7,10 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.sweep import copy_repository
-from pipeline.names import RULE, shown
-from pipeline.paths import PROFILES, ROOT
-from tests.data.made import contents
-from tests.data.test_data_names import NAMES, recordings
+from pipeline.ground.names import RULE, shown
+from pipeline.ground.paths import PROFILES, ROOT
+from tests.download.test_data_names import NAMES, recordings
+from tests.preprocess.made import contents
 from tests.stages.made import run
 
 HOSTILE = "x;touch pwn;$(touch pwn)`touch pwn`'\"&touch pwn\ntouch pwn"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.sweep import copy_repository
-from pipeline.lifetime import FOLDER
-from pipeline.paths import ROOT
+from pipeline.ground.lifetime import FOLDER
+from pipeline.ground.paths import ROOT
 from tests.stages.made import run, start
 from tests.stages.processes import MARK, is_private, left, listening, marked, open_to_others
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.paths import ROOT
+from pipeline.ground.paths import ROOT
 
 
 @pytest.fixture

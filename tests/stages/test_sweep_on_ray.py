@@ -8,7 +8,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from benchmarks.sweep import copy_repository
-from pipeline.paths import PROFILES
+from pipeline.ground.paths import PROFILES
 from tests.stages.made import run
 
 
@@ -28,7 +28,7 @@ def two_runs() -> str:
 
 def test_two_trainings_share_one_ray_and_dvc_finds_nothing_to_do_after_it(tmp_path: Path) -> None:
     copy_repository(tmp_path, two_runs())
-    swept = run(tmp_path, sys.executable, "-m", "pipeline.cli", "sweep")
+    swept = run(tmp_path, sys.executable, "-m", "pipeline.cli.command_line", "sweep")
     assert swept.returncode == 0, swept.stdout + swept.stderr
     assert "2 of 2 run(s) to do" in swept.stdout
     lock = (tmp_path / "dvc.lock").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 import torch
 
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
 from pipeline.train import checkpoints
 from pipeline.train.checkpoints import Checkpoints, load, newest, numbers, path_of, write
 from pipeline.train.state import State

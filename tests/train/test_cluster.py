@@ -18,18 +18,19 @@ import torch.distributed
 from ray.train import TrainingFailedError
 from ray.train.v2.api.exceptions import WorkerGroupError
 
-from pipeline.audit.evaluate import Task, evaluate, in_process, on_ray
-from pipeline.audit.operations import added
-from pipeline.data import ray_cluster
-from pipeline.data.params import ClusterParams
-from pipeline.errors import InputError
-from pipeline.train import cluster
-from pipeline.train.cluster import fit
+from pipeline.cluster import session
+from pipeline.evaluate import evaluate as evaluation
+from pipeline.evaluate.evaluate import Task, evaluate, in_process
+from pipeline.evaluate.operations import added
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import ClusterParams
+from pipeline.protocol.hardware import note
+from pipeline.protocol.reduce import Alone
+from pipeline.train import on_ray
 from pipeline.train.export import export, finished
-from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone
+from pipeline.train.on_ray import fit
 from tests.train.tiny import TRAINING, tiny_job
 
 ONE = ClusterParams(
@@ -46,8 +47,8 @@ LONG = replace(TRAINING, epochs=50)
 DRIVER = """
 import pickle, sys
 from pathlib import Path
-from pipeline.data.params import ClusterParams
-from pipeline.train.cluster import fit
+from pipeline.ground.params import ClusterParams
+from pipeline.train.on_ray import fit
 job, cluster = pickle.loads(Path(sys.argv[1]).read_bytes())
 fit(job, cluster)
 """
@@ -138,22 +139,22 @@ def test_more_workers_than_cpus_is_one_error_at_once(tmp_path: Path) -> None:
 
 
 def test_more_gpus_than_there_are_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_cluster.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 2.0})
     with pytest.raises(InputError, match=r"needs 1 GPUs, but the cluster local has 0"):
-        ray_cluster._workers(ONE, 1, 1, 1)
+        session._workers(ONE, 1, 1, 1)
 
 
 def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
 
-    def stopped(work: cluster.Work, workers: int) -> cluster.Outcome:
+    def stopped(work: on_ray.Work, workers: int) -> on_ray.Outcome:
         runs.append(workers)
-        return cluster.Outcome(peak_memory_bytes=1, code="")
+        return on_ray.Outcome(peak_memory_bytes=1, code="")
 
-    monkeypatch.setattr(cluster, "run_trainer", stopped)
-    work = cluster.told(tiny_job(tmp_path, TRAINING), ONE, 1)
+    monkeypatch.setattr(on_ray, "run_trainer", stopped)
+    work = on_ray.told(tiny_job(tmp_path, TRAINING), ONE, 1)
     with pytest.raises(InputError, match="tiny-0: workers stopped before the end and left no new checkpoint"):
-        cluster.until_finished(work, 1)
+        on_ray.until_finished(work, 1)
     assert runs == [1]
 
 
@@ -179,7 +180,7 @@ def group_error(*failures: Exception) -> TrainingFailedError:
 def test_a_mistake_ends_at_once_and_its_traceback_is_kept(tmp_path: Path, mistake: Exception) -> None:
     job = tiny_job(tmp_path, TRAINING)
     with pytest.raises(InputError, match="it would come again") as error:
-        cluster.stop_at_what_comes_again(group_error(DEATHS[0], mistake), job)
+        on_ray.stop_at_what_comes_again(group_error(DEATHS[0], mistake), job)
     assert type(mistake).__name__ in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert str(job.log()) in str(error.value)
@@ -188,27 +189,27 @@ def test_a_mistake_ends_at_once_and_its_traceback_is_kept(tmp_path: Path, mistak
 
 @pytest.mark.parametrize("death", DEATHS, ids=lambda death: type(death).__name__)
 def test_a_death_is_tried_again(tmp_path: Path, death: Exception) -> None:
-    cluster.stop_at_what_comes_again(group_error(death), tiny_job(tmp_path, TRAINING))
+    on_ray.stop_at_what_comes_again(group_error(death), tiny_job(tmp_path, TRAINING))
 
 
 def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[int] = []
 
-    def failed(work: cluster.Work, workers: int) -> cluster.Outcome:
+    def failed(work: on_ray.Work, workers: int) -> on_ray.Outcome:
         starts.append(workers)
         raise group_error(ValueError("no variance"))
 
-    monkeypatch.setattr(cluster, "run_trainer", failed)
+    monkeypatch.setattr(on_ray, "run_trainer", failed)
     with pytest.raises(InputError, match="tiny-0: ValueError: no variance; it would come again"):
-        cluster.until_finished(cluster.told(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
+        on_ray.until_finished(on_ray.told(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
     assert starts == [1]
 
 
 def test_a_training_of_a_sweep_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     auto = ONE.model_copy(update={"workers": "auto"})
-    assert (cluster.wanted(auto, 3, 1), cluster.wanted(ONE, 3, 1)) == (3, 1)
+    assert (on_ray.wanted(auto, 3, 1), on_ray.wanted(ONE, 3, 1)) == (3, 1)
     monkeypatch.setenv("SRESNET_WORKERS", "1")
-    assert cluster.wanted(auto, 3, 1) == 1
+    assert on_ray.wanted(auto, 3, 1) == 1
 
 
 def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:
@@ -230,7 +231,7 @@ def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, byte
     task = Task(
         model=job.runs / "exported" / "model.safetensors", data=job.data, training=replace(LONG, batch_size=3), seed=0
     )
-    two, batches = evaluate(task, on_ray(TWO), "tiny"), list(in_process(torch.device("cpu"))(task, 3))
+    two, batches = evaluate(task, evaluation.on_ray(TWO), "tiny"), list(in_process(torch.device("cpu"))(task, 3))
     assert two.voltage.shape == (13, 2, 3)
     assert two.voltage.tobytes() == b"".join(batch.voltage.tobytes() for batch in batches)
     for layer, spikes in two.spikes.items():

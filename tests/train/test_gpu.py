@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from models.normalization import NORMALIZATIONS
+from pipeline.protocol.reduce import Alone, sum_over_shards
 from pipeline.train import step
 from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone, sum_over_shards
 from pipeline.train.replay import Replay
 from pipeline.train.state import State
 from pipeline.train.training import Training

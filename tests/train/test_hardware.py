@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.train.hardware import computed_by, describe
+from pipeline.protocol.hardware import computed_by, describe
 
 CPU = torch.device("cpu")
 

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.errors import InputError
-from pipeline.files import sha256
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import sha256
+from pipeline.protocol.hardware import note
+from pipeline.protocol.reduce import Alone, sum_over_shards
 from pipeline.train import step
 from pipeline.train.export import export, finished
-from pipeline.train.hardware import note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone, sum_over_shards
 from pipeline.train.state import State
 from tests.train.threads import Threads
 from tests.train.tiny import TRAINING, tiny_job
@@ -121,7 +121,7 @@ def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path) -> None:
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.026844, momentum=0.9, weight_decay=1e-4)
     store = job.train_store()
-    from pipeline.train.sampler import epoch_batches
+    from pipeline.protocol.sampler import epoch_batches
 
     (batch,) = epoch_batches(torch.arange(len(store)).numpy(), job.training, job.seed, 0)
     inputs = torch.from_numpy(store.read(batch)).float() * store.scale

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.storage import Storage, open_storage
-from pipeline.errors import InputError, afterwards
-from pipeline.files import write_whole
+from pipeline.cluster.storage import Storage, open_storage
+from pipeline.ground.errors import InputError, afterwards
+from pipeline.ground.files import write_whole
 from pipeline.train.mirror import pull, push, pushed
 
 

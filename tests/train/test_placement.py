@@ -6,17 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.data import staging
-from pipeline.data.params import ClusterParams
-from pipeline.errors import InputError
+from pipeline.cluster import staging
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import ClusterParams
+from pipeline.protocol.hardware import describe, note
+from pipeline.protocol.reduce import Alone
 from pipeline.train.export import export, finished
-from pipeline.train.hardware import describe, note
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, already_finished, place
-from pipeline.train.reduce import Alone
-from tests.data.made import LOCAL
-from tests.data.s3 import bucket, serving
+from tests.cluster.s3 import bucket, serving
+from tests.preprocess.made import LOCAL
 from tests.train.tiny import NETWORK, TRAINING, tiny_job
 
 CPU = torch.device("cpu")

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from pipeline.data.store import Manifest, read_manifest
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
+from pipeline.protocol.reduce import Alone
 from pipeline.train import training
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone
 from pipeline.train.trainable import check_trainable
 from tests.train.tiny import NETWORK, TRAINING, tiny_job
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import InputError
+from pipeline.ground.errors import InputError
+from pipeline.protocol.reduce import Alone
+from pipeline.protocol.sampler import epoch_batches, logical_shards
 from pipeline.train import loop, step
 from pipeline.train.checkpoints import load, write
 from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.train.reduce import Alone
-from pipeline.train.sampler import epoch_batches, logical_shards
 from pipeline.train.training import Training, check_same_data
 from pipeline.train.used import epoch_digest, extend, lost_or_doubled
 from tests.train.test_loop import restore_torch, train_on

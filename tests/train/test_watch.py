@@ -9,8 +9,8 @@ import psutil
 import pytest
 import ray
 
-from pipeline.data.params import ClusterParams
-from pipeline.data.ray_cluster import connect
+from pipeline.cluster.session import connect
+from pipeline.ground.params import ClusterParams
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, show
 from pipeline.train.progress import Report

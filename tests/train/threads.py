@@ -5,7 +5,7 @@ import threading
 import torch
 from torch import Tensor
 
-from pipeline.train.reduce import Workers
+from pipeline.protocol.reduce import Workers
 
 
 class Threads:

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.config import NetworkConfig
 from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
-from pipeline.train.config import TrainingConfig
+from pipeline.protocol.config import TrainingConfig
 from pipeline.train.job import Job
 
 NETWORK = NetworkConfig(
@@ -82,6 +82,8 @@ def write_split(folder: Path, split: str, kind: Literal["images", "frames"], row
         dataset="tiny",
         title="Tiny",
         note=None,
+        licence="made",
+        citation="made",
         published=False,
         kind=kind,
         split=split,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.files import sha256
+from pipeline.ground.files import sha256
 from tests.stages.processes import MARK, left, marked
 from tests.walk.small import copy, expect, run, say, surroundings, wipe
 
@@ -108,7 +108,7 @@ def works(folder: Path, mark: str) -> bool:
 
 def watched(folder: Path, mark: str) -> bool:
     """A few samples are preprocessed without Ray."""
-    return named(mark, "pipeline.lifetime")
+    return named(mark, "pipeline.ground.lifetime")
 
 
 def named(mark: str, name: str) -> bool:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.data.s3 import KEYS, bucket, serving
+from tests.cluster.s3 import KEYS, bucket, serving
 from tests.walk import loopback, namespaces
 from tests.walk.namespaces import Host
 from tests.walk.small import copy, expect, run, say, set_cluster, surroundings, wipe
@@ -53,7 +53,7 @@ def walk(folder: Path, machines: list[Host], storage: str) -> None:
     env = {**KEYS, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "TMPDIR": str(folder / "own")}
     start_ray(folder, machines, address, env)
     wrong = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "check"],
+        [sys.executable, "-m", "pipeline.cli.command_line", "check"],
         cwd=copied,
         env=surroundings(**env | {"RAY_AUTH_TOKEN": "0" * 64}),
         capture_output=True,

@@ -22,7 +22,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.paths import ROOT
+from pipeline.ground.paths import ROOT
 from tests.walk.small import expect, run, say
 
 ODD = "größe b'c #1"
@@ -118,7 +118,7 @@ def worktree(folder: Path, tree: Path) -> None:
 def linked(tree: Path, elsewhere: Path) -> None:
     (tree / "data").rename(elsewhere)
     (tree / "data").symlink_to(elsewhere)
-    said = bare(tree, ".venv/bin/python", "-m", "pipeline.cli", "check", fails=1)
+    said = bare(tree, ".venv/bin/python", "-m", "pipeline.cli.command_line", "check", fails=1)
     expect("data: is a link" in said and "dvc cache dir" in said, "data/ as a link is refused at once, with the remedy")
 
 

@@ -7,7 +7,7 @@ again. Then the resume state alone is lost here, and found there.
 import tempfile
 from pathlib import Path
 
-from tests.data.s3 import KEYS, bucket, serving
+from tests.cluster.s3 import KEYS, bucket, serving
 from tests.walk.small import copy, expect, run, wipe
 
 MADE = (".dvc/cache", "data", "artifacts", "runs", "report")
@@ -18,7 +18,7 @@ def main() -> None:
         copied, storage = Path(folder), bucket(server, "sresnet")
         host, port = server.get_host_and_port()
         copy(copied, epochs=1, shards=2, cluster={"storage": storage})
-        run(copied, "python", "-m", "pipeline.cli", "check", **KEYS)
+        run(copied, "python", "-m", "pipeline.cli.command_line", "check", **KEYS)
         run(copied, "dvc", "remote", "add", "--default", "s3", "s3://sresnet/dvc")
         run(copied, "dvc", "remote", "modify", "s3", "endpointurl", f"http://{host}:{port}")
         run(copied, "dvc", "repro", **KEYS)

@@ -12,7 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from pipeline.paths import ROOT
+from pipeline.ground.paths import ROOT
 
 ROOMS = ("models", "pipeline", "stages", "paper", "profiles", "results")
 

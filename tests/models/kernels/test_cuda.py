@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from models.authors import from_authors, without_doubles
 from models.kernels import reference
 from models.kernels.choice import chosen, implementation
 from models.surrogate import AUTHORS, Surrogate
 from models.surrogate import SHAPES as SURROGATES
+from pipeline.authors.checkpoint import from_authors, without_doubles
 from tests.models.kernels.plain import Case
 from tests.models.recorded import recorded
 from tests.models.small import drawn, normalized

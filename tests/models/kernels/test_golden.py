@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from models.authors import without_doubles
 from models.kernels.choice import implementation
+from pipeline.authors.checkpoint import without_doubles
 from tests.models.recorded import recorded
 from tests.models.small import PASSES
 from tests.models.test_parity import NETWORKS, STEPS, Replayed, assert_all_close, assert_close, replayed

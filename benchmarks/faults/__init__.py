@@ -1,1 +1,0 @@
-"""Faults planted into a repository of its own, and what the auditor says of each (benchmarks/audit_matrix.py)."""

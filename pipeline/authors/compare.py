@@ -1,0 +1,310 @@
+"""Which spikes differ between two computations of one network.
+
+python -m pipeline.authors.compare MODEL.safetensors --against float64
+
+A spike is a comparison, so a difference in the last bit of a membrane can flip it, and everything after it may then
+differ as well. Flips are therefore counted twice: alone, where each layer gets the inputs that it has in the more exact
+computation, which shows what the layer itself does differently; and free, where each network runs on its own.
+The margin of a flip is |membrane / threshold - 1| before the reset, in the more exact computation: about as large as
+the rounding where both are right, larger where one is wrong.
+Shapes: T time steps, S stored steps, B samples, C channels, H height, W width.
+"""
+
+import argparse
+import copy
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.checkpoint import load
+from models.config import NetworkConfig
+from models.kernels.choice import IMPLEMENTATIONS, implementation
+from models.kernels.operation import normalize_and_fire
+from models.neuron import THRESHOLD, lif_step
+from models.normalization import computed_again
+from models.precision import set_precision
+from models.residual import SpikingLayer, each_step
+from models.sresnet import SResNet
+
+Look = Callable[[str, SpikingLayer, tuple[Tensor, ...], Tensor], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """A spike that only one of two computations has."""
+
+    step: int
+    sample: int
+    channel: int
+    row: int
+    column: int
+    margin: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerFlips:
+    """The flips of one layer."""
+
+    layer: str
+    neurons: int
+    """Of all samples."""
+    spikes: int
+    """Of the more exact computation, at all steps."""
+    flips: tuple[int, ...]
+    """At each time step."""
+    first: Flip | None
+    """At the earliest step, and there the first by sample, channel, row and column."""
+    greatest_margin: float
+    """Of the flips before which their neuron agreed at all steps: what follows at it is the reset's doing."""
+
+    @property
+    def rate(self) -> float:
+        """Flips per neuron and time step."""
+        return sum(self.flips) / (self.neurons * len(self.flips))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Layers in the order of computation."""
+
+    alone: tuple[LayerFlips, ...]
+    """Each layer with the inputs of the more exact computation."""
+    free: tuple[LayerFlips, ...]
+    """Each network by itself."""
+
+
+def first_flip(layers: Sequence[LayerFlips]) -> tuple[str, Flip] | None:
+    """The first layer in which spikes differ, and its first flip."""
+    return next(((layer.layer, layer.first) for layer in layers if layer.first), None)
+
+
+def rate(layers: Sequence[LayerFlips]) -> float:
+    """Flips per neuron and time step over all layers."""
+    return sum(sum(layer.flips) for layer in layers) / sum(layer.neurons * len(layer.flips) for layer in layers)
+
+
+def by_step(layers: Sequence[LayerFlips]) -> list[int]:
+    """Flips of each time step over all layers."""
+    return [sum(step) for step in zip(*(layer.flips for layer in layers), strict=True)]
+
+
+@torch.no_grad()
+def compare(
+    exact: SResNet,
+    other: SResNet,
+    inputs: Tensor,
+    *,
+    implementations: tuple[str | None, str | None] = (None, None),
+    seed: int = 0,
+) -> Comparison:
+    """Runs both on the same inputs, each with its implementation (None: the device's), in the mode that it is in.
+
+    Running statistics stay as they are. `seed` is for Poisson encoding. Raises ValueError if more than the precision
+    differs between the configurations, or for parts in which a layer cannot be watched alone.
+    """
+    if replace(exact.config, precision=other.config.precision) != other.config:
+        raise ValueError(f"two networks, not one: {exact.config} and {other.config}")
+    if refused := unknown(exact.config):
+        raise ValueError(
+            f"spikes are compared where neurons are part of a layer and the kernels compute them; {refused}"
+        )
+    by_device = IMPLEMENTATIONS.get(inputs.device.type, "reference")
+    ours, theirs = (name or by_device for name in implementations)
+    layers, dtype = dict(other.named_modules()), other.activations()
+    spikes_of_other: dict[str, Tensor] = {}
+    alone: list[LayerFlips] = []
+    free: list[LayerFlips] = []
+
+    def note(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
+        spikes_of_other[name] = fired(given, output)
+
+    def look(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
+        spikes, inputs_of_other = fired(given, output), tuple(value.to(dtype) for value in given)
+        set_precision(other.config.precision)
+        with implementation(theirs):
+            # Without hooks: `exact` and `other` may be one network.
+            by_itself = fired(inputs_of_other, layers[name].forward(*inputs_of_other))
+        set_precision(exact.config.precision)
+        for found, compared in ((alone, by_itself), (free, spikes_of_other.pop(name))):
+            found.append(flips_of(name, spikes, compared, lambda: distances(layer, given[0])))
+
+    for model, name, hook in ((other, theirs, note), (exact, ours, look)):
+        generator = torch.Generator(inputs.device).manual_seed(seed)
+        with computed_again(), implementation(name), watched(model, hook):
+            model.features(inputs, generator)
+    return Comparison(alone=tuple(alone), free=tuple(free))
+
+
+def unknown(config: NetworkConfig) -> str | None:
+    """The part of a network in which a layer of neurons cannot be watched alone."""
+    known: dict[str, tuple[str, ...]] = {
+        "neuron": ("lif",),
+        "reset": ("subtract",),
+        "leak_trained": ("never",),
+        "shortcut": ("spike-add", "and", "iand", "or", "none"),
+    }
+    parts = {name: getattr(config, name) for name in known}
+    return next((f"not with {name} {part}" for name, part in parts.items() if part not in known[name]), None)
+
+
+@contextmanager
+def watched(model: SResNet, look: Look) -> Iterator[None]:
+    """Within it, each layer of neurons shows its inputs and its output after it has computed."""
+    hooks = [
+        layer.register_forward_hook(lambda layer, given, output, name=name: look(name, layer, given, output))
+        for name, layer in model.named_modules()
+        if isinstance(layer, SpikingLayer)
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def fired(given: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    """Whether each neuron fired, (T, B, C, H, W), from a layer's inputs (values, and maybe a skip) and output."""
+    _, *skip = given
+    return output != skip[0] if skip else output != 0
+
+
+def distances(layer: SpikingLayer, values: Tensor) -> Tensor:
+    """|membrane / threshold - 1| of each neuron before the reset, (T, B, C, H, W), from the layer's input."""
+    currents = each_step(layer.conv, values)
+    driving = normalize_and_fire(
+        currents,
+        *layer.norm(currents, layer.steps),
+        steps=layer.steps,
+        skip=None,
+        leak=None,
+        surrogate=layer.surrogate,
+    )
+    assert layer.leak is not None, "a layer of neurons"
+    membrane, before_reset = torch.zeros_like(driving[0]), []
+    for current in driving:
+        before_reset.append(layer.leak * membrane + current)
+        _, membrane = lif_step(current, membrane, layer.leak, layer.surrogate)
+    return (torch.stack(before_reset) / THRESHOLD - 1.0).abs()
+
+
+def flips_of(name: str, spikes: Tensor, others: Tensor, margins: Callable[[], Tensor]) -> LayerFlips:
+    """Where two (T, B, C, H, W) differ; the margins, of the same shape, are computed only if they do."""
+    flipped = spikes != others
+    first, greatest = None, 0.0
+    if flipped.any():
+        margin = margins()
+        place = torch.unravel_index(flipped.flatten().int().argmax(), flipped.shape)  # the first of the greatest
+        step, sample, channel, row, column = (int(index) for index in place)
+        first = Flip(step=step, sample=sample, channel=channel, row=row, column=column, margin=float(margin[place]))
+        greatest = float(margin[flipped & (flipped.cumsum(0) == 1)].max())
+    return LayerFlips(
+        layer=name,
+        neurons=spikes[0].numel(),
+        spikes=int(spikes.sum()),
+        flips=tuple(flipped.sum((1, 2, 3, 4)).tolist()),
+        first=first,
+        greatest_margin=greatest,
+    )
+
+
+def in_precision(model: SResNet, precision: str) -> SResNet:
+    """A copy that computes in `float64`, `float32` or `bfloat16`, in the same mode."""
+    twin = copy.deepcopy(model).to(torch.float64 if precision == "float64" else torch.float32)
+    twin.config = replace(model.config, precision="bfloat16" if precision == "bfloat16" else "float32")
+    return twin
+
+
+def pair(model: SResNet, against: str) -> tuple[SResNet, SResNet, tuple[str | None, str | None]]:
+    """The more exact computation, the other one, and their implementations.
+
+    `reference`: the reference's passes against those of the device. `float64`: the reference's passes in float64
+    against float32. `bfloat16`: float32 against bfloat16.
+    """
+    single = in_precision(model, "float32")
+    if against == "bfloat16":
+        return single, in_precision(model, "bfloat16"), (None, None)
+    exact = in_precision(model, "float64") if against == "float64" else single
+    return exact, single, ("reference", None)
+
+
+def table(comparison: Comparison) -> str:
+    """A line a layer, then the flips of each time step over all layers, then the first flips."""
+    form = "{:<18}{:>11}{:>13}{:>9}{:>6}{:>9}{:>10}{:>12}{:>10}"
+    lines = [form.format("layer", "spikes", "alone: flips", "ppm", "step", "margin", "greatest", "free: flips", "ppm")]
+    for alone, free in zip(comparison.alone, comparison.free, strict=True):
+        first = (
+            (alone.first.step, f"{alone.first.margin:.1e}", f"{alone.greatest_margin:.1e}") if alone.first else "---"
+        )
+        ours, theirs = ((sum(part.flips), f"{1e6 * part.rate:.1f}") for part in (alone, free))
+        lines.append(form.format(alone.layer, alone.spikes, *ours, *first, *theirs))
+    totals = [(sum(sum(part.flips) for part in parts), f"{1e6 * rate(parts):.1f}") for parts in both(comparison)]
+    spikes = sum(part.spikes for part in comparison.alone)
+    lines.append(form.format("all", spikes, *totals[0], "", "", "", *totals[1]))
+    for name, parts in zip(("alone", "free"), both(comparison), strict=True):
+        lines.append(f"{name}, flips of each time step: {' '.join(map(str, by_step(parts)))}")
+        lines.append(f"{name}, first flip: {described(first_flip(parts))}")
+    return "\n".join(lines)
+
+
+def both(comparison: Comparison) -> tuple[tuple[LayerFlips, ...], tuple[LayerFlips, ...]]:
+    return comparison.alone, comparison.free
+
+
+def described(found: tuple[str, Flip] | None) -> str:
+    if found is None:
+        return "none"
+    layer, flip = found
+    pixel = f"channel {flip.channel}, row {flip.row}, column {flip.column}"
+    return f"{layer}, step {flip.step}, sample {flip.sample}, {pixel}, margin {flip.margin:.1e}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Compares, prints the table, writes all counts where asked."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.authors.compare", description="Counts the spikes that differ between two computations."
+    )
+    parser.add_argument("model", type=Path, help="a network that was trained here, model.safetensors")
+    parser.add_argument("--against", choices=("reference", "float64", "bfloat16"), default="reference")
+    parser.add_argument("--images", type=int, default=8, help="random inputs, or the first of FILE (default: 8)")
+    parser.add_argument("--inputs", type=Path, metavar="FILE", help="prepared inputs (samples, ...) as .npy")
+    parser.add_argument("--seed", type=int, default=0, help="of the random inputs and of Poisson encoding (default: 0)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="all counts, each layer and step, as JSON")
+    settings = parser.parse_args(arguments)
+    try:
+        model = load(settings.model).eval()
+        inputs = inputs_of(model, settings.inputs, settings.images, settings.seed)
+        exact, other, names = pair(model, settings.against)
+        comparison = compare(exact, other, inputs, implementations=names, seed=settings.seed)
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    print(table(comparison))
+    if settings.output:
+        settings.output.write_text(json.dumps(asdict(comparison), indent=2) + "\n", encoding="utf-8")
+
+
+def inputs_of(model: SResNet, path: Path | None, samples: int, seed: int) -> Tensor:
+    """The first samples of a file, or normally distributed numbers. Raises ValueError for what does not fit."""
+    steps = (model.config.time_steps,) if model.frames else ()
+    shape = (*steps, *model.input_shape)
+    if samples < 1:
+        raise ValueError(f"--images must be at least 1, not {samples}")
+    if path is None:
+        return torch.randn(samples, *shape, generator=torch.Generator().manual_seed(seed))
+    try:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError, MemoryError) as error:
+        raise ValueError(f"{path}: not an array (.npy), or damaged ({error})") from None
+    if values.ndim != len(shape) + 1 or values.shape[1:] != shape or values.dtype.kind not in "fiu":
+        raise ValueError(f"{path}: {values.dtype} of shape {values.shape}; expected numbers of (samples, {shape})")
+    return torch.from_numpy(values[:samples].astype(np.float32))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Our network beside the authors' code: the same weights, the same inputs, one optimizer step.
+
+In float64 every number has to agree. In float32 a spike, being a comparison, can flip on the last bit of a membrane, so
+there the flips are counted: ours against theirs, and each against float64, which says that neither is the worse one.
+"""
+
+import dataclasses
+from pathlib import Path
+from types import ModuleType
+
+import torch
+
+from pipeline.authors.agreement import BOUND, Outcome, differences, flips
+from pipeline.authors.checkpoint import from_authors
+from pipeline.authors.compare import described
+from pipeline.authors.side_by_side import (
+    CASES,
+    LEAK,
+    Case,
+    Sizes,
+    initial,
+    made,
+    neuron_layers,
+    of_ours,
+    of_theirs,
+    samples,
+)
+from pipeline.authors.theirs import COMMIT, MODEL_SHA256, digest, load, without_gpu
+from pipeline.ground.errors import InputError
+
+
+def ask(folder: Path, sizes: Sizes) -> tuple[list[Outcome], str | None]:
+    """Every case, and a warning if model.py is not that of the commit that this was written against.
+
+    Raises InputError if their code cannot be run.
+    """
+    module, found = load(folder), digest(folder)
+    warning = None
+    if found != MODEL_SHA256:
+        warning = (
+            f"{folder / 'model.py'} is not the file of commit {COMMIT[:7]} that this was written against: "
+            f"SHA-256 without carriage returns {found}, expected {MODEL_SHA256}"
+        )
+    return [compare_case(case, module, sizes) for case in CASES], warning
+
+
+def compare_case(case: Case, module: ModuleType, sizes: Sizes) -> Outcome:
+    """Their network and ours with the same weights on the same inputs. Raises InputError."""
+    try:
+        with without_gpu(module):
+            return _compare(case, module, sizes)
+    except InputError:
+        raise
+    except Exception as error:  # it is their code, anything can be wrong with it
+        raise InputError(
+            f"{case.name}: their {case.kind} and ours cannot be compared ({type(error).__name__}: {error}); "
+            f"expected model.py of commit {COMMIT[:7]}"
+        ) from error
+
+
+def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Outcome:
+    start = initial(case, module, sizes)
+    inputs, labels = samples(case, sizes)
+    computed = {}
+    for dtype in (torch.float64, torch.float32):
+        values = {name: value.to(dtype) if value.is_floating_point() else value for name, value in start.items()}
+        theirs = made(case, module, sizes).to(dtype)
+        theirs.load_state_dict(values)
+        ours = from_authors(values, leak=LEAK, boosting=case.boosting)
+        both = inputs.to(dtype)
+        computed[dtype] = of_ours(ours, case, both, labels), of_theirs(theirs, ours, both, labels)
+    return Outcome(
+        case=case,
+        differences=tuple(differences(*computed[torch.float64])),
+        flips=tuple(flips(name, computed) for name in neuron_layers(ours)),
+    )
+
+
+def table(outcomes: list[Outcome]) -> str:
+    """Of each case the largest differences in float64 and the flips in float32, then the verdict."""
+    form = "{:<18}{:<26}{:>12}{:>12}  {}"
+    lines = [form.format("network", "float64", "difference", "values to", "largest at")]
+    for outcome in outcomes:
+        for found in outcome.differences:
+            numbers = f"{found.largest:.1e}", f"{found.greatest:.2g}"
+            where = (found.where if found.largest else "") + ("" if found.equal else "  <- DIFFERENT")
+            lines.append(form.format(outcome.case.name, found.quantity, *numbers, where).rstrip())
+    lines += ["", *flip_lines(outcomes), "", verdict(outcomes)]
+    return "\n".join(lines)
+
+
+def flip_lines(outcomes: list[Outcome]) -> list[str]:
+    """A line a case; all of a case's layers together, and where the first flip is."""
+    form = "{:<18}{:>14}{:>12}{:>16}{:>16}{:>18}  {}"
+    head = ("network", "neuron-steps", "spikes", "ours - theirs", "ours - float64", "theirs - float64")
+    lines = ["float32: spikes that differ", form.format(*head, "first of ours - theirs")]
+    for outcome in outcomes:
+        between = [flips.between for flips in outcome.flips]
+        counts = (
+            sum(layer.neurons * len(layer.flips) for layer in between),
+            sum(layer.spikes for layer in between),
+            sum(sum(layer.flips) for layer in between),
+            sum(flips.ours for flips in outcome.flips),
+            sum(flips.theirs for flips in outcome.flips),
+        )
+        lines.append(form.format(outcome.case.name, *counts, described(outcome.first_flip())))
+    return lines
+
+
+def verdict(outcomes: list[Outcome]) -> str:
+    """One line."""
+    if different := [outcome.case.name for outcome in outcomes if not outcome.equal]:
+        return f"DIFFERENT beyond {BOUND:g} in float64: {'; '.join(different)}"
+    worst = max(found.largest for outcome in outcomes for found in outcome.differences)
+    return f"EQUAL in float64: the largest difference is {worst:.1e}, the bound {BOUND:g}"
+
+
+def run(folder: Path, sizes: Sizes) -> None:
+    """Prints the table. Raises InputError if their code cannot be run or computes something else."""
+    wrong = [name for name, value in dataclasses.asdict(sizes).items() if value < 1]
+    if wrong:
+        raise InputError(f"--{wrong[0]} must be at least 1")
+    outcomes, warning = ask(folder, sizes)
+    print(table(outcomes))
+    if warning:
+        print(f"WARNING: {warning}")
+    if not all(outcome.equal for outcome in outcomes):
+        raise InputError(f"{folder}: theirs and ours compute different things")

@@ -1,0 +1,228 @@
+"""All runs of params.yaml side by side, where `dvc repro` runs stages one after another.
+
+Each run is a DVC process of its own for its two stages, so DVC alone decides what is out of date, restores from its
+cache and commits; it gives up its lock while a stage computes. All runs share one Ray, in which each training is placed
+by itself, so a cluster of more nodes takes more runs at once.
+"""
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from pipeline.cli.screen import Row, screen
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.lifetime import watched_run
+from pipeline.ground.paths import ROOT, RUNS
+from pipeline.ground.yaml_file import read_yaml
+from pipeline.protocol.params import Params, load
+
+STAGES = ("train", "evaluate")
+"""Of a run, in the order of dvc.yaml."""
+LOCK = ROOT / "dvc.lock"
+LOGS = RUNS / "sweep"
+BEFORE = LOGS / "before.json"
+DVC = (sys.executable, "-m", "dvc")
+END_SECONDS = 60.0
+"""Time that an interrupted run has to end by itself."""
+LOOK_SECONDS = 0.5
+
+Process = subprocess.Popen[bytes]
+
+
+@dataclass(kw_only=True)
+class Run:
+    """A run that the sweep does."""
+
+    name: str
+    process: Process | None = None
+    """None while it waits."""
+    began: float = 0.0
+    ended: float | None = None
+
+    @property
+    def log(self) -> Path:
+        return LOGS / f"{self.name}.log"
+
+    @property
+    def failed(self) -> bool:
+        return self.ended is not None and self.process is not None and self.process.returncode != 0
+
+    def row(self) -> Row:
+        """What the screen shows of it."""
+        if self.process is None:
+            return Row(name=self.name, state="waiting", seconds=0.0, last="")
+        seconds, last = (self.ended or time.monotonic()) - self.began, last_line(self.log)
+        if self.ended is None:
+            return Row(name=self.name, state="running", seconds=seconds, last=last)
+        return Row(name=self.name, state="failed" if self.failed else "done", seconds=seconds, last=last)
+
+
+def sweep() -> None:
+    """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
+    with watched_run():
+        _sweep()
+
+
+def _sweep() -> None:
+    params, before = load(), entries_before()
+    reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
+    runs = [Run(name=name) for name in out_of_date(list(params.runs))]
+    print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
+    try:
+        if runs:
+            on_cluster(runs, params)
+    finally:
+        keep_order(before, params)
+    if failed := [run for run in runs if run.failed]:
+        lines = [f"{run.name}: {reason(run.log)} (all of it: {run.log})" for run in failed]
+        raise InputError("\n  ".join([f"{len(failed)} of {len(runs)} run(s) failed; the others are done", *lines]))
+    reproduce()
+    BEFORE.unlink(missing_ok=True)
+
+
+def reproduce(*targets: str) -> None:
+    """`dvc repro`, seen by the user. Raises InputError if it fails."""
+    with watched_run():
+        process = start(["repro", *targets], os.environ)
+        try:
+            process.wait()
+        finally:
+            end([process])
+    if process.returncode:
+        raise InputError(f"`dvc repro {' '.join(targets)}` failed, see above; mend that and run this again")
+
+
+def out_of_date(names: Sequence[str]) -> list[str]:
+    """The runs of which a stage has to run, as DVC sees it. Raises InputError."""
+    targets = [f"{stage}@{name}" for name in names for stage in STAGES]
+    status = subprocess.run(
+        [*DVC, "--wait-for-lock", "status", "--json", *targets], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if status.returncode:
+        raise InputError(f"dvc status: {status.stderr.strip()}")
+    changed = json.loads(status.stdout)
+    return [name for name in names if any(f"{stage}@{name}" in changed for stage in STAGES)]
+
+
+def on_cluster(runs: Sequence[Run], params: Params) -> None:
+    """Does the runs on one Ray, that of params.yaml."""
+    import ray  # takes seconds to import
+
+    from pipeline.cluster.nodes import all_workers
+    from pipeline.cluster.session import SHARED, WORKERS, connect
+
+    trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
+    cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
+    shards = max(training.shards for training in trainings)
+    with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as fits:
+        workers = share(fits, len(runs), shards) if cluster.workers == "auto" else cluster.workers
+        environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}
+        side_by_side(runs, lambda: max(1, all_workers(cpus, gpus) // workers), environment)
+
+
+def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapping[str, str]) -> None:
+    """Starts a run whenever there is room for one more, until all have ended; leaves none behind."""
+    try:
+        with screen() as show:
+            while any(run.ended is None for run in runs):
+                look(runs, room(), environment)
+                show([run.row() for run in runs])
+                time.sleep(LOOK_SECONDS)
+    finally:
+        end([run.process for run in runs if run.process is not None])
+
+
+def share(places: int, runs: int, shards: int) -> int:
+    """Workers of each run: one if there are more runs than places, else more, as all get the same."""
+    return max(1, min(shards, places // runs))
+
+
+def look(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None:
+    """Notes which runs have ended, and starts others in their places."""
+    running = [run for run in runs if run.process is not None and run.ended is None]
+    for run in running:
+        assert run.process is not None
+        if run.process.poll() is not None:
+            run.ended = time.monotonic()
+    free = room - sum(run.ended is None for run in running)
+    for run in [run for run in runs if run.process is None][: max(0, free)]:
+        with run.log.open("wb") as log:
+            targets = [f"{stage}@{run.name}" for stage in STAGES]
+            run.process = start(["repro", "--single-item", *targets], environment, log.fileno())
+        run.began = time.monotonic()
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> Process:
+    """A DVC process that finds our Python, in a process group of its own."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
+    return subprocess.Popen(
+        [*DVC, "--wait-for-lock", *arguments],
+        cwd=ROOT,
+        env={**environment, "PATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
+def end(processes: Sequence[Process]) -> None:
+    """Leaves no process behind: each that still runs is interrupted, and killed if it does not end by itself."""
+    left = [process for process in processes if process.poll() is None]
+    for process in left:
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        for process in left:
+            process.wait(END_SECONDS)
+    finally:
+        for process in left:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def entries_before() -> frozenset[str]:
+    """The stages in dvc.lock before the first of the sweeps that bring all runs to their end together."""
+    if not BEFORE.exists():
+        stages = read_yaml(LOCK)["stages"] if LOCK.exists() else ()
+        write_whole(BEFORE, json.dumps(list(stages)).encode())
+    return frozenset(json.loads(BEFORE.read_text(encoding="utf-8")))
+
+
+def keep_order(before: frozenset[str], params: Params) -> None:
+    """Puts the stages that were added to dvc.lock into the order in which `dvc repro` adds them, that of dvc.yaml."""
+    yaml = YAML()
+    content = yaml.load(LOCK.read_text(encoding="utf-8"))
+    stages = content["stages"]
+    of_data = [f"{stage}@{name}" for stage in ("download", "preprocess") for name in params.datasets]
+    of_runs = [f"{stage}@{name}" for stage in STAGES for name in params.runs]
+    for entry in (*of_data, *of_runs):
+        if entry in stages and entry not in before:
+            stages[entry] = stages.pop(entry)
+    text = io.StringIO()
+    yaml.dump(content, text)
+    write_whole(LOCK, text.getvalue().encode())
+
+
+def last_line(log: Path) -> str:
+    """The last line of a log that is still written."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4096))
+        lines = file.read().decode(errors="replace").splitlines()
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def reason(log: Path) -> str:
+    """What a failed stage said of it; where it said nothing, the last line."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return said[-1] if said else last_line(log)

@@ -1,0 +1,174 @@
+"""A Ray cluster for the length of a block: our own on this machine, or one that is running."""
+
+import os
+import secrets
+import shlex
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+# Before Ray is imported: no usage statistics; workers stay in their folder; a short training is not kept waiting;
+# no process watches for nodes that are about to go, since every one may go at any time (checkpoints are ours).
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
+os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
+os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+from ray._private import ray_constants, utils
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
+
+from pipeline.cluster.nodes import all_workers
+from pipeline.ground.code import copy_code
+from pipeline.ground.errors import InputError
+from pipeline.ground.lifetime import private_folder
+from pipeline.ground.params import ClusterParams
+from pipeline.ground.paths import PARAMS
+
+ANSWER_SECONDS = 10
+"""Within this time a running cluster takes a connection."""
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
+SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
+"""`sresnet sweep` sets these for its stages: the local Ray that all of them share, and the workers of each."""
+
+
+@contextmanager
+def connect(
+    cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each: int = 0, shared: Path | None = None
+) -> Iterator[int]:
+    """Gives the number of workers, at most `most`: as many as stated, or as many as the cluster has room for.
+
+    `shared` is a folder that the workers write into; if not every node sees it, a local Ray does the work. Raises
+    InputError at once if the stated number does not fit; Ray itself would wait for ever.
+    """
+    from pipeline.cluster.check import all_see  # it imports Ray, which reads the surroundings then
+
+    if WORKERS in os.environ:
+        cluster = cluster.model_copy(update={"workers": int(os.environ[WORKERS])})
+    with private_folder() as folder:
+        try:
+            _start(cluster, folder)
+            if shared is not None and cluster.address != "local" and not all_see(shared):
+                print(f"not every node of {cluster.address} sees {shared}: this machine does it", file=sys.stderr)
+                ray.shutdown()
+                cluster = cluster.model_copy(update={"address": "local", "workers": "auto"})
+                _start(cluster, folder)
+            yield _workers(cluster, most, cpus_each, gpus_each)
+        finally:
+            ray.shutdown()
+
+
+def _start(cluster: ClusterParams, folder: Path) -> None:
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
+    _listen_beyond_loopback(cluster.address != "local")
+    if cluster.address == "local" and SHARED in os.environ:
+        _init(address=os.environ[SHARED], **quiet, **_python())
+        return
+    if cluster.address == "local":
+        _own_token()
+        # Ray lets everybody into its folder, and nobody into this one.
+        where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
+        _init(address="local", include_dashboard=False, **where, **_objects(folder), **quiet, **_python())
+        return
+    from pipeline.cluster.check import check_nodes
+
+    code = copy_code(folder / "code")
+    try:
+        host, colon, port = cluster.address.rpartition(":")
+        if colon:  # Ray itself asks a silent address for ever
+            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+        running = _init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
+    except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
+        raise refusal(cluster, error) from None
+    if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray says so in this process too, where it found a token
+        print(
+            f"WARNING: the cluster {cluster.address} asks for no token: who reaches it runs code there", file=sys.stderr
+        )
+    if running.dashboard_url:
+        print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
+    check_nodes(cluster)
+
+
+def _init(**how: Any) -> Any:
+    """ray.init, whose own answer to SIGTERM is an exit without a word, and a stack of C++; ours stays."""
+    ours = signal.getsignal(signal.SIGTERM)
+    utils.set_sigterm_handler = lambda _: None
+    context = ray.init(**how)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, ours)
+    return context
+
+
+def _own_token() -> None:
+    """Without one Ray writes a token into the home directory, which it may not be able to write."""
+    loader = AuthenticationTokenLoader.instance()
+    if not loader.has_token(ignore_auth_mode=True):
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        loader.reset_cache()
+
+
+def _objects(folder: Path) -> dict[str, str]:
+    """Ray keeps objects in shared memory, and stops where it cannot write there; a folder does, more slowly."""
+    return {} if os.access(SHARED_MEMORY, os.W_OK) else {"_plasma_directory": str(folder)}
+
+
+def _python() -> dict[str, Any]:
+    """Ray starts its workers through a shell and does not quote Python's path, which may have a space in it."""
+    quoted = shlex.quote(sys.executable)
+    return {} if quoted == sys.executable else {"runtime_env": {"py_executable": quoted}}
+
+
+def _listen_beyond_loopback(allowed: bool) -> None:
+    """Ray puts the machine's own address in the place of 127.0.0.1, and listens there, unless told of no clusters."""
+    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
+    ray_constants.ENABLE_RAY_CLUSTER = allowed
+
+
+def refusal(cluster: ClusterParams, error: Exception) -> InputError:
+    """The user's error behind Ray's, with its remedy."""
+    text = "; ".join(dict.fromkeys(str(one) for one in _causes(error)))
+    where = f"{PARAMS}: cluster.address {cluster.address}"
+    if "AuthToken" in text:
+        remedy = "give it the cluster's own in RAY_AUTH_TOKEN, or in a file named by RAY_AUTH_TOKEN_PATH"
+        return InputError(f"{where}: the token is missing or refused; {remedy}")
+    if "Version mismatch" in text:
+        return InputError(f"{where}: {' '.join(text.split())}; install requirements.lock on both sides")
+    return InputError(f"{where}: no Ray cluster answers there ({error})")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those that it was raised for."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) -> int:
+    have = ray.cluster_resources()
+    stated = 1 if cluster.workers == "auto" else cluster.workers
+    for what, each in (("CPU", cpus_each), ("GPU", gpus_each)):
+        _check(cluster, what, stated * each, int(have.get(what, 0)))
+    fits = all_workers(cpus_each, gpus_each)
+    if stated > fits:
+        raise InputError(
+            f"{PARAMS}: cluster.workers {cluster.workers}: a worker takes {cpus_each} CPUs and {gpus_each} GPUs of one "
+            f"node, and the nodes of the cluster {cluster.address} have room for {fits} of them; ask for "
+            "fewer workers, or for less of a node by each"
+        )
+    if stated > most:
+        print(f"uses {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
+    return min(most, fits if cluster.workers == "auto" else stated)
+
+
+def _check(cluster: ClusterParams, what: str, wanted: int, have: int) -> None:
+    if wanted > have:
+        raise InputError(
+            f"{PARAMS}: cluster.workers {cluster.workers} needs {wanted} {what}s, but the cluster {cluster.address} "
+            f"has {have}; ask for fewer workers or add nodes"
+        )

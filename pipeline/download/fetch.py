@@ -1,0 +1,337 @@
+"""A dataset into one folder: as published, from the user's folder or mirror, or made from what is installed."""
+
+import json
+import os
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256 as hash_sha256
+from pathlib import Path, PurePosixPath
+
+from pipeline.download import archives
+from pipeline.download.catalog import CATALOG, Entry, File
+from pipeline.download.embedded import copy_digits, record_digits
+from pipeline.download.layout import split_files
+from pipeline.download.transfer import Unreachable, check_space, md5, transfer
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import read_json, sha256
+from pipeline.ground.names import file_path
+from pipeline.ground.params import DownloadParams
+from pipeline.ground.paths import ROOT, RUNS
+from pipeline.ground.paths import raw as raw_folder
+from pipeline.ground.progress import progress
+
+DOWNLOADS = RUNS / "download"
+"""Parts and verified files: outside of DVC's outputs, which DVC deletes before a stage runs."""
+SOURCE_FILE = "SOURCE.json"
+LISTED = 12
+"""Folders that a tally lists; of more it says the fewest and the most files."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What data/raw/<dataset> holds, without date, machine or path: the same data, the same bytes."""
+
+    catalog: str
+    """Name of the entry in the catalog."""
+    title: str
+    """What every report calls the data."""
+    published: bool
+    """True: the files have the digests that the catalog pins."""
+    note: str | None
+    """What every report has to add."""
+    licence: str
+    citation: str
+    files: dict[str, str]
+    """SHA-256 of each file, by its posix path."""
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The files that came in, without archives, which are counted by what they hold: each is used or left out."""
+
+    used: Counter[str]
+    """By folder, which mostly is the class; Parquet files by split."""
+    left_out: Counter[str]
+    """By suffix, or by the split that neither trains nor tests; hidden files are one kind."""
+
+    def __str__(self) -> str:
+        used, left_out = self.used.total(), self.left_out.total()
+        if len(self.used) > LISTED:
+            places = f"{len(self.used)} folders of {min(self.used.values())} to {max(self.used.values())}"
+        else:
+            places = _numbered(self.used)
+        kinds = f" ({_numbered(self.left_out)})" if left_out else ""
+        return f"{used + left_out} file(s) came in, {used} used ({places}), {left_out} left out{kinds}"
+
+
+def _numbered(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
+
+
+def fetch(dataset: str, download: DownloadParams, into: Path) -> tuple[Source, Tally]:
+    """Fills the folder `into` with a dataset, checks and counts it, and writes SOURCE.json. Raises InputError."""
+    entry = check_download(dataset, download)
+    if entry.origin == "user":
+        tally = _copy_folder(dataset, entry, _folder(dataset, download), into)
+    else:
+        _fill(dataset, entry, download, into)
+        tally = _tally(into, entry)
+        _check_counts(dataset, entry, download.altered, tally)
+    return _write_source(dataset, entry, download, into), tally
+
+
+def _fill(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    if entry.origin == "embedded":
+        _embed(into, download)
+    elif download.source is None or _is_url(download.source):
+        _download(dataset, entry, download, into)
+    else:
+        _copy_published(dataset, entry, download, into)
+
+
+def read_source(raw: Path) -> Source:
+    """What the stage `download` wrote of the folder `raw`. Raises InputError."""
+    path = raw / SOURCE_FILE
+    content = read_json(path, "run the stage `download` first")
+    try:
+        return Source(**content)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{path}: not as the stage `download` writes it ({error}); run that stage again") from None
+
+
+def check_download(dataset: str, download: DownloadParams) -> Entry:
+    """The catalog's entry of a dataset whose parameters fit together. Raises InputError."""
+    key = f"datasets.{dataset}.download"
+    entry = CATALOG.get(download.catalog)
+    if entry is None:
+        raise InputError(f"{key}.catalog: there is no {download.catalog!r}; the catalog has {', '.join(CATALOG)}")
+    if (download.camera is not None) != (download.catalog == "digits-dvs"):
+        raise InputError(f"{key}.camera: digits-dvs needs it, and no other dataset has one")
+    if entry.origin == "embedded" and download.source is not None:
+        raise InputError(f"{key}.source: {download.catalog} is made from what is installed; set it to null")
+    if entry.origin == "user" and download.source is None:
+        raise InputError(f"{key}.source: {download.catalog} is your own data; set it to the folder that holds it")
+    if download.altered:
+        _check_altered(key, entry, download)
+    if download.title is not None:
+        _check_title(key, entry, download)
+    return entry
+
+
+def check_source(dataset: str, download: DownloadParams) -> None:
+    """Raises InputError if the folder to copy is missing; a dataset that has been fetched needs it no more."""
+    if download.source is not None and not _is_url(download.source) and not raw_folder(dataset).exists():
+        _folder(dataset, download)
+
+
+def _check_title(key: str, entry: Entry, download: DownloadParams) -> None:
+    if entry.origin != "user" and not download.altered:
+        raise InputError(f"{key}.title: {entry.title} has its name from the catalog; only your own data takes a title")
+    if download.title in {other.title for other in CATALOG.values()}:
+        raise InputError(f"{key}.title: {download.title} is the name of a published dataset, which this is not")
+
+
+def _check_altered(key: str, entry: Entry, download: DownloadParams) -> None:
+    if entry.origin != "published" or download.source is None:
+        raise InputError(f"{key}.altered: only for a published dataset whose `source` is set")
+    if entry.decoder != "recordings":
+        raise InputError(
+            f"{key}.altered: {entry.title} is published as Python pickles, and only the published ones are opened"
+        )
+
+
+def _embed(into: Path, download: DownloadParams) -> None:
+    if download.camera is None:
+        copy_digits(into)
+    else:
+        record_digits(into, download.camera)
+
+
+def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    cache = DOWNLOADS / dataset
+    if download.altered:  # files of the same names and other bytes: never beside those of another address
+        cache = cache / hash_sha256(str(download.source).encode()).hexdigest()[:16]
+    for file in _addressed(entry, download.source):
+        try:
+            whole = transfer(file, cache, pinned=not download.altered)
+        except Unreachable as reasons:
+            raise InputError(_by_hand(dataset, entry, file, str(reasons))) from None
+        _link(whole, into / file.name)
+    if download.altered:
+        shutil.rmtree(cache)
+
+
+def _addressed(entry: Entry, prefix: str | None) -> Iterator[File]:
+    """The files of an entry with the addresses to be asked: as published, or below the URL of a mirror."""
+    for file in entry.files:
+        if prefix is None:
+            yield file
+            continue
+        below = f"{prefix.rstrip('/')}/{file.name}"
+        itself = len(entry.files) == 1 and not prefix.endswith("/")
+        yield replace(file, urls=(prefix, below) if itself else (below,))
+
+
+def _by_hand(dataset: str, entry: Entry, file: File, reasons: str) -> str:
+    files = "\n".join(f"  {file.name} (MD5 {file.md5}): {file.urls[-1]}" for file in entry.files)
+    return (
+        f"{dataset}: {file.name} of {entry.title} could not be downloaded:\n{reasons}\n"
+        "Run it again to continue where it stopped, or download by hand, put all of these files in one folder, and set "
+        f"datasets.{dataset}.download.source in params.yaml to that folder:\n{files}"
+    )
+
+
+def _link(whole: Path, target: Path) -> None:
+    """A hard link where the file system has them, else a copy."""
+    try:
+        os.link(whole, target)
+    except OSError:
+        check_space(target.parent, whole.stat().st_size)
+        shutil.copyfile(whole, target)
+
+
+def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    folder = _folder(dataset, download)
+    missing = [file.name for file in entry.files if not (folder / file.name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder}: {', '.join(missing)} not found; datasets.{dataset}.download.source must hold all files of "
+            f"{entry.title} under their published names"
+        )
+    _copy([folder / file.name for file in entry.files], folder, into)
+    for file in entry.files:
+        found = md5(into / file.name)
+        if found != file.md5 and not download.altered:
+            raise InputError(
+                f"{folder / file.name}: expected MD5 {file.md5}, found {found}; download it again, or, if it is "
+                f"another selection of {entry.title} on purpose, set datasets.{dataset}.download.altered to true"
+            )
+
+
+def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
+    tally = _tally(folder, entry)
+    if not tally.used:
+        raise InputError(
+            f"{folder}: no {' or '.join(entry.suffixes)} file in it or in an archive there; "
+            f"set datasets.{dataset}.download.source to the folder that holds them"
+        )
+    if entry.class_from == "folder" and "." in tally.used:
+        raise InputError(
+            f"{folder}: {tally.used['.']} recording(s) lie in no folder; the folder of a recording is its class"
+        )
+    if entry.class_from == "folder":
+        _check_unused(folder, entry, set(tally.used))
+    _copy([path for path in archives.files(folder) if path != folder / SOURCE_FILE], folder, into)
+    if (copied := _tally(into, entry).used) != tally.used:
+        raise InputError(
+            f"{folder}: {tally.used.total()} files were to be used and {copied.total()} arrived; are files still being "
+            "written or removed there? Run it again when it is complete"
+        )
+    return tally
+
+
+def _check_unused(folder: Path, entry: Entry, used: set[str]) -> None:
+    """Raises InputError that names a folder beside the classes whose files are all left out: a class would be lost."""
+    beside = {str(PurePosixPath(name).parent) for name in used}
+    plain = [path.relative_to(folder) for path in archives.files(folder) if not archives.is_archive(path.name)]
+    found = {file_path(path.parent.as_posix()) for path in plain if not archives.is_hidden(path.as_posix())} - {""}
+    lost = sorted(name for name in found - used if str(PurePosixPath(name).parent) in beside)
+    if lost:
+        raise InputError(
+            f"{folder / lost[0]}: holds files and no recording ({', '.join(entry.suffixes)}), so a class would be "
+            "lost; convert them, or take the folder away"
+        )
+
+
+def _copy(paths: list[Path], folder: Path, into: Path) -> None:
+    """Copies files with their places below `folder` and reads each copy back. Raises InputError if one differs."""
+    sizes = [path.stat().st_size for path in paths]
+    check_space(into, sum(sizes))
+    with progress(f"copying {folder.name}", total=sum(sizes), unit="B") as bar:
+        for path, size in zip(paths, sizes, strict=True):
+            target = into / file_path(path.relative_to(folder).as_posix())
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            if sha256(target) != sha256(path):
+                raise InputError(
+                    f"{path}: the copy differs; is it still being written? Run it again when it is complete"
+                )
+            bar.update(size)
+
+
+def _folder(dataset: str, download: DownloadParams) -> Path:
+    """The folder that `source` names, relative to the repository. Raises InputError."""
+    source = str(download.source)
+    try:
+        folder = ROOT / os.path.expanduser(source)
+        found = folder.is_dir() and not _is_url(source)
+    except OSError:  # a name that is too long, or a link in a circle
+        found = False
+    if not found:
+        raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
+    if ROOT.is_relative_to(folder.resolve()):
+        raise InputError(
+            f"datasets.{dataset}.download.source: {source} holds this repository; name a folder of data alone"
+        )
+    return folder
+
+
+def _is_url(source: str) -> bool:
+    return source.startswith(("http://", "https://"))
+
+
+def _tally(folder: Path, entry: Entry) -> Tally:
+    """Lists a folder and the archives in it. Raises InputError."""
+    if not entry.suffixes:
+        return Tally(Counter(path.name for path in archives.files(folder)), Counter())
+    found = archives.listing(folder, entry.suffixes)
+    if entry.decoder == "parquet" and found.members:
+        files, others = split_files(folder, found.members)
+        return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others)
+    return Tally(Counter(str(PurePosixPath(member.id).parent) for member in found.members), found.left_out)
+
+
+def _check_counts(dataset: str, entry: Entry, altered: bool, tally: Tally) -> None:
+    """Each folder has as many recordings as published; altered archives have at least one. Raises InputError."""
+    if entry.kind == "images":
+        return
+    if altered and tally.used:
+        print(f"{dataset}: altered, not the published {entry.title}; every report says so", file=sys.stderr)
+    elif not tally.used:
+        raise InputError(
+            f"{dataset}: no {' or '.join(entry.suffixes)} file in {', '.join(file.name for file in entry.files)}"
+        )
+    folders: Counter[str] = Counter()
+    for place, number in tally.used.items():
+        folders.update(dict.fromkeys(PurePosixPath(place).parts, number))
+    for folder, expected in (entry.counts or {}).items():
+        if folders[folder] != expected and not altered:
+            raise InputError(
+                f"{dataset}: {folder} has {folders[folder]} recordings, expected {expected}; "
+                f"the archive is not the published one"
+            )
+
+
+def _write_source(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> Source:
+    title, note = entry.title, entry.note
+    if entry.origin == "user":
+        title = download.title or f"{dataset} ({title})"
+    if download.altered:
+        title = download.title or f"{title} (altered)"
+        note = "another selection of the data, or other bytes, than published"
+    files = {path.relative_to(into).as_posix(): sha256(path) for path in archives.files(into)}
+    published = (entry.origin == "published" and not download.altered) or entry.decoder == "digits"
+    source = Source(
+        catalog=download.catalog,
+        title=title,
+        published=published,
+        note=note,
+        licence=entry.licence,
+        citation=entry.citation,
+        files=files,
+    )
+    (into / SOURCE_FILE).write_text(json.dumps(asdict(source), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    return source

@@ -1,0 +1,145 @@
+"""Every test sample through a trained network, once. Shapes: B samples, T steps, K classes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from models.sresnet import SResNet
+from pipeline.cluster.staging import Shipment, publish, stage
+from pipeline.cluster.storage import open_storage
+from pipeline.data.store import Store
+from pipeline.evaluate.observe import watched
+from pipeline.evaluate.operations import added
+from pipeline.evaluate.predictions import Seen
+from pipeline.evaluate.trained import read_network
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import ClusterParams
+from pipeline.ground.progress import progress
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.hardware import computed_by, keep_memory
+from pipeline.protocol.inputs import prepare
+from pipeline.protocol.sampler import encoding_seed
+from pipeline.protocol.score import EVALUATION_EPOCH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What a worker needs to evaluate any batch of the test split."""
+
+    model: Path
+    data: Path
+    training: TrainingConfig
+    seed: int
+    shipment: Shipment | None = None
+    """The model and the data, where the workers may be on another machine."""
+
+    def here(self) -> "Task":
+        """The same task with its files on this node's disk."""
+        if self.shipment is None:
+            return self
+        folder = stage(self.shipment)
+        return replace(self, model=folder / self.model.name, data=folder, shipment=None)
+
+    def batches(self, samples: int) -> list[npt.NDArray[np.int64]]:
+        """Indices of the test samples in batches of twice the training's size: the authors' choice."""
+        size = 2 * self.training.batch_size
+        return [np.arange(start, min(start + size, samples)) for start in range(0, samples, size)]
+
+
+class Evaluator:
+    """One worker: the network in memory, the test split mapped."""
+
+    def __init__(self, task: Task, device: str) -> None:
+        keep_memory()
+        torch.set_num_threads(task.training.threads)
+        torch.use_deterministic_algorithms(True)
+        self.task, self.device = task.here(), torch.device(device)
+        self.store = Store(self.task.data, "test")
+        self.model: SResNet = read_network(self.task.model).to(self.device).eval()
+
+    def see(self, index: int) -> Seen:
+        """The network on batch `index`; the result depends on nothing that came before."""
+        batch = self.task.batches(len(self.store))[index]
+        values = prepare(self.store.read(batch), self.store.scale, self.task.training, self.device)
+        generator = torch.Generator(self.device)
+        generator.manual_seed(encoding_seed(self.task.seed, EVALUATION_EPOCH, index, 0))
+        with watched(self.model) as work:
+            seen = self.model.observe(values, generator=generator)
+        return Seen(
+            voltage=_numpy(seen.voltage),
+            spikes={name: _numpy(spikes) for name, spikes in seen.spikes.items()},
+            neurons=seen.neurons,
+            work=work,
+            computed_by=frozenset({computed_by(self.device, self.model.config.precision)}),
+        )
+
+
+def _numpy(values: Tensor) -> npt.NDArray[Any]:
+    array: npt.NDArray[Any] = values.cpu().numpy()
+    return array
+
+
+See = Callable[[Task, int], Iterator[Seen]]
+"""Gives what was seen on each of so many batches of a task, in order."""
+
+
+def evaluate(task: Task, see: See, name: str) -> Seen:
+    """All test samples in the order of the split; the bits do not depend on who sees them, or on how many do.
+
+    Raises InputError if a voltage is not a number.
+    """
+    store = Store(task.data, "test")
+    batches = task.batches(len(store))
+    seen: list[Seen] = []
+    with progress(f"evaluate {name}", total=len(store), unit="sample") as bar:
+        for one in see(task, len(batches)):
+            seen.append(one)
+            bar.update(len(one.voltage))
+    voltage = np.concatenate([one.voltage for one in seen])
+    if not np.isfinite(voltage).all():
+        sample = store.ids[int(np.argwhere(~np.isfinite(voltage))[0, 0])]
+        raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
+    spikes = {layer: np.sum([one.spikes[layer] for one in seen], axis=0) for layer in seen[0].spikes}
+    return Seen(
+        voltage=voltage,
+        spikes=spikes,
+        neurons=seen[0].neurons,
+        work=added([one.work for one in seen]),
+        computed_by=frozenset().union(*(one.computed_by for one in seen)),
+    )
+
+
+def in_process(device: torch.device) -> See:
+    """This process sees every batch."""
+
+    def see(task: Task, batches: int) -> Iterator[Seen]:
+        worker = Evaluator(task, device.type)
+        yield from (worker.see(index) for index in range(batches))
+
+    return see
+
+
+def on_ray(cluster: ClusterParams) -> See:
+    """Workers of the cluster share the batches."""
+
+    def see(task: Task, batches: int) -> Iterator[Seen]:
+        import ray  # takes seconds to import
+
+        from pipeline.cluster.session import connect
+
+        cpus, gpus = cluster.cpus(task.training.threads), cluster.gpus_per_worker
+        with connect(cluster, most=batches, cpus_each=cpus, gpus_each=gpus) as workers:
+            if cluster.address != "local":
+                files = [task.model, *task.data.glob("test*")]
+                task = replace(task, shipment=publish(files, open_storage(cluster.storage)))
+            remote = ray.remote(num_cpus=cpus, num_gpus=gpus)(Evaluator)
+            pool = ray.util.ActorPool([remote.remote(task, "cuda" if gpus else "cpu") for _ in range(workers)])
+            yield from pool.map(lambda worker, index: worker.see.remote(index), list(range(batches)))
+
+    return see

@@ -1,0 +1,101 @@
+"""predictions.parquet: the output voltage of every test sample after every step.
+
+Shapes: N (or B) samples, T steps, K classes.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.evaluate.operations import Work
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What the predictions are of."""
+
+    experiment: str
+    seed: int
+    classes: list[str]
+    """K names, in the order of the labels."""
+    model_sha256: str
+    """Digest of model.safetensors."""
+    data_digest: str
+    """Digest of the rows of the test split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Every sample of a test split once, in the order of the split."""
+
+    about: About
+    ids: list[str]
+    labels: npt.NDArray[np.int64]
+    """(N,)"""
+    voltage: npt.NDArray[np.float32]
+    """Accumulated output voltage after each step, (N, T, K); the last over T is the logit."""
+
+    def write(self, path: Path) -> None:
+        """Writes the table, whole or not at all; the same predictions give the same bytes."""
+        tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(self.voltage))
+        table = pa.table({"id": self.ids, "label": self.labels, "voltage": tensor})
+        table = table.replace_schema_metadata({"about": json.dumps(asdict(self.about), sort_keys=True)})
+        with whole(path) as temporary:
+            pq.write_table(table, temporary, compression="zstd")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What the network did on B test samples."""
+
+    voltage: npt.NDArray[np.float32]
+    """(B, T, K)"""
+    spikes: dict[str, npt.NDArray[np.int64]]
+    """Spikes of each layer at each step, (T,)."""
+    neurons: dict[str, int]
+    """Neurons of each layer for one sample."""
+    work: dict[str, Work]
+    """Of each layer with weights."""
+    computed_by: frozenset[str]
+    """What computed it: hardware.computed_by of each worker."""
+
+
+def read_predictions(path: Path) -> Predictions:
+    """The content of predictions.parquet. Raises InputError."""
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+        about = About(**json.loads(table.schema.metadata[b"about"]))
+        voltage = table["voltage"].combine_chunks().to_numpy_ndarray()
+        ids, labels = table["id"].to_pylist(), table["label"].to_numpy()
+        reason = unlike(about, ids, labels, voltage)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
+    except (OSError, pa.ArrowException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+        reason = str(error)
+    if reason:
+        raise InputError(f"{path}: not the predictions of a test split ({reason}); evaluate again")
+    return Predictions(about=about, ids=ids, labels=labels, voltage=voltage)
+
+
+def unlike(about: About, ids: list[str], labels: npt.NDArray[Any], voltage: npt.NDArray[Any]) -> str | None:
+    """Why these cannot be predictions; None if they can. Voltages that are no numbers are `verify`'s to name.
+
+    Raises AttributeError, TypeError for other types.
+    """
+    classes = len(about.classes)
+    if voltage.dtype != np.float32 or voltage.ndim != 3 or 0 in voltage.shape or voltage.shape[2] != classes:
+        return f"voltage is {voltage.dtype} of shape {voltage.shape}, expected float32 of (samples, steps, {classes})"
+    if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= classes:
+        return f"label is {labels.dtype} from {labels.min()} to {labels.max()}, expected int64 from 0 to {classes - 1}"
+    if len(set(ids)) != len(ids) or not all(isinstance(name, str) for name in ids):
+        return "an id is missing or stands there twice"
+    return None

@@ -1,0 +1,167 @@
+"""results/<experiment>/<seed>.json: what one training came to, in exact counts, with what it was made from."""
+
+import csv
+import io
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.store import Manifest
+from pipeline.evaluate.ledger import make_ledger
+from pipeline.evaluate.metrics import Counts, count
+from pipeline.evaluate.operations import Operations
+from pipeline.evaluate.predictions import Predictions, Seen
+from pipeline.evaluate.statistics import percent, wilson
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import read_json, sha256, write_whole
+
+TABLES = ("metrics.json", "steps.csv", "history.csv")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """One training, evaluated. Nothing in it varies from run to run on one kind of machine."""
+
+    experiment: str
+    seed: int
+    dataset: dict[str, Any]
+    """What the data are called, where they come from, how they were split and framed."""
+    network: dict[str, Any]
+    training: dict[str, Any]
+    parameters: int
+    test: dict[str, Any]
+    """Counts of metrics.Counts with percentages and Wilson's 95 % interval."""
+    protocols: dict[str, float | None]
+    """Percent by our protocol and by each choice of the authors': ledger.Ledger.protocols()."""
+    firing: dict[str, dict[str, Any]]
+    """Of each layer: neurons, and spikes a neuron at each step."""
+    digests: dict[str, str]
+    platforms: list[str]
+    """What computed the training."""
+    ledger: dict[str, Any] | None = None
+    """ledger.Ledger.behind(); None in records of before it was kept."""
+    operations: dict[str, Any] | None = None
+    """operations.Operations; None in records of before they were counted."""
+    evaluated_by: list[str] | None = None
+    """What computed the evaluation: hardware.computed_by of each worker; None in records of before it was kept."""
+
+    def write(self, path: Path) -> None:
+        """Writes the record, a part a line."""
+        parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items()]
+        write_whole(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
+
+
+def read_record(path: Path) -> Record:
+    """The content of a record. Raises InputError."""
+    content = read_json(path, "the stage `evaluate` makes it")
+    try:
+        return Record(**content)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a record of an evaluation ({error}); evaluate again") from None
+
+
+def make_record(
+    folder: Path, config: dict[str, Any], train: Manifest, test: Manifest, predictions: Predictions, seen: Seen
+) -> Record:
+    """The record of the training whose artifacts lie in `folder`; `config` is its config.json."""
+    scores = scored(predictions, config["training"], folder / "history.csv")
+    operations = Operations(steps=predictions.voltage.shape[1], layers=seen.work)
+    return Record(
+        experiment=config["experiment"],
+        seed=config["seed"],
+        dataset=dataset_of(config["dataset"], train, test),
+        network=config["network"],
+        training=config["training"],
+        parameters=config["parameters"],
+        test=scores["test"],
+        protocols=scores["protocols"],
+        firing=_firing(seen),
+        digests={
+            "train_rows": train.digest,
+            "test_rows": test.digest,
+            "identity": config["identity"],
+            "model": sha256(folder / "model.safetensors"),
+            "predictions": sha256(folder / "predictions.parquet"),
+        },
+        platforms=config["platforms"],
+        ledger=scores["ledger"],
+        operations=operations.as_json(),
+        evaluated_by=sorted(seen.computed_by),
+    )
+
+
+def scored(predictions: Predictions, training: dict[str, Any], history: Path) -> dict[str, dict[str, Any]]:
+    """The parts of a record that follow from predictions and history alone: `test`, `protocols` and `ledger`."""
+    ledger = make_ledger(predictions, training["batch_size"], history)
+    return {"test": test_of(count(predictions)), "protocols": ledger.protocols(), "ledger": ledger.behind()}
+
+
+def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
+    """The part `dataset` of a record, from what preprocessing wrote of both splits."""
+    return {
+        "name": name,
+        "title": test.title,
+        "note": test.note,
+        "licence": test.licence,
+        "citation": test.citation,
+        "published": test.published,
+        "split_rule": test.split_rule,
+        "framing_rule": test.framing_rule,
+        "sample_shape": test.sample_shape,
+        "classes": test.classes,
+        "train_samples": train.rows,
+        "test_samples": test.rows,
+    }
+
+
+def test_of(counts: Counts) -> dict[str, Any]:
+    """Counts with what follows from them: percentages and the interval."""
+    low, high = wilson(counts.correct, counts.samples)
+    top5 = counts.top5_correct
+    return {
+        **asdict(counts),
+        "top1_percent": percent(counts.correct, counts.samples),
+        "top1_low": low,
+        "top1_high": high,
+        "top5_percent": None if top5 is None else percent(top5, counts.samples),
+    }
+
+
+def _firing(seen: Seen) -> dict[str, dict[str, Any]]:
+    samples = len(seen.voltage)
+    return {
+        layer: {"neurons": seen.neurons[layer], "rate": (spikes / (seen.neurons[layer] * samples)).tolist()}
+        for layer, spikes in seen.spikes.items()
+    }
+
+
+def spikes_a_neuron(record: Record) -> float:
+    """Mean over all neurons and steps."""
+    layers = record.firing.values()
+    spikes = math.fsum(layer["neurons"] * rate for layer in layers for rate in layer["rate"])
+    return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)
+
+
+def write_tables(record: Record, history: Path, folder: Path) -> list[Path]:
+    """Writes what DVC's metrics and plots show, and gives the paths; history.csv is a copy of the training's.
+
+    They are small and committed, so that `dvc metrics diff` and `dvc plots diff` find the numbers of any commit.
+    """
+    test = record.test
+    metrics = {"accuracy": test["top1_percent"]}
+    if record.firing:
+        metrics["spikes_per_neuron_and_step"] = spikes_a_neuron(record)
+    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
+    steps = [(t + 1, percent(correct, test["samples"])) for t, correct in enumerate(test["correct_by_step"])]
+    _write_csv(folder / "steps.csv", ("step", "accuracy"), steps)
+    write_whole(folder / "history.csv", history.read_bytes())
+    return [folder / name for name in TABLES]
+
+
+def _write_csv(path: Path, head: tuple[str, ...], rows: list[Any]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([head, *rows])
+    write_whole(path, text.getvalue().encode())

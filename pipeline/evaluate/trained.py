@@ -1,0 +1,116 @@
+"""The files that a training left, checked before anything is computed from them: each by itself, against each other,
+against what was to be trained and against the data."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from models import checkpoint
+from models.sresnet import SResNet
+from pipeline.data.store import Store
+from pipeline.evaluate.ledger import scores_by_epoch
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import sha256
+from pipeline.protocol import recorded
+
+KINDS: Mapping[str, type] = {
+    "experiment": str,
+    "seed": int,
+    "dataset": str,
+    "network": dict,
+    "training": dict,
+    "data_digest": str,
+    "identity": str,
+    "platforms": list,
+    "parameters": int,
+}
+"""What config.json holds, beside the digests of the files beside it."""
+REMEDY = "train again: `dvc repro` does"
+
+
+def check_trained(folder: Path, data: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The config.json of a finished training. `wanted` is what params.yaml says of experiment, seed, dataset, network
+    and training.
+
+    Raises InputError that names the file, what is wrong in it and what was expected, before anything is computed.
+    """
+    path, weights, history = (folder / name for name in ("config.json", "model.safetensors", "history.csv"))
+    config, model = read_config(path), read_network(weights)
+    for where, expected, found in differences(json.loads(json.dumps(wanted)), config):
+        raise InputError(f"{path}: {where} is {found!r}, in params.yaml {expected!r}; {REMEDY}")
+    for where, expected, found in differences(config["network"], asdict(model.config)):
+        raise InputError(f"{weights}: {where} of the network is {found!r}, in config.json {expected!r}; {REMEDY}")
+    rows = Store(data, "train").digest
+    if config["data_digest"] != rows:
+        raise InputError(f"{path}: trained on rows {config['data_digest'][:16]}, {data} has {rows[:16]}; {REMEDY}")
+    check_fits(weights, model, Store(data, "test"))
+    scores_by_epoch(history)
+    check_digests(folder, config)
+    return config
+
+
+def read_network(path: Path) -> SResNet:
+    """The network of a model.safetensors. Raises InputError."""
+    try:
+        return checkpoint.load(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; {checkpoint.REMEDY}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(str(error)) from None
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The content of a config.json, with the choices that came after it. Raises InputError."""
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; {checkpoint.REMEDY}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: no JSON, or damaged ({error}); {REMEDY}") from None
+    if not isinstance(config, dict):
+        raise InputError(f"{path}: expected keys with values, found {str(config)[:60]!r}; {REMEDY}")
+    for key, kind in KINDS.items():
+        if type(config.get(key)) is not kind:
+            raise InputError(f"{path}: {key} is {config.get(key)!r:.60}, expected {kind.__name__}; {REMEDY}")
+    later = {"network": recorded.network(config["network"]), "training": recorded.training(config["training"])}
+    return config | later
+
+
+def differences(expected: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> list[tuple[str, Any, Any]]:
+    """Keys of `expected`, joined by dots, that have another value in `found`."""
+    wrong = []
+    for key, value in expected.items():
+        other = found.get(key)
+        if isinstance(value, dict) and isinstance(other, dict):
+            wrong += differences(value, other, f"{where}{key}.")
+        elif value != other:
+            wrong.append((f"{where}{key}", value, other))
+    return wrong
+
+
+def check_fits(file: Path, model: SResNet, store: Store) -> None:
+    """Raises InputError unless the network takes the samples of a split and knows its classes."""
+    steps = [model.config.time_steps] if model.frames else []
+    takes, has = [*steps, *model.input_shape], list(store.sample_shape)
+    if takes != has:
+        raise InputError(f"{file}: the network takes samples of shape {takes}, those of {store.title} are {has}")
+    if model.classes != len(store.classes):
+        raise InputError(f"{file}: {model.classes} outputs; {store.title} has {len(store.classes)} classes")
+
+
+def check_digests(folder: Path, config: Mapping[str, Any]) -> None:
+    """Raises InputError if a file is not the one that the training wrote. Says where there is nothing to compare."""
+    digests = config.get("sha256")
+    if not isinstance(digests, dict):
+        print(f"{folder}: config.json has no digests of its files (an older training): not compared", file=sys.stderr)
+        return
+    for name in ("model.safetensors", "history.csv"):
+        found, expected = sha256(folder / name), digests.get(name)
+        if found != expected:
+            raise InputError(
+                f"{folder / name}: SHA-256 {found}, expected {expected} as the training wrote it (config.json): it was "
+                f"changed or exchanged since; {checkpoint.REMEDY}"
+            )

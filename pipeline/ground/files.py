@@ -1,0 +1,67 @@
+"""Files that are written whole or not at all, and read or refused by name."""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.ground.errors import InputError
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Puts `content` at `path` in one step: a reader sees the old file or the new one."""
+    with whole(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Gives a temporary path beside `path`; flushed and renamed to `path` if the block ends well, else removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    temporary.touch(exist_ok=False)  # with the rights that the user's umask gives
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_text(path: Path, remedy: str) -> str:
+    """The text of a UTF-8 file. Raises InputError; the remedy is for a missing one."""
+    try:
+        return path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark before UTF-8
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; {remedy}") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError as error:
+        found = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
+        raise InputError(f"{path}: not UTF-8 ({found}); save it as UTF-8") from None
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """The content of a JSON file. Raises InputError that ends with the remedy."""
+    try:
+        return json.loads(read_text(path, remedy), object_pairs_hook=_each_once)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if doubled := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"the key {doubled[0]!r} stands twice in one place")
+    return dict(pairs)

@@ -1,0 +1,170 @@
+"""Which names are taken, and how they are written.
+
+Names in params.yaml become folders, stages and keys of DVC, and words of a shell: only letters, digits, - and _ mean
+the same to all of these. Names of the user's own folders, files and classes are data and may be nearly anything; they
+are normalised to Unicode's NFC, since macOS writes other bytes for the same letters, and refused only where one file
+system or program would lose, hide or mix them. Names that Windows reserves are taken there: it runs none of this.
+"""
+
+import io
+import itertools
+import os
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator
+
+from pipeline.ground.errors import InputError
+
+LONGEST = 64
+SEED_DIGITS = 21
+"""A run is named <experiment>-<seed>."""
+PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+RESERVED = {"audit-checkpoint", "con", "prn", "aux", "nul"} | {
+    f"{port}{n}" for port in ("com", "lpt") for n in range(10)
+}
+"""A folder in results/ that is no experiment, and names that a checkout on Windows cannot have."""
+RULE = (
+    f"a name has at most {LONGEST} letters (a to z), digits, - and _, and begins with a letter or digit: folders and "
+    "stages of DVC are named so"
+)
+FILE_NAME_BYTES = 255
+"""Most that Linux and macOS take for one name."""
+INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
+"""Unicode's control characters, those that format or turn text, and its ends of lines and paragraphs."""
+JOINERS = "\u200c\u200d"
+"""They are part of words in some scripts, and of emoji."""
+
+Value = TypeVar("Value")
+Kept = TypeVar("Kept")
+
+
+def checked(where: str, rule: Callable[[Value], Kept], value: Value) -> Kept:
+    """What a rule of this file gives. Raises InputError that says where the name stands."""
+    try:
+        return rule(value)
+    except ValueError as reason:
+        raise InputError(f"{shown(where)}: {reason}") from None
+
+
+def check_name(name: str, longest: int = LONGEST) -> str:
+    """The name of a dataset, an experiment, a run or a profile. Raises ValueError."""
+    if not PATTERN.fullmatch(name) or len(name) > longest:
+        raise ValueError(RULE)
+    if name.lower() in RESERVED:
+        raise ValueError("this name is reserved; choose another one")
+    return name
+
+
+def check_run_name(name: str) -> str:
+    """The same for a run. Raises ValueError."""
+    return check_name(name, LONGEST + SEED_DIGITS)
+
+
+def check_spelling(named: Mapping[str, Value]) -> Mapping[str, Value]:
+    """The same mapping, if no two of its keys differ only in case. Raises ValueError."""
+    one_spelling(named)
+    return named
+
+
+Name = Annotated[str, AfterValidator(check_name)]
+RunName = Annotated[str, AfterValidator(check_run_name)]
+DistinctNames = AfterValidator(check_spelling)
+
+
+def line(text: str) -> str:
+    """The text, if it is one line that every program shows as it is. Raises ValueError."""
+    kinds = {unicodedata.category(character) for character in text if character not in JOINERS}
+    if "Cs" in kinds:
+        raise ValueError("it is no UTF-8; rename it")
+    if kinds & INVISIBLE:
+        raise ValueError("it holds a control character or another that nobody sees; rename it")
+    if not text:
+        raise ValueError("it is empty; write a name")
+    if text != text.strip():
+        raise ValueError("it begins or ends with a space; rename it")
+    return text
+
+
+def label(text: str) -> str:
+    """The name of a class, or a title, in NFC. Raises ValueError."""
+    return unicodedata.normalize("NFC", line(text))
+
+
+def labels(where: str, names: Iterable[str]) -> tuple[str, ...]:
+    """The names of classes, in NFC, each of them once. Raises InputError."""
+    found = tuple(checked(f"{where}: class {name}", label, name) for name in names)
+    for before, after in itertools.pairwise(sorted(found)):
+        if before == after:
+            raise InputError(f"{where}: two classes are named {before}; rename one of them")
+    return found
+
+
+def file_name(text: str) -> str:
+    """The name of one file or folder of a dataset, in NFC. Raises ValueError."""
+    name = label(text)
+    if "/" in name or "\\" in name:
+        raise ValueError("it holds a slash or a backslash, which separate folders; rename it")
+    if name.endswith("."):
+        raise ValueError("it ends with a dot, which Windows and its network drives remove; rename it")
+    if len(name.encode()) > FILE_NAME_BYTES:
+        raise ValueError(f"it has more than {FILE_NAME_BYTES} bytes; rename it")
+    return name
+
+
+def file_path(path: str) -> str:
+    """A relative path with slashes, each of its names as `file_name`. Raises ValueError."""
+    return "/".join(file_name(part) for part in PurePosixPath(path).parts)
+
+
+def one_spelling(names: Iterable[str]) -> None:
+    """Raises ValueError if two names, or folders of two paths, differ only in case or in the form of Unicode."""
+    paths = dict.fromkeys(names)
+    for path in list(paths):
+        while (path := path.rpartition("/")[0]) and path not in paths:
+            paths[path] = None
+    spelled: dict[str, str] = {}
+    for path in paths:
+        other = spelled.setdefault(_folded(path), path)
+        if other != path:
+            raise ValueError(
+                f"{shown(other)} and {shown(path)} differ only in case or in Unicode's form, and would be one on "
+                "another file system; rename one of them"
+            )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def shown(text: str) -> str:
+    """The text on one line, whatever is in it: bytes that are no UTF-8 as \\xe1, control characters as \\n."""
+    return "".join(_visible(character) for character in text)
+
+
+def _visible(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that Python could not decode
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    invisible = unicodedata.category(character) in INVISIBLE | {"Cs"}
+    return character.encode("unicode_escape").decode() if invisible else character
+
+
+def markdown(text: object) -> str:
+    """The text as a cell of a Markdown table shows it: no markup, no HTML, on one line."""
+    return re.sub(r"([\\`*_\[\]<>&|~])", r"\\\1", shown(str(text)))
+
+
+def use_utf8() -> None:
+    """Starts this program again in Python's UTF-8 mode where the locale has another encoding for names of files.
+
+    Arrow, DVC and all of our files take UTF-8 alone. `print` writes what the terminal does not have as \\u2028.
+    """
+    if sys.getfilesystemencoding() != "utf-8":
+        os.environ["PYTHONUTF8"] = "1"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this program itself
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

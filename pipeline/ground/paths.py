@@ -1,0 +1,48 @@
+"""Where things lie, as absolute paths: a Ray worker has another working directory."""
+
+from pathlib import Path
+
+from pipeline.ground.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+PARAMS = ROOT / "params.yaml"
+PROFILES = ROOT / "profiles"
+CLAIMS = ROOT / "paper" / "claims.yaml"
+RESULTS = ROOT / "results"
+REPORT = ROOT / "report"
+RUNS = ROOT / "runs"
+
+
+def check_places() -> None:
+    """Raises InputError where DVC would refuse what a stage wrote, which it says only after the stage has run."""
+    for name in ("data", "artifacts", "results", "report"):
+        if (ROOT / name).is_symlink():
+            raise InputError(
+                f"{ROOT / name}: is a link, and DVC tracks no output behind one; remove the link, and put DVC's cache "
+                "on the other disk: dvc cache dir --local FOLDER"
+            )
+
+
+def raw(dataset: str) -> Path:
+    """Archives and recordings of a dataset, as published."""
+    return ROOT / "data" / "raw" / dataset
+
+
+def arrow(dataset: str) -> Path:
+    """Arrow shards of a dataset."""
+    return ROOT / "data" / "arrow" / dataset
+
+
+def artifacts(experiment: str, seed: int) -> Path:
+    """Model, configuration, history and predictions of one training."""
+    return ROOT / "artifacts" / experiment / str(seed)
+
+
+def result(experiment: str, seed: int) -> Path:
+    """The record of one training, small and committed."""
+    return RESULTS / experiment / f"{seed}.json"
+
+
+def tables(experiment: str, seed: int) -> Path:
+    """What DVC's metrics and plots show of one training, small and committed."""
+    return RESULTS / experiment / str(seed)

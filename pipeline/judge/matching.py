@@ -1,0 +1,144 @@
+"""Which records a claim is about: by configuration, never by name."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations, product
+from typing import Any
+
+from pipeline.evaluate.record import Record
+from pipeline.judge.claims import Configuration, Data
+from pipeline.protocol import recorded
+from pipeline.protocol.config import TrainingConfig
+
+Free = Mapping[str, frozenset[str]]
+"""Keys that may differ, by the part of a record that they stand in."""
+OF_DATASET = frozenset({"name", "note", "classes", "licence", "citation"})
+"""What the user calls the data, and what the title entails."""
+FREE_OF_WEIGHTS: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch"})}
+"""Scores of the test set after each epoch are written down and used for nothing."""
+FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch", "threads"})}
+"""The number of threads is the order of additions inside a convolution: other last bits, as another processor gives."""
+FREE_OF_PARAMETERS: Free = {
+    "dataset": OF_DATASET | (Data.model_fields.keys() - {"title", "sample_shape"}),
+    "digests": frozenset({"train_rows", "test_rows"}),
+    "network": frozenset(
+        {
+            "neuron",
+            "leak",
+            "reset",
+            "surrogate",
+            "surrogate_height",
+            "surrogate_width",
+            "encoding",
+            "initialization",
+            "precision",
+        }
+    ),
+    "training": frozenset(field.name for field in fields(TrainingConfig)),
+}
+"""The number of trained values follows from the layers, their sizes, and the shape and classes of the data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearest:
+    """The record that comes closest to what a claim is about."""
+
+    record: Record
+    differences: list[str]
+    attempt: bool
+    """It has the claim's dataset, or the claim's network and training on other data."""
+
+
+def name_of(record: Record) -> str:
+    """Where a record lies in results/."""
+    return f"{record.experiment}/{record.seed}.json"
+
+
+def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
+    """A line for each key in which a record is not what is wanted. One of which the claim says nothing is among them:
+    a parameter that came later cannot pass unseen.
+    """
+    had: dict[str, Mapping[str, Any]] = {
+        "dataset": record.dataset,
+        "network": recorded.network(record.network),
+        "training": recorded.training(record.training),
+    }
+    had["digests"] = {key: record.digests.get(key) for key in wanted.parts()["digests"]}
+    return [text for part in had for text in _differences(part, wanted.parts()[part], had[part], free)]
+
+
+def _differences(part: str, wanted: Mapping[str, Any], had: Mapping[str, Any], free: Free) -> list[str]:
+    texts = []
+    for key in [key for key in {**wanted, **had} if key not in free.get(part, ())]:
+        if key not in had:
+            texts.append(f"{part}.{key} is not recorded, the claim is about {wanted[key]}")
+        elif key not in wanted:
+            texts.append(f"{part}.{key} is {had[key]}, of which the claim says nothing")
+        elif had[key] != wanted[key]:
+            texts.append(f"{part}.{key} is {had[key]}, the claim is about {wanted[key]}")
+    return texts
+
+
+def evidence(wanted: Configuration, records: Sequence[Record], free: Free) -> list[Record]:
+    """The records that are what is wanted, in the order of their seeds."""
+    fitting = [record for record in records if not differences(wanted, record, free)]
+    return sorted(fitting, key=lambda record: (record.seed, record.experiment))
+
+
+def nearest(wanted: Configuration, records: Sequence[Record], free: Free) -> Nearest | None:
+    """The record of the same dataset, else of any, with the fewest differences; None if there is no record."""
+    found = [_near(wanted, record, free) for record in records]
+    return min(
+        found,
+        key=lambda near: (_other_data(wanted, near.record), len(near.differences), name_of(near.record)),
+        default=None,
+    )
+
+
+def _near(wanted: Configuration, record: Record, free: Free) -> Nearest:
+    texts = differences(wanted, record, free)
+    of_data = [text for text in texts if text.startswith(("dataset.", "digests."))]
+    return Nearest(
+        record=record, differences=texts, attempt=not _other_data(wanted, record) or len(of_data) == len(texts)
+    )
+
+
+def _other_data(wanted: Configuration, record: Record) -> bool:
+    return record.dataset.get("title") != wanted.dataset.title
+
+
+def objections(records: Sequence[Record]) -> list[str]:
+    """Why these records are not the results of different seeds on one whole test set; empty if they are."""
+    texts = [text for record in records for text in _incomplete(record)]
+    for one, other in combinations(records, 2):
+        names = f"{name_of(one)} and {name_of(other)}"
+        if one.seed == other.seed:
+            texts.append(f"{names} are the same seed")
+        if same := [what for what in ("model", "predictions") if _same(one.digests, other.digests, what)]:
+            texts.append(f"{names} have the same {' and '.join(same)}")
+        elif (one.test, one.firing) == (other.test, other.firing):
+            texts.append(f"{names} have the same counts and spikes")
+        if changed := [part for part in ("train_rows", "test_rows") if not _same(one.digests, other.digests, part)]:
+            texts.append(f"{names} have other {' and '.join(changed)}")
+    return texts
+
+
+def unpaired(firsts: Sequence[Record], seconds: Sequence[Record]) -> list[str]:
+    """What keeps two configurations from being compared seed by seed."""
+    texts = []
+    for one, other in product(firsts, seconds):
+        names = f"{name_of(one)} and {name_of(other)}"
+        if same := [what for what in ("model", "predictions") if _same(one.digests, other.digests, what)]:
+            texts.append(f"{names} have the same {' and '.join(same)}")
+        if not _same(one.digests, other.digests, "test_rows"):
+            texts.append(f"{names} have other test_rows")
+    return texts
+
+
+def _same(one: Mapping[str, str], other: Mapping[str, str], key: str) -> bool:
+    return one.get(key) == other.get(key)
+
+
+def _incomplete(record: Record) -> list[str]:
+    scored, whole = record.test["samples"], record.dataset["test_samples"]
+    return [] if scored == whole else [f"{name_of(record)} counts {scored} of {whole} test samples"]

@@ -1,0 +1,272 @@
+"""The verdict that the recorded results allow on a claim. docs/verdicts.md has the rules and their error rates."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, assert_never
+
+import numpy as np
+
+from pipeline.evaluate.record import Record
+from pipeline.judge import equivalence
+from pipeline.judge.claims import (
+    AccuracyClaim,
+    Claim,
+    Configuration,
+    DifferenceClaim,
+    ParametersClaim,
+    Spread,
+    StatementClaim,
+    WeightsClaim,
+)
+from pipeline.judge.equivalence import Earlier, Goal
+from pipeline.judge.matching import (
+    FREE_OF_ACCURACY,
+    FREE_OF_PARAMETERS,
+    FREE_OF_WEIGHTS,
+    Free,
+    evidence,
+    name_of,
+    nearest,
+    objections,
+    unpaired,
+)
+
+Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
+NOTHING = equivalence.Needed(seeds=None, samples=None)
+OTHER = "what was run is not what the claim is about"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """A verdict with what it stands on."""
+
+    claim: str
+    verdict: Verdict
+    reason: str
+    differences: list[str]
+    """Where the nearest run is not what the claim is about, or why runs cannot be taken together."""
+    evidence: list[str]
+    """Records that it stands on, as they lie in results/."""
+    seeds: list[int]
+    samples: int | None
+    """Test samples of one seed."""
+    estimate: float | None
+    """Mean over the seeds."""
+    low: float | None
+    """90 % interval, by which it is decided."""
+    high: float | None
+    unit: Literal["%", "points"] = "%"
+    """Of estimate, low and high."""
+    seeds_needed: int | None = None
+    """In all, for a decision, where UNDERPOWERED."""
+    samples_needed: int | None = None
+    """Test samples for a decision, where no number of seeds is enough."""
+    recorded: bool = False
+    """True if not all of the evidence was computed by this run."""
+
+
+def judge(claim: Claim, records: Sequence[Record]) -> Judgement:
+    """The verdict on a claim from all records there are."""
+    match claim:
+        case AccuracyClaim():
+            return _judge_accuracy(claim, records)
+        case WeightsClaim():
+            return _judge_weights(claim, records)
+        case ParametersClaim():
+            return _judge_parameters(claim, records)
+        case DifferenceClaim():
+            return _judge_difference(claim, records)
+        case StatementClaim():
+            return _verdict(claim, "NOT RUN", f"not checkable: {claim.not_checkable}")
+        case _:
+            assert_never(claim)
+
+
+def _judge_accuracy(claim: AccuracyClaim, records: Sequence[Record]) -> Judgement:
+    runs = evidence(claim.configuration, records, FREE_OF_ACCURACY)
+    if not runs:
+        return _without_evidence(claim, claim.configuration, records, FREE_OF_ACCURACY)
+    if faults := objections(runs):
+        return _apart(claim, runs, faults)
+    goal = Goal(value=claim.value, margin=claim.margin, precision=claim.precision)
+    runs, earlier = _earlier(claim.spread, runs)
+    correct, samples = np.array([run.test["correct"] for run in runs], dtype=np.float64), runs[0].test["samples"]
+    low, high = (float(end) for end in equivalence.interval(correct, samples, earlier))
+    verdict: Verdict = equivalence.decide(correct, samples, goal, earlier).item()
+    found: dict[str, Any] = {"samples": samples, "estimate": 100 * correct.mean() / samples, "low": low, "high": high}
+    if len(runs) == 1 and claim.spread is None:
+        return _verdict(claim, verdict, _one_seed(low, high, goal), runs, seeds_needed=2, **found)
+    needed = equivalence.needed(correct, samples, goal, earlier) if verdict == "UNDERPOWERED" else NOTHING
+    reason = "; ".join([*_seeds(claim, runs), _where(low, high, goal), *_missing(needed, verdict, len(runs), samples)])
+    return _verdict(claim, verdict, reason, runs, seeds_needed=needed.seeds, samples_needed=needed.samples, **found)
+
+
+def _earlier(spread: Spread | None, runs: list[Record]) -> tuple[list[Record], Earlier | None]:
+    """The runs, those first that the claim's spread was estimated from, and that spread."""
+    if spread is None:
+        return runs, None
+    known = sum(run.seed in spread.seeds for run in runs)
+    ordered = sorted(runs, key=lambda run: run.seed not in spread.seeds)
+    return ordered, Earlier(sd=spread.sd, trainings=spread.trainings, known=known)
+
+
+def _seeds(claim: AccuracyClaim, runs: Sequence[Record]) -> list[str]:
+    """What a reader has to know of the spread between seeds."""
+    if len(runs) > 1:
+        return [f"{len(runs)} seeds"]
+    assert claim.spread is not None, "one seed with a spread"
+    return [f"one seed: that seeds differ by {_short(claim.spread.sd)} points is taken from {claim.spread.source}"]
+
+
+def _one_seed(low: float, high: float, goal: Goal) -> str:
+    return (
+        "one seed: the spread between seeds is not in this interval and not known, so nothing is decided; at least one "
+        f"more seed is needed. For this one network {_where(low, high, goal)}"
+    )
+
+
+def _where(low: float, high: float, goal: Goal) -> str:
+    """The place of the interval in words."""
+    (start, end), (least, most) = (np.clip(ends, 0.0, 100.0) for ends in (goal.inner, goal.outer))
+    return {
+        "REPRODUCED": f"the whole 90 % interval lies within {_short(start)} to {_short(end)} %",
+        "BELOW": f"the whole 90 % interval lies below {_short(least)} %",
+        "ABOVE": f"the whole 90 % interval lies above {_short(most)} %",
+        "UNDERPOWERED": f"the 90 % interval crosses an end of {_short(start)} to {_short(end)} %",
+    }[equivalence.place(np.array(low), np.array(high), goal).item()]
+
+
+def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int) -> list[str]:
+    """What would decide, in words."""
+    if verdict != "UNDERPOWERED":
+        return []
+    if needed.seeds is not None:
+        more = needed.seeds - seeds
+        chance = f"{equivalence.CHANCE:.0%}".replace("%", " %")
+        seeds_more = "1 more seed" if more == 1 else f"{more} more seeds"
+        return [f"{seeds_more} would decide it in {chance} of cases or more, if mean and spread stay"]
+    if needed.samples is not None:
+        few = f"not even {equivalence.MOST_SEEDS} seeds would decide it on {samples} test samples"
+        return [f"{few}, on about {_round_up(needed.samples):,} they would"]
+    return ["the mean lies at an end of that range, where no number of seeds or test samples decides"]
+
+
+def _judge_weights(claim: WeightsClaim, records: Sequence[Record]) -> Judgement:
+    """Equal to the bit where it was trained on one platform that the claim names."""
+    fitting = evidence(claim.configuration, records, FREE_OF_WEIGHTS)
+    runs = [run for run in fitting if run.seed == claim.seed]
+    if not fitting:
+        return _without_evidence(claim, claim.configuration, records, FREE_OF_WEIGHTS)
+    if not runs:
+        return _verdict(claim, "NOT RUN", f"no run of seed {claim.seed}")
+    outcomes = [(*_compare_weights(claim, run), run) for run in runs]
+    order = ("DIFFERS", "REPRODUCED", "NOT COMPARABLE")
+    verdict, reason, run = min(outcomes, key=lambda outcome: order.index(outcome[0]))
+    return _verdict(claim, verdict, reason, [run])
+
+
+def _compare_weights(claim: WeightsClaim, run: Record) -> tuple[Verdict, str]:
+    platform, found = " and ".join(run.platforms), run.digests["model"]
+    wanted = claim.weights.get(platform)
+    if wanted is None:
+        return "NOT COMPARABLE", f"trained on {platform}, for which no digest is claimed; this one is {found}"
+    if wanted != found:
+        return "DIFFERS", f"expected {wanted}, found {found} on {platform}"
+    return "REPRODUCED", f"SHA-256 {found} on {platform}"
+
+
+def _judge_parameters(claim: ParametersClaim, records: Sequence[Record]) -> Judgement:
+    runs = evidence(claim.configuration, records, FREE_OF_PARAMETERS)
+    if not runs:
+        return _without_evidence(claim, claim.configuration, records, FREE_OF_PARAMETERS)
+    if wrong := [run for run in runs if run.parameters != claim.count]:
+        return _verdict(claim, "DIFFERS", f"expected {claim.count:,}, found {wrong[0].parameters:,}", wrong)
+    return _verdict(claim, "REPRODUCED", f"{claim.count:,} in each of these networks", runs)
+
+
+def _judge_difference(claim: DifferenceClaim, records: Sequence[Record]) -> Judgement:
+    firsts, seconds = (evidence(arm, records, FREE_OF_ACCURACY) for arm in (claim.first, claim.second))
+    for arm, runs in ((claim.first, firsts), (claim.second, seconds)):
+        if not runs:
+            return _without_evidence(claim, arm, records, FREE_OF_ACCURACY)
+    if faults := [*objections(firsts), *objections(seconds), *unpaired(firsts, seconds)]:
+        return _apart(claim, [*firsts, *seconds], faults)
+    other = {run.seed: run for run in seconds}
+    pairs = [(run, other[run.seed]) for run in firsts if run.seed in other]
+    if len(pairs) < 2:
+        reason = f"{len(pairs)} seed(s) of both; at least two are needed"
+        both = [run for pair in pairs for run in pair]
+        return _verdict(claim, "UNDERPOWERED", reason, both, seeds=[one.seed for one, _ in pairs], seeds_needed=2)
+    return _judge_pairs(claim, pairs)
+
+
+def _judge_pairs(claim: DifferenceClaim, pairs: list[tuple[Record, Record]]) -> Judgement:
+    samples = pairs[0][0].test["samples"]
+    gaps = np.array([100 * (one.test["correct"] - other.test["correct"]) / samples for one, other in pairs])
+    low, high = (float(end) for end in equivalence.paired_interval(gaps))
+    if claim.value is None:
+        verdict: Verdict = equivalence.decide_larger(gaps, claim.margin).item()
+        aim = f"more than {_short(claim.margin)} points"
+    else:
+        goal = Goal(value=claim.value, margin=claim.margin, precision=claim.precision)
+        verdict = equivalence.place(np.array(low), np.array(high), goal).item()
+        aim = f"{_short(goal.inner[0])} to {_short(goal.inner[1])} points"
+    reason = (
+        f"{len(pairs)} seeds in pairs, claimed is {aim}; Student's 90 % interval is about these {samples} test "
+        "samples: their choice is not in it"
+    )
+    found: dict[str, Any] = {"samples": samples, "estimate": float(gaps.mean()), "low": low, "high": high}
+    seeds = [one.seed for one, _ in pairs]
+    return _verdict(
+        claim, verdict, reason, [run for pair in pairs for run in pair], seeds=seeds, unit="points", **found
+    )
+
+
+def _without_evidence(claim: Claim, wanted: Configuration, records: Sequence[Record], free: Free) -> Judgement:
+    """Nothing fits: what comes nearest, if it was an attempt at the claim or not."""
+    near = nearest(wanted, records, free)
+    if near is None:
+        return _verdict(claim, "NOT RUN", "there is no result")
+    about = f"{name_of(near.record)} of {near.record.dataset['title']}"
+    if near.attempt:
+        return _verdict(claim, "NOT COMPARABLE", f"{OTHER}; the nearest is {about}", differences=near.differences)
+    reason = f"no run of {wanted.dataset.title}, nor of this network and training on other data; the nearest is {about}"
+    return _verdict(claim, "NOT RUN", reason, differences=near.differences)
+
+
+def _apart(claim: Claim, runs: Sequence[Record], faults: list[str]) -> Judgement:
+    """The runs that fit are not what they have to be together."""
+    return _verdict(
+        claim, "NOT COMPARABLE", "these runs are not different seeds on one test set", runs, differences=faults
+    )
+
+
+def _verdict(
+    claim: Claim,
+    verdict: Verdict,
+    reason: str,
+    runs: Sequence[Record] = (),
+    **found: Any,
+) -> Judgement:
+    """A judgement; without a number unless `found` has one."""
+    seeds = [run.seed for run in runs]
+    nothing: dict[str, Any] = {"seeds": seeds, "differences": [], "samples": None}
+    nothing |= {"estimate": None, "low": None, "high": None}
+    return Judgement(
+        claim=claim.id,
+        verdict=verdict,
+        reason=reason,
+        evidence=[name_of(run) for run in runs],
+        **(nothing | found),
+    )
+
+
+def _short(value: float) -> str:
+    """Up to three decimals."""
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _round_up(number: int) -> int:
+    """To two digits, upwards."""
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return -(-number // unit) * unit

@@ -1,0 +1,222 @@
+"""Events of an AEDAT 4 file. Every size, offset and count is checked before it is used.
+
+The file (docs.inivation.com, "AEDAT 4.0"): a line, a flatbuffer `IOHE` after its size (compression, position of the
+table of packets or -1, XML that names the streams), then packets: number of the stream and size (4 bytes each), and a
+flatbuffer `EVTS` after its own size, compressed or not. The table at the end is not needed to read all in order.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipeline.data.counts import Counts, left_out
+from pipeline.ground.errors import REMEDY, RecordingError
+from pipeline.preprocess.sources import only_source
+
+MAGIC = b"#!AER-DAT4.0\r\n"
+EVENT = np.dtype(
+    {
+        "names": ["t", "x", "y", "on"],
+        "formats": ["<i8", "<u2", "<u2", "u1"],  # the format's coordinates are signed: a negative one is far outside
+        "offsets": [0, 8, 10, 12],
+        "itemsize": 16,
+    }
+)
+CODECS = (None, "lz4", "lz4", "zstd", "zstd")
+"""By the header's number; LZ4 and LZ4_HIGH, ZSTD and ZSTD_HIGH are read alike."""
+SMALL = 16 << 20  # bytes that any file may decompress to
+EXPANSION = 16
+"""A larger one at most so many times its size; zstd at its best makes a quarter of events at random places."""
+OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
+LATEST = 1 << 60
+"""No recording is of 36,000 years after 1970 (microseconds); differences of such times fit into 64 bits."""
+
+
+class Stream(NamedTuple):
+    """What the header says of a stream of packets."""
+
+    kind: str | None
+    """EVTS for events."""
+    width: int
+    height: int
+    name: str
+    """What made it: the module that recorded or filtered it, and the camera."""
+
+
+class Events(NamedTuple):
+    """The only stream of a file that has events."""
+
+    events: npt.NDArray[Any]
+    """Of type EVENT, in the order of the file."""
+    width: int
+    height: int
+    counts: Counts
+    """Packets of frames, of inertial sensors and of triggers are left out."""
+
+
+@dataclass(frozen=True)
+class _Flatbuffer:
+    """A flatbuffer without its size, and where it comes from."""
+
+    content: Any
+    """Bytes or a memoryview."""
+    where: str
+    """File and byte, for errors."""
+
+    def number(self, form: str, at: int) -> int:
+        if not 0 <= at <= len(self.content) - struct.calcsize(form):
+            raise self.error(f"a field would lie at byte {at} of a block of {len(self.content)} bytes")
+        return int(struct.unpack_from(form, self.content, at)[0])
+
+    def root(self, identifier: bytes) -> int:
+        """Place of the root table."""
+        if bytes(self.content[4:8]) != identifier:
+            raise self.error(f"expected a block {identifier.decode()}, found {bytes(self.content[4:8])!r}")
+        return self.number("<I", 0)
+
+    def field(self, table: int, index: int) -> int | None:
+        """Place of a table's field; None if the field has its default value."""
+        vtable, entry = table - self.number("<i", table), 4 + 2 * index
+        if self.number("<H", vtable) < entry + 2:
+            return None
+        offset = self.number("<H", vtable + entry)
+        return table + offset if offset else None
+
+    def vector(self, field: int | None, size: int) -> Any:
+        """The bytes of a vector of elements of `size` bytes."""
+        if field is None:
+            return b""
+        start = field + self.number("<I", field)
+        number = self.number("<I", start)
+        if number * size > len(self.content) - start - 4:
+            raise self.error(f"{number} elements of {size} bytes do not fit into a block of {len(self.content)} bytes")
+        return self.content[start + 4 : start + 4 + number * size]
+
+    def error(self, what: str) -> RecordingError:
+        return RecordingError(f"{self.where}: {what}; {REMEDY}")
+
+
+def read_events(data: bytes, where: str) -> Events:
+    """The events of the only stream that has some. Raises RecordingError, also where several have."""
+    codec, start, end, streams = _header(data, where)
+    blocks: dict[int, list[Any]] = {number: [] for number, stream in streams.items() if stream.kind == "EVTS"}
+    if not blocks:
+        raise RecordingError(f"{where}: byte {len(MAGIC)}: no stream of events (EVTS); export the camera's events")
+    most, packets = max(SMALL, EXPANSION * len(data)), 0
+    while start < end:
+        stream, packet, place = _packet(data, start, end, where)
+        if stream not in streams:
+            raise RecordingError(f"{place}: a packet of stream {stream}, which the header does not name; {REMEDY}")
+        if stream in blocks:
+            block = _Flatbuffer(_content(packet, codec, most, place), place)
+            most -= len(block.content)
+            blocks[stream].append(block.vector(block.field(block.root(b"EVTS"), 0), EVENT.itemsize))
+        packets += 1
+        start += 8 + len(packet)
+    found = {number: np.frombuffer(b"".join(parts), EVENT) for number, parts in blocks.items()}
+    names = {number: stream.name for number, stream in streams.items()}
+    only = only_source(found, names, f"{where}: byte {len(MAGIC)}")
+    chosen = min(found) if only is None else only
+    _check_times(found[chosen], where)
+    used = sum(map(len, blocks.values()))
+    counts = {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used, "events": len(found[chosen])}
+    return Events(found[chosen], streams[chosen].width, streams[chosen].height, counts)
+
+
+def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, Stream]]:
+    """Codec, first byte and end of the packets, the streams by their numbers."""
+    start = len(MAGIC) + 4
+    if not data.startswith(MAGIC):
+        raise RecordingError(f"{where}: byte 0: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}; {REMEDY}")
+    block = _Flatbuffer(memoryview(data)[start:], f"{where}: byte {start - 4}")
+    size = int.from_bytes(data[start - 4 : start], "little")
+    if len(data) < start or size > len(block.content):
+        raise block.error(f"a header of {size} bytes is cut off")
+    block = _Flatbuffer(block.content[:size], block.where)
+    table = block.root(b"IOHE")
+    compression, position, text = (block.field(table, index) for index in range(3))
+    number = 0 if compression is None else block.number("<i", compression)
+    end = -1 if position is None else block.number("<q", position)
+    if not 0 <= number < len(CODECS):
+        raise block.error(f"compression {number}, expected 0 to {len(CODECS) - 1}")
+    if end != -1 and not start + size <= end <= len(data):
+        raise block.error(f"the packets should end at byte {end}, but the file has {len(data)} bytes: it is cut off")
+    streams = _streams(block, bytes(block.vector(text, 1)))
+    return CODECS[number], start + size, len(data) if end == -1 else end, streams
+
+
+def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:
+    """The streams that the header's XML names under outInfo."""
+    if b"<!" in text:  # no entity can be declared, so none expands
+        raise block.error("a declaration in the XML that names the streams, where only elements are expected")
+    try:
+        root = ET.fromstring(text.decode())  # noqa: S314 - has no declarations
+        nodes = root.findall("node[@name='outInfo']/node")
+        streams = {int(node.get("name", "")): _stream(node) for node in nodes}
+    except (ET.ParseError, ValueError) as error:
+        raise block.error(f"expected XML that names the streams: {error}") from None
+    if len(streams) < len(nodes):
+        raise block.error("two streams of one number")
+    return streams
+
+
+def _stream(node: "ET.Element[str]") -> Stream:
+    """Raises ValueError."""
+    kind = node.findtext("attr[@key='typeIdentifier']")
+    makers = (node.findtext(path, "") for path in ("attr[@key='originalModuleName']", "node/attr[@key='source']"))
+    name = ", ".join(dict.fromkeys(filter(None, makers))) or "without a name"
+    if kind != "EVTS":
+        return Stream(kind, 0, 0, name)
+    width, height = (int(node.findtext(f"node[@name='info']/attr[@key='{key}']", "")) for key in ("sizeX", "sizeY"))
+    if not (0 < width < 1 << 15 and 0 < height < 1 << 15):
+        raise ValueError(f"a sensor of {width} x {height} pixels")
+    return Stream(kind, width, height, name)
+
+
+def _packet(data: bytes, start: int, end: int, where: str) -> tuple[int, memoryview, str]:
+    """Number of the stream, the packet's bytes, and its place for errors."""
+    place = f"{where}: byte {start}"
+    if end - start < 8:
+        raise RecordingError(f"{place}: a packet's header is cut off; {REMEDY}")
+    stream, size = struct.unpack_from("<iI", data, start)
+    if size > end - start - 8:
+        raise RecordingError(
+            f"{place}: a packet of {size} bytes, but {end - start - 8} are left; the file is cut off; {REMEDY}"
+        )
+    return stream, memoryview(data)[start + 8 : start + 8 + size], place
+
+
+def _content(packet: memoryview, codec: str | None, most: int, place: str) -> Any:
+    """A packet's flatbuffer: decompressed, without its size."""
+    try:
+        with (
+            pa.BufferReader(packet)
+            if codec is None
+            else pa.CompressedInputStream(pa.BufferReader(packet), codec) as file
+        ):
+            size = int.from_bytes(file.read(4), "little")
+            if size > most:
+                raise RecordingError(
+                    f"{place}: a packet of {size} bytes where the whole file may still decompress to {most}; {REMEDY}"
+                )
+            content = file.read(size)
+            rest = file.read(1)
+    except OSError as error:
+        raise RecordingError(f"{place}: expected data compressed by {codec}: {error}; {REMEDY}") from None
+    if len(content) < size or rest:
+        raise RecordingError(f"{place}: expected {size} bytes after the block's size, found others; {REMEDY}")
+    return content
+
+
+def _check_times(events: npt.NDArray[Any], where: str) -> None:
+    times = events["t"]
+    if len(times) and not 0 <= times.min() <= times.max() < LATEST:
+        first = int(np.flatnonzero((times < 0) | (times >= LATEST))[0])
+        raise RecordingError(
+            f"{where}: event {first}: time {times[first]}, expected microseconds from 0 to 2^60; {REMEDY}"
+        )

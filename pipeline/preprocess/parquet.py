@@ -1,0 +1,103 @@
+"""One Parquet file of the Hugging Face layout: a column of images, struct<bytes, path>, and one of labels."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.download.archives import Member, read, refuse_bomb
+from pipeline.ground.errors import InputError
+from pipeline.ground.names import labels
+
+IMAGE_COLUMNS = ("img", "image")
+LABEL_COLUMNS = ("label", "fine_label")
+BATCH = 16  # rows; equal images are stored once, and read as often as they stand in the rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """What a file says without its images."""
+
+    member: Member
+    image: str
+    label: str
+    labels: list[int | None]
+    names: tuple[str, ...] | None
+    """Of the classes, from the metadata of the hub; None if it has none."""
+
+
+def read_table(member: Member) -> Table:
+    """The columns, labels and class names of a file. Raises InputError."""
+    with _file(member) as file:
+        schema, groups = file.schema_arrow, file.metadata
+        image, label = _columns(member.id, schema)
+        grown = sum(groups.row_group(index).total_byte_size for index in range(groups.num_row_groups))
+        refuse_bomb(member.path, member.id, max(grown, 8 * groups.num_rows), member.size)
+        numbers = file.read(columns=[label])[label].to_pylist()
+        _same_rows(member.id, label, len(numbers), groups.num_rows)
+    return Table(member=member, image=image, label=label, labels=numbers, names=_names(member.id, schema, label))
+
+
+def image_files(table: Table) -> Iterator[bytes | None]:
+    """The bytes of the image of each row; None where a row has none. Raises InputError."""
+    rows = 0
+    with _file(table.member) as file:
+        for batch in file.iter_batches(BATCH, columns=[f"{table.image}.bytes"]):
+            rows += len(batch)
+            if rows <= len(table.labels):
+                yield from pc.struct_field(batch[table.image], "bytes").to_pylist()
+    _same_rows(table.member.id, table.image, rows, len(table.labels))
+
+
+def _same_rows(where: str, column: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise InputError(f"{where}: {column} has {found} rows of {expected}; fetch or write it again")
+
+
+@contextmanager
+def _file(member: Member) -> Iterator[pq.ParquetFile]:
+    try:
+        with pq.ParquetFile(member.path if member.name is None else pa.BufferReader(read(member))) as file:
+            yield file
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"{member.id}: not a whole Parquet file ({error}); fetch or write it again") from None
+
+
+def _columns(where: str, schema: pa.Schema) -> tuple[str, str]:
+    """The names of the columns of images and labels. Raises InputError."""
+    images, labels = ([name for name in schema.names if name in known] for known in (IMAGE_COLUMNS, LABEL_COLUMNS))
+    if len(images) != 1 or len(labels) != 1:
+        raise InputError(
+            f"{where}: columns {', '.join(schema.names)}; expected one of img or image, and one of label or fine_label"
+        )
+    image, label = schema.field(images[0]).type, schema.field(labels[0]).type
+    if not _holds_bytes(image) or not pa.types.is_integer(label):
+        raise InputError(f"{where}: {images[0]} is {image}, {labels[0]} {label}; expected struct<bytes, path>, int64")
+    return images[0], labels[0]
+
+
+def _holds_bytes(image: pa.DataType) -> bool:
+    if not pa.types.is_struct(image) or len(image.get_all_field_indices("bytes")) != 1:
+        return False
+    return pa.types.is_binary(image.field("bytes").type) or pa.types.is_large_binary(image.field("bytes").type)
+
+
+def _names(where: str, schema: pa.Schema, label: str) -> tuple[str, ...] | None:
+    """The names of the classes in the order of their labels. Raises InputError."""
+    try:
+        names = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
+    except KeyError:
+        return None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{where}: the metadata `huggingface` is not as the hub writes it ({error}); mend it"
+        ) from None
+    if names is None:
+        return None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{where}: the metadata `huggingface` has names of {label} that are no list of texts; mend it")
+    return labels(where, names) or None

@@ -1,0 +1,71 @@
+"""One image file as pixels. Every mode is converted by a rule that stands here, or refused by its name.
+
+- 16-bit grey: v / 257, rounded to the nearest, so that 0 to 65535 become 0 to 255. Of 16-bit colours and of 16-bit grey
+  with alpha, Pillow keeps the higher byte.
+- Alpha, also of palettes: laid on white. What a fully clear pixel hides is not seen.
+- Grey, 1 bit and palette: the colours that they stand for. CMYK: as Adobe writes it, by Pillow's formula. Colour
+  profiles do not count.
+- The orientation that EXIF states is applied.
+"""
+
+import io
+import warnings
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from pipeline.ground.errors import InputError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
+"""The formats that are opened; others, such as EPS, start programs or hold values that have no rule."""
+GROUND = "white"
+OPAQUE_MODES = ("1", "L", "P", "RGB", "CMYK")
+
+
+def decode(content: bytes, where: str) -> npt.NDArray[np.uint8]:
+    """Pixels (3, H, W) of an image file; `where` names it in errors. Raises InputError."""
+    try:
+        with _opened(content) as image:
+            pixels = np.asarray(_rgb(image, where))
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"{where}: not a whole image in {', '.join(FORMATS)}; convert or replace it") from None
+    except Exception as error:  # each of Pillow's formats has its own for damage
+        raise InputError(f"{where}: not a whole image ({error}); replace it or leave the row out") from None
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _opened(content: bytes) -> ImageFile.ImageFile:
+    with warnings.catch_warnings(action="error", category=Image.DecompressionBombWarning):
+        return Image.open(io.BytesIO(content), formats=FORMATS)
+
+
+def _rgb(file: ImageFile.ImageFile, where: str) -> Image.Image:
+    if getattr(file, "is_animated", False):
+        raise InputError(f"{where}: a {file.format} of several pictures; keep one of them")
+    if _clear_value_of_other_depth(file):
+        raise InputError(f"{where}: a PNG with a clear value in other than 8 bits; write it with an alpha channel")
+    if file.format == "BMP" and "X" in str(file.tile[0].args):
+        raise InputError(f"{where}: a BMP of 32 bits, whose alpha is not read; write it as PNG")
+    image = ImageOps.exif_transpose(file)
+    if image.mode == "I;16":
+        image = _eight_bits(image)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, GROUND), image).convert("RGB")
+    if image.mode not in OPAQUE_MODES:
+        raise InputError(f"{where}: mode {image.mode} has no rule; convert it to 8-bit grey, RGB or RGBA")
+    return image.convert("RGB")
+
+
+def _clear_value_of_other_depth(image: ImageFile.ImageFile) -> bool:
+    """True for a PNG whose clear value (tRNS) has other bits than the pixels that Pillow makes of it."""
+    if image.format != "PNG" or "transparency" not in image.info or image.mode in ("1", "P"):
+        return False
+    return bool(image.tile[0].args != image.mode)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    return Image.fromarray(((np.asarray(image).astype(np.uint32) + 128) // 257).astype(np.uint8))

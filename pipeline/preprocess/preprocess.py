@@ -1,0 +1,248 @@
+"""A dataset as Arrow shards. The bytes do not depend on the number of workers, nor on interruptions."""
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.data.contents import write_contents
+from pipeline.data.counts import Counts, all_left_out, check, in_words, total
+from pipeline.data.store import VERSION, Content, Manifest, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.download import archives
+from pipeline.download.catalog import CATALOG, Entry
+from pipeline.download.fetch import SOURCE_FILE, Source, read_source
+from pipeline.ground import names
+from pipeline.ground.code import code_digest, code_files
+from pipeline.ground.errors import InputError, RecordingError
+from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
+from pipeline.ground.stage import rooms
+from pipeline.preprocess.frames import RULE, framing_rule, scale
+from pipeline.preprocess.images import read_images
+from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
+from pipeline.preprocess.splits import Sample, Split, check_classes, split_recordings
+
+SPLITS: tuple[Split, ...] = ("train", "test")
+Made = tuple[Manifest, list[Content]]
+
+
+def preprocess(
+    dataset: str, raw: Path, params: PreprocessParams, cluster: ClusterParams, into: Path, work: Path
+) -> list[Manifest]:
+    """Writes both splits of a dataset into the folder `into`; gives their manifests. Raises InputError.
+
+    Finished shards wait in a folder in `work`, so that a run that was stopped goes on with the missing ones.
+    """
+    source = read_source(raw)
+    entry = CATALOG[source.catalog]
+    check_preprocess(dataset, entry, params)
+    folder = work / f"{dataset}-{_identity(raw, params)}"
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(".*"):
+        leftover.unlink()
+    if entry.kind == "images":
+        made = _images(dataset, raw, source, entry, params, folder)
+    else:
+        made = _recordings(dataset, raw, source, entry, params, cluster, folder)
+    manifests = [manifest for manifest, _ in made]
+    with archives.whole_folder(into) as temporary:
+        for manifest in manifests:
+            for index in range(manifest.shards):
+                name = shard_name(manifest.split, index, manifest.shards)
+                shutil.move(folder / name, temporary / name)
+            write_manifest(manifest, temporary)
+        write_contents({manifest.split: contents for manifest, contents in made}, temporary)
+    shutil.rmtree(folder)
+    return manifests
+
+
+def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> None:
+    """What fits together in the parameters. Raises InputError."""
+    where, framing = f"datasets.{dataset}.preprocess", (params.frames, params.size)
+    if entry.kind == "images" and framing != (None, None):
+        raise InputError(
+            f"{where}: frames and size are for recordings; {entry.title} holds images, so set both to null"
+        )
+    if entry.kind == "recordings" and None in framing:
+        raise InputError(f"{where}: {entry.title} holds recordings, so frames and size must be numbers")
+    if isinstance(params.split, FolderSplit):
+        if entry.origin != "user" or entry.kind != "recordings":
+            raise InputError(f"{where}.split: only the user's own recordings are split by folders named here")
+    elif params.split not in entry.splits:
+        raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
+    if params.window is not None and entry.origin != "user":
+        raise InputError(f"{where}.window: only the user's own recordings are cut; set it to null")
+
+
+def _identity(raw: Path, params: PreprocessParams) -> str:
+    """Digest of what was downloaded, the parameters and the stage's code: it names the folder of finished shards."""
+    code = code_digest(code_files(rooms("preprocess")))
+    parts = [(raw / SOURCE_FILE).read_bytes(), params.model_dump_json().encode(), code.encode()]
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
+
+
+def _images(
+    dataset: str, raw: Path, source: Source, entry: Entry, params: PreprocessParams, folder: Path
+) -> list[Made]:
+    """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
+    assert isinstance(params.split, str), "images have no folders"
+    with _from_a_copy(dataset, entry, InputError):
+        images, classes = read_images(raw, entry, params.split)
+    made = []
+    for split in SPLITS:
+        rows, about = images[split], _about(dataset, source, params, split, classes)
+        shards = _blocks(len(rows), params.shards)
+        written = []
+        for index, block in enumerate(shards):
+            path = folder / shard_name(split, index, len(shards))
+            written += write_shard((rows[i] for i in block), path, "images", params.compression, about)
+        summary = Summary.of(written)
+        made.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
+    return made
+
+
+def _recordings(
+    dataset: str,
+    raw: Path,
+    source: Source,
+    entry: Entry,
+    params: PreprocessParams,
+    cluster: ClusterParams,
+    folder: Path,
+) -> list[Made]:
+    members = {member.id: member for member in archives.members(raw, entry.suffixes)}
+    split = split_recordings(list(members), params.split, entry)
+    classes = _classes(entry, [sample for samples in split.values() for sample in samples])
+    parts: dict[Split, list[Part]] = {}
+    for name in SPLITS:
+        check_classes(name, classes, {classes.index(sample.class_name) for sample in split[name]})
+        blocks = _blocks(len(split[name]), params.shards)
+        parts[name] = [
+            Part(
+                path=folder / shard_name(name, index, len(blocks)),
+                members=[members[split[name][i].id] for i in block],
+                labels=[classes.index(split[name][i].class_name) for i in block],
+                params=params,
+                orientation=entry.orientation,
+                about=_about(dataset, source, params, name, classes),
+            )
+            for index, block in enumerate(blocks)
+        ]
+    with _from_a_copy(dataset, entry, RecordingError):
+        make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
+    summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
+    Summary.together([*summaries["train"], *summaries["test"]])  # one sensor, in both
+    return [
+        _manifest(dataset, source, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
+    ]
+
+
+@contextmanager
+def _from_a_copy(dataset: str, entry: Entry, kind: type[InputError]) -> Iterator[None]:
+    """Adds to an error in the user's own data that this stage reads a copy of them."""
+    try:
+        yield
+    except kind as error:
+        if entry.origin != "user":
+            raise
+        again = f".venv/bin/dvc repro --force download@{dataset}"
+        raise kind(f"{error}\nAfter a change in the folder of datasets.{dataset}.download.source: {again}") from None
+
+
+def _blocks(samples: int, shards: int) -> list[np.ndarray]:
+    """Indices of the samples of each shard: contiguous, as even as can be, none empty."""
+    if samples == 0:
+        raise InputError("a split has no samples; look at preprocess.split and at what was downloaded")
+    return np.array_split(np.arange(samples), min(shards, samples))
+
+
+def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
+    found = sorted({sample.class_name for sample in samples})
+    names.labels(entry.title, found)
+    names.checked(entry.title, names.one_spelling, found)
+    if entry.classes is None:
+        return tuple(found)
+    if strangers := set(found) - set(entry.classes):
+        raise InputError(f"{entry.title}: {min(strangers)} is not one of its classes {', '.join(entry.classes)}")
+    return entry.classes
+
+
+def _about(
+    dataset: str, source: Source, params: PreprocessParams, split: Split, classes: tuple[str, ...]
+) -> dict[str, str]:
+    """What each shard of a split says of itself."""
+    return {
+        "dataset": dataset,
+        "title": source.title,
+        "split": split,
+        "split_rule": _rule_name(params.split),
+        "framing_rule": RULE if params.frames is not None else "none",
+        "classes": json.dumps(classes),
+    }
+
+
+def _rule_name(rule: str | FolderSplit) -> str:
+    return rule if isinstance(rule, str) else f"folders: {rule.train} trains, {rule.test} tests"
+
+
+def _manifest(
+    dataset: str,
+    source: Source,
+    entry: Entry,
+    params: PreprocessParams,
+    split: Split,
+    classes: tuple[str, ...],
+    shards: int,
+    summaries: list[Summary],
+) -> Made:
+    whole = Summary.together(summaries)
+    manifest = Manifest(
+        version=VERSION,
+        dataset=dataset,
+        title=source.title,
+        note=source.note,
+        licence=source.licence,
+        citation=source.citation,
+        published=source.published,
+        kind="images" if entry.kind == "images" else "frames",
+        split=split,
+        split_rule=_rule_name(params.split),
+        framing_rule=None if params.size is None else framing_rule(whole.sensor, params.size),
+        scale=1 / 255 if params.size is None else scale(min(whole.sensor), params.size),
+        classes=list(classes),
+        sample_shape=whole.sample_shape,
+        shards=shards,
+        rows=len(whole.labels),
+        rows_per_class=[Counter(whole.labels)[label] for label in range(len(classes))],
+        digest=rows_digest(whole.digests),
+        sensor=whole.sensor or None,
+        counts={name: whole.counts[str(label)] for label, name in enumerate(classes)} if whole.counts else None,
+    )
+    _check_counts(manifest)
+    return manifest, whole.contents
+
+
+def _check_counts(manifest: Manifest) -> None:
+    """Raises AssertionError unless every recording, window and event is a row's or is left out for a reason."""
+    for name, rows in zip(manifest.classes, manifest.rows_per_class, strict=True):
+        counts: Counts = (manifest.counts or {}).get(name, {})
+        check(counts, f"{manifest.dataset}: {manifest.split}: {name}")
+        if counts and rows != counts.get("windows used", counts["recordings used"]):
+            raise AssertionError(
+                f"{manifest.dataset}: {manifest.split}: {name} has {rows} rows, its counts are {counts}"
+            )
+
+
+def in_lines(manifest: Manifest) -> list[str]:
+    """What a split holds, what was left out and why; a class has a line of its own if something of it is left out."""
+    lines = [f"{manifest.dataset}: {manifest.split}: {manifest.rows:,} samples of {len(manifest.classes)} classes"]
+    if manifest.counts is None:
+        return lines
+    lines.append(f"  {in_words(total(manifest.counts.values()))}")
+    if manifest.framing_rule != RULE:
+        lines.append(f"  framing: {manifest.framing_rule}")
+    return lines + [f"  {name}: {in_words(counts)}" for name, counts in manifest.counts.items() if all_left_out(counts)]

@@ -1,0 +1,237 @@
+"""Recordings made into shards on Ray, a task a shard."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.data.counts import check, left_out, total
+from pipeline.data.recording import Recording
+from pipeline.data.store import Content, Row, Written, write_shard
+from pipeline.download import archives
+from pipeline.ground.errors import InputError, RecordingError
+from pipeline.ground.files import write_whole
+from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
+from pipeline.ground.progress import progress
+from pipeline.preprocess.frames import OUTSIDE, Frames, Framing, centred, framed, frames_of_bytes
+from pipeline.preprocess.recordings import Orientation, decode, orient
+from pipeline.preprocess.scatter import Buffer
+from pipeline.preprocess.windows import windows
+
+ONE_SENSOR = "give each size a dataset of its own"
+AFTER = left_out("events", "after the last whole window")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The recordings of one shard, and how to make rows of them."""
+
+    path: Path
+    members: list[archives.Member]
+    labels: list[int]
+    params: PreprocessParams
+    orientation: Orientation
+    about: dict[str, str]
+    """What the shard says of itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What a finished shard holds; written beside it, last."""
+
+    labels: list[int]
+    digests: list[str]
+    contents: list[Content]
+    counts: dict[str, dict[str, int]]
+    """What came in, was used and left out, by the label in digits: JSON has no other keys."""
+    sample_shape: list[int]
+    sensor: list[int]
+    """Width and height; empty for images."""
+
+    @staticmethod
+    def of(
+        rows: list[Written], *, counts: dict[str, dict[str, int]] | None = None, sensor: tuple[int, ...] = ()
+    ) -> "Summary":
+        return Summary(
+            labels=[row.label for row in rows],
+            digests=[row.digest for row in rows],
+            contents=[Content(row.id, row.label, row.source_sha256, row.content) for row in rows],
+            counts=counts or {},
+            sample_shape=list(rows[0].shape),
+            sensor=list(sensor),
+        )
+
+    @staticmethod
+    def together(parts: list["Summary"]) -> "Summary":
+        """Several shards as one. Raises InputError if their sensors differ."""
+        if len(sensors := {tuple(part.sensor) for part in parts}) > 1:
+            sizes = ", ".join(f"{width} x {height}" for width, height in sorted(sensors))
+            raise InputError(f"the recordings come from sensors of different sizes, {sizes}; {ONE_SENSOR}")
+        labels = dict.fromkeys(label for part in parts for label in part.counts)
+        return Summary(
+            labels=[label for part in parts for label in part.labels],
+            digests=[digest for part in parts for digest in part.digests],
+            contents=[content for part in parts for content in part.contents],
+            counts={label: total(part.counts.get(label, {}) for part in parts) for label in labels},
+            sample_shape=parts[0].sample_shape,
+            sensor=parts[0].sensor,
+        )
+
+
+def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None:
+    """Makes the shards that are not finished yet, on Ray. Raises InputError."""
+    missing = [part for part in parts if not (part.path.exists() and _summary_path(part.path).exists())]
+    recordings = sum(len(part.members) for part in parts)
+    done = recordings - sum(len(part.members) for part in missing)
+    with progress(dataset, total=recordings, unit="recording", initial=done) as bar:
+        if missing:
+            for part in _on_ray(missing, cluster):
+                bar.update(len(part.members))
+
+
+def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
+    """Gives each part when its shard is finished."""
+    import ray  # takes seconds to import; a dataset of images does without
+
+    from pipeline.cluster.session import connect
+
+    with connect(cluster, most=len(parts), shared=parts[0].path.parent) as workers:
+        task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
+        running: dict[Any, Part] = {}
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    part = waiting.pop(0)
+                    running[task.remote(part)] = part
+                (finished,), _ = ray.wait(list(running), num_returns=1)
+                _raise_plainly(finished, running[finished])
+                yield running.pop(finished)
+        finally:  # after an error nothing goes on to write beside the next run
+            for unfinished in running:
+                ray.cancel(unfinished, force=True)
+            if running:
+                ray.wait(list(running), num_returns=len(running))
+
+
+def _raise_plainly(finished: Any, part: Part) -> None:
+    """The user's error of a task as itself, without Ray's account of where it was raised."""
+    import ray
+
+    try:
+        ray.get(finished)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, InputError | OSError):  # of the user, or of the disk
+            raise error.cause from None
+        raise
+    except (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.NodeDiedError,
+    ):  # after Ray's own tries: no accident
+        first, last = part.members[0].id, part.members[-1].id
+        raise InputError(
+            f"{first} to {last}: the process that read them died again and again; one of them is damaged in a way that "
+            "its decoder does not survive, or the memory is too small"
+        ) from None
+
+
+def make_shard(part: Part) -> None:
+    """Writes one shard and its summary. Raises InputError that names the recording."""
+    reader = _Reader(part)
+    written = write_shard(reader.rows(), part.path, "frames", part.params.compression, part.about)
+    counts = {str(label): total([counted]) for label, counted in reader.counts.items()}
+    summary = Summary.of(written, counts=counts, sensor=reader.sensor)
+    write_whole(_summary_path(part.path), json.dumps(vars(summary)).encode())
+
+
+class _Reader:
+    """The rows of a part, one at a time, and what was seen on the way."""
+
+    def __init__(self, part: Part) -> None:
+        self.part = part
+        self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
+        self.sensor: tuple[int, ...] = ()
+        self._buffer = Buffer()
+
+    def rows(self) -> Iterator[Row]:
+        """Each row is valid until the next: all lie in one buffer. Raises InputError that names the recording."""
+        for member, label in zip(self.part.members, self.part.labels, strict=True):
+            data = archives.read(member)
+            digest = hashlib.sha256(data).hexdigest()
+            counts = Counter({"recordings": 1, "recordings used": 1})
+            for name, pixels in self._pieces(member, data, counts):
+                counts["events used"] += int(pixels.sum(dtype=np.uint32))
+                yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
+            check(counts, member.id)
+            self.counts[label].update(counts)
+
+    def _pieces(self, member: archives.Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
+        """The recording, or its windows, each with its name."""
+        params, suffix = self.part.params, Path(member.id).suffix.lower()
+        assert params.frames is not None, "checked by preprocess"
+        assert params.size is not None, "checked by preprocess"
+        framing = Framing(num_frames=params.frames, size=params.size, orientation=self.part.orientation)
+        if params.window is None:
+            frames, seen = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
+            self._same_sensor(member, seen.width, seen.height)
+            counts.update(seen.counts)
+            yield member.id, frames
+            return
+        recording = orient(decode(data, suffix, member.id), self.part.orientation)
+        self._same_sensor(member, recording.width, recording.height)
+        counts.update(recording.counts)
+        for name, piece in _windows(recording, framing.size, params.window, member.id, counts):
+            yield f"{member.id}@{name}", framed(piece, f"{member.id}@{name}", framing, self._buffer)[0]
+
+    def _same_sensor(self, member: archives.Member, width: int, height: int) -> None:
+        if self.sensor not in ((), (width, height)):
+            first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
+            raise InputError(f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}")
+        self.sensor = (width, height)
+
+
+def _windows(
+    recording: Recording, size: int, params: WindowParams, where: str, counts: Counter[str]
+) -> list[tuple[str, Recording]]:
+    """The windows that have enough events in the square that is framed. Raises RecordingError if there is none."""
+    if not len(recording):
+        raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
+    try:
+        whole = windows(recording, params)
+        inside = [(name, centred(piece, size)) for name, piece in whole]
+    except RecordingError as error:
+        raise RecordingError(f"{where}: {error}") from None
+    used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
+    if not used:
+        raise RecordingError(_without_rows(recording, [len(piece) for _, piece in inside], params, where))
+    events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
+    few = f"fewer than {params.min_events} events"
+    counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
+    counts.update({AFTER: len(recording) - events[0], OUTSIDE: events[0] - events[1]})
+    counts.update({left_out("events", f"in windows of {few}"): events[1] - events[2]})
+    return used
+
+
+def _without_rows(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
+    if not events:
+        lasts = (recording.t.max() - recording.t[0]) / 1000
+        return f"{where}: it lasts {lasts:g} ms and gives no window of {params.ms} ms; remove it, or lower window.ms"
+    return (
+        f"{where}: none of its {len(events)} windows has window.min_events {params.min_events} events, the fullest has "
+        f"{max(events)}; remove it, or lower window.min_events"
+    )
+
+
+def read_summary(part: Part) -> Summary:
+    """What a finished shard holds."""
+    read = json.loads(_summary_path(part.path).read_text(encoding="utf-8"))
+    return Summary(**read | {"contents": [Content(*content) for content in read["contents"]]})
+
+
+def _summary_path(shard: Path) -> Path:
+    return shard.with_suffix(".json")

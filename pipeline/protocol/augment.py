@@ -1,0 +1,27 @@
+"""Augmentation by random numbers from counters (counter.py)."""
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.ground.counter import Indices, counter_hash
+
+PADDING = 4  # pixels; authors' train.py, RandomCrop(32, padding=4)
+CROP_STREAM = 10
+
+
+def crop_flip(images: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.uint8]:
+    """Images (B, C, H, W) cropped at random from 4 pixels of black padding, every other one mirrored.
+
+    Black is 0 before standardization, as torchvision's RandomCrop pads the picture that the authors give it.
+    """
+    drawn = counter_hash(seed, epoch, indices, CROP_STREAM)
+    offsets = np.uint64(2 * PADDING + 1)
+    top, left = drawn % offsets, (drawn >> np.uint64(16)) % offsets
+    flip = (drawn >> np.uint64(32)) & np.uint64(1) == 1
+    height, width = images.shape[2:]
+    rows = top.astype(np.int64)[:, None] + np.arange(height)
+    columns = left.astype(np.int64)[:, None] + np.arange(width)
+    columns[flip] = columns[flip, ::-1]
+    padded = np.pad(images, ((0, 0), (0, 0), (PADDING, PADDING), (PADDING, PADDING)))
+    batch, channel = np.arange(len(images)), np.arange(images.shape[1])
+    return padded[batch[:, None, None, None], channel[:, None, None], rows[:, None, :, None], columns[:, None, None, :]]

@@ -1,0 +1,211 @@
+"""Reference curves: how earlier trainings of a recipe went, epoch by epoch, and the band that a new one should keep to.
+
+The band of an epoch is mean ± t s sqrt(1 + 1/n) over the n reference seeds other than the training's own. s is their
+standard deviation at that epoch or the root mean square of those at all epochs, whichever is greater: few seeds can lie
+close together at one epoch by chance. t is Student's, at a level such that a sound training leaves the band anywhere in
+at most 5 % of cases if values are normal over seeds: the 5 % are shared among all epochs and measures (Bonferroni).
+It changes nothing in a training and is no part of its identity.
+"""
+
+import csv
+import json
+import math
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import read_json, write_whole
+from pipeline.protocol.recorded import network as network_recorded
+from pipeline.protocol.recorded import training as training_recorded
+
+MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
+"""Columns of history.csv, each with what its band is widened by on both sides (its unit; points): where all seeds reach
+100 % the deviation is 0, and one sample less is no alarm."""
+RECIPE = ("network", "training", "data_digest")
+"""What trainings of one reference have in common, as config.json has it."""
+ALARM = 0.05
+LEAST_SEEDS = 3
+Row = Mapping[str, float | None]
+Band = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """Recorded trainings of one recipe."""
+
+    experiment: str
+    network: dict[str, Any]
+    training: dict[str, Any]
+    data_digest: str
+    histories: dict[str, dict[str, list[float]]]
+    """By seed and measure, a value an epoch."""
+
+    def band(self, measure: str, seed: int) -> Band:
+        """Low and high at each epoch for a training with that seed; empty with too few others."""
+        others = [history[measure] for name, history in self.histories.items() if name != str(seed)]
+        if len(others) < LEAST_SEEDS:
+            return []
+        from scipy.special import stdtrit  # a third of a second to import
+
+        epochs, n = len(others[0]), len(others)
+        level = ALARM / (len(MEASURES) * epochs)
+        reach = float(stdtrit(n - 1, 1 - level / 2)) * math.sqrt(1 + 1 / n)
+        middles = [fmean(values) for values in zip(*others, strict=True)]
+        deviations = [stdev(values) for values in zip(*others, strict=True)]
+        usual = math.sqrt(fmean(deviation**2 for deviation in deviations))
+        spans = [reach * max(deviation, usual) + MEASURES[measure] for deviation in deviations]
+        return [(middle - span, middle + span) for middle, span in zip(middles, spans, strict=True)]
+
+    def outside(self, rows: Sequence[Row], seed: int, start: int = 0) -> list[str]:
+        """A line for each value of the rows from `start` on that leaves the band."""
+        lines = []
+        for measure in MEASURES:
+            for row, (low, high) in list(zip(rows, self.band(measure, seed), strict=False))[start:]:
+                value = row[measure]
+                if value is not None and not low <= value <= high:
+                    lines.append(
+                        f"epoch {row['epoch']:.0f}: {measure} {value:.4g} lies outside of {low:.4g} to {high:.4g}, the "
+                        f"band of {len(self.histories.keys() - {str(seed)})} recorded trainings"
+                    )
+        return lines
+
+    def differences(self, network: Mapping[str, Any], training: Mapping[str, Any]) -> list[str]:
+        """Keys in which another recipe is another one."""
+        mine = (network_recorded(self.network), training_recorded(self.training))
+        other = (_plain(network_recorded(network)), _plain(training_recorded(training)))
+        return [
+            f"{key} is {theirs.get(key)}, in the reference {own.get(key)}"
+            for own, theirs in zip(mine, other, strict=True)
+            for key in sorted(own.keys() | theirs.keys())
+            if own.get(key) != theirs.get(key)
+        ]
+
+    def write(self, path: Path) -> None:
+        parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items()]
+        write_whole(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """As JSON has them: lists, no tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(values))
+    return plain
+
+
+def curves_path(results: Path, experiment: str) -> Path:
+    return results / f"curves-{experiment}.json"
+
+
+def read_curves(path: Path) -> Curves | None:
+    """Recorded curves, or None where there are none. Raises InputError."""
+    if not path.exists():
+        return None
+    content = read_json(path, "`sresnet curves` writes it")
+    try:
+        return Curves(**content)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{path}: no reference curves, or damaged ({error}); `sresnet curves` writes them") from None
+
+
+def recorded(experiment: str, folders: Sequence[Path]) -> Curves:
+    """The curves of finished trainings, from config.json and history.csv in each folder. Raises InputError."""
+    if len(folders) < LEAST_SEEDS:
+        raise InputError(
+            f"{experiment}: {len(folders)} finished training(s), {LEAST_SEEDS} make a band; train more seeds, for "
+            "instance with `sresnet use PROFILE --seeds 5`"
+        )
+    found = [_finished(folder) for folder in folders]
+    first = found[0][0]
+    for folder, (config, _) in zip(folders, found, strict=True):
+        for key in RECIPE:
+            if config[key] != first[key]:
+                raise InputError(
+                    f"{folder}: {key} is not that of {folders[0]}; curves are of one recipe on one dataset"
+                )
+    return Curves(
+        experiment=experiment,
+        network=first["network"],
+        training=first["training"],
+        data_digest=first["data_digest"],
+        histories={
+            str(config["seed"]): history for config, history in sorted(found, key=lambda pair: int(pair[0]["seed"]))
+        },
+    )
+
+
+def _finished(folder: Path) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """Configuration and history of a finished training. Raises InputError."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = {key: config[key] for key in RECIPE} | {"seed": int(config["seed"])}
+        return config, _history(folder / "history.csv")
+    except (OSError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{folder}: config.json or history.csv is missing or damaged ({type(error).__name__}: {error}); train again"
+        ) from None
+
+
+def _history(path: Path) -> dict[str, list[float]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {measure: [float(row[measure]) for row in rows] for measure in MEASURES}
+
+
+@contextmanager
+def watched(
+    curves: Curves | None,
+    seed: int,
+    checkpoint: Path,
+    history: Callable[[], Sequence[Row]],
+    say: Callable[[str], None],
+    *,
+    every_seconds: float = 1.0,
+) -> Iterator[None]:
+    """Within it, each epoch that a training adds to `history` is compared with the curves, and said if it leaves them.
+
+    It looks from outside, from the process that waits for the training, whenever the checkpoint has been replaced.
+    """
+    if curves is None:
+        yield
+        return
+    done, seen = threading.Event(), len(history())
+
+    def look() -> None:
+        nonlocal seen
+        rows = history()
+        for line in curves.outside(rows, seed, seen):
+            say(line)
+        seen = max(seen, len(rows))
+
+    def watch() -> None:
+        written = None
+        while not done.wait(every_seconds):
+            now = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+            if now != written:
+                written = now
+                look()
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        look()
+
+
+def reference(results: Path, experiment: str, network: Mapping[str, Any], training: Mapping[str, Any]) -> Curves | None:
+    """The recorded curves of this recipe; None, with a line if they are of another recipe. Raises InputError."""
+    curves = read_curves(curves_path(results, experiment))
+    if curves is None:
+        return None
+    if differences := curves.differences(network, training):
+        print(f"{experiment}: not compared with the reference curves: {'; '.join(differences)}", file=sys.stderr)
+        return None
+    return curves

@@ -1,0 +1,52 @@
+"""Which samples form a batch. Everything follows from (seed, epoch, sample index); no worker has a say."""
+
+import numpy as np
+
+from pipeline.ground.counter import counter_hash
+from pipeline.protocol.config import TrainingConfig
+
+SHUFFLE_STREAM = 1
+VALIDATION_STREAM = 2
+ENCODING_STREAM = 3
+
+
+def hold_out(labels: np.ndarray, percent: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices (training, validation), each ascending: `percent` of each class, rounded down, is held out.
+
+    The choice depends on the indices only, so every seed and every configuration validates on the same samples.
+    """
+    rank = counter_hash(0, 0, np.arange(len(labels)), VALIDATION_STREAM)
+    held = np.zeros(len(labels), dtype=bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        held[members[np.argsort(rank[members], kind="stable")][: len(members) * percent // 100]] = True
+    return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def epoch_batches(samples: np.ndarray, training: TrainingConfig, seed: int, epoch: int) -> list[np.ndarray]:
+    """The batches of one epoch: each sample once, in an order of its own; drop_last leaves out a smaller rest."""
+    order = samples[np.argsort(counter_hash(seed, epoch, samples, SHUFFLE_STREAM), kind="stable")]
+    batches = [order[start : start + training.batch_size] for start in range(0, len(order), training.batch_size)]
+    if training.drop_last and len(batches[-1]) < training.batch_size:
+        batches.pop()
+    return batches
+
+
+def logical_shards(batch: np.ndarray, shards: int) -> list[np.ndarray]:
+    """The batch in `shards` contiguous parts whose sizes differ by at most one; of a small batch some can be empty."""
+    return np.array_split(batch, shards)
+
+
+def encoding_seed(seed: int, epoch: int, step: int, shard: int) -> int:
+    """Seed of the random numbers that encode one logical shard of one step (63 bits)."""
+    return int(counter_hash(seed, epoch, np.array([step * 65536 + shard]), ENCODING_STREAM)[0] >> 1)
+
+
+def learning_rate(training: TrainingConfig, epoch: int) -> float:
+    """Rate in a 0-based epoch: a tenth for each decay_after whose percent of the epochs is past.
+
+    With 70 epochs the first decay is after the epoch 49, as in the authors' train.py; theirs compares floats, which
+    never fires for most numbers of epochs, ours whole numbers.
+    """
+    decays = sum(epoch > training.epochs * percent // 100 for percent in training.decay_after)
+    return training.learning_rate / 10**decays

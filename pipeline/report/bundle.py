@@ -1,0 +1,91 @@
+"""The report's folder as a reader gets it: the page, and in evidence/ everything that its numbers come from.
+
+evidence/ mirrors the repository: evidence/results/digits/0.json is results/digits/0.json, and so on. Data and weights
+stay where they are; the records of the stages name them by digest.
+"""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.evaluate.record import Record
+from pipeline.ground.digests import digest_all
+from pipeline.ground.files import write_whole
+from pipeline.judge.audit import Audit
+from pipeline.protocol.curves import curves_path
+from pipeline.report.chain import RECORDS, REPORT, stages_of
+from pipeline.report.split_manifest import SplitManifest
+
+EVIDENCE = "evidence"
+SPLITS = "splits.json"
+OF_A_RUN = ("config.json", "history.csv", "predictions.parquet")
+OF_A_DATASET = ("train.json", "test.json", "contents.arrow")
+
+
+def place(report: Path, path: str) -> Path:
+    """Where a file of the repository lies in the report's folder, if it lies there at all."""
+    return report / path.removeprefix(f"{REPORT}/") if path.startswith(f"{REPORT}/") else report / EVIDENCE / path
+
+
+def run_folder(record: Record) -> Path:
+    """artifacts/<experiment>/<seed>, below the repository or evidence/."""
+    return Path("artifacts") / record.experiment / str(record.seed)
+
+
+def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) -> list[str]:
+    """Fills <report>/evidence from the repository `root`; gives the stages that the evidence came from."""
+    shutil.rmtree(report / EVIDENCE, ignore_errors=True)
+    held = [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
+    stages = [*stages_of(held), REPORT]
+    for path in _paths(audit, held, stages):
+        if (root / path).exists():
+            target = report / EVIDENCE / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(root / path, target)
+    content = json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n"
+    write_whole(report / EVIDENCE / SPLITS, content)
+    return stages
+
+
+def inputs(audit: Audit, root: Path) -> list[Path]:
+    """What the stage `report` reads below the repository `root`: results, claims, and what this profile made."""
+    run_files = [run_folder(record) / name for record in audit.records for name in (*OF_A_RUN, "examples.parquet")]
+    curves = [path for path in _curves(audit.records) if (root / path).exists()]
+    return [root / path for path in (*_stated(audit), *curves, *run_files, *_split_files(audit.records))]
+
+
+def has_predictions(record: Record, root: Path) -> bool:
+    """Whether a training of another profile left the predictions that its record is about."""
+    path = root / run_folder(record) / "predictions.parquet"
+    return path.exists() and digest_all(root, [path])[0].sha256 == record.digests["predictions"]
+
+
+def _paths(audit: Audit, held: Iterable[Record], stages: Iterable[str]) -> Iterator[Path]:
+    yield from (
+        Path("CITATION.cff"),
+        Path("params.yaml"),
+        Path("results") / "audit.json",
+        *_stated(audit),
+        *_split_files(held),
+    )
+    yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
+    yield from _curves(audit.records)
+    yield from (RECORDS / f"{stage}.json" for stage in stages)
+
+
+def _stated(audit: Audit) -> Iterator[Path]:
+    yield Path("paper") / "claims.yaml"
+    for record in (*audit.records, *audit.recorded):
+        yield Path("results") / record.experiment / f"{record.seed}.json"
+
+
+def _curves(records: Iterable[Record]) -> list[Path]:
+    """Recorded curves that the page shows a training beside; not every experiment has some."""
+    return sorted({curves_path(Path("results"), record.experiment) for record in records})
+
+
+def _split_files(records: Iterable[Record]) -> Iterator[Path]:
+    datasets = sorted({str(record.dataset["name"]) for record in records})
+    yield from (Path("data") / "arrow" / dataset / name for dataset in datasets for name in OF_A_DATASET)

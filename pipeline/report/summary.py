@@ -1,0 +1,67 @@
+"""What a report says first: the answer in a sentence, and how many claims have which verdict."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pipeline.judge.audit import Audit
+from pipeline.judge.claims import AccuracyClaim, Claim
+from pipeline.judge.verdicts import Judgement
+
+ORIGINS = {"paper": "the paper", "code": "the authors’ code", "repository": "this repository"}
+WORDS = {
+    "REPRODUCED": "reproduced",
+    "BELOW": "below what is printed",
+    "ABOVE": "above what is printed",
+    "DIFFERS": "different",
+    "UNDERPOWERED": "undecided",
+    "NOT COMPARABLE": "run otherwise than claimed",
+    "NOT RUN": "not run",
+}
+
+
+def summary(audit: Audit) -> dict[str, int | str]:
+    """Numbers and the sentence by name, as the page prints them and `sresnet verify` derives them anew."""
+    pairs = list(zip(audit.claims, audit.judgements, strict=True))
+    counted = Counter(f"summary/{judgement.verdict}" for _, judgement in pairs)
+    counted.update(f"summary/{claim.origin}/{judgement.verdict}" for claim, judgement in pairs)
+    records = [*audit.records, *audit.recorded]
+    return {
+        "summary/answer": answer(audit),
+        "summary/claims": len(pairs),
+        "summary/runs": len(audit.records),
+        "summary/recorded": len(audit.recorded),
+        "summary/samples": sum(record.test["samples"] for record in records),
+        **counted,
+    }
+
+
+def headline(audit: Audit) -> list[tuple[AccuracyClaim, Judgement]]:
+    """The accuracies that the paper prints."""
+    pairs = zip(audit.claims, audit.judgements, strict=True)
+    return [(claim, judgement) for claim, judgement in pairs if _of_the_paper(claim)]  # type: ignore[misc]
+
+
+def by_dataset(audit: Audit) -> dict[str, list[tuple[AccuracyClaim, Judgement]]]:
+    """Those of each data set by its title; the final version of the paper is the first."""
+    grouped: dict[str, list[tuple[AccuracyClaim, Judgement]]] = {}
+    for claim, judgement in headline(audit):
+        grouped.setdefault(claim.configuration.dataset.title, []).append((claim, judgement))
+    return grouped
+
+
+def _of_the_paper(claim: Claim) -> bool:
+    return isinstance(claim, AccuracyClaim) and claim.origin == "paper"
+
+
+def answer(audit: Audit) -> str:
+    """What became of them."""
+    verdicts = [judgement.verdict for _, judgement in headline(audit)]
+    if set(verdicts) == {"NOT RUN"}:
+        return f"None of the paper’s {len(verdicts)} accuracies has been run here"
+    return f"Of the paper’s {len(verdicts)} accuracies: {tally(verdicts)}"
+
+
+def tally(verdicts: Iterable[str]) -> str:
+    """Verdicts counted in words, the most telling first: 1 reproduced, 2 not run."""
+    counted = Counter(verdicts)
+    return ", ".join(f"{counted[verdict]} {text}" for verdict, text in WORDS.items() if counted[verdict])

@@ -1,0 +1,153 @@
+"""The pictures of the study: differences with intervals, accuracy against operations, and against time steps."""
+
+import altair as alt
+import pandas as pd
+
+from pipeline.report.figures import BLUE, GREEN, ORANGE
+from pipeline.study.grid import Cell
+from pipeline.study.part import Part
+
+GREY, LIGHT_BLUE = "#999999", "#56B4E9"
+ANN = "relu"
+"""The part of the study that does not spike."""
+COLOURS = {
+    "better": BLUE,
+    "worse": ORANGE,
+    "by itself": LIGHT_BLUE,
+    "open": GREY,
+    "no interval": "#DDDDDD",
+    "failed": "#CC79A7",
+}
+
+
+def picture(part: Part) -> bytes:
+    """Differences with their intervals, and accuracy against operations and against time steps, as SVG."""
+    import vl_convert
+
+    beside = (pareto(part) & over_time(part)).resolve_scale(color="independent")
+    chart = (forest(part) | beside).configure_view(stroke=None).properties(title=part.sizes)
+    return bytes(vl_convert.vegalite_to_svg(chart.to_json()), "utf-8")
+
+
+def kind(words: str) -> str:
+    """Of what is said, the part that has a colour."""
+    return "by itself" if "by itself" in words else "failed" if words in ("unstable", "did not train") else words
+
+
+def forest(part: Part) -> alt.Chart:
+    compared = [(cell, d) for cell in part.others if (d := cell.difference) is not None]
+    ends = [(d.points if d.low is None else d.low, d.points if d.high is None else d.high) for _, d in compared]
+    rows = [
+        {
+            "part": f"{cell.part} - {cell.reference}",
+            "points": d.points,
+            "low": low,
+            "high": high,
+            "is": kind(part.words(cell)),
+        }
+        for (cell, d), (low, high) in zip(compared, ends, strict=True)
+    ]
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        y=alt.Y("part:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
+        color=alt.Color(
+            "is:N",
+            title=None,
+            legend=alt.Legend(orient="top"),
+            scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
+        ),
+    )
+    # Linear near 0 and logarithmic away from it: a part that fails would leave the others no room.
+    domain = [min((low for low, _ in ends), default=0.0) - 1, max((high for _, high in ends), default=0.0) + 1]
+    scale = alt.Scale(type="symlog", constant=5, domain=domain, nice=False)
+    ticks = [-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50]
+    title = "difference of test accuracy (points), 95 % interval"
+    x = alt.X("low:Q", title=title, scale=scale, axis=alt.Axis(values=ticks))
+    zero = alt.Chart(pd.DataFrame([{"x": 0}])).mark_rule(color="#666666", strokeDash=[3, 3]).encode(x="x:Q")
+    return (
+        zero
+        + base.mark_rule(strokeWidth=2).encode(x=x, x2="high:Q")
+        + base.mark_point(filled=True, size=50).encode(x="points:Q")
+    ).properties(width=420)
+
+
+def pareto(part: Part) -> alt.LayerChart:
+    """The spiking networks, the best of them in green, and the ReLU network beside them."""
+    front, (floor, top) = frontier(spiking(part.cells)), drawn(part)
+    rows = [
+        {
+            "part": cell.part,
+            "accuracy": cell.accuracy,
+            "operations": cell.operations / 1e6,
+            "kind": "best" if cell.part in front else "other" if cell.part != ANN else ANN,
+        }
+        for cell in part.cells
+        if cell.accuracy >= floor
+    ]
+    colours = alt.Scale(domain=["best", "other", ANN], range=[GREEN, GREY, ORANGE])
+    base = alt.Chart(pd.DataFrame(rows)).encode(
+        x=alt.X(
+            "operations:Q",
+            title="effective operations a sample (M)",
+            scale=alt.Scale(type="log", nice=False, padding=60),
+        ),
+        y=alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, top])),
+        color=alt.Color("kind:N", scale=colours, legend=None),
+    )
+    best, named = base.transform_filter(alt.datum.kind == "best"), base.transform_filter(alt.datum.kind != "other")
+    line = best.mark_line(interpolate="step-after")
+    names = named.mark_text(align="right", dx=-6, dy=-5).encode(text="part:N")
+    return (line + base.mark_circle(size=45) + names).properties(width=420, height=330)
+
+
+def spiking(every: list[Cell]) -> list[Cell]:
+    """Those that trained, but for the ReLU network, which has one time step and multiplies."""
+    return [cell for cell in every if cell.part != ANN and cell.state != "did not train"]
+
+
+def drawn(part: Part) -> tuple[float, float]:
+    """The accuracies (percent) that are shown: from 30 points under the base to the best, in tens."""
+    best = max(cell.accuracy for cell in part.cells)
+    return max(0.0, 10.0 * ((part.at_base.accuracy - 30) // 10)), min(100.0, 10.0 * (best // 10 + 1))
+
+
+def frontier(every: list[Cell]) -> set[str]:
+    """Cells that no other beats in accuracy or operations without losing in the other."""
+
+    def beats(one: Cell, other: Cell) -> bool:
+        as_good = one.accuracy >= other.accuracy and one.operations <= other.operations
+        return as_good and (one.accuracy, one.operations) != (other.accuracy, other.operations)
+
+    return {cell.part for cell in every if not any(beats(other, cell) for other in every)}
+
+
+def over_time(part: Part) -> alt.LayerChart:
+    """A line for each network, decided after each of its steps; the best of those that ended by then in green."""
+    shown, (floor, top) = spiking(part.cells), drawn(part)
+    rows = [
+        {"part": cell.part, "step": step, "accuracy": accuracy}
+        for cell in shown
+        for step, accuracy in enumerate(cell.by_step, start=1)
+    ]
+    x = alt.X("step:Q", title="time steps at test", axis=alt.Axis(tickMinStep=1, format="d"))
+    y = alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, top]))
+    lines = (
+        alt.Chart(pd.DataFrame(rows)).mark_line(color=GREY, opacity=0.4, clip=True).encode(x=x, y=y, detail="part:N")
+    )
+    best = alt.Chart(pd.DataFrame(best_by_step(shown))).encode(x=x, y=y)
+    front = best.mark_line(interpolate="step-after", color=GREEN, point=alt.OverlayMarkDef(color=GREEN), clip=True)
+    names = best.transform_filter(alt.datum.name != "").mark_text(align="left", dx=4, dy=-8).encode(text="name:N")
+    return (lines + front + names).properties(width=420, height=280)
+
+
+def best_by_step(every: list[Cell]) -> list[dict[str, object]]:
+    """After each number of steps: the best accuracy that so many or fewer reach; `name` where it changes hands."""
+    found: list[tuple[str, int, float]] = []
+    for step in range(1, max(len(cell.by_step) for cell in every) + 1):
+        reached = [(cell.by_step[step - 1], cell.part) for cell in every if len(cell.by_step) >= step]
+        accuracy, part = max(reached + [(accuracy, part) for part, _, accuracy in found[-1:]])
+        found.append((part, step, accuracy))
+    before = [""] + [part for part, _, _ in found]
+    return [
+        {"part": part, "step": step, "accuracy": accuracy, "name": part if part != previous else ""}
+        for (part, step, accuracy), previous in zip(found, before, strict=False)
+    ]

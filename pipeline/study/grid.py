@@ -1,0 +1,211 @@
+"""What each part of the network is worth: each experiment of profile `study` against the one it differs least from.
+
+Differences are over seeds that both were trained with, on the same samples; another choice of test samples is not in
+their intervals (pooled.py). Accuracies in percent, differences in points.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from statistics import fmean
+from typing import Any, Literal
+
+from pipeline.evaluate.operations import read_operations
+from pipeline.evaluate.record import Record
+from pipeline.ground.errors import InputError
+from pipeline.study.pooled import Difference, Spread, beyond_chance, difference, spread_of
+
+PREFIX = "study-"
+BASE = "base"
+SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "robustness.json", "fine-tuning.json"
+"""In the folder of the results: what benchmarks/study.py, robustness.py and fine_tuning.py measured."""
+UNSTABLE_POINTS = 20.0
+"""Seeds that differ by more are no sample of one accuracy: some of the trainings failed."""
+Configuration = dict[str, Any]
+State = Literal["steady", "unstable", "did not train"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """An experiment with what its trainings came to."""
+
+    part: str
+    """Its name without prefix and dataset, for example bn."""
+    changed: str
+    """What differs from the reference, for example normalization bn."""
+    reference: str
+    """The part that it is read against; the base's is itself."""
+    accuracies: dict[int, float]
+    """By seed."""
+    samples: int
+    """Of the test split."""
+    by_step: list[float]
+    """Accuracy if the decision is taken after each time step, mean over the seeds."""
+    state: State
+    difference: Difference | None
+    """From the reference; None for the base, and where no seed is common."""
+    operations: float
+    """Effective synaptic operations of a sample, mean over the seeds."""
+    microjoules: float
+    """Of these, under NeuroBench's convention."""
+    parameters: int
+
+    @property
+    def accuracy(self) -> float:
+        return fmean(self.accuracies.values())
+
+    def words(self, significant: bool) -> str:
+        """What may be said of the difference."""
+        if self.state != "steady":
+            return self.state
+        if self.difference is None or self.difference.low is None:
+            return "no interval"
+        if self.difference.low <= 0 <= (self.difference.high or 0.0):
+            return "open"
+        return ("better" if self.difference.points > 0 else "worse") + ("" if significant else " (by itself)")
+
+
+def grouped(
+    records: Iterable[Record], dataset: str, configurations: Mapping[str, Configuration]
+) -> dict[str, list[Record]]:
+    """The records of one dataset by part; one of another configuration than the profile declares is left out.
+
+    Empty without the base. Raises InputError if records are of other samples than the base's.
+    """
+    by_part: dict[str, list[Record]] = {}
+    for record in records:
+        part = record.experiment.removeprefix(f"{PREFIX}{dataset}-")
+        if record.dataset["name"] == dataset and configurations.get(part) == configuration_of(record):
+            by_part.setdefault(part, []).append(record)
+    if BASE not in by_part:
+        return {}
+    for record in (record for part in by_part.values() for record in part):
+        _check_samples(record, by_part[BASE][0])
+    return by_part
+
+
+def cells(
+    by_part: Mapping[str, list[Record]], configurations: Mapping[str, Configuration], spread: Spread | None
+) -> list[Cell]:
+    """The base first, then from the best difference to the worst; parts without one last."""
+    made = [_cell(part, by_part, configurations, spread) for part in by_part]
+    return sorted(made, key=lambda cell: (cell.part != BASE, -cell.difference.points if cell.difference else inf))
+
+
+def _check_samples(record: Record, base: Record) -> None:
+    for rows in ("train_rows", "test_rows"):
+        if record.digests[rows] != base.digests[rows]:
+            raise InputError(
+                f"{record.experiment}-{record.seed}: its {rows} are not those of {base.experiment}-{base.seed}, and "
+                "differences are over the same samples; preprocess and train one of them again"
+            )
+
+
+def spread_of_steady(by_part: Mapping[str, list[Record]]) -> Spread | None:
+    """Of all parts whose trainings succeeded, with the base's seeds."""
+    samples = by_part[BASE][0].test["samples"]
+    ordered = [by_part[BASE], *(records for part, records in by_part.items() if part != BASE)]
+    return spread_of([accuracies_of(records) for records in ordered if state_of(records) == "steady"], samples)
+
+
+def state_of(records: list[Record]) -> State:
+    """Of the trainings of one part; chance is that of classes of the same size."""
+    accuracies, chance = list(accuracies_of(records).values()), 100 / len(records[0].dataset["classes"])
+    if fmean(accuracies) < chance + (100 - chance) / 10:
+        return "did not train"
+    return "unstable" if max(accuracies) - min(accuracies) > UNSTABLE_POINTS else "steady"
+
+
+def configuration_of(record: Record) -> Configuration:
+    """Network and training by name of the value."""
+    return record.network | record.training
+
+
+def _cell(
+    part: str, by_part: Mapping[str, list[Record]], configurations: Mapping[str, Configuration], spread: Spread | None
+) -> Cell:
+    records, reference = by_part[part], _reference(part, configurations)
+    beside, state = by_part.get(reference, []), state_of(records)
+    steady = state == "steady" and bool(beside) and state_of(beside) == "steady"
+    from_reference = difference(
+        accuracies_of(records), accuracies_of(beside), records[0].test["samples"], spread if steady else None
+    )
+    costs = [_cost(record) for record in records]
+    changed = _changed(configurations[part], configurations[reference])
+    return Cell(
+        part=part,
+        changed=", ".join(f"{name} {value}" for name, value in changed.items()),
+        reference=reference,
+        accuracies=accuracies_of(records),
+        samples=records[0].test["samples"],
+        by_step=[fmean(each) for each in zip(*(_by_step(record) for record in records), strict=True)],
+        state=state,
+        difference=from_reference if part != reference else None,
+        operations=fmean(operations for operations, _ in costs),
+        microjoules=fmean(microjoules for _, microjoules in costs),
+        parameters=records[0].parameters,
+    )
+
+
+def accuracies_of(records: Iterable[Record]) -> dict[int, float]:
+    """Percent of all test samples, by seed."""
+    return {record.seed: record.test["top1_percent"] for record in records}
+
+
+def _by_step(record: Record) -> list[float]:
+    return [100.0 * correct / record.test["samples"] for correct in record.test["correct_by_step"]]
+
+
+def _reference(part: str, configurations: Mapping[str, Configuration]) -> str:
+    """The part with the fewest other values: the base, which goes first, or one that is nearer to the base."""
+    away = {other: len(_changed(values, configurations[BASE])) for other, values in configurations.items()}
+    nearer = [other for other in configurations if 0 < away[other] < away[part]]
+    return min([BASE, *nearer], key=lambda other: len(_changed(configurations[part], configurations[other])))
+
+
+def _changed(mine: Configuration, theirs: Configuration) -> Configuration:
+    """Values that differ; the width goes with a surrogate's shape, the lambda with its loss."""
+    changed = {name: value for name, value in mine.items() if value != theirs[name]}
+    if "surrogate" in changed:
+        changed.pop("surrogate_width", None)
+    if "loss" in changed:
+        changed.pop("tet_lambda", None)
+    return changed
+
+
+def _cost(record: Record) -> tuple[float, float]:
+    """Effective operations and microjoules of a sample. Raises InputError."""
+    operations = read_operations(record.operations)
+    if operations is None:
+        raise InputError(f"{record.experiment}-{record.seed}: its record counts no operations; evaluate it again")
+    cost = operations.costs()[1]
+    return cost.multiply_adds + cost.additions, cost.microjoules
+
+
+def significant(every: list[Cell]) -> set[str]:
+    """Parts whose difference stays beyond chance at 5 % for all comparisons of a dataset together."""
+    return beyond_chance({c.part: c.difference.p_value for c in every if c.difference and c.difference.low is not None})
+
+
+def places(every: list[Cell], spread: Spread | None) -> dict[str, tuple[int, int]]:
+    """By steady part: the places from the best, 1, to the worst that it may have among these; 95 % for each by itself.
+
+    After all that are surely better than it, before all that are surely worse: by tests against each other part,
+    corrected for their number (Mogstad, Romano, Shaikh, Wilhelm 2024, Inference for Ranks).
+    """
+    steady = [cell for cell in every if cell.state == "steady"]
+    return {cell.part: _place(cell, [other for other in steady if other is not cell], spread) for cell in steady}
+
+
+def _place(cell: Cell, others: list[Cell], spread: Spread | None) -> tuple[int, int]:
+    made = {other.part: difference(other.accuracies, cell.accuracies, cell.samples, spread) for other in others}
+    found = {part: one for part, one in made.items() if one is not None}
+    surely = beyond_chance({part: one.p_value for part, one in found.items()})
+    better = sum(found[part].points > 0 for part in surely)
+    return 1 + better, 1 + len(others) - (len(surely) - better)
+
+
+def not_run(declared: Mapping[str, Configuration], records: Iterable[Record]) -> list[str]:
+    """Trainings of the profile, by name, that no record of their configuration has."""
+    have = {f"{record.experiment}-{record.seed}": configuration_of(record) for record in records}
+    return [name for name, configuration in declared.items() if have.get(name) != configuration]

@@ -1,0 +1,125 @@
+"""One dataset of the study as its page and its pictures show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.evaluate.record import Record
+from pipeline.study.grid import (
+    BASE,
+    PREFIX,
+    Cell,
+    Configuration,
+    cells,
+    grouped,
+    places,
+    significant,
+    spread_of_steady,
+)
+from pipeline.study.pooled import Spread
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A training of the profile."""
+
+    experiment: str
+    dataset: str
+    configuration: Configuration
+    """As a record has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One dataset of the study."""
+
+    name: str
+    base: Record
+    """Of its first seed."""
+    cells: list[Cell]
+    spread: Spread | None
+    holds: set[str]
+    """Parts whose difference stays after Holm's correction."""
+    places: dict[str, tuple[int, int]]
+    """By steady part: the best and the worst place that it may have."""
+    sizes: str
+    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By part: time of a training step against the base's, median, low and high; none that was not measured."""
+
+    @property
+    def others(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.part != BASE]
+
+    @property
+    def at_base(self) -> Cell:
+        return self.cells[0]
+
+    @property
+    def most_steps(self) -> int:
+        return max(len(cell.by_step) for cell in self.cells)
+
+    def words(self, cell: Cell) -> str:
+        return cell.words(cell.part in self.holds)
+
+    @property
+    def compared(self) -> int:
+        """Comparisons that have an interval."""
+        return sum(cell.difference is not None and cell.difference.low is not None for cell in self.others)
+
+    def called(self, words: str) -> str:
+        """The parts of which that is said, with their points if there is an interval: bn (+1.20), or - and (-3.40)."""
+        named = [cell for cell in self.others if self.words(cell) == words]
+        return ", ".join(
+            cell.part
+            + (f" - {cell.reference}" if cell.reference != BASE else "")
+            + (f" ({cell.difference.points:+.2f})" if cell.difference and cell.difference.low is not None else "")
+            for cell in named
+        )
+
+    def step_time(self, cell: Cell) -> str:
+        """Against the base's."""
+        return (
+            "1.00"
+            if cell.part == BASE
+            else f"{self.seconds[cell.part]['median']:.2f}"
+            if cell.part in self.seconds
+            else "–"
+        )
+
+    def relative(self, cell: Cell) -> float:
+        """Operations against the base's."""
+        return cell.operations / self.at_base.operations
+
+
+def make_part(
+    name: str, records: list[Record], declared: Mapping[str, Declared], seconds: Mapping[str, Any] | None = None
+) -> Part | None:
+    """None without a record of the base; `seconds`: what benchmarks/study.py measured, by dataset."""
+    mine = [about for about in declared.values() if about.dataset == name]
+    configurations = {about.experiment.removeprefix(f"{PREFIX}{name}-"): about.configuration for about in mine}
+    by_part = grouped(records, name, configurations)
+    if not by_part:
+        return None
+    spread = spread_of_steady(by_part)
+    found = cells(by_part, configurations, spread)
+    return Part(
+        name=name,
+        base=by_part[BASE][0],
+        cells=found,
+        spread=spread,
+        holds=significant(found),
+        places=places(found, spread),
+        sizes=sizes(by_part[BASE][0]),
+        seconds=(seconds or {}).get(name, {}).get("ratios", {}),
+    )
+
+
+def sizes(record: Record) -> str:
+    """What every caption has to say."""
+    network, training, data = record.network, record.training, record.dataset
+    layers, epochs = 6 * network["blocks"] + 2, training["epochs"]
+    return (
+        f"{data['title']}, {layers} layers, {network['width']} filters, T = {network['time_steps']}, "
+        f"{epochs} epochs of {data['train_samples']:,} samples at rate {training['learning_rate']:g}, "
+        f"{data['test_samples']:,} test samples"
+    )

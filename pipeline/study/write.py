@@ -1,0 +1,30 @@
+"""The page of the study from the records that are there: `sresnet study`."""
+
+import json
+from pathlib import Path
+
+from pipeline.ground import paths
+from pipeline.protocol.params import ExperimentParams, load
+from pipeline.study.page import write_study
+from pipeline.study.part import Declared
+
+
+def write(into: Path = paths.ROOT / "docs") -> list[Path]:
+    """Writes study.md and its pictures into a folder, and gives their paths. Raises InputError."""
+    profile = load(paths.PROFILES / "study.yaml")
+    declared = {
+        name: Declared(
+            experiment=run.experiment,
+            dataset=run.dataset,
+            configuration=as_recorded(profile.experiments[run.experiment]),
+        )
+        for name, run in profile.runs.items()
+    }
+    return write_study(declared, paths.RESULTS, into)
+
+
+def as_recorded(experiment: ExperimentParams) -> dict[str, object]:
+    """Network and training as a record has them: JSON knows no tuples."""
+    values = json.loads(experiment.model_dump_json(include={"model", "training"}))
+    recorded: dict[str, object] = values["model"] | values["training"]
+    return recorded

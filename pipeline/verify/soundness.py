@@ -1,0 +1,133 @@
+"""What holds of every honest run and need not hold of a forged one that agrees with itself: outputs are numbers, a
+history has every epoch and ends in the weights that were tested, seeds are different trainings, the packages that a
+training names are those that it ran with. Shapes: N samples, K classes.
+"""
+
+import csv
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evaluate.predictions import read_predictions
+from pipeline.evaluate.record import Record
+from pipeline.judge.matching import name_of
+from pipeline.protocol import recorded
+from pipeline.report.bundle import EVIDENCE, run_folder
+from pipeline.report.chain import Break
+from pipeline.verify.checks import Report
+
+ALIKE = 0.999
+"""Correlation of the outputs of two seeds from which on they are one training. What real ones reach stands in
+docs/audit-matrix.md; a copy with noise of 1 % of the spread of the outputs has 0.99995."""
+STRAY, STRAY_SHARE = 2, 0.01
+"""Test samples, and share of them, whose answer may change where another processor evaluates: a few spikes flip. The
+greater one counts."""
+
+
+def outputs(report: Report) -> Iterator[Break]:
+    """Every output voltage is a finite number: argmax takes what is not a number for the highest."""
+    for record in report.held:
+        path = report.predictions_of(record)
+        read = read_predictions(path)
+        wrong = np.flatnonzero(~np.isfinite(read.voltage).all((1, 2)))
+        if len(wrong):
+            found = f"{len(wrong)} without, the first is {read.ids[wrong[0]]}"
+            yield Break(link="predictions", file=report.name(path), expected="numbers for every sample", found=found)
+
+
+def histories(report: Report) -> Iterator[Break]:
+    """A training's history has one row for each epoch of its configuration."""
+    for record in report.held:
+        path = _history_of(report, record)
+        epochs = [row["epoch"] for row in _rows(path)]
+        expected = record.training["epochs"]
+        if epochs != [str(epoch + 1) for epoch in range(expected)]:
+            found = f"{len(epochs)} row(s), the last of epoch {epochs[-1] if epochs else 'none'}"
+            yield Break(link="history", file=report.name(path), expected=f"the epochs 1 to {expected}", found=found)
+
+
+def selections(report: Report) -> Iterator[Break]:
+    """The weights that were tested are those of the epoch that the rule of selection names."""
+    for record, stated, derived in kept_epochs(report):
+        if abs(stated - derived) > stray_points(record):
+            file = report.name(_history_of(report, record))
+            expected = f"{derived} % at the epoch that `{record.training['selection']}` keeps, as the predictions give"
+            yield Break(
+                link="selection", file=file, expected=expected, found=f"{stated} %: other weights, or other samples"
+            )
+
+
+def stray_points(record: Record) -> float:
+    """STRAY of the samples in full batches, in points."""
+    size = 2 * int(record.training["batch_size"])  # of a test batch
+    samples = int(record.test["samples"]) // size * size
+    return 100 * max(STRAY, STRAY_SHARE * samples) / samples
+
+
+def kept_epochs(report: Report) -> Iterator[tuple[Record, float, float]]:
+    """Trainings that scored the test set at each epoch: what the kept epoch had by its history, and what the
+    predictions give, both in full batches (percent).
+    """
+    for record in report.held:
+        rows = _rows(_history_of(report, record))
+        row = rows[-1]
+        if record.training["selection"] == "best-validation":
+            row = max(rows, key=lambda row: float(row["validation_accuracy"]))
+        derived = record.protocols["full_batches_only"]
+        if row["test_accuracy_authors"] and derived is not None:
+            yield record, float(row["test_accuracy_authors"]), derived
+
+
+def packages(report: Report) -> Iterator[Break]:
+    """The version of torch that the weights name is the one that the stage recorded."""
+    versions = {record.stage: record.packages.get("torch") for record in report.records}
+    for record in report.held:
+        version = versions.get(f"train@{record.experiment}-{record.seed}")
+        for platform in record.platforms:
+            named = platform.rpartition(", torch ")[2]
+            if version and ", torch " in platform and named.partition("+")[0] != version.partition("+")[0]:
+                file = f"{EVIDENCE}/{run_folder(record)}/config.json"
+                yield Break(link="packages", file=file, expected=f"torch {version} as its stage says", found=platform)
+
+
+def _history_of(report: Report, record: Record) -> Path:
+    return report.evidence / run_folder(record) / "history.csv"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a history."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def seeds(report: Report) -> Iterator[Break]:
+    """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
+    for one, other in combinations(report.held, 2):
+        if not _same_configuration(one, other):
+            continue
+        first, second = (read_predictions(report.predictions_of(record)).voltage[:, -1] for record in (one, other))
+        if first.shape == second.shape and (found := likeness(first, second)) > ALIKE:
+            expected = f"other outputs than those of {name_of(one)}"
+            file = report.name(report.predictions_of(other))
+            yield Break(link="seeds", file=file, expected=expected, found=f"a correlation of {found:.6f}")
+
+
+def _same_configuration(one: Record, other: Record) -> bool:
+    return (
+        one.dataset == other.dataset
+        and recorded.network(one.network) == recorded.network(other.network)
+        and recorded.training(one.training) == recorded.training(other.training)
+    )
+
+
+def likeness(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
+    """Correlation of two networks' outputs (N, K) on the same samples, less each output's mean over all samples.
+
+    0 where a network says the same of every sample: silent ones are no copies.
+    """
+    one, other = (values - values.mean(0) for values in (first.astype(np.float64), second.astype(np.float64)))
+    scale = np.sqrt((one**2).sum() * (other**2).sum())
+    return float((one * other).sum() / scale) if scale else 0.0

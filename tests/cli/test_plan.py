@@ -1,0 +1,106 @@
+"""A plan is measured steps times what params.yaml asks for."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from models.config import NetworkConfig
+from pipeline.cli import plan
+from pipeline.cli.plan import Data, data_of, planned, step_seconds, table, workers_of
+from pipeline.ground import paths
+from pipeline.ground.errors import InputError
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.params import Params, load
+from tests.train.tiny import NETWORK, TRAINING, write_split
+
+DIGITS = Data(1_442, (1, 32, 32), 10)
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Profile quick on a machine that has two cores and no data."""
+    monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
+    monkeypatch.setattr(plan.os, "sched_getaffinity", lambda _: {0, 1})
+    return load(paths.PROFILES / "quick.yaml")
+
+
+def test_by_hand(params: Params) -> None:
+    """1,442 samples in batches of 20 are 73 steps, 6 epochs 438; 480 recordings 24, 12 epochs 288. Two workers have a
+    shard each, so a step of 0.4 s in one process takes 0.2 s."""
+    measured: list[Data] = []
+
+    def measure(network: NetworkConfig, training: TrainingConfig, data: Data) -> float:
+        measured.append(data)
+        return 0.4
+
+    rows = plan.plan(params, measure)
+    assert measured == [DIGITS, Data(480, (8, 2, 64, 64), 10)]
+    assert [(row.experiment, row.runs, row.steps, row.step_seconds) for row in rows] == [
+        ("digits", 1, 438, 0.2),
+        ("digits-dvs", 1, 288, 0.2),
+    ]
+    text = table(rows, 20.0).splitlines()
+    assert text[1].split() == ["digits", "1", "438", "200", "1:28", "1:28"]
+    assert text[3].split() == ["the", "start", "of", "Ray", "2", "0:20", "0:40"]
+    assert text[4].split() == ["all", "2", "3:05"]
+    assert "Not in it: fetching" in text[-1]
+
+
+def test_one_measurement_for_what_takes_the_same(params: Params) -> None:
+    """Seeds, learning rates and epochs make no step longer."""
+    first = params.experiments["digits"]
+    other = first.model_copy(update={"training": replace(first.training, epochs=12, learning_rate=0.1)})
+    runs = params.runs | {"b-0": params.runs["digits-0"].model_copy(update={"experiment": "b"})}
+    twice = params.model_copy(update={"experiments": {"digits": first, "b": other}, "runs": runs})
+    calls: list[int] = []
+    rows = plan.plan(twice, lambda *_: calls.append(1) or 0.1)  # type: ignore[func-returns-value]
+    assert len(calls) == 1
+    assert rows[1].steps == 2 * rows[0].steps
+
+
+def test_held_out_and_dropped_samples_are_no_steps(params: Params) -> None:
+    """1,442 less 10 % (144) are 1,298: 64 full batches of 20 and a rest."""
+    experiment = params.experiments["digits"]
+    for drop_last, steps in ((True, 64), (False, 65)):
+        training = replace(experiment.training, epochs=1, validation_percent=10, drop_last=drop_last)
+        changed = experiment.model_copy(update={"training": training})
+        assert planned("digits", changed, 1, DIGITS, 1.0, params.cluster).steps == steps
+
+
+def test_workers_and_shards(params: Params) -> None:
+    """Three shards on two workers take as long as two of them in turn."""
+    auto, three = params.cluster, replace(TRAINING, shards=3)
+    assert workers_of(three, auto) == 2
+    assert workers_of(replace(three, threads=2), auto) == 1
+    assert workers_of(three, auto.model_copy(update={"workers": 1})) == 1
+    assert workers_of(three, auto.model_copy(update={"cpus_per_worker": 2})) == 1
+    experiment = params.experiments["digits"].model_copy(update={"training": three})
+    assert planned("digits", experiment, 1, DIGITS, 0.3, auto).step_seconds == pytest.approx(0.2)
+
+
+def test_preprocessed_data_say_what_they_are(params: Params, tmp_path: Path) -> None:
+    write_split(tmp_path / "digits", "train", "frames", 30)
+    assert data_of("digits", params.datasets["digits"]) == Data(30, (2, 2, 8, 8), 3)
+
+
+def test_data_of_unknown_shape_are_named(params: Params, tmp_path: Path) -> None:
+    """Preprocessed, or published and not altered, they are known; and data of no run do not matter."""
+    dataset = params.datasets["digits"]
+    own = dataset.model_copy(update={"download": dataset.download.model_copy(update={"catalog": "recordings"})})
+    altered = dataset.model_copy(update={"download": dataset.download.model_copy(update={"altered": True})})
+    with pytest.raises(InputError, match=r"datasets\.mine: .*`dvc repro preprocess@mine` first"):
+        data_of("mine", own)
+    unused = params.model_copy(update={"datasets": params.datasets | {"unused": own}})
+    assert plan.unknown(unused) == []
+    mine = params.model_copy(update={"datasets": {"digits": altered, "digits-dvs": own}})
+    assert plan.unknown(mine) == ["digits", "digits-dvs"]
+    write_split(tmp_path / "digits", "train", "frames", 30)
+    assert plan.unknown(mine) == ["digits-dvs"]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 2, 8, 8)])
+def test_a_step_is_measured(shape: tuple[int, ...]) -> None:
+    """A real one, also where a training would hold samples out."""
+    training = replace(TRAINING, selection="best-validation", validation_percent=10)
+    assert 0 < step_seconds(NETWORK, training, Data(30, shape, 3), "nothing") < 60

@@ -1,0 +1,62 @@
+"""What is known of data that are preprocessed is used while params.yaml is as when they were made, no longer."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.cli import command_line, preprocessed
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import read_params
+from pipeline.ground.paths import PROFILES
+from pipeline.protocol.params import load
+from tests.train.tiny import write_split
+
+QUICK = (PROFILES / "quick.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A params.yaml whose datasets were made as it says, of 30 training samples, and its dvc.lock."""
+    path = tmp_path / "params.yaml"
+    path.write_text(QUICK, encoding="utf-8")
+    stages = {}
+    for name, described in read_params(path)["datasets"].items():
+        write_split(tmp_path / name, "train", "images" if name == "digits" else "frames", 30)
+        for stage, values in described.items():
+            stages[f"{stage}@{name}"] = {"params": {"params.yaml": {f"datasets.{name}.{stage}": values}}}
+    YAML().dump({"schema": "2.0", "stages": stages}, tmp_path / "dvc.lock")
+    monkeypatch.setattr(preprocessed, "arrow", lambda name: tmp_path / name)
+    monkeypatch.setattr(preprocessed, "LOCK", tmp_path / "dvc.lock")
+    return path
+
+
+def test_check_says_what_cannot_be_trained_on_the_data_that_are_there(params: Path) -> None:
+    command_line.check_params(params)
+    larger = QUICK.replace("batch_size: 20", "batch_size: 31", 1)
+    params.write_text(larger, encoding="utf-8")
+    command_line.check_params(params)
+    params.write_text(larger.replace("drop_last: false", "drop_last: true", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"experiments\.digits\.training\.batch_size: 31, but Tiny has 30") as error:
+        command_line.check_params(params)
+    assert str(error.value).startswith(f"{params}: ")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "old", "new"),
+    [
+        ("digits", "shards: 2, frames", "shards: 3, frames"),
+        ("digits-dvs", "loops: 1", "loops: 2"),
+        ("digits", "source: null}", "source: null, title: Other}"),
+    ],
+)
+def test_data_that_were_made_otherwise_say_nothing(params: Path, dataset: str, old: str, new: str) -> None:
+    assert preprocessed.training_split(dataset, read_params(params)["datasets"][dataset])
+    params.write_text(QUICK.replace(old, new, 1), encoding="utf-8")
+    load(params)
+    assert preprocessed.training_split(dataset, read_params(params)["datasets"][dataset]) is None
+
+
+def test_data_that_are_not_there_say_nothing(params: Path) -> None:
+    (params.parent / "digits" / "train.json").unlink()
+    assert preprocessed.training_split("digits", read_params(params)["datasets"]["digits"]) is None

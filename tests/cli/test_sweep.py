@@ -1,0 +1,155 @@
+"""Sweeps over a pipeline of small scripts, on real DVC: what fails, what goes on, what dvc.lock says at the end."""
+
+import io
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from benchmarks.sweep import ENVIRONMENT
+from pipeline.cli import screen, sweep
+from pipeline.cli.command_line import main, use_profile
+from pipeline.ground.errors import InputError
+from pipeline.protocol.params import load
+
+STEP = """
+import pathlib, sys, time
+stage, key = sys.argv[1:]
+print(stage, key)
+if pathlib.Path(f"slow-{stage}-{key}").exists():
+    time.sleep(60)
+if pathlib.Path(f"broken-{stage}-{key}").exists():
+    sys.exit(f"error: {stage}@{key}: broken on purpose")
+pathlib.Path(f"{stage}-{key}").write_text(stage + key)
+"""
+PIPELINE = """
+stages:
+  preprocess:
+    foreach: ${datasets}
+    do: {cmd: "python step.py preprocess ${key}", deps: [step.py], outs: ["preprocess-${key}"]}
+  train:
+    foreach: ${runs}
+    do: {cmd: "python step.py train ${key}", deps: [step.py, "preprocess-${item.dataset}"], outs: ["train-${key}"]}
+  evaluate:
+    foreach: ${runs}
+    do: {cmd: "python step.py evaluate ${key}", deps: [step.py, "train-${key}"], outs: ["evaluate-${key}"]}
+  report:
+    cmd: python step.py report all
+    deps: [step.py, evaluate-digits-0, evaluate-digits-1, evaluate-digits-dvs-0, evaluate-digits-dvs-1]
+    outs: [report-all]
+"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Four runs; three at once have room, without Ray."""
+    folder = tmp_path / "swept"
+    folder.mkdir()
+    (folder / "step.py").write_text(STEP, encoding="utf-8")
+    (folder / "dvc.yaml").write_text(PIPELINE, encoding="utf-8")
+    use_profile("quick", None, 2, folder / "params.yaml")
+    (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
+    shutil.copytree(folder, tmp_path / "serial")
+    monkeypatch.setattr(sweep, "ROOT", folder)
+    monkeypatch.setattr(sweep, "LOCK", folder / "dvc.lock")
+    monkeypatch.setattr(sweep, "LOGS", folder / "logs")
+    monkeypatch.setattr(sweep, "BEFORE", folder / "logs" / "before.json")
+    monkeypatch.setattr(sweep, "load", lambda: load(folder / "params.yaml"))
+    monkeypatch.setattr(sweep, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(sweep, "on_cluster", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
+    return folder
+
+
+def test_a_failed_run_is_named_the_others_are_done_and_the_end_is_that_of_serial_stages(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = repository / "broken-train-digits-0"
+    broken.touch()
+    with pytest.raises(InputError) as stopped:
+        sweep.sweep()
+    assert str(stopped.value).splitlines() == [
+        "1 of 4 run(s) failed; the others are done",
+        f"  digits-0: train@digits-0: broken on purpose (all of it: {repository / 'logs' / 'digits-0.log'})",
+    ]
+    assert (repository / "evaluate-digits-dvs-1").exists()
+    assert not (repository / "report-all").exists()
+
+    broken.unlink()
+    sweep.sweep()
+    assert "1 of 4 run(s) to do" in capsys.readouterr().out
+    serial = subprocess.run([*sweep.DVC, "repro"], cwd=repository.parent / "serial", env=ENVIRONMENT, check=False)
+    assert serial.returncode == 0
+    locks = [(repository.parent / way / "dvc.lock").read_text(encoding="utf-8") for way in ("serial", "swept")]
+    assert locks[0] == locks[1]
+
+
+def test_an_interruption_leaves_no_process_behind(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (repository / "slow-train-digits-0").touch()
+
+    def interrupt() -> None:
+        for _ in range(600):
+            if (repository / "evaluate-digits-dvs-1").exists():
+                break
+            time.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(SystemExit) as stop:
+        main(["sweep"])
+    thread.join()
+    signal.signal(signal.SIGINT, before)
+    assert stop.value.code == 130
+    assert "goes on where it stopped" in capsys.readouterr().err
+    assert [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(repository)] == []
+
+
+def rows(*states: screen.State) -> list[screen.Row]:
+    return [
+        screen.Row(name=f"run-{index}", state=state, seconds=65.4, last=f"epoch {index} [/5]")
+        for index, state in enumerate(states)
+    ]
+
+
+def test_a_terminal_shows_what_fits_and_counts_all() -> None:
+    console = Console(width=60, height=9, record=True, file=io.StringIO())
+    console.print(screen.table(rows("waiting", "done", "failed", "running"), console.height))
+    shown = [" ".join(line.split()) for line in console.export_text().splitlines() if line.strip(" ─")]
+    assert shown == [
+        "run state time last line of its log",
+        "run-3 running 0:01:05 epoch 3 [/5]",
+        "run-2 failed 0:01:05 epoch 2 [/5]",
+        "1 running, 1 failed, 1 waiting, 1 done",
+    ]
+
+
+def test_a_log_gets_a_line_when_something_changes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 1.0, 9.0, 12.0, 13.0])
+    monkeypatch.setattr(screen.time, "monotonic", lambda: next(clock))
+    lines = screen.Lines()
+    for state in ("waiting", "running", "running", "running", "done"):
+        lines(rows(state))
+    assert capsys.readouterr().out.splitlines() == [
+        "run-0  running  0:01:05  epoch 0 [/5]",
+        "run-0  running  0:01:05  epoch 0 [/5]",
+        "run-0  done  0:01:05  epoch 0 [/5]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("places", "runs", "shards", "workers"),
+    [(2, 4, 2, 1), (8, 4, 2, 2), (8, 2, 2, 2), (8, 3, 4, 2), (1, 1, 2, 1)],
+)
+def test_runs_share_the_places(places: int, runs: int, shards: int, workers: int) -> None:
+    assert sweep.share(places, runs, shards) == workers

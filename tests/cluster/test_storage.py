@@ -1,0 +1,62 @@
+"""Storage on a disk and on an S3 server of the loopback: the same answers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pipeline.cluster.storage import Storage, check_writable, open_storage
+from pipeline.ground.errors import InputError
+from tests.cluster.s3 import bucket, serving
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ThreadedMotoServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(params=["folder", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "folder":
+        return open_storage(str(tmp_path / "there"))
+    return open_storage(bucket(request.getfixturevalue("server"), "there"))
+
+
+def test_what_is_put_comes_back_whole(storage: Storage, tmp_path: Path) -> None:
+    local, back = tmp_path / "local", tmp_path / "back"
+    local.write_bytes(bytes(range(256)) * 8192)
+    assert storage.list("a") == {}
+    storage.put(local, "a/b/c")
+    storage.put(local, "a/d")
+    assert {name: info.size for name, info in storage.list("a").items()} == {"b/c": 2_097_152, "d": 2_097_152}
+    storage.get("a/b/c", back)
+    assert back.read_bytes() == local.read_bytes()
+    assert back.stat().st_mtime_ns == storage.list("a")["b/c"].mtime_ns
+    storage.delete("a/d")
+    storage.delete("a/never")
+    assert list(storage.list("a")) == ["b/c"]
+    storage.delete("a")
+    assert storage.list("a") == {}
+
+
+def test_a_file_that_is_not_there_is_one_error_and_nothing(storage: Storage, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cluster\.storage .*: cannot read never .*; look at the address"):
+        storage.get("never", tmp_path / "into" / "file")
+    assert not (tmp_path / "into" / "file").exists()
+
+
+def test_storage_that_refuses_is_one_error(server: ThreadedMotoServer, tmp_path: Path) -> None:
+    bucket(server, "ours")
+    with pytest.raises(InputError, match=r"cluster\.storage s3://nobodys/runs.*: cannot write probe/"):
+        check_writable(open_storage(bucket(server, "nobodys", make=False)))
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"cannot write probe/"):
+        check_writable(open_storage(f"file://{tmp_path}/file"))
+
+
+@pytest.mark.parametrize("address", ["ftp://host/runs", "s3://", "relative/folder", "/"])
+def test_an_address_that_names_no_place_is_one_error(address: str) -> None:
+    with pytest.raises(InputError, match=r"cluster\.storage .*: (expected|cannot be opened|names no)"):
+        open_storage(address)

@@ -1,0 +1,435 @@
+"""Folders, zips and tar archives read alike, and nothing in an archive reaches outside of its folder."""
+
+import gzip
+import io
+import os
+import pickle
+import shutil
+import stat
+import struct
+import tarfile
+import tracemalloc
+import zipfile
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from pipeline.download import archives
+from pipeline.download.archives import listing, members, read, unpacked, whole_folder
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import sha256
+
+FILES = {"cat/10.bin": b"ten", "cat/9.bin": b"nine" * 5000, "dog/1.bin": b"", "dog/notes.txt": b"not a sample"}
+SAMPLES = {name: content for name, content in FILES.items() if name.endswith(".bin")}
+
+
+@pytest.fixture(autouse=True)
+def unpacked_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(archives, "UNPACKED", tmp_path / "unpacked")
+    return tmp_path / "unpacked"
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    (tmp_path / "raw").mkdir()
+    return tmp_path / "raw"
+
+
+def write_files(folder: Path, files: dict[str, bytes]) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    with io.BytesIO() as memory:
+        with zipfile.ZipFile(memory, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return memory.getvalue()
+
+
+def tarred(files: dict[str, bytes]) -> bytes:
+    return tarred_entries([(tarfile.TarInfo(name), content) for name, content in files.items()])
+
+
+def tarred_entries(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    with io.BytesIO() as memory:
+        with tarfile.open(fileobj=memory, mode="w:gz") as archive:
+            for entry, content in entries:
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        return memory.getvalue()
+
+
+def contents(raw: Path) -> dict[str, bytes]:
+    return {member.id: read(member) for member in members(raw, (".bin",))}
+
+
+def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.linkname = kind, target
+    return entry
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "zip in a zip", "zip in a tar"])
+def test_every_form_has_the_same_members(raw: Path, form: str) -> None:
+    write_files(
+        raw,
+        {
+            "folder": FILES,
+            "zip": {"any name.zip": zipped(FILES)},
+            "tar": {"any name.tar.gz": tarred(FILES)},
+            "zip in a zip": {"outer.zip": zipped({"inner.zip": zipped(FILES)})},
+            "zip in a tar": {"outer.tar.gz": tarred({"inner.zip": zipped(FILES)})},
+        }[form],
+    )
+    assert contents(raw) == SAMPLES
+    listed = members(raw, (".bin",))
+    assert [member.id for member in listed] == ["cat/10.bin", "cat/9.bin", "dog/1.bin"]
+    assert [member.size for member in listed] == [3, 20000, 0]
+
+
+def test_an_archive_adds_its_folder_and_not_its_name(raw: Path) -> None:
+    write_files(raw, {"session1/a.zip": zipped({"b/c.bin": b"1"}), "session2/a.tar.gz": tarred({"b/c.bin": b"2"})})
+    assert contents(raw) == {"session1/b/c.bin": b"1", "session2/b/c.bin": b"2"}
+
+
+def test_hidden_files_and_those_of_a_mac_are_no_members(raw: Path) -> None:
+    junk = {".x.bin": b"", "cat/._9.bin": b"", "__MACOSX/cat/9.bin": b"", ".hidden/9.bin": b""}
+    write_files(raw, {"a.zip": zipped(junk | SAMPLES), "b/a.tar.gz": tarred(junk | SAMPLES)})
+    write_files(raw, {name: b"" for name in junk if "__MACOSX" not in name})
+    assert contents(raw) == SAMPLES | {f"b/{name}": content for name, content in SAMPLES.items()}
+
+
+def error_of(raw: Path) -> str:
+    with pytest.raises(InputError) as error:
+        contents(raw)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar", "zip in a zip"])
+def test_suffixes_in_capitals_are_those_in_small_letters(raw: Path, form: str) -> None:
+    files = {"cat/1.BIN": b"1", "cat/2.bin": b"2", "cat/3.Bin": b"3"}
+    write_files(
+        raw,
+        {
+            "folder": files,
+            "zip": {"A.ZIP": zipped(files)},
+            "tar": {"A.Tar.GZ": tarred(files)},
+            "zip in a zip": {"a.zip": zipped({"INNER.ZIP": zipped(files)})},
+        }[form],
+    )
+    assert contents(raw) == files
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_every_other_file_is_counted(raw: Path, form: str) -> None:
+    others = {"a.txt": b"", "b.TXT": b"", "c/README": b"", "c/.x.bin": b"", ".h/1.bin": b"", "__MACOSX/c/1.bin": b""}
+    files = SAMPLES | others
+    write_files(raw, {"folder": files, "zip": {"a.zip": zipped(files)}, "tar": {"a.tgz": tarred(files)}}[form])
+    found = listing(raw, (".bin",))
+    assert [member.id for member in found.members] == sorted(SAMPLES)
+    assert found.left_out == {".txt": 2, "no suffix": 1, "hidden": 3}
+    assert len(found.members) + found.left_out.total() == len(files)
+
+
+@pytest.mark.parametrize("name", ["more.tar", "more.tar.bz2", "more.TAR.XZ", "more.7z", "more.rar", "1.bin.gz"])
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_an_archive_that_is_not_opened_is_refused(raw: Path, form: str, name: str) -> None:
+    files = SAMPLES | {f"cat/{name}": b"samples"}
+    write_files(raw, {"folder": files, "zip": {"a.zip": zipped(files)}, "tar": {"a.tgz": tarred(files)}}[form])
+    text = error_of(raw)
+    assert name in text
+    assert text.endswith("is not opened; unpack it, pack it as .zip or .tar.gz, or remove it")
+
+
+def test_one_recording_in_two_formats_is_refused(raw: Path) -> None:
+    write_files(raw, {"cat/1.bin": b"1", "cat/2.bin": b"2", "a.zip": zipped({"cat/1.dat": b"1"})})
+    with pytest.raises(InputError, match=r"cat/1\.bin, .*a\.zip: cat/1\.bin and cat/1\.dat: one recording twice"):
+        members(raw, (".bin", ".dat"))
+
+
+def stated(content: bytes, size: int) -> bytes:
+    """A zip that states another size of its member."""
+    written = bytearray(zipped({"cat/1.bin": content}))
+    struct.pack_into("<I", written, written.rfind(b"PK\1\2") + 24, size)
+    return bytes(written)
+
+
+@pytest.mark.parametrize("size", [0, 1000, 4999, 5001])
+def test_a_zip_that_states_another_size_is_refused(raw: Path, size: int) -> None:
+    (raw / "a.zip").write_bytes(stated(bytes(5000), size))
+    assert error_of(raw).startswith(f"{raw}/a.zip: damaged or cut off (cat/1.bin: ")
+
+
+def test_bytes_beyond_the_stated_size_are_not_held(raw: Path) -> None:
+    (raw / "a.zip").write_bytes(stated(bytes(64 << 20), 1000))
+    (member,) = members(raw, (".bin",))
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"a\.zip: damaged or cut off \(cat/1\.bin"):
+        read(member)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
+
+
+LONG = "/".join(["n" * 200] * 25)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ([LONG], f"{LONG}: the name is too long for this file system"),
+        (["cat.bin", "cat.bin/1.bin"], "cat.bin/1.bin: a file and a folder have one name"),
+        (["cat.bin/1.bin", "cat.bin"], "cat.bin: a file and a folder have one name"),
+        (["cat/1.bin", "cat/1.bin"], "cat/1.bin: it is there twice"),
+    ],
+)
+def test_a_tar_that_no_file_system_holds_is_one_error(
+    raw: Path, unpacked_here: Path, names: list[str], reason: str
+) -> None:
+    (raw / "a.tgz").write_bytes(tarred_entries([(tarfile.TarInfo(name), b"1") for name in names]))
+    assert error_of(raw) == f"{raw}/a.tgz: {reason}; take the archive from its publisher"
+    assert not list(unpacked_here.iterdir())
+
+
+def test_a_zip_in_a_zip_that_no_file_system_holds_is_one_error(raw: Path, unpacked_here: Path) -> None:
+    inner = zipped(SAMPLES)
+    write_files(raw, {"a.zip": zipped({"cat.zip": inner, "cat.zip/more.zip": inner})})
+    assert f"{raw}/a.zip: cat.zip/more.zip: a file and a folder have one name" in error_of(raw)
+    assert not list(unpacked_here.iterdir())
+
+
+def tar_of(files: dict[str, bytes]) -> bytes:
+    return gzip.decompress(tarred(files))
+
+
+def test_files_after_the_end_of_a_tar_are_not_lost(raw: Path, unpacked_here: Path) -> None:
+    (raw / "a.tgz").write_bytes(gzip.compress(tar_of({"cat/1.bin": b"1"}) + tar_of({"cat/2.bin": b"2"})))
+    assert "a.tgz: damaged or cut off (files follow" in error_of(raw)
+    assert not list(unpacked_here.iterdir())
+
+
+def test_files_after_a_damaged_header_of_a_tar_are_not_lost(raw: Path) -> None:
+    whole = bytearray(tar_of({f"cat/{number}.bin": b"1" * 600 for number in range(3)}))
+    whole[whole.index(b"cat/1.bin")] ^= 1
+    (raw / "a.tgz").write_bytes(gzip.compress(bytes(whole)))
+    assert "a.tgz: damaged or cut off (files follow" in error_of(raw)
+
+
+def test_a_tar_of_the_current_folder_is_read(raw: Path) -> None:
+    folder = tarfile.TarInfo("./")
+    folder.type = tarfile.DIRTYPE
+    write_files(raw, {"a.tgz": tarred_entries([(folder, b""), (tarfile.TarInfo("./cat/1.bin"), b"1")])})
+    assert contents(raw) == {"cat/1.bin": b"1"}
+
+
+def test_a_tar_is_unpacked_once_by_its_digest(raw: Path, unpacked_here: Path) -> None:
+    write_files(raw, {"a.tar.gz": tarred(FILES), "copy/a.tar.gz": tarred({})})
+    first = unpacked(raw / "a.tar.gz")
+    (first / "cat" / "10.bin").write_bytes(b"seen again")
+    assert read(members(raw, (".bin",))[0]) == b"seen again"
+    assert sorted(path.name for path in unpacked_here.iterdir()) == sorted(
+        sha256(raw / name) for name in ("a.tar.gz", "copy/a.tar.gz")
+    )
+
+
+def test_links_that_dvc_makes_into_its_cache_are_files(raw: Path, tmp_path: Path) -> None:
+    (tmp_path / "cached").write_bytes(b"1")
+    (raw / "a.bin").symlink_to(tmp_path / "cached")
+    assert contents(raw) == {"a.bin": b"1"}
+
+
+@pytest.mark.parametrize("target", ["missing", "folder"])
+def test_other_links_in_a_folder_are_refused(raw: Path, tmp_path: Path, target: str) -> None:
+    write_files(tmp_path / "folder", {"1.bin": b"1"})
+    (raw / "a.bin").symlink_to(tmp_path / target)
+    with pytest.raises(InputError, match=r"a\.bin: expected a file or a folder"):
+        members(raw, (".bin",))
+
+
+@pytest.mark.parametrize("name", ["/abs.bin", "../up.bin", "a/../../up.bin", "..", "a\\..\\up.bin"])
+@pytest.mark.parametrize("make", [zipped, tarred])
+def test_unsafe_names_are_refused_and_leave_nothing(raw: Path, unpacked_here: Path, name: str, make: object) -> None:
+    assert callable(make)
+    suffix = ".zip" if make is zipped else ".tar.gz"
+    write_files(raw, {f"a{suffix}": make({"good.bin": b"1", name: b"2"})})
+    with pytest.raises(InputError, match="unsafe name"):
+        members(raw, (".bin",))
+    assert not unpacked_here.exists() or not list(unpacked_here.iterdir())
+    assert not list(raw.parent.glob("**/up.bin"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        link("a.bin", "/etc/passwd"),
+        link("a.bin", "b.bin"),
+        link("a.bin", "b.bin", tarfile.LNKTYPE),
+        link("a", "", tarfile.FIFOTYPE),
+    ],
+)
+def test_links_and_devices_in_a_tar_are_refused(raw: Path, unpacked_here: Path, entry: tarfile.TarInfo) -> None:
+    write_files(raw, {"a.tar.gz": tarred_entries([(tarfile.TarInfo("b.bin"), b"1"), (entry, b"")])})
+    with pytest.raises(InputError, match="is a link or a device"):
+        members(raw, (".bin",))
+    assert not list(unpacked_here.iterdir())
+
+
+def test_links_in_a_zip_are_refused(raw: Path) -> None:
+    entry = zipfile.ZipInfo("a.bin")
+    entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(raw / "a.zip", "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    with pytest.raises(InputError, match="is a link"):
+        members(raw, (".bin",))
+
+
+def test_a_member_in_two_places_is_refused(raw: Path) -> None:
+    write_files(raw, {"a.zip": zipped({"x/1.bin": b"1"}), "x/1.bin": b"1"})
+    with pytest.raises(InputError, match=r"a\.zip, .*/x/1\.bin: x/1\.bin: one recording twice"):
+        members(raw, (".bin",))
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_name_that_an_archive_has_twice_is_refused(raw: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(raw / "a.zip", "w") as archive:
+        archive.writestr("1.bin", "1")
+        archive.writestr("./1.bin", "2")
+    with pytest.raises(InputError, match=r"a\.zip: 1\.bin: one recording twice"):
+        members(raw, (".bin",))
+    (raw / "a.zip").unlink()
+    (raw / "a.tar.gz").write_bytes(
+        tarred_entries([(tarfile.TarInfo("1.bin"), b"1"), (tarfile.TarInfo("./1.bin"), b"2")])
+    )
+    with pytest.raises(InputError, match="twice"):
+        members(raw, (".bin",))
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+@pytest.mark.parametrize("keep", [0, 10_000, 30_000, -4])
+def test_an_archive_that_is_cut_off_is_refused_and_leaves_nothing(
+    raw: Path, unpacked_here: Path, suffix: str, keep: int
+) -> None:
+    files = {f"{number}.bin": os.urandom(2000) for number in range(20)}
+    whole = zipped(files) if suffix == ".zip" else tarred(files)
+    (raw / f"a{suffix}").write_bytes(whole[:keep])
+    with pytest.raises(InputError, match="damaged or cut off"):
+        members(raw, (".bin",))
+    assert not unpacked_here.exists() or not list(unpacked_here.iterdir())
+
+
+def test_a_changed_byte_in_a_zip_is_found_when_it_is_read(raw: Path) -> None:
+    with zipfile.ZipFile(raw / "a.zip", "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("1.bin", b"right bytes")
+    (raw / "a.zip").write_bytes((raw / "a.zip").read_bytes().replace(b"right", b"wrong"))
+    (member,) = members(raw, (".bin",))
+    with pytest.raises(InputError, match=r"a\.zip: damaged or cut off \(1\.bin"):
+        read(member)
+
+
+def test_a_member_that_vanished_is_named(raw: Path) -> None:
+    write_files(raw, {"1.bin": b"1"})
+    (member,) = members(raw, (".bin",))
+    (raw / "1.bin").unlink()
+    with pytest.raises(InputError, match=r"1\.bin: it was there"):
+        read(member)
+
+
+def test_forked_processes_read_one_zip_at_the_same_time(raw: Path) -> None:
+    files = {f"{number}.bin": os.urandom(100_000) for number in range(40)}
+    write_files(raw, {"a.zip": zipped(files)})
+    listed = members(raw, (".bin",))
+    assert pickle.loads(pickle.dumps(listed)) == listed
+    read(listed[0])  # opens the zip before the fork
+    with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
+        assert list(pool.map(read, listed * 5)) == [files[member.id] for member in listed * 5]
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+def test_a_bomb_is_refused_before_it_is_unpacked(
+    raw: Path, unpacked_here: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+) -> None:
+    monkeypatch.setattr(archives, "SMALL", 1 << 20)
+    make = zipped if suffix == ".zip" else tarred
+    write_files(raw, {f"a{suffix}": make({"1.bin": bytes(1 << 20)})})
+    assert len(contents(raw)["1.bin"]) == 1 << 20
+    write_files(raw, {f"a{suffix}": make({"1.bin": bytes((1 << 20) + 1)})})
+    archives._opened.cache_clear()
+    with pytest.raises(InputError, match=r"would grow from \d+ to 1048577 bytes"):
+        members(raw, (".bin",))
+    assert all(path.stat().st_size <= 1 << 20 for path in unpacked_here.rglob("*"))
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
+def test_a_bomb_of_many_small_files_is_refused(raw: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.setattr(archives, "SMALL", 1 << 20)
+    monkeypatch.setattr(archives, "EXPANSION", 5)
+    make = zipped if suffix == ".zip" else tarred
+    write_files(raw, {f"a{suffix}": make({f"{number}.bin": bytes(1 << 10) for number in range(1025)})})
+    with pytest.raises(InputError, match="its content would grow"):
+        members(raw, (".bin",))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_with_any_byte_changed_is_read_right_or_refused(raw: Path, method: int) -> None:
+    with zipfile.ZipFile(raw / "a.zip", "w", method) as archive:
+        archive.writestr("1.bin", b"events " * 40)
+    whole, refused = (raw / "a.zip").read_bytes(), 0
+    for place in range(len(whole)):
+        (raw / "a.zip").write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        archives._opened.cache_clear()
+        try:
+            assert set(contents(raw).values()) <= {b"events " * 40}
+        except InputError:
+            refused += 1
+    assert refused > len(whole) // 3
+
+
+def test_archives_in_archives_have_an_end(raw: Path) -> None:
+    inner = zipped({"1.bin": b"1"})
+    for _ in range(archives.DEPTH):
+        inner = zipped({"a.zip": inner})
+    write_files(raw, {"a.zip": inner})
+    assert contents(raw) == {"1.bin": b"1"}
+    write_files(raw, {"b/b.zip": zipped({"a.zip": inner})})
+    with pytest.raises(InputError, match="more than 3 deep"):
+        members(raw, (".bin",))
+
+
+def stop_halfway(folder: Path) -> None:
+    with whole_folder(folder) as temporary:
+        write_files(temporary, {"new": b"2"})
+        raise ValueError("stop")
+
+
+def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
+    write_files(tmp_path / "data", {"old": b"1"})
+    with pytest.raises(ValueError, match="stop"):
+        stop_halfway(tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["old"]
+    with whole_folder(tmp_path / "data") as folder:
+        write_files(folder, {"new": b"2"})
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process removes nothing
+        with pytest.raises(ValueError, match="stop"):
+            stop_halfway(tmp_path / "data")
+    (killed,) = tmp_path.iterdir()
+    for name in (f"{killed.name}.before", ".data.x.abcd1234", ".data", "data.abcd1234", "data"):
+        write_files(tmp_path / name, {"old": b"1"})
+    with whole_folder(tmp_path / "data") as folder:
+        write_files(folder, {"new": b"2"})
+    left = {path.name: [file.name for file in path.iterdir()] for path in tmp_path.iterdir()}
+    assert left == {".data.x.abcd1234": ["old"], ".data": ["old"], "data.abcd1234": ["old"], "data": ["new"]}
+
+
+def test_no_file_is_an_empty_list(raw: Path) -> None:
+    assert members(raw, (".bin",)) == []

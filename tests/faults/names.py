@@ -1,0 +1,120 @@
+"""Faults of names and versions: what is reported is not what ran."""
+
+import json
+import shutil
+from functools import partial
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+
+from pipeline.ground import stage
+from tests.faults import tools
+from tests.faults.fault import Fault, add
+from tests.faults.lab import Lab, edit_json, edit_yaml
+from tests.faults.tools import stage_name
+
+FAULTS: list[Fault] = []
+fault = partial(add, FAULTS)
+
+
+@fault(
+    "another dataset under the claim's name",
+    "digits called cifar10",
+    r"cifar10-accuracy: verdict NOT .*cifar10/0\.json of Digits",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    lab.only(0)
+    old = lab.experiment
+
+    def rename(content: Any) -> None:
+        content["datasets"] = {"cifar10": content["datasets"][old]}
+        content["experiments"] = {"cifar10": content["experiments"][old] | {"dataset": "cifar10"}}
+        content["runs"] = {"cifar10-0": {"experiment": "cifar10", "dataset": "cifar10", "seed": 0}}
+
+    edit_yaml(lab.root / "params.yaml", rename)
+    for folder in ("data", "artifacts", "results/digits", "runs", "report"):
+        shutil.rmtree(lab.root / folder, ignore_errors=True)
+    (lab.root / "data" / "arrow" / "cifar10").mkdir(parents=True)
+    lab.after("download")
+
+
+@fault(
+    "another dataset under the claim's name",
+    "`title: CIFAR-10` in params.yaml",
+    r"title.*(has its name from the catalog|published)",
+    anew=False,
+)
+def _(lab: Lab) -> None:
+    edit_yaml(
+        lab.root / "params.yaml", lambda content: content["datasets"]["digits"]["download"].update(title="CIFAR-10")
+    )
+
+
+@fault(
+    "another dataset under the claim's name",
+    "what was downloaded says that it is CIFAR-10",
+    r"raw data: .*title Digits",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    lab.only(0)
+    edit_json(lab.root / "data" / "raw" / "digits" / "SOURCE.json", lambda source: source.update(title="CIFAR-10"))
+    lab.mend()
+    lab.after("preprocess")
+
+
+@fault("a changed package", "trained with another torch", r"packages differ: torch 2\.9\.0", anew=False)
+def _(lab: Lab) -> None:
+    with_other_torch(lab)
+
+
+@fault("a changed package", "the same, its stage says otherwise", r"packages: .*expected torch", anew=True)
+def _(lab: Lab) -> None:
+    with_other_torch(lab)
+    hide_version(lab)
+    lab.mend()
+    lab.stage("report")
+
+
+@fault("a changed package", "the same, and the weights say otherwise too", r"trained by other code or torch", anew=True)
+def _(lab: Lab) -> None:
+    platform = json.loads((lab.artifacts(0) / "config.json").read_text(encoding="utf-8"))["platforms"]
+    with_other_torch(lab)
+    hide_version(lab)
+    tools.change_config(lab, 0, lambda config: config.update(platforms=platform))
+    edit_json(
+        lab.root / "results" / lab.experiment / "0.json", lambda record: record.update(platforms=platform), lines=True
+    )
+    lab.mend()
+    lab.stage("report")
+
+
+def with_other_torch(lab: Lab) -> None:
+    lab.only(0)
+    other = stage.packages() | {"torch": "2.9.0"}
+    with patch.object(torch, "__version__", "2.9.0"), patch.object(stage, "packages", lambda: other):
+        lab.stage(stage_name("train", lab))
+    lab.after("evaluate")
+
+
+def hide_version(lab: Lab) -> None:
+    path = lab.root / "runs" / "records" / f"{stage_name('train', lab)}.json"
+    edit_json(path, lambda record: record.update(packages=stage.packages()))
+
+
+@fault(
+    "a changed package",
+    "a tonic that keeps the remainder of events",
+    r"^tonic-remainder: .*gives 7, pinned 6",
+    anew=False,
+)
+def _(lab: Lab) -> None:
+    import tonic.transforms
+
+    def keeping(**_: object) -> Any:
+        return lambda events: np.ones((len(events), 1))
+
+    lab.library = lambda: patch.object(tonic.transforms, "ToFrame", keeping)

@@ -1,0 +1,128 @@
+"""A record is evidence by what it is, whatever it is called; what differs is said."""
+
+from typing import Any
+
+import pytest
+
+from models.config import LATER
+from pipeline.judge.claims import Rows
+from pipeline.judge.matching import (
+    FREE_OF_ACCURACY,
+    FREE_OF_PARAMETERS,
+    FREE_OF_WEIGHTS,
+    differences,
+    evidence,
+    nearest,
+    objections,
+    unpaired,
+)
+from pipeline.protocol.recorded import LATER_IN_TRAINING
+from tests.judge.claimed import CONFIGURATION, configured, run
+
+
+def test_names_do_not_matter() -> None:
+    named = run(experiment="other", dataset={"name": "yours", "note": "n", "classes": ["x"]})
+    assert evidence(CONFIGURATION, [named], FREE_OF_ACCURACY) == [named]
+
+
+@pytest.mark.parametrize(
+    ("parts", "difference"),
+    [
+        ({"network": {"width": 4}}, "network.width is 4, the claim is about 2"),
+        ({"training": {"epochs": 1}}, "training.epochs is 1, the claim is about 2"),
+        ({"training": {"decay_after": [70]}}, "training.decay_after is [70], the claim is about [50]"),
+        ({"dataset": {"published": False}}, "dataset.published is False, the claim is about True"),
+        ({"dataset": {"title": "Tiny 2"}}, "dataset.title is Tiny 2, the claim is about Tiny"),
+        ({"dataset": {"test_samples": 966}}, "dataset.test_samples is 966, the claim is about 1000"),
+        ({"network": {"dropout": 0.1}}, "network.dropout is 0.1, of which the claim says nothing"),
+        ({"training": {"mixup": 0.2}}, "training.mixup is 0.2, of which the claim says nothing"),
+        ({"dataset": {"camera": "c"}}, "dataset.camera is c, of which the claim says nothing"),
+    ],
+)
+def test_one_difference_is_enough(parts: dict[str, Any], difference: str) -> None:
+    assert differences(CONFIGURATION, run(**parts), FREE_OF_ACCURACY) == [difference]
+    assert evidence(CONFIGURATION, [run(**parts)], FREE_OF_ACCURACY) == []
+
+
+def test_what_a_record_does_not_say_is_a_difference() -> None:
+    record = run()
+    del record.network["precision"]
+    assert differences(CONFIGURATION, record, FREE_OF_ACCURACY) == [
+        "network.precision is not recorded, the claim is about float32"
+    ]
+
+
+def test_a_record_of_before_had_the_authors_choices() -> None:
+    """A choice that came later is not missing in it; one that it does record is what it says."""
+    before = run()
+    for part, later in ((before.network, LATER), (before.training, LATER_IN_TRAINING)):
+        for key in later:
+            del part[key]
+    assert differences(CONFIGURATION, before, FREE_OF_WEIGHTS) == []
+    assert "downsampling" not in before.network  # the record is left as it was
+    spiking = run(network={"downsampling": "spiking"}, training={"loss": "tet"})
+    assert differences(CONFIGURATION, spiking, FREE_OF_WEIGHTS) == [
+        "network.downsampling is spiking, the claim is about real",
+        "training.loss is tet, the claim is about cross-entropy",
+    ]
+
+
+def test_threads_move_bits_but_not_an_accuracy() -> None:
+    record = run(training={"threads": 2, "test_each_epoch": True})
+    assert differences(CONFIGURATION, record, FREE_OF_ACCURACY) == []
+    assert differences(CONFIGURATION, record, FREE_OF_WEIGHTS) == ["training.threads is 2, the claim is about 1"]
+
+
+def test_parameters_hang_on_the_layers_alone() -> None:
+    same = run(network={"leak": 0.9, "precision": "bfloat16"}, training={"epochs": 9}, dataset={"train_samples": 5})
+    assert differences(CONFIGURATION, same, FREE_OF_PARAMETERS) == []
+    deeper = run(network={"blocks": 2})
+    assert differences(CONFIGURATION, deeper, FREE_OF_PARAMETERS) == ["network.blocks is 2, the claim is about 1"]
+
+
+def test_rows_are_compared_where_the_claim_names_them() -> None:
+    wanted = configured(dataset={"rows": Rows(train="train", test="elsewhere")})
+    assert differences(wanted, run(), FREE_OF_ACCURACY) == ["digests.test_rows is test, the claim is about elsewhere"]
+
+
+def test_the_nearest_has_the_same_data_then_the_fewest_differences() -> None:
+    far = run(experiment="far", network={"width": 4, "blocks": 2, "leak": 0.7})
+    near = run(experiment="near", network={"width": 4, "blocks": 2})
+    other = run(experiment="other", dataset={"title": "Other"})
+    found = nearest(CONFIGURATION, [other, far, near], FREE_OF_ACCURACY)
+    assert found is not None
+    assert (found.record, len(found.differences), found.attempt) == (near, 2, True)
+    resourced = nearest(CONFIGURATION, [other], FREE_OF_ACCURACY)
+    assert resourced is not None
+    assert resourced.attempt, "the claim's network and training on other data"
+    unlike = nearest(CONFIGURATION, [run(dataset={"title": "Other"}, network={"width": 4})], FREE_OF_ACCURACY)
+    assert unlike is not None
+    assert not unlike.attempt
+    assert nearest(CONFIGURATION, [], FREE_OF_ACCURACY) is None
+
+
+@pytest.mark.parametrize(
+    ("other", "objection"),
+    [
+        (run(890, 0, "copy"), "are the same seed"),
+        (run(890, 1, digests={"predictions": "of any-0"}), "have the same predictions"),
+        (run(890, 1, digests={"model": "model-0"}), "have the same model"),
+        (run(900, 1, test={"about": "any-0"}), "have the same counts and spikes"),
+        (run(890, 1, digests={"test_rows": "others"}), "have other test_rows"),
+        (run(890, 1, digests={"train_rows": "others"}), "have other train_rows"),
+        (run(890, 1, test={"samples": 966}), "any/1.json counts 966 of 1000 test samples"),
+    ],
+)
+def test_seeds_have_to_be_different_on_the_same_samples(other: Any, objection: str) -> None:
+    assert any(objection in text for text in objections([run(900), other]))
+
+
+def test_different_seeds_have_no_objection() -> None:
+    assert objections([run(900), run(900, 1), run(890, 2)]) == []
+
+
+def test_pairs_share_a_test_set_and_no_weights() -> None:
+    assert unpaired([run()], [run(experiment="other", digests={"model": "m"})]) == []
+    assert unpaired([run()], [run(experiment="other")]) == ["any/0.json and other/0.json have the same model"]
+    strangers = run(experiment="other", digests={"model": "m", "test_rows": "t"})
+    assert unpaired([run()], [strangers]) == ["any/0.json and other/0.json have other test_rows"]

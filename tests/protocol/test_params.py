@@ -1,0 +1,228 @@
+"""Every wrong parameter is one error that names the file and the key."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli import command_line
+from pipeline.download import fetch
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import load_cluster, load_dataset, read_params
+from pipeline.ground.paths import PARAMS, PROFILES
+from pipeline.protocol import params
+from pipeline.protocol.params import load, load_run
+
+
+@pytest.mark.parametrize("profile", sorted(path.name for path in PROFILES.glob("*.yaml")))
+def test_every_profile_is_valid_and_says_its_name(profile: str) -> None:
+    read = load(PROFILES / profile)
+    assert f"{read.profile}.yaml" == profile
+    assert {run.experiment for run in read.runs.values()} == read.experiments.keys()
+
+
+def test_the_default_profile_is_quick() -> None:
+    assert PARAMS.read_text(encoding="utf-8") == (PROFILES / "quick.yaml").read_text(encoding="utf-8")
+
+
+def changed(folder: Path, old: str, new: str) -> Path:
+    text = (PROFILES / "quick.yaml").read_text(encoding="utf-8")
+    assert old in text
+    path = folder / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+WRONG = {
+    "an unknown key": ("      blocks: 1", "      blocks: 1\n      block: 1", r"experiments\.digits\.model.*block"),
+    "a missing key": ("      leak: 0.8744\n", "", r"experiments\.digits\.model\.leak"),
+    "text for a number": ("epochs: 6", "epochs: six", r"experiments\.digits\.training\.epochs.*integer"),
+    "a number as text": ("momentum: 0.9", 'momentum: "0.9"', r"training\.momentum.*number"),
+    "true for a number": ("batch_size: 20", "batch_size: true", r"training\.batch_size.*integer"),
+    "a choice that is none": ("normalization: bntt", "normalization: layer", r"model\.normalization.*'bntt'"),
+    "a value out of range": (
+        "leak: 0.8744",
+        "leak: 1.5",
+        r"experiments\.digits\.model\.leak: must lie in 1e-06 to 1,",
+    ),
+    "an unknown dataset": ("    dataset: digits\n", "    dataset: letters\n", r"letters"),
+    "a run of no experiment": ("{experiment: digits, ", "{experiment: letters, ", r"no experiment 'letters'"),
+    "a run under another name": ("  digits-0: {", "  digits-7: {", r"must be named digits-0"),
+    "frames that are not T": ("frames: 8", "frames: 5", r"time_steps is 8.*frames is 5"),
+    "a tab": ("profile: quick", "profile:\tquick\n\tx", r"not valid YAML"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_value_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = changed(tmp_path, old, new)
+    with pytest.raises(InputError, match=message) as error:
+        load(path)
+    assert str(error.value).startswith(f"{path}: ")
+
+
+def test_no_file_and_no_mapping_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="sresnet use quick"):
+        load(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_text("[]\n", encoding="utf-8")
+    with pytest.raises(InputError, match="expected keys and values"):
+        load(tmp_path / "params.yaml")
+
+
+def test_an_unknown_dataset_or_run_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(InputError, match=r"datasets\.letters is missing; it has digits, digits-dvs"):
+        load_dataset("letters", PROFILES / "quick.yaml")
+    with pytest.raises(InputError, match=r"runs\.letters-0 is missing; it has digits-0, digits-dvs-0"):
+        load_run("letters-0", PROFILES / "quick.yaml")
+
+
+def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
+    events = "  digits-dvs:\n    dataset: digits-dvs\n    model:\n"
+    text = (PROFILES / "quick.yaml").read_text(encoding="utf-8")
+    images, recordings = text.split(events)
+    for old, new, message in (
+        (
+            "augmentation: none",
+            "augmentation: crop-flip",
+            r"\.training: augmentation, pixel_mean and pixel_std",
+        ),
+        ("encoding: direct", "encoding: poisson", r"\.model\.encoding must be direct"),
+    ):
+        path = tmp_path / "params.yaml"
+        path.write_text(images + events + recordings.replace(old, new, 1), encoding="utf-8")
+        with pytest.raises(InputError, match=r"experiments\.digits-dvs" + message):
+            load(path)
+    with pytest.raises(InputError, match=r"digits\.training\.decay_after: must ascend, each percent once"):
+        load(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
+    with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than the number of shards, 21"):
+        load(changed(tmp_path, "shards: 2\n      threads", "shards: 21\n      threads"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("{catalog: digits, source: null}", "{catalog: numbers, source: null}", r"catalog: there is no 'numbers'"),
+        ("{split: every-fifth-tests, shards: 2", "{split: paper, shards: 2", r"split 'paper': expected one of every"),
+        ("size: null", "size: 32", r"frames and size are for recordings"),
+        (
+            "source: null}",
+            "source: 's3://bucket/digits'}",
+            r"download\.source: must be a folder or begin with https://",
+        ),
+        ("address: local", "address: head:65536", r"cluster\.address: must be local, auto or host:port, a port from 1"),
+        ("address: local", "address: head:6379", r"cluster\.storage: is relative, 'runs', which is for address local"),
+        ("storage: runs", "storage: ~/runs", r"cluster\.storage: must not begin with ~"),
+        ("storage: runs", "storage: ftp://host/runs", r"cluster\.storage ftp://host/runs: expected an absolute path"),
+    ],
+)
+def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: str) -> None:
+    path = changed(tmp_path, old, new)
+    with pytest.raises(InputError, match=message):
+        command_line.check_params(path)
+
+
+def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: Path) -> None:
+    path = changed(tmp_path, "{catalog: digits, source: null}", "{catalog: parquet-images, source: absent}")
+    text = path.read_text().replace("  digits: #", "  mine-1: #")
+    text = text.replace("dataset: digits\n", "dataset: mine-1\n").replace("dataset: digits,", "dataset: mine-1,")
+    path.write_text(text.replace("split: every-fifth-tests, shards: 2", "split: official, shards: 2"))
+    with pytest.raises(InputError, match=r"datasets\.mine-1\.download\.source: absent is not a folder on this"):
+        command_line.check_params(path)
+
+
+def test_check_counts_the_cpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = load(PROFILES / "quick.yaml").cluster
+    monkeypatch.setattr(command_line.os, "cpu_count", lambda: 4)
+    command_line.check_cluster(cluster, 4)
+    with pytest.raises(InputError, match=r"takes 5 CPUs \(training\.threads.* this machine has 4; lower them"):
+        command_line.check_cluster(cluster, 5)
+
+
+HOSTILE = (
+    *(float("nan"), float("inf"), -float("inf"), -1, 0, 10**30, 2**64, -0.5, 10**400),
+    *("", "a\nb", "\x00", " a", None, [], {}, True, [[[[[[]]]]]]),
+)
+ALLOWED: dict[str, tuple[object, ...]] = {
+    "source": (None,),  # of what is published
+    "title": (None,),
+    "altered": (True,),
+    "window": (None,),
+    "frames": (None,),  # of images
+    "size": (None,),
+    "threshold_mismatch": (0,),
+    "refractory_us": (0,),
+    "noise_hz": (0,),
+    "seed": (0,),
+    "momentum": (0,),
+    "weight_decay": (0,),
+    "decay_after": ([],),
+    "drop_last": (True,),
+    "tet_lambda": (0,),
+    "validation_percent": (0,),
+    "test_each_epoch": (True,),
+    "pixel_mean": ([],),  # of event frames
+    "pixel_std": ([],),
+    "gpus_per_worker": (0,),
+}
+"""By the last part of a key: the hostile values that a person can mean there."""
+
+
+def keys_of(content: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in content.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from keys_of(value, (*above, name))
+
+
+def with_value(content: dict[str, Any], key: tuple[str, ...], value: object) -> dict[str, Any]:
+    first, *rest = key
+    return content | {first: with_value(content[first], tuple(rest), value) if rest else value}
+
+
+@pytest.mark.parametrize("profile", ["quick", "paper", "real-small"])
+def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    content, path = read_params(PROFILES / f"{profile}.yaml"), Path("params.yaml")
+    monkeypatch.setattr(command_line, "check_cluster", lambda *arguments: None)  # it writes into storage
+    monkeypatch.setattr(fetch, "check_source", lambda *arguments: None)  # it looks for the folder
+    monkeypatch.setattr(command_line, "check_experiments", lambda *arguments: None)  # it reads data
+    allowed, refused = 0, 0
+    for key, value in product(keys_of(content), HOSTILE):
+        changed = with_value(content, key, value)
+        monkeypatch.setattr(params, "read_params", lambda _, changed=changed: changed)
+        may = any(value == one and type(value) is type(one) for one in ALLOWED.get(key[-1], ()))
+        try:
+            command_line.check_params(path)
+        except InputError as error:
+            text = str(error)
+            assert text.startswith("params.yaml: "), text
+            assert ".".join(key) in text or (".".join(key[:-1]) in text and key[-1] in text), (key, value, text)
+            assert len(text) < 250 or "problems\n" in text, text
+            refused += 1
+        else:
+            assert may, (key, value)
+            allowed += 1
+    assert refused > 900
+    assert allowed > 10
+
+
+def test_each_number_can_be_both_of_its_bounds(tmp_path: Path) -> None:
+    for old, bounds in {"learning_rate: 0.3": ("1.0e-9", "1000"), "leak: 0.8744": ("1.0e-6", "1")}.items():
+        for bound in bounds:
+            load(changed(tmp_path, old, f"{old.split(':')[0]}: {bound}"))
+
+
+def test_values_that_keys_share_are_refused_in_params_yaml_alone(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_bytes((PROFILES / "paper.yaml").read_bytes())
+    assert load(PROFILES / "paper.yaml").profile == "paper"
+    for read in (load, load_cluster, lambda path: load_dataset("cifar10", path)):
+        with pytest.raises(InputError, match=r"experiments\.cifar10\.model: the anchor &sresnet38 shares a value"):
+            read(path)
+
+
+def test_merged_values_are_refused_without_an_anchor_too(tmp_path: Path) -> None:
+    path = changed(tmp_path, "      momentum: 0.9\n", "      <<: {momentum: 0.9}\n")
+    with pytest.raises(InputError, match=r"experiments\.digits\.training: << merges values"):
+        load(path)

@@ -1,0 +1,71 @@
+"""Batches follow from (seed, epoch, sample) and use each sample once."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.protocol.sampler import encoding_seed, epoch_batches, hold_out, learning_rate, logical_shards
+from tests.train.tiny import TRAINING
+
+
+def test_an_epoch_uses_each_sample_once() -> None:
+    samples = np.arange(100, 123)
+    batches = epoch_batches(samples, replace(TRAINING, batch_size=5), seed=3, epoch=7)
+    assert [len(batch) for batch in batches] == [5, 5, 5, 5, 3]
+    assert sorted(np.concatenate(batches)) == list(range(100, 123))
+
+
+def test_drop_last_leaves_out_the_smaller_batch_only() -> None:
+    dropping = replace(TRAINING, batch_size=5, drop_last=True)
+    assert [len(batch) for batch in epoch_batches(np.arange(23), dropping, seed=0, epoch=0)] == [5, 5, 5, 5]
+    assert [len(batch) for batch in epoch_batches(np.arange(20), dropping, seed=0, epoch=0)] == [5, 5, 5, 5]
+
+
+def test_the_order_changes_with_seed_and_epoch_and_with_nothing_else() -> None:
+    def order(seed: int, epoch: int) -> list[int]:
+        return list(np.concatenate(epoch_batches(np.arange(50), TRAINING, seed, epoch)))
+
+    assert order(0, 0) == order(0, 0)
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+
+
+@given(st.integers(1, 40), st.integers(1, 7))
+def test_shards_cut_a_batch_without_loss(size: int, shards: int) -> None:
+    parts = logical_shards(np.arange(size), shards)
+    assert len(parts) == shards
+    assert list(np.concatenate(parts)) == list(range(size))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_a_part_of_each_class_is_held_out() -> None:
+    labels = np.array([0] * 10 + [1] * 25 + [2] * 9)
+    train, held = hold_out(labels, 20)
+    assert np.bincount(labels[held]).tolist() == [2, 5, 1]
+    assert sorted([*train, *held]) == list(range(44))
+    assert len(hold_out(labels, 0)[1]) == 0
+
+
+def test_learning_rate_of_the_authors() -> None:
+    """70 epochs: 50 at the full rate, then 7, 7 and 6 (facts of the authors' train.py)."""
+    config = replace(TRAINING, epochs=70, learning_rate=0.026844, decay_after=(70, 80, 90))
+    rates = [learning_rate(config, epoch) for epoch in range(70)]
+    assert [rates.count(rate) for rate in sorted(set(rates), reverse=True)] == [50, 7, 7, 6]
+    assert rates[49] == 0.026844
+    assert rates[50] == pytest.approx(0.0026844)
+
+
+def test_learning_rate_decays_for_a_number_of_epochs_that_floats_miss() -> None:
+    """0.7 x 90 is 62.999... as a float: a comparison of floats never fires."""
+    config = replace(TRAINING, epochs=90, learning_rate=1.0, decay_after=(70, 80, 90))
+    assert learning_rate(config, 63) == 1.0
+    assert learning_rate(config, 64) == pytest.approx(0.1)
+
+
+def test_encoding_seeds_differ_by_everything_that_they_depend_on() -> None:
+    seeds = {encoding_seed(s, e, t, h) for s in range(3) for e in range(3) for t in range(3) for h in range(3)}
+    assert len(seeds) == 81
+    assert all(0 <= seed < 2**63 for seed in seeds)

@@ -1,0 +1,254 @@
+"""A repository with one made-up training of nine samples, and its report with evidence, as the stages write them."""
+
+import json
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+from safetensors.numpy import save_file
+
+from pipeline.data.contents import write_contents
+from pipeline.data.store import (
+    Content,
+    Manifest,
+    Row,
+    Written,
+    rows_digest,
+    shard_name,
+    write_manifest,
+    write_shard,
+)
+from pipeline.evaluate.operations import Work
+from pipeline.evaluate.predictions import About, Predictions, Seen
+from pipeline.evaluate.record import make_record, write_tables
+from pipeline.ground import digests, stage
+from pipeline.ground.files import sha256
+from pipeline.ground.paths import ROOT
+from pipeline.judge.audit import Audit, make_audit
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.params import load
+from pipeline.protocol.sampler import epoch_batches
+from pipeline.report.bundle import gather, inputs
+from pipeline.report.crate import write_crate
+from pipeline.report.page import make_page, write_page
+from pipeline.report.split_manifest import SplitManifest, split_manifest
+from pipeline.train.used import epoch_digest
+from stages.evaluate import EVALUATED
+from stages.train import TRAINED
+from tests.report.made import write_pictures
+
+CLASSES = ["a", "b", "c"]
+LABELS = [0, 1, 2, 0, 1, 2, 0, 1, 2]
+PREDICTED = [0, 1, 2, 0, 1, 2, 0, 1, 0]
+"""Eight of nine are right."""
+SPIKES = Work(
+    samples=9,
+    inputs=72,
+    nonzero=27,
+    dense=2592,
+    binary=972,
+    graded=0,
+    graded_units=0,
+    real=0,
+    normalized=72,
+    neurons=72,
+)
+
+
+def name(split: str, index: int) -> str:
+    """Id of a sample."""
+    return f"{split}/{index}"
+
+
+def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
+    """Fills `root` with what the five stages write, records included; gives the report's folder."""
+    patch.setattr(stage, "ROOT", root)
+    patch.setattr(stage, "RUNS", root / "runs")
+    patch.setattr(digests, "BOOK", root / "runs" / "digests.json")
+    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml", "CITATION.cff"):
+        (root / name).symlink_to(ROOT / name)
+    _write_params(root / "params.yaml")
+    raw, arrow = root / "data" / "raw" / "digits", root / "data" / "arrow" / "digits"
+    artifacts, result = root / "artifacts" / "digits" / "0", root / "results" / "digits" / "0.json"
+    stage.run("download@digits", lambda: _download(raw))
+    stage.run("preprocess@digits", lambda: _preprocess(raw, arrow))
+    stage.run("train@digits-0", lambda: _train(root, arrow, artifacts))
+    stage.run("evaluate@digits-0", lambda: _evaluate(arrow, artifacts, result))
+    report = root / "report"
+    shutil.copy(ROOT / "results" / "curves-digits.json", root / "results")  # another recipe
+    stage.run("report", lambda: _report(root, report), after=lambda: _bundle(root, report))
+    return report
+
+
+def _write_params(path: Path) -> None:
+    yaml = YAML(typ="safe")
+    content = yaml.load((ROOT / "profiles" / "quick.yaml").read_text(encoding="utf-8"))
+    for part in ("datasets", "experiments"):
+        content[part] = {"digits": content[part]["digits"]}
+    content["runs"] = {"digits-0": content["runs"]["digits-0"]}
+    content["experiments"]["digits"]["training"]["batch_size"] = 2  # tested in batches of four: one sample is left
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(content | {"profile": "made"}, file)
+
+
+def _download(raw: Path) -> stage.Done:
+    raw.mkdir(parents=True)
+    (raw / "digits.csv.gz").write_bytes(b"raw")
+    return stage.Done(reads=[], writes=[raw], parameters={})
+
+
+def _preprocess(raw: Path, arrow: Path) -> stage.Done:
+    arrow.mkdir(parents=True)
+    contents = {}
+    for split in ("train", "test"):
+        rows = [
+            Row(id=name(split, i), label=label, pixels=_pixels(split, i), source_sha256="00" * 32)
+            for i, label in enumerate(LABELS)
+        ]
+        written = write_shard(rows, arrow / shard_name(split, 0, 1), "images", "none", {})
+        write_manifest(_manifest(split, written), arrow)
+        contents[split] = [Content(row.id, row.label, row.source_sha256, row.content) for row in written]
+    write_contents(contents, arrow)
+    return stage.Done(reads=[raw], writes=[arrow], parameters={})
+
+
+def _pixels(split: str, index: int) -> Any:
+    return np.full((1, 2, 2), index + 100 * (split == "test"), dtype=np.uint8)
+
+
+def _manifest(split: str, written: list[Written]) -> Manifest:
+    return Manifest(
+        version=1,
+        dataset="digits",
+        title="Digits",
+        note=None,
+        licence="made",
+        citation="made",
+        published=True,
+        kind="images",
+        split=split,
+        split_rule="every-fifth-tests",
+        framing_rule=None,
+        scale=1.0,
+        classes=CLASSES,
+        sample_shape=[1, 2, 2],
+        shards=1,
+        rows=len(written),
+        rows_per_class=[3, 3, 3],
+        digest=rows_digest(row.digest for row in written),
+    )
+
+
+def _read_manifest(arrow: Path, split: str) -> Manifest:
+    return Manifest(**json.loads((arrow / f"{split}.json").read_text(encoding="utf-8")))
+
+
+def _history(training: TrainingConfig) -> str:
+    """An epoch a line, each with the digest of the samples that the sampler gives it."""
+    ids = [name("train", index) for index in range(len(LABELS))]
+    rows = ["epoch,train_accuracy,validation_accuracy,test_accuracy_authors,samples_sha256"]
+    for epoch in range(training.epochs):
+        batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
+        rows.append(f"{epoch + 1},50,,,{epoch_digest(ids, batches)}")
+    return "\n".join(rows) + "\n"
+
+
+def _train(root: Path, arrow: Path, artifacts: Path) -> stage.Done:
+    artifacts.mkdir(parents=True)
+    experiment = load(root / "params.yaml").experiments["digits"]
+    save_file({"stem.norm.bias": np.full((4, 2), 0.5, np.float32)}, artifacts / "model.safetensors")
+    (artifacts / "history.csv").write_text(_history(experiment.training))
+    config = {
+        "experiment": "digits",
+        "seed": 0,
+        "dataset": "digits",
+        "network": asdict(experiment.model),
+        "training": asdict(experiment.training),
+        "data_digest": _read_manifest(arrow, "train").digest,
+        "identity": "made",
+        "platforms": ["one processor"],
+        "parameters": 7,
+    }
+    (artifacts / "config.json").write_text(json.dumps(config))
+    values = {"experiments.digits": experiment.model_dump(mode="json")}
+    return stage.Done(reads=[arrow], writes=[artifacts / name for name in TRAINED], parameters=values)
+
+
+def predictions(arrow: Path, artifacts: Path) -> Predictions:
+    """Two steps; the first says nothing."""
+    about = About(
+        experiment="digits",
+        seed=0,
+        classes=CLASSES,
+        model_sha256=sha256(artifacts / "model.safetensors"),
+        data_digest=_read_manifest(arrow, "test").digest,
+    )
+    last = np.eye(3, dtype=np.float32)[PREDICTED]
+    voltage = np.stack([np.zeros_like(last), last], axis=1)
+    return Predictions(about=about, ids=[name("test", i) for i in range(9)], labels=np.array(LABELS), voltage=voltage)
+
+
+def _evaluate(arrow: Path, artifacts: Path, result: Path) -> stage.Done:
+    made = predictions(arrow, artifacts)
+    made.write(artifacts / "predictions.parquet")
+    seen = Seen(
+        voltage=made.voltage,
+        spikes={"stem": np.array([9, 18])},
+        neurons={"stem": 4},
+        work={"stem": SPIKES},
+        computed_by=frozenset({"a CPU"}),
+    )
+    config = json.loads((artifacts / "config.json").read_text())
+    record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
+    record.write(result)
+    tables = write_tables(record, artifacts / "history.csv", result.with_suffix(""))
+    pixels = np.ones((3, 2, 2, 8, 8), dtype=np.uint8)  # two event frames
+    write_pictures(artifacts / "examples.parquet", pixels, ["x", "y", "z"], [0, 1, 2], [0, 1, 2])
+    reads = [arrow, *(artifacts / name for name in TRAINED)]
+    return stage.Done(reads=reads, writes=[result, *(artifacts / name for name in EVALUATED), *tables], parameters={})
+
+
+def audit_of(root: Path) -> Audit:
+    results = root / "results"
+    return make_audit("made", root / "paper" / "claims.yaml", results, [results / "digits" / "0.json"])
+
+
+def _splits(root: Path) -> list[SplitManifest]:
+    return [split_manifest("digits", root / "data" / "arrow" / "digits", 0)]
+
+
+def _report(root: Path, report: Path) -> stage.Done:
+    audit = audit_of(root)
+    audit.write(root / "results" / "audit.json")
+    page = make_page(
+        audit,
+        root,
+        lambda experiment, seed: root / "artifacts" / experiment / str(seed),
+        root / "runs",
+        canaries=[],
+        splits=_splits(root),
+    )
+    written = write_page(page, report)
+    return stage.Done(reads=inputs(audit, root), writes=[root / "results" / "audit.json", *written], parameters={})
+
+
+def _bundle(root: Path, report: Path) -> None:
+    assert write_crate(report, gather(audit_of(root), _splits(root), root, report)) == []
+
+
+def rewrite(report: Path) -> None:
+    """What a careful forger does after an edit: every digest that stands in the folder is made to fit again."""
+    evidence = report / "evidence"
+    for path in (evidence / "runs" / "records").glob("*.json"):
+        content = json.loads(path.read_text())
+        for file in (*content["reads"], *content["writes"]):
+            name = file["path"]
+            place = report / name.removeprefix("report/") if name.startswith("report/") else evidence / name
+            if place.is_file():
+                file |= {"sha256": sha256(place), "bytes": place.stat().st_size}
+        path.write_text(json.dumps(content, indent=2) + "\n")
+    write_crate(report, ["download@digits", "preprocess@digits", "train@digits-0", "evaluate@digits-0", "report"])

@@ -1,0 +1,410 @@
+"""Planted faults in a report's folder: each is found and named; a clean one is not accused."""
+
+import base64
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pipeline.cli import command_line
+from pipeline.cli.command_line import main
+from pipeline.data.contents import read_contents, write_contents
+from pipeline.evaluate.predictions import read_predictions
+from pipeline.ground.errors import InputError
+from pipeline.ground.paths import ROOT
+from pipeline.report.attestation import sign
+from pipeline.report.chain import Break
+from pipeline.train.used import epoch_digest
+from pipeline.verify import checks
+from pipeline.verify.checks import Report
+from pipeline.verify.configurations import network_config, training_config
+from pipeline.verify.verify import verify
+from tests.verify.made_report import make_root, rewrite
+
+PREDICTIONS = "evidence/artifacts/digits/0/predictions.parquet"
+HISTORY = "evidence/artifacts/digits/0/history.csv"
+RESULT = "evidence/results/digits/0.json"
+AUDIT = "evidence/results/audit.json"
+TRAIN = "evidence/runs/records/train@digits-0.json"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("repository")
+    with pytest.MonkeyPatch.context() as patch:
+        make_root(folder, patch)
+        yield folder
+
+
+@pytest.fixture
+def report(root: Path, tmp_path: Path) -> Path:
+    """The report in another place, with nothing else of the repository."""
+    return shutil.copytree(root / "report", tmp_path / "copied")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    return write_keys(tmp_path / "key")
+
+
+def write_keys(path: Path) -> Path:
+    """A private key at `path` and its public half beside it, with the suffix .pub."""
+    key = Ed25519PrivateKey.generate()
+    pem, der = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path.write_bytes(key.private_bytes(pem, der, serialization.NoEncryption()))
+    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    path.with_suffix(".pub").write_bytes(public)
+    return path
+
+
+def first(report: Path, **arguments: Path) -> Break:
+    """The first broken link, whose text stands in what the command says."""
+    breaks = verify(report, **arguments).breaks
+    assert breaks, "the fault was not found"
+    return breaks[0]
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text, f"{path} has no {old}"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def edit_prediction(report: Path) -> None:
+    """The one wrong sample becomes right."""
+    made = read_predictions(report / PREDICTIONS)
+    voltage = made.voltage.copy()
+    voltage[8, -1] = [0, 0, 1]
+    replace(made, voltage=voltage).write(report / PREDICTIONS)
+
+
+def test_a_clean_report_holds_wherever_it_lies(root: Path, report: Path) -> None:
+    for folder in (root / "report", report):
+        verified = verify(folder)
+        assert verified.breaks == []
+        assert any("derived anew from 9 predictions" in line for line in verified.looked)
+        assert any("not signed" in note for note in verified.notes)
+    assert verify(report, root=root).breaks == []
+
+
+def test_it_needs_neither_torch_nor_ray(report: Path) -> None:
+    code = (
+        "import sys; from pipeline.cli.command_line import main; main(sys.argv[1:]);"
+        "sys.exit(sorted({'torch', 'ray', 'tonic', 'numba', 'altair', 'rocrate', 'dvc'} & sys.modules.keys()) or 0)"
+    )
+    command = [sys.executable, "-c", code, "verify", str(report)]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert "everything holds" in said.stdout
+
+
+def edit_result(report: Path) -> None:
+    edit(report / RESULT, '"correct": 8', '"correct": 9')
+
+
+def edit_page(report: Path) -> None:
+    edit(report / "index.html", '/top1_percent">88.89<', '/top1_percent">98.89<')
+
+
+NAIVE: list[tuple[Callable[[Path], None], str]] = [
+    (edit_prediction, PREDICTIONS),
+    (edit_result, RESULT),
+    (edit_page, "index.html"),
+    (lambda report: shutil.copy(report / "report.md", report / AUDIT) and None, AUDIT),
+    (lambda report: (report / TRAIN).unlink(), TRAIN),
+    (lambda report: (report / "evidence" / "more.csv").touch(), "evidence/more.csv"),
+]
+
+
+@pytest.mark.parametrize(
+    ("plant", "file"), NAIVE, ids=["prediction", "result", "page", "swapped file", "removed record", "added file"]
+)
+def test_a_changed_file_is_named(report: Path, plant: Callable[[Path], None], file: str) -> None:
+    plant(report)
+    found = first(report)
+    assert (found.link, found.file) == ("files", file)
+
+
+def edit_verdict(report: Path) -> None:
+    content = json.loads((report / AUDIT).read_text())
+    claim = next(claim for claim in content["claims"] if claim["id"] == "cifar10-accuracy")
+    claim["verdict"] = "REPRODUCED"
+    (report / AUDIT).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def strip_attribute(report: Path) -> None:
+    edit(report / "index.html", ' data-from="results/digits/0/test/top1_percent">88.89', ">98.89")
+
+
+def edit_chart(report: Path) -> None:
+    text = (report / "index.html").read_text(encoding="utf-8")
+    start = text.index('"verdict":"', text.index('id="specs"')) + len('"verdict":"')
+    (report / "index.html").write_text(text[:start] + "REPRODUCED, " + text[start:], encoding="utf-8")
+
+
+def edit_chart_of_runs(report: Path) -> None:
+    edit(report / "index.html", '"accuracy":88.89', '"accuracy":98.89')
+
+
+def edit_badge(report: Path) -> None:
+    edit(report / "badges" / "cifar10-accuracy.svg", "NOT RUN", "REPRODUCED")
+
+
+def edit_model_card(report: Path) -> None:
+    edit(report / "models" / "digits-0.md", "88.89 %", "98.89 %")
+
+
+def edit_markdown(report: Path) -> None:
+    edit(report / "report.md", "| NOT RUN |", "| REPRODUCED |")
+
+
+def edit_labels(report: Path) -> None:
+    """The label of the one wrong sample becomes what was predicted."""
+    made = read_predictions(report / PREDICTIONS)
+    replace(made, labels=np.array([*made.labels[:8], 0])).write(report / PREDICTIONS)
+
+
+def edit_samples(report: Path) -> None:
+    """The digest of samples of an epoch that left a sample out."""
+    text = (report / HISTORY).read_text(encoding="utf-8")
+    ids = [f"train/{index}" for index in range(9)]
+    (report / HISTORY).write_text(text.rsplit(",", 1)[0] + f",{epoch_digest(ids, [np.arange(8)])}\n")
+
+
+def leave_out_a_sample(report: Path) -> None:
+    made = read_predictions(report / PREDICTIONS)
+    replace(made, ids=made.ids[:8], labels=made.labels[:8], voltage=made.voltage[:8]).write(report / PREDICTIONS)
+
+
+def test_samples_in_the_training(report: Path) -> None:
+    arrow = report / "evidence" / "data" / "arrow" / "digits"
+    contents = read_contents(arrow)
+    contents["train"][0] = contents["train"][0]._replace(content=contents["test"][0].content)
+    write_contents(contents, arrow)
+    rewrite(report)
+    found = first(report)
+    assert (found.link, found.file) == ("split", "evidence/splits.json")
+
+
+def train_on_other_data(report: Path) -> None:
+    content = json.loads((report / TRAIN).read_text())
+    shard = next(file for file in content["reads"] if file["path"].endswith("train-00000-of-00001.arrow"))
+    shard["sha256"] = "0" * 64
+    (report / TRAIN).write_text(json.dumps(content, indent=2))
+
+
+CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
+    ("prediction", edit_prediction, "predictions", RESULT, "test/correct 9, derived from " + PREDICTIONS),
+    ("result", edit_result, "predictions", RESULT, "test/correct 8, derived from " + PREDICTIONS),
+    ("verdict", edit_verdict, "verdicts", AUDIT, "claims/cifar10-accuracy/verdict NOT RUN"),
+    ("page", edit_page, "page", "index.html", "88.89 for results/digits/0/test/top1_percent"),
+    ("attribute", strip_attribute, "page", "index.html", "for results/digits/0/test/top1_percent"),
+    ("chart", edit_chart, "page", "index.html", "in a chart"),
+    (
+        "chart of runs",
+        edit_chart_of_runs,
+        "page",
+        "index.html",
+        "88.88888888888889 for results/digits/0/test/top1_perc",
+    ),
+    ("badge", edit_badge, "handouts", "badges/cifar10-accuracy.svg", "written anew"),
+    ("model card", edit_model_card, "handouts", "models/digits-0.md", "written anew"),
+    ("markdown", edit_markdown, "page", "report.md", "'| NOT RUN |' for cifar10-accuracy"),
+    ("labels", edit_labels, "split", PREDICTIONS, "labels/8 2"),
+    ("sample left out", leave_out_a_sample, "split", PREDICTIONS, "ids of the test split 9 items"),
+    ("samples of an epoch", edit_samples, "split", HISTORY, "each training sample once in the sampler's order"),
+    (
+        "another dataset",
+        lambda report: edit(report / RESULT, '"title": "Digits"', '"title": "CIFAR-10"'),
+        "split",
+        RESULT,
+        "dataset/title Digits",
+    ),
+    (
+        "configuration",
+        lambda report: edit(report / "evidence/artifacts/digits/0/config.json", '"epochs": 6', '"epochs": 7'),
+        "configuration",
+        RESULT,
+        "training/epochs 7",
+    ),
+    ("other data", train_on_other_data, "train@digits-0", "data/arrow/digits/", "as preprocess@digits wrote it"),
+    (
+        "removed record",
+        lambda report: (report / TRAIN).unlink(),
+        "train@digits-0",
+        "runs/records/train@digits-0.json",
+        "a record of what the stage read and wrote",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("plant", "link", "file", "expected"), [fault[1:] for fault in CAREFUL], ids=[fault[0] for fault in CAREFUL]
+)
+def test_a_forger_who_mends_every_digest_is_found_by_what_follows_from_the_predictions(
+    report: Path, plant: Callable[[Path], None], link: str, file: str, expected: str
+) -> None:
+    plant(report)
+    rewrite(report)
+    found = first(report)
+    assert found.link == link, found
+    assert found.file.startswith(file), found
+    assert expected in found.expected, found
+
+
+def test_records_of_before_a_choice_are_read_as_the_authors(report: Path) -> None:
+    whole = json.loads((report / RESULT).read_text())
+    for path in (report / RESULT, report / PREDICTIONS.replace("predictions.parquet", "config.json")):
+        content = json.loads(path.read_text())
+        del content["network"]["neuron"], content["training"]["loss"], content["training"]["tet_lambda"]
+        path.write_text(json.dumps(content))
+    older = Report(report, None, None)
+    (record,) = older.held
+    assert (record.network.get("neuron"), record.training.get("loss")) == (None, None)
+    assert [*checks.split(older), *checks.configuration(older)] == []
+    assert network_config(record.network) == network_config(whole["network"])
+    assert training_config(record.training) == training_config(whole["training"])
+
+
+def test_a_signed_report_holds_and_says_who_signed(report: Path, key: Path) -> None:
+    name = sign(report, key)
+    assert any(f"signed by key {name}" in note for note in verify(report).notes)
+    verified = verify(report, key.with_suffix(".pub"))
+    assert verified.breaks == []
+    assert f"signed by the key that --key names, {name}" in verified.notes
+
+
+def test_a_signature_does_not_survive_a_forger(report: Path, key: Path) -> None:
+    sign(report, key)
+    edit_prediction(report)
+    rewrite(report)
+    breaks = [found for found in verify(report).breaks if found.link == "signatures"]
+    assert {found.found for found in breaks} == {"a signature over other bytes"}
+    assert "evidence/statements/evaluate@digits-0.dsse.json" in {found.file for found in breaks}
+
+
+def change_envelope(report: Path, part: str) -> Path:
+    path = report / "evidence" / "statements" / "train@digits-0.dsse.json"
+    content = json.loads(path.read_text())
+    if part == "signature":
+        raw = bytearray(base64.b64decode(content["signatures"][0]["sig"]))
+        raw[0] ^= 1
+        content["signatures"][0]["sig"] = base64.b64encode(raw).decode()
+    else:
+        content["payload"] = base64.b64encode(b"{}").decode()
+    path.write_text(json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("part", "said"), [("signature", "a forged signature"), ("payload", "a signature over other bytes")]
+)
+def test_a_forged_signature_is_named(report: Path, key: Path, part: str, said: str) -> None:
+    sign(report, key)
+    path = change_envelope(report, part)
+    found = first(report)
+    assert (found.link, found.file, found.found) == ("signatures", path.relative_to(report).as_posix(), said)
+
+
+def test_another_key_and_no_signature_are_named(report: Path, key: Path, tmp_path: Path) -> None:
+    other = write_keys(tmp_path / "other").with_suffix(".pub")
+    assert first(report, key=other).found == "none"
+    name = sign(report, key)
+    assert first(report, key=other).found == f"signatures of {name}"
+    (report / "evidence" / "statements" / "report.dsse.json").unlink()
+    assert first(report).found == "no signature"
+
+
+def test_a_statement_about_other_bytes_is_named(report: Path) -> None:
+    path = report / "evidence" / "statements" / "train@digits-0.json"
+    content = json.loads(path.read_text())
+    content["subject"][0]["digest"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(content))
+    breaks = verify(report).breaks
+    assert breaks[0].link == "files"
+    statement = next(found for found in breaks if found.link == "statements")
+    assert statement.file == "evidence/statements/train@digits-0.json"
+    assert "subject/0/digest/sha256" in statement.expected
+
+
+def test_weights_in_a_checkout_are_hashed_when_asked(root: Path, report: Path, tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    shutil.copytree(root / "data", checkout / "data")
+    shutil.copytree(root / "artifacts", checkout / "artifacts")
+    shutil.copytree(root / "results", checkout / "results")
+    assert verify(report, root=checkout).breaks == []
+    (checkout / "artifacts" / "digits" / "0" / "model.safetensors").write_bytes(b"others")
+    found = first(report, root=checkout)
+    assert (found.link, Path(found.file).name) == ("data and weights", "model.safetensors")
+
+
+def test_damaged_files_are_named_without_a_traceback(report: Path) -> None:
+    (report / RESULT).write_text("{}")
+    (report / PREDICTIONS).write_bytes(b"PAR1")
+    breaks = verify(report).breaks
+    assert {found.file for found in breaks[:2]} == {RESULT, PREDICTIONS}
+    assert any("not a record of an evaluation" in found.found for found in breaks)
+    for content in ("{", "[" * 100_000, '{"seed": 0, "seed": 1}'):
+        (report / RESULT).write_text(content)
+        assert any("not valid JSON" in found.found for found in verify(report).breaks)
+
+
+def test_what_is_no_report_and_no_key_is_said(report: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ro-crate-metadata\.json: not found"):
+        verify(tmp_path)
+    with pytest.raises(InputError, match="no: No such file"):
+        verify(report, tmp_path / "no")
+    (tmp_path / "rsa").write_text("-----BEGIN PUBLIC KEY-----\n")
+    with pytest.raises(InputError, match="expected an ed25519 public key"):
+        verify(report, tmp_path / "rsa")
+
+
+def test_the_command_says_it_in_words_and_an_exit_code(
+    report: Path, key: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["sign", str(report), "--key", str(key)])
+    main(["verify", str(report), "--key", str(key.with_suffix(".pub"))])
+    assert "everything holds" in capsys.readouterr().out
+    edit_page(report)
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", str(report)])
+    assert str(stop.value.code).startswith("error: broken: files: index.html: expected SHA-256 ")
+    with pytest.raises(SystemExit) as stop:
+        main(["sign", str(report), "--key", str(key)])
+    assert "nothing was signed: files: index.html" in str(stop.value.code)
+
+
+def test_the_report_of_another_commit_is_not_taken_for_this_ones(
+    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    shutil.copytree(report / "evidence" / "results", results)
+    monkeypatch.setattr(command_line, "REPORT", report.resolve())
+    monkeypatch.setattr(command_line, "RESULTS", results)
+    main(["verify", str(report)])
+    (results / "audit.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        main(["verify", str(report)])
+    assert "was made from other results than those in" in str(stop.value.code)
+    assert "make repro" in str(stop.value.code)
+
+
+def test_keys_of_ssh_are_keys(report: Path, tmp_path: Path) -> None:
+    key = Ed25519PrivateKey.generate()
+    own, form = tmp_path / "id_ed25519", serialization.PrivateFormat.OpenSSH
+    own.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
+    public = tmp_path / "id_ed25519.pub"
+    ssh = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    public.write_bytes(key.public_key().public_bytes(*ssh) + b" me@here\n")
+    sign(report, own)
+    assert verify(report, public).breaks == []
+    with pytest.raises(InputError, match="expected an unencrypted ed25519 private key"):
+        sign(report, public)
