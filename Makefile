@@ -82,6 +82,9 @@ hosts: setup ## the pipeline over several hosts on this machine, one cut off in 
 ends: setup ## end a run by each signal at each moment, and look for what it leaves
 	python -m tests.walk.ends
 
+same-weights: setup ## train profile quick anew; its weights are those of dvc.lock, or of the commit before
+	python -m tests.walk.same_weights
+
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
@@ -90,4 +93,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts places ends
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts places ends same-weights

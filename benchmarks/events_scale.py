@@ -97,7 +97,15 @@ def make_recordings(data: Path | None, raw: Path, number: int, events: int) -> N
         path = raw / f"class{index % 2}" / f"{index:06}.aedat"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(header + body[index * 8 : (index + events) * 8])
-    source = Source(catalog="recordings", title="Benchmark", published=False, note=None, files={str(number): ""})
+    source = Source(
+        catalog="recordings",
+        title="Benchmark",
+        published=False,
+        note=None,
+        licence="made",
+        citation="made",
+        files={str(number): ""},
+    )
     write_whole(raw / SOURCE_FILE, json.dumps(asdict(source)).encode())
 
 

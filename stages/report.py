@@ -8,7 +8,7 @@ from pipeline.ground import paths, stage
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.protocol import params
 from pipeline.report.bundle import gather, inputs
-from pipeline.report.canaries import Outcome, changed, run_canaries
+from pipeline.report.canaries import changed, run_canaries
 from pipeline.report.crate import write_crate
 from pipeline.report.page import make_page, write_page
 from pipeline.report.split_manifest import SplitManifest, split_manifest
@@ -29,7 +29,8 @@ def main() -> stage.Done:
     written = write_page(page, paths.REPORT)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
-    for line in warnings(canaries, splits):
+    shared = [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
+    for line in changed(canaries) + shared:
         print(f"WARNING: {line}", file=sys.stderr)
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
     reads, writes = inputs(audit, paths.ROOT), [paths.RESULTS / "audit.json", *written]
@@ -49,11 +50,6 @@ def split_manifests(everything: params.Params) -> list[SplitManifest]:
     runs = everything.runs.values()
     used = {(run.dataset, everything.experiments[run.experiment].training.validation_percent) for run in runs}
     return [split_manifest(dataset, paths.arrow(dataset), percent) for dataset, percent in sorted(used)]
-
-
-def warnings(canaries: list[Outcome], splits: list[SplitManifest]) -> list[str]:
-    """What a reader must not overlook."""
-    return changed(canaries) + [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
 
 
 if __name__ == "__main__":

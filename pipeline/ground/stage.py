@@ -94,7 +94,7 @@ def _record(name: str, began: datetime, seconds: float, done: Done) -> None:
         "packages": packages(),
         "note": done.note,
         "parameters": done.parameters,
-        "code": _listed(digest_all(ROOT, code_files(rooms(stage)))),
+        "code": _listed(digest_all(ROOT, code_files(rooms(stage, ROOT), ROOT))),
         "reads": _listed(digest_all(ROOT, done.reads)),
         "writes": _listed(digest_all(ROOT, done.writes, done.known)),
     }

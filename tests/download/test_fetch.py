@@ -100,6 +100,8 @@ def test_published_files_arrive_and_are_kept_for_the_next_time(site: Site, into:
         title="CIFAR10-DVS",
         published=True,
         note=None,
+        licence=CATALOG["cifar10-dvs"].licence,
+        citation=CATALOG["cifar10-dvs"].citation,
         files={"cat.zip": sha256(CAT), "dog.zip": sha256(DOG)},
     )
     assert {path.name: path.read_bytes() for path in into.glob("*.zip")} == CONTENTS

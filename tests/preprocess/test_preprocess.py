@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.data.store import VERSION, Manifest, Store
 from pipeline.download import archives
+from pipeline.download.catalog import CATALOG
 from pipeline.ground.params import FolderSplit, WindowParams
 from pipeline.preprocess.frames import RULE, to_frames
 from pipeline.preprocess.preprocess import _check_counts, in_lines
@@ -48,8 +49,8 @@ def test_the_manifest_and_every_shard_say_what_they_are(
         dataset="mine",
         title=TITLE,
         note="not a published dataset: its numbers stand beside no published ones",
-        licence="made",
-        citation="made",
+        licence="the user's",
+        citation=CATALOG["recordings"].citation,
         published=False,
         kind="frames",
         split=split,

@@ -194,7 +194,7 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
         record.write(results / record.experiment / f"{record.seed}.json")
     ratios = {"bn": {"median": 0.87, "low": 0.8, "high": 0.9}}
     seconds = {"datasets": {"digits": {"ratios": ratios}}, "machine": "made of sand"}
-    (results / "bench-write.json").write_text(json.dumps(seconds), encoding="utf-8")
+    (results / "bench-study.json").write_text(json.dumps(seconds), encoding="utf-8")
     changes = [{"change": "dropped", "part": part, "accuracy": 80.0 - 100 * part} for part in (0.0, 0.25)]
     one = {"title": "Made recordings", "samples": 100, "rows": changes}
     other = one | {"rows": [row | {"accuracy": row["accuracy"] + 1} for row in changes]}

@@ -35,6 +35,8 @@ def main() -> None:
         run(folder, "dvc", "repro", "evaluate@digits-0")
         weights = sha256(folder / MODEL)
         for stage, moment, reached in MOMENTS:
+            if stage != "train":  # a training that was ended has left no network
+                run(folder, "dvc", "repro", "evaluate@digits-0")
             for who in ("dvc", "shell", "stage"):
                 for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
                     if stage == "train":
