@@ -71,7 +71,8 @@ def processor(lab: Lab) -> None:
     lab.only(0)
 
     def rename(values: Any) -> None:
-        values["platforms"] = ["another processor, " + values["platforms"][0].rpartition(", ")[2]]
+        for key in {"platforms", "evaluated_by"} & values.keys():
+            values[key] = ["another processor, " + values[key][0].rpartition(", ")[2]]
 
     tools.change_config(lab, 0, rename)
     edit_json(lab.root / "results" / lab.experiment / "0.json", rename, lines=True)

@@ -42,7 +42,7 @@ from pipeline.train.loop import train
 from stages import download, evaluate, preprocess, report
 from stages import train as train_stage
 
-CODE = ("models", "pipeline", "stages", "benchmarks")
+CODE = ("models", "pipeline", "stages", "tests")
 CPU = torch.device("cpu")
 SIGNALS = ("WARNING: ", "error: ")
 Edit = Callable[[Any], None]
@@ -119,8 +119,8 @@ class Lab:
             text=True,
             check=False,
         )
-        if "Traceback" in done.stderr:
-            raise RuntimeError(done.stderr)
+        if "Traceback" in done.stderr or "No module" in done.stderr:
+            raise RuntimeError(done.stderr.strip().splitlines()[-1])
         return done.stdout + done.stderr
 
     def mend(self) -> None:

@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             write_whole(RESULT, shown(result).encode())
             write_whole(DOCUMENT, document(result).encode())
     print(f"{summary(result)} ({time.perf_counter() - start:.0f} s); written to {RESULT} and {DOCUMENT}")
+    if failures(result):
+        sys.exit("a row could not be planted: nothing is known of it")
 
 
 def run(folder: Path, jobs: int, only: str | None = None) -> Iterator[Row]:
