@@ -14,7 +14,7 @@ from tests.faults.bases import images
 from tests.faults.clean import HONEST
 from tests.faults.fault import Fault
 from tests.faults.lab import Lab, copy_of
-from tests.faults.matrix import DOCUMENT, EMPTY, alarms, document, failed, failures, found, look, with_row
+from tests.faults.matrix import DOCUMENT, EMPTY, RESULT, alarms, document, failed, failures, found, look, with_row
 from tests.faults.planted import EDITS, FAULTS
 
 ASKED = {
@@ -99,7 +99,7 @@ QUICK = {
     "edited metrics: more correct samples in the result": ("sresnet verify", "sresnet verify"),
     "edited predictions: wrong answers made right": ("sresnet verify", "sresnet verify"),
     "edited predictions: the same, the history's last score made to fit": ("sresnet verify --root --again",),
-    "duplicated seed: the weights of seed 1, with noise, as those of seed 2": ("sresnet verify",),
+    "duplicated seed: the weights of seed 1, with noise of 1e-6, as those of seed 2": ("sresnet verify",),
     "missing cell of the grid: a seed between others taken out everywhere": ("sresnet verify",),
     "missing cell of the grid: the last seed taken out everywhere": (None,),
     "a rounding in our favour: a claim's margin made wider after the run": ("sresnet verify --root --again",),
@@ -121,6 +121,12 @@ def test_a_planted_fault_is_found_by_what_it_is_said_to_be(
 ) -> None:
     row = found(FAULTS[place], lab, clean[1])
     assert (row["found"], row["by"]) == (by is not None, by), row
+
+
+def test_the_committed_matrix_says_the_same() -> None:
+    rows = json.loads(RESULT.read_text(encoding="utf-8"))["faults"]
+    for name, by in QUICK.items():
+        assert tuple(row["by"] for row in rows if f"{row['fault']}: {row['form']}" == name) == by
 
 
 def test_nobody_is_accused_of_a_clean_repository(lab: Lab) -> None:

@@ -162,11 +162,11 @@ def get_weights(lab: Lab, seed: int) -> dict[str, Tensor]:
     }
 
 
-def noisy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The same weights, a little off."""
+def noisy(weights: dict[str, Tensor], deviation: float) -> dict[str, Tensor]:
+    """The same weights with normal noise of this standard deviation."""
     generator = torch.Generator().manual_seed(0)
     return {
-        name: value + 1e-4 * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
+        name: value + deviation * torch.randn(value.shape, generator=generator) if value.is_floating_point() else value
         for name, value in weights.items()
     }
 

@@ -140,10 +140,24 @@ def _(lab: Lab) -> None:
 
 
 @fault(
-    "duplicated seed", "the weights of seed 1, with noise, as those of seed 2", r"seeds: .*a correlation of", anew=True
+    "duplicated seed",
+    "the weights of seed 1, with noise of 1e-6, as those of seed 2",
+    r"seeds: .*a correlation of",
+    anew=True,
 )
 def _(lab: Lab) -> None:
-    tools.put_weights(lab, 2, tools.noisy(tools.get_weights(lab, 1)))
+    tools.put_weights(lab, 2, tools.noisy(tools.get_weights(lab, 1), 1e-6))
+    as_seed_two(lab)
+
+
+@fault(
+    "duplicated seed",
+    "the weights of seed 1, with noise of 1e-4, as those of seed 2",
+    r"seeds: .*a correlation of",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    tools.put_weights(lab, 2, tools.noisy(tools.get_weights(lab, 1), 1e-4))
     as_seed_two(lab)
 
 
