@@ -46,6 +46,7 @@ def cluster() -> Iterator[ClusterParams]:
     with ray_folder() as folder, pytest.MonkeyPatch.context() as surroundings:
         surroundings.setenv("RAY_TMPDIR", str(folder))  # there Ray notes the newest cluster's address
         (folder / "ray").mkdir()
+        session._listen_beyond_loopback(True)  # a local Ray that an earlier test started has it off
         head = {"num_cpus": 4, "include_dashboard": False, "temp_dir": str(folder)}
         running = Cluster(initialize_head=True, head_node_args=head)
         params = LOCAL.model_copy(update={"address": running.address, "storage": str(folder / "storage")})
