@@ -82,6 +82,7 @@ def made_record(run: int) -> Record:
         platforms=["no machine"],
         ledger=made_ledger(test).behind(),
         operations=Operations(steps=STEPS, layers=dict.fromkeys(LAYERS, WORK)).as_json(),
+        evaluated_by=["no machine"],
     )
 
 
@@ -90,6 +91,8 @@ def made_dataset(classes: int) -> dict[str, Any]:
         "name": f"made-up-{classes}",
         "title": f"Made up, {classes} classes",
         "note": NOTE,
+        "licence": "none",
+        "citation": "made up",
         "published": False,
         "sample_shape": [3, 32, 32],
         "classes": [f"class {label}" for label in range(classes)],

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from models.config import NetworkConfig, recorded
+from models.config import NetworkConfig
 from models.numbers import unsound
 from models.sresnet import SResNet
 
@@ -96,7 +96,7 @@ def read_header(metadata: Mapping[str, str]) -> Header:
     except (ValueError, RecursionError) as error:
         raise ValueError(f"metadata, network: no JSON ({error})") from None
     check_kinds("network", network, {"config": dict, "input_shape": list, "classes": int, "frames": bool})
-    config, kinds = recorded(network["config"]), get_type_hints(NetworkConfig)
+    config, kinds = network["config"], get_type_hints(NetworkConfig)
     check_kinds("network.config", config, {field.name: kinds[field.name] for field in fields(NetworkConfig)})
     return Header(**network | {"config": NetworkConfig(**config), "input_shape": tuple(network["input_shape"])})
 

@@ -1,9 +1,7 @@
 """What an S-ResNet is made of: one frozen value, with the authors' choice first in each list of parts."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from models.bounds import Within, check_bounds
 
@@ -83,22 +81,3 @@ class NetworkConfig:
             "neuron relu has no leak to train, so leak_trained must be never": relu and self.leak_trained != "never",
         }
         return [reason for reason, holds in refusals.items() if holds]
-
-
-LATER: Mapping[str, Any] = MappingProxyType(
-    {
-        "neuron": "lif",
-        "leak_trained": "never",
-        "surrogate_height": 0.3,
-        "surrogate_width": 1.0,
-        "downsampling": "real",
-        "initialization": "xavier",
-    }
-)
-"""Choices that came after the first networks were trained and recorded. Those had the authors' part, which was the only
-one: this is it."""
-
-
-def recorded(network: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of a network as they were written down with it, those of LATER too."""
-    return {**LATER, **network}

@@ -40,12 +40,12 @@ class Record:
     digests: dict[str, str]
     platforms: list[str]
     """What computed the training."""
-    ledger: dict[str, Any] | None = None
-    """ledger.Ledger.behind(); None in records of before it was kept."""
-    operations: dict[str, Any] | None = None
-    """operations.Operations; None in records of before they were counted."""
-    evaluated_by: list[str] | None = None
-    """What computed the evaluation: hardware.computed_by of each worker; None in records of before it was kept."""
+    ledger: dict[str, Any] | None
+    """ledger.Ledger.behind(); None in the records of profile real-small, whose predictions were not kept."""
+    operations: dict[str, Any] | None
+    """operations.Operations; None in the same records."""
+    evaluated_by: list[str]
+    """What computed the evaluation: hardware.computed_by of each worker; empty where it was not noted."""
 
     def write(self, path: Path) -> None:
         """Writes the record, a part a line."""

@@ -2,7 +2,6 @@
 against what was to be trained and against the data."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,7 +13,6 @@ from pipeline.data.store import Store
 from pipeline.evaluate.ledger import scores_by_epoch
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
-from pipeline.protocol import recorded
 
 KINDS: Mapping[str, type] = {
     "experiment": str,
@@ -26,8 +24,9 @@ KINDS: Mapping[str, type] = {
     "identity": str,
     "platforms": list,
     "parameters": int,
+    "sha256": dict,
 }
-"""What config.json holds, beside the digests of the files beside it."""
+"""What config.json holds; `sha256` are digests of the files beside it."""
 REMEDY = "train again: `dvc repro` does"
 
 
@@ -63,7 +62,7 @@ def read_network(path: Path) -> SResNet:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The content of a config.json, with the choices that came after it. Raises InputError."""
+    """The content of a config.json. Raises InputError."""
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -75,8 +74,7 @@ def read_config(path: Path) -> dict[str, Any]:
     for key, kind in KINDS.items():
         if type(config.get(key)) is not kind:
             raise InputError(f"{path}: {key} is {config.get(key)!r:.60}, expected {kind.__name__}; {REMEDY}")
-    later = {"network": recorded.network(config["network"]), "training": recorded.training(config["training"])}
-    return config | later
+    return config
 
 
 def differences(expected: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> list[tuple[str, Any, Any]]:
@@ -102,13 +100,9 @@ def check_fits(file: Path, model: SResNet, store: Store) -> None:
 
 
 def check_digests(folder: Path, config: Mapping[str, Any]) -> None:
-    """Raises InputError if a file is not the one that the training wrote. Says where there is nothing to compare."""
-    digests = config.get("sha256")
-    if not isinstance(digests, dict):
-        print(f"{folder}: config.json has no digests of its files (an older training): not compared", file=sys.stderr)
-        return
+    """Raises InputError if a file is not the one that the training wrote."""
     for name in ("model.safetensors", "history.csv"):
-        found, expected = sha256(folder / name), digests.get(name)
+        found, expected = sha256(folder / name), config["sha256"].get(name)
         if found != expected:
             raise InputError(
                 f"{folder / name}: SHA-256 {found}, expected {expected} as the training wrote it (config.json): it was "

@@ -7,7 +7,6 @@ from typing import Any
 
 from pipeline.evaluate.record import Record
 from pipeline.judge.claims import Configuration, Data
-from pipeline.protocol import recorded
 from pipeline.protocol.config import TrainingConfig
 
 Free = Mapping[str, frozenset[str]]
@@ -60,8 +59,8 @@ def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
     """
     had: dict[str, Mapping[str, Any]] = {
         "dataset": record.dataset,
-        "network": recorded.network(record.network),
-        "training": recorded.training(record.training),
+        "network": record.network,
+        "training": record.training,
     }
     had["digests"] = {key: record.digests.get(key) for key in wanted.parts()["digests"]}
     return [text for part in had for text in _differences(part, wanted.parts()[part], had[part], free)]

@@ -21,8 +21,6 @@ from typing import Any
 
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, write_whole
-from pipeline.protocol.recorded import network as network_recorded
-from pipeline.protocol.recorded import training as training_recorded
 
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
 """Columns of history.csv, each with what its band is widened by on both sides (its unit; points): where all seeds reach
@@ -77,8 +75,7 @@ class Curves:
 
     def differences(self, network: Mapping[str, Any], training: Mapping[str, Any]) -> list[str]:
         """Keys in which another recipe is another one."""
-        mine = (network_recorded(self.network), training_recorded(self.training))
-        other = (_plain(network_recorded(network)), _plain(training_recorded(training)))
+        mine, other = (self.network, self.training), (_plain(network), _plain(training))
         return [
             f"{key} is {theirs.get(key)}, in the reference {own.get(key)}"
             for own, theirs in zip(mine, other, strict=True)

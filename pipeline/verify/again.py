@@ -31,7 +31,6 @@ from pipeline.ground.params import ClusterParams, DatasetParams
 from pipeline.ground.paths import CLAIMS
 from pipeline.judge.claims import read_claims
 from pipeline.preprocess.preprocess import preprocess
-from pipeline.protocol import recorded
 from pipeline.protocol.hardware import computed_by, describe, note
 from pipeline.protocol.reduce import Alone
 from pipeline.report.bundle import EVIDENCE, run_folder
@@ -178,7 +177,7 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
     path = report.predictions_of(record)
     training = training_config(record.training)
     worker = Evaluator(Task(model=model, data=arrow, training=training, seed=record.seed), "cpu")
-    for where, expected, found in differences(recorded.network(record.network), asdict(worker.model.config)):
+    for where, expected, found in differences(record.network, asdict(worker.model.config)):
         yield Break(link="weights", file=str(model), expected=f"{where} {expected}", found=str(found))
     batches = range(len(worker.task.batches(len(Store(arrow, "test")))))
     seen = together([worker.see(index) for index in batches])
@@ -231,7 +230,7 @@ def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterat
 
 def here(record: Record) -> str:
     """What computes a recorded network anew."""
-    return computed_by(CPU, recorded.network(record.network)["precision"])
+    return computed_by(CPU, record.network["precision"])
 
 
 def together(parts: list[Seen]) -> Seen:

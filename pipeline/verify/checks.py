@@ -21,7 +21,6 @@ from pipeline.evaluate.record import Record, dataset_of, scored, test_of
 from pipeline.ground.files import sha256
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, make_audit
-from pipeline.protocol import recorded
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate, printed
 from pipeline.report.bundle import EVIDENCE, SPLITS, place, run_folder
@@ -300,7 +299,7 @@ def configuration(report: Report) -> Iterator[Break]:
         ]
         if record in report.audit.records:
             stated = report.params["experiments"][record.experiment]
-            network, training = recorded.network(config["network"]), recorded.training(config["training"])
+            network, training = config["network"], config["training"]
             pairs += [
                 (report.name(path), stated[there], _some(used, *stated[there]))
                 for there, used in (("model", network), ("training", training))

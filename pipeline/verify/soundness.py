@@ -14,7 +14,6 @@ import numpy.typing as npt
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record
 from pipeline.judge.matching import name_of
-from pipeline.protocol import recorded
 from pipeline.report.bundle import EVIDENCE, run_folder
 from pipeline.report.chain import Break
 from pipeline.verify.checks import Report
@@ -116,11 +115,7 @@ def seeds(report: Report) -> Iterator[Break]:
 
 
 def _same_configuration(one: Record, other: Record) -> bool:
-    return (
-        one.dataset == other.dataset
-        and recorded.network(one.network) == recorded.network(other.network)
-        and recorded.training(one.training) == recorded.training(other.training)
-    )
+    return one.dataset == other.dataset and one.network == other.network and one.training == other.training
 
 
 def likeness(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:

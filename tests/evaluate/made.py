@@ -63,6 +63,9 @@ RECORD = Record(
     firing={"stem": {"neurons": 10, "rate": [0.1, 0.2]}},
     digests={"model": "aa", "predictions": "bb"},
     platforms=["one processor"],
+    ledger=None,
+    operations=None,
+    evaluated_by=["one processor"],
 )
 
 

@@ -75,15 +75,6 @@ def test_a_sound_training_is_taken(trained: tuple[Path, Path], capsys: pytest.Ca
     assert capsys.readouterr().err == ""
 
 
-def test_a_training_without_digests_is_taken_and_it_is_said(
-    trained: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Those of older versions."""
-    edit(trained[0] / "config.json", lambda config: [config.pop("sha256"), config["network"].pop("initialization")])
-    assert check_trained(*trained, WANTED)["network"] == asdict(NETWORK)
-    assert "has no digests of its files (an older training): not compared" in capsys.readouterr().err
-
-
 def test_weights_that_were_changed_after_the_training_are_refused(trained: tuple[Path, Path]) -> None:
     folder, data = trained
     save_again(folder, lambda weights: weights["stem.conv.weight"].view(-1)[0].add_(1e-3))

@@ -84,4 +84,7 @@ def run(correct: int = 900, seed: int = 0, experiment: str = "any", **parts: dic
         firing=RECORD.firing,
         digests=digests | parts.get("digests", {}),
         platforms=["one processor"],
+        ledger=None,
+        operations=None,
+        evaluated_by=[],
     )

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from models.config import LATER
 from pipeline.judge.claims import Rows
 from pipeline.judge.matching import (
     FREE_OF_ACCURACY,
@@ -16,7 +15,6 @@ from pipeline.judge.matching import (
     objections,
     unpaired,
 )
-from pipeline.protocol.recorded import LATER_IN_TRAINING
 from tests.judge.claimed import CONFIGURATION, configured, run
 
 
@@ -49,21 +47,6 @@ def test_what_a_record_does_not_say_is_a_difference() -> None:
     del record.network["precision"]
     assert differences(CONFIGURATION, record, FREE_OF_ACCURACY) == [
         "network.precision is not recorded, the claim is about float32"
-    ]
-
-
-def test_a_record_of_before_had_the_authors_choices() -> None:
-    """A choice that came later is not missing in it; one that it does record is what it says."""
-    before = run()
-    for part, later in ((before.network, LATER), (before.training, LATER_IN_TRAINING)):
-        for key in later:
-            del part[key]
-    assert differences(CONFIGURATION, before, FREE_OF_WEIGHTS) == []
-    assert "downsampling" not in before.network  # the record is left as it was
-    spiking = run(network={"downsampling": "spiking"}, training={"loss": "tet"})
-    assert differences(CONFIGURATION, spiking, FREE_OF_WEIGHTS) == [
-        "network.downsampling is spiking, the claim is about real",
-        "training.loss is tet, the claim is about cross-entropy",
     ]
 
 

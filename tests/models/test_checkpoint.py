@@ -13,7 +13,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from models.checkpoint import Header, load, save
-from models.config import LATER
 from models.sresnet import SResNet
 from tests.models.small import small_inputs, small_network
 
@@ -209,9 +208,3 @@ def test_a_wrong_tensor_is_named(tmp_path: Path, change: Callable[[Tensors], obj
     path = tmp_path / "model.safetensors"
     changed(path, lambda tensors, network: change(tensors))
     assert reason in refused(path)
-
-
-def test_networks_of_before_a_choice_have_the_authors(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    changed(path, lambda tensors, network: [network["config"].pop(name) for name in LATER])
-    assert load(path).config == used_network().config

@@ -1,6 +1,6 @@
 """Every combination of choices computes a training step with finite gradients, or is refused with a reason."""
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations, product
 from random import Random
 from typing import Any, get_args, get_type_hints
@@ -8,7 +8,7 @@ from typing import Any, get_args, get_type_hints
 import pytest
 import torch
 
-from models.config import LATER, NetworkConfig, recorded
+from models.config import NetworkConfig
 from models.sresnet import SResNet
 from pipeline.protocol.config import check_together
 from pipeline.train.loss import LOSSES
@@ -97,10 +97,3 @@ def test_reasons(choice: dict[str, Any], reason: str) -> None:
     assert found is not None
     with pytest.raises(ValueError, match=reason):
         raise ValueError(found)
-
-
-def test_networks_of_before_had_the_authors_parts() -> None:
-    """What they did not record is what they were."""
-    before = {name: value for name, value in asdict(NETWORK).items() if name not in LATER}
-    assert NetworkConfig(**recorded(before)) == NETWORK
-    assert recorded(asdict(replace(NETWORK, initialization="kaiming")))["initialization"] == "kaiming"

@@ -119,14 +119,6 @@ def test_curves_are_recorded_and_read_again(tmp_path: Path) -> None:
     assert reference(tmp_path, "other", {"width": 2}, {"epochs": 2}) is None
 
 
-def test_curves_of_before_are_of_the_authors_choices(tmp_path: Path) -> None:
-    """They do not record what came later, and are no other recipe for it."""
-    CURVES.write(curves_path(tmp_path, "tiny"))
-    training = {"epochs": 2, "decay_after": (70, 80)}
-    assert reference(tmp_path, "tiny", {"width": 2, "neuron": "lif"}, training | {"loss": "cross-entropy"}) == CURVES
-    assert reference(tmp_path, "tiny", {"width": 2, "neuron": "relu"}, training) is None
-
-
 def test_another_recipe_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     CURVES.write(curves_path(tmp_path, "tiny"))
     same = {"epochs": 2, "decay_after": (70, 80)}  # as the configuration has it
