@@ -25,7 +25,6 @@ setup: .venv/installed ## install requirements.lock into .venv
 repro: setup ## run the pipeline that params.yaml describes, then look at report/index.html
 	@sresnet check
 	dvc repro
-	@cmp -s results/audit.json report/evidence/results/audit.json || dvc repro --quiet --single-item --force report
 	@echo "report: $$PWD/report/index.html"
 
 test: setup ## run all tests
@@ -90,7 +89,7 @@ lock: ## choose the newest versions that pyproject.toml allows, into requirement
 	$(LOCK) --upgrade --output-file requirements.lock
 
 clean: ## remove everything that is generated, .venv too
-	rm -rf .venv data artifacts runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv data artifacts records runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts places ends same-weights

@@ -4,7 +4,6 @@ No training gave any of its numbers; each run says so on the page, and none is c
 """
 
 import csv
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from pipeline.evaluate.metrics import Counts
 from pipeline.evaluate.operations import Operations, Work
 from pipeline.evaluate.record import Record, test_of
 from pipeline.ground.paths import CLAIMS
+from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.judge.audit import make_audit
 from pipeline.report.chain import stages_of
 from pipeline.report.page import make_page, write_page
@@ -37,17 +37,6 @@ WORK = Work(
     normalized=1_638_400_000,
     neurons=1_638_400_000,
 )
-STAGE = {
-    "began": "2026-01-01T00:00:00+00:00",
-    "seconds": 4321.0,
-    "peak_memory_bytes": 4_321_000_000,
-    "host": "made-up",
-    "platform": "no machine",
-    "cpus": 8,
-    "python": "3.11.9",
-    "note": None,
-}
-"""What the page prints of a stage's record."""
 
 
 def page_of(root: Path, runs: int) -> Path:
@@ -56,11 +45,15 @@ def page_of(root: Path, runs: int) -> Path:
     for record in records:
         record.write(root / "results" / record.experiment / f"{record.seed}.json")
         write_artifacts(root / "artifacts" / record.experiment / str(record.seed), record)
-    write_stages(root / "runs" / "records", records)
+    for stage in stages_of(records):
+        made = StageRecord(
+            stage=stage, command=[], python="3.11.9", packages={}, parameters={}, code=[], reads=[], writes=[]
+        )
+        made.write(root / path_of(stage))
     current = [root / "results" / record.experiment / f"{record.seed}.json" for record in records]
     audit = make_audit("made-up", CLAIMS, root / "results", current)
-    page = make_page(audit, root, lambda e, s: root / "artifacts" / e / str(s), root / "runs", canaries=[], splits=[])
-    return write_page(page, root / "report")[0]
+    write_page(make_page(audit, root, canaries=[], splits=[]), root / "report")
+    return root / "report" / "index.html"
 
 
 def made_record(run: int) -> Record:
@@ -144,9 +137,3 @@ def write_artifacts(folder: Path, record: Record) -> None:
     columns = {"id": [f"test/{i}" for i in range(EXAMPLES)], "label": range(EXAMPLES), "predicted": range(EXAMPLES)}
     table = pa.table({"pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels), **columns})
     pq.write_table(table, folder / "examples.parquet")
-
-
-def write_stages(folder: Path, records: list[Record]) -> None:
-    folder.mkdir(parents=True)
-    for stage in stages_of(records):
-        (folder / f"{stage}.json").write_text(json.dumps({"stage": stage, **STAGE}), encoding="utf-8")

@@ -134,19 +134,19 @@ def timed(prepared: Path, folder: Path, command: Sequence[str]) -> dict[str, flo
     start = time.time()
     execute(folder, command)
     whole = time.time() - start
-    records = folder / "runs" / "records"
+    stages = folder / "runs" / "stages"
     return {
         "seconds": whole,
-        "runs_seconds": max(path.stat().st_mtime for path in records.glob("evaluate@*.json")) - start,
-        "train_stage_seconds": mean_seconds(records, "train"),
+        "runs_seconds": max(path.stat().st_mtime for path in stages.glob("evaluate@*.json")) - start,
+        "train_stage_seconds": mean_seconds(stages, "train"),
         "training_seconds": fmean(training_seconds(log) for log in folder.glob("runs/*/metrics.jsonl")),
-        "evaluate_stage_seconds": mean_seconds(records, "evaluate"),
+        "evaluate_stage_seconds": mean_seconds(stages, "evaluate"),
     }
 
 
-def mean_seconds(records: Path, stage: str) -> float:
+def mean_seconds(stages: Path, stage: str) -> float:
     """Of a stage, from its main function's begin to its end; the interpreter's start is not in it."""
-    return fmean(json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in records.glob(f"{stage}@*.json"))
+    return fmean(json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in stages.glob(f"{stage}@*.json"))
 
 
 def training_seconds(log: Path) -> float:

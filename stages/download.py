@@ -2,10 +2,10 @@
 
 import argparse
 
-from pipeline.download.archives import whole_folder
 from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import fetch
 from pipeline.ground import paths
+from pipeline.ground.files import whole_folder
 from pipeline.ground.params import load_dataset
 from pipeline.ground.stage import Done, key_of, run
 
@@ -20,9 +20,6 @@ def download(dataset: str) -> Done:
     print(f"{dataset}: {tally}")
     print(f"{dataset}: licence: {entry.licence}; source: {entry.citation}")
     return Done(
-        reads=[],
-        writes=[paths.raw(dataset)],
-        parameters={f"datasets.{dataset}.download": params.download.model_dump(mode="json")},
         known={paths.raw(dataset) / name: digest for name, digest in source.files.items()},
     )
 

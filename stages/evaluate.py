@@ -14,11 +14,8 @@ from pipeline.ground.files import sha256
 from pipeline.ground.params import load_cluster
 from pipeline.protocol.params import load_run
 
-TRAINED = ("model.safetensors", "config.json", "history.csv")
-EVALUATED = ("predictions.parquet", "examples.parquet")
 
-
-def main(name: str, see: See | None = None) -> stage.Done:
+def main(name: str, see: See | None = None) -> None:
     """Writes predictions, tables and examples beside the model, and the record into results/; on Ray unless told."""
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
@@ -38,18 +35,12 @@ def main(name: str, see: See | None = None) -> stage.Done:
     predictions.write(folder / "predictions.parquet")
     record = make_record(folder, config, Store(data, "train").manifest, store.manifest, predictions, seen)
     record.write(paths.result(run.experiment, run.seed))
-    tables = write_tables(record, folder / "history.csv", paths.tables(run.experiment, run.seed))
+    write_tables(record, folder / "history.csv", paths.tables(run.experiment, run.seed))
     write_examples(store, predictions, folder / "examples.parquet")
     test = record.test
     print(
         f"{name}: {test['correct']} of {test['samples']} test samples of {record.dataset['title']} correct: "
         f"{test['top1_percent']:.2f} % [{test['top1_low']:.2f}, {test['top1_high']:.2f}]"
-    )
-    return stage.Done(
-        reads=[data, *(folder / file for file in TRAINED)],
-        writes=[paths.result(run.experiment, run.seed), *(folder / file for file in EVALUATED), *tables],
-        parameters={f"experiments.{run.experiment}.training": experiment.model_dump(mode="json")["training"]}
-        | {f"runs.{name}": run.model_dump()},
     )
 
 

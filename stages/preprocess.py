@@ -9,7 +9,7 @@ from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.preprocess.preprocess import in_lines, preprocess
 
 
-def main(dataset: str) -> stage.Done:
+def main(dataset: str) -> None:
     """Reads data/raw/<dataset>, writes data/arrow/<dataset>, and says what is in it."""
     params = load_dataset(dataset).preprocess
     work = paths.RUNS / "preprocess"
@@ -18,11 +18,6 @@ def main(dataset: str) -> stage.Done:
         print("\n".join(in_lines(manifest)))
     for same in across(duplicates(read_contents(paths.arrow(dataset)))):
         print(f"WARNING: {dataset}: {same}; what is tested was trained on", file=sys.stderr)
-    return stage.Done(
-        reads=[paths.raw(dataset)],
-        writes=[paths.arrow(dataset)],
-        parameters={f"datasets.{dataset}.preprocess": params.model_dump(mode="json")},
-    )
 
 
 if __name__ == "__main__":

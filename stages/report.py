@@ -5,44 +5,31 @@ import sys
 
 from pipeline.data.contents import across
 from pipeline.ground import paths, stage
-from pipeline.judge.audit import Audit, make_audit
+from pipeline.ground.files import whole_folder
+from pipeline.judge.audit import make_audit
 from pipeline.protocol import params
-from pipeline.report.bundle import gather, inputs
 from pipeline.report.canaries import changed, run_canaries
-from pipeline.report.crate import write_crate
-from pipeline.report.page import make_page, write_page
+from pipeline.report.chain import stages_of
+from pipeline.report.reproduction import reproduction
 from pipeline.report.split_manifest import SplitManifest, split_manifest
+from pipeline.report.write import write_report
 
 
-def judged(everything: params.Params) -> Audit:
-    current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
-    return make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
-
-
-def main() -> stage.Done:
-    """Writes results/audit.json, report/index.html and report/report.md."""
+def main() -> None:
+    """Fills report/, and says each verdict and what a reader must not overlook."""
     everything = params.load()
-    audit = judged(everything)
-    audit.write(paths.RESULTS / "audit.json")
+    current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
+    audit = make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
     canaries, splits = run_canaries(), split_manifests(everything)
-    page = make_page(audit, paths.ROOT, paths.artifacts, paths.RUNS, canaries=canaries, splits=splits)
-    written = write_page(page, paths.REPORT)
+    with whole_folder(paths.REPORT) as folder:
+        broken = write_report(audit, paths.ROOT, folder, canaries, splits)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
     shared = [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
-    for line in changed(canaries) + shared:
+    for line in [*changed(canaries), *shared, *(f"the chain is broken: {one}" for one in broken)]:
         print(f"WARNING: {line}", file=sys.stderr)
+    print(reproduction(paths.ROOT, set(stages_of(audit.records))))
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
-    reads, writes = inputs(audit, paths.ROOT), [paths.RESULTS / "audit.json", *written]
-    return stage.Done(reads=reads, writes=writes, parameters=everything.model_dump(mode="json", exclude={"cluster"}))
-
-
-def bundle() -> None:
-    """Puts the evidence beside the page, with the chain that it came by; for `sresnet verify`."""
-    everything = params.load()
-    stages = gather(judged(everything), split_manifests(everything), paths.ROOT, paths.REPORT)
-    for broken in write_crate(paths.REPORT, stages):
-        print(f"WARNING: the chain is broken: {broken}", file=sys.stderr)
 
 
 def split_manifests(everything: params.Params) -> list[SplitManifest]:
@@ -54,4 +41,4 @@ def split_manifests(everything: params.Params) -> list[SplitManifest]:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description="Judges the claims and writes the report.").parse_args()
-    stage.run("report", main, after=bundle)
+    stage.run("report", main)

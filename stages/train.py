@@ -17,7 +17,6 @@ from pipeline.train.placement import already_finished
 from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable
 
-TRAINED = ("model.safetensors", "config.json", "history.csv")
 WARN = partial(print, "WARNING:", file=sys.stderr, flush=True)
 
 
@@ -32,16 +31,8 @@ def main(name: str, fit: Fit | None = None) -> stage.Done:
         with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, WARN):
             note, peak = (fit or on_ray(cluster))(job)
     print(f"{name}: {note}")
-    folder = paths.artifacts(run.experiment, run.seed)
-    export(job, run.experiment, run.dataset, folder)
-    return stage.Done(
-        reads=[paths.arrow(run.dataset)],
-        writes=[folder / file for file in TRAINED],
-        parameters={f"experiments.{run.experiment}": experiment.model_dump(mode="json")}
-        | {f"runs.{name}": run.model_dump()},
-        note=note,
-        peak_memory_bytes=peak,
-    )
+    export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
+    return stage.Done(note=note, peak_memory_bytes=peak)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ from models.numbers import unsound
 from models.sresnet import SResNet
 from pipeline.authors.checkpoint import read_authors
 from pipeline.data.store import Store
-from pipeline.download.archives import whole_folder
 from pipeline.evaluate.evaluate import Task, evaluate, on_ray
 from pipeline.evaluate.ledger import make_ledger
 from pipeline.evaluate.metrics import count
@@ -23,7 +22,7 @@ from pipeline.evaluate.record import test_of
 from pipeline.evaluate.trained import check_fits
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import sha256, write_whole
+from pipeline.ground.files import sha256, whole_folder, write_whole
 from pipeline.ground.params import ClusterParams
 from pipeline.judge.claims import AccuracyClaim, read_claims
 from pipeline.protocol.config import TrainingConfig

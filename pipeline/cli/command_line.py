@@ -152,7 +152,6 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew
     from pipeline.verify.verify import verify
 
     start = time.perf_counter()
-    check_newest(report)
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
         first, *others = verified.breaks
@@ -164,18 +163,6 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew
     for note in verified.notes:
         print(f"note  {shown(note)}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
-
-
-def check_newest(report: Path) -> None:
-    """Raises InputError if this checkout's report is not of its results: another commit was checked out since."""
-    judged, reported = RESULTS / "audit.json", report / "evidence" / "results" / "audit.json"
-    if report.resolve() != REPORT or not judged.exists() or not reported.exists():
-        return
-    if judged.read_bytes() != reported.read_bytes():
-        raise InputError(
-            f"{report}: was made from other results than those in {RESULTS}; another commit may be checked out: `make "
-            "repro` makes the report again"
-        )
 
 
 def sign_report(report: Path, key: Path) -> None:
@@ -263,7 +250,7 @@ def run_oracle(chosen: argparse.Namespace) -> None:
 def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
     from pipeline.authors.published import audit_checkpoint, described
     from pipeline.ground.params import load_cluster, load_dataset
-    from pipeline.ground.paths import RESULTS, arrow
+    from pipeline.ground.paths import arrow
 
     checked(f"--dataset {chosen.dataset}", check_name, chosen.dataset)
     if chosen.data is None:
@@ -276,7 +263,7 @@ def run_audit_checkpoint(chosen: argparse.Namespace) -> None:
 
 def record_curves(experiment: str) -> None:
     """Writes results/curves-<experiment>.json. Raises InputError."""
-    from pipeline.ground.paths import RESULTS, ROOT
+    from pipeline.ground.paths import ROOT
     from pipeline.protocol.curves import curves_path, recorded
 
     checked(f"EXPERIMENT {experiment}", check_name, experiment)

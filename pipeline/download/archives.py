@@ -5,17 +5,14 @@ import functools
 import gzip
 import lzma
 import os
-import re
 import shutil
 import stat
 import struct
 import tarfile
-import uuid
 import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -23,7 +20,7 @@ from typing import IO
 
 from pipeline.ground import names
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import sha256
+from pipeline.ground.files import sha256, whole_folder
 from pipeline.ground.paths import RUNS
 
 UNPACKED = RUNS / "unpacked"
@@ -147,43 +144,6 @@ def unpacked(archive: Path) -> Path:
         with whole_folder(folder) as temporary:
             unpack(archive, temporary)
     return folder
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `folder`, which takes its place if the block ends well, else is removed.
-
-    Its files are flushed first. What a killed process left beside `folder` is removed: DVC lets one at a time fill it.
-    """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
-    temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    temporary.mkdir()  # with the rights that the user's umask gives
-    try:
-        yield temporary
-        for path in files(temporary):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        _put(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Removes the temporary folders that whole_folder could not."""
-    ours = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}(\.before)?")
-    for path in folder.parent.iterdir():
-        if ours.fullmatch(path.name):
-            shutil.rmtree(path)
-
-
-def _put(new: Path, folder: Path) -> None:
-    """Renames `new` to `folder`; what was there before is moved away first, so that a reader never sees a mixture."""
-    before = new.with_name(f"{new.name}.before")
-    if folder.exists():
-        folder.rename(before)
-    new.rename(folder)
-    shutil.rmtree(before, ignore_errors=True)
 
 
 def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:

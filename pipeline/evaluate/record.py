@@ -17,8 +17,6 @@ from pipeline.evaluate.statistics import percent, wilson
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, sha256, write_whole
 
-TABLES = ("metrics.json", "steps.csv", "history.csv")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -144,8 +142,8 @@ def spikes_a_neuron(record: Record) -> float:
     return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)
 
 
-def write_tables(record: Record, history: Path, folder: Path) -> list[Path]:
-    """Writes what DVC's metrics and plots show, and gives the paths; history.csv is a copy of the training's.
+def write_tables(record: Record, history: Path, folder: Path) -> None:
+    """Writes what DVC's metrics and plots show; history.csv is a copy of the training's.
 
     They are small and committed, so that `dvc metrics diff` and `dvc plots diff` find the numbers of any commit.
     """
@@ -157,7 +155,6 @@ def write_tables(record: Record, history: Path, folder: Path) -> list[Path]:
     steps = [(t + 1, percent(correct, test["samples"])) for t, correct in enumerate(test["correct_by_step"])]
     _write_csv(folder / "steps.csv", ("step", "accuracy"), steps)
     write_whole(folder / "history.csv", history.read_bytes())
-    return [folder / name for name in TABLES]
 
 
 def _write_csv(path: Path, head: tuple[str, ...], rows: list[Any]) -> None:

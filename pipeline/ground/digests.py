@@ -37,6 +37,15 @@ def digest_all(root: Path, paths: Iterable[Path], known: Mapping[Path, str] | No
     return found
 
 
+def digests_in(folder: Path) -> list[FileDigest]:
+    """Digests of all files in a folder, by their paths below it."""
+    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return [
+        FileDigest(path=path.relative_to(folder).as_posix(), sha256=sha256(path), bytes=path.stat().st_size)
+        for path in paths
+    ]
+
+
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         inside = path.rglob("*") if path.is_dir() else [path]

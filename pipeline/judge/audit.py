@@ -1,4 +1,4 @@
-"""results/audit.json: every claim with its verdict. Nothing in it varies from run to run on one kind of machine."""
+"""audit.json of a report: every claim with its verdict. Nothing in it varies from run to run on one kind of machine."""
 
 import json
 from dataclasses import asdict, dataclass, replace

@@ -17,10 +17,12 @@ from pipeline.download import archives
 from pipeline.download.catalog import CATALOG, Entry
 from pipeline.download.fetch import SOURCE_FILE, Source, read_source
 from pipeline.ground import names
-from pipeline.ground.code import code_digest, code_files
+from pipeline.ground.code import code_digest
 from pipeline.ground.errors import InputError, RecordingError
+from pipeline.ground.files import whole_folder
 from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
-from pipeline.ground.stage import rooms
+from pipeline.ground.paths import ROOT
+from pipeline.ground.stage_record import code_of
 from pipeline.preprocess.frames import RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
@@ -49,7 +51,7 @@ def preprocess(
     else:
         made = _recordings(dataset, raw, source, entry, params, cluster, folder)
     manifests = [manifest for manifest, _ in made]
-    with archives.whole_folder(into) as temporary:
+    with whole_folder(into) as temporary:
         for manifest in manifests:
             for index in range(manifest.shards):
                 name = shard_name(manifest.split, index, manifest.shards)
@@ -80,7 +82,7 @@ def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> No
 
 def _identity(raw: Path, params: PreprocessParams) -> str:
     """Digest of what was downloaded, the parameters and the stage's code: it names the folder of finished shards."""
-    code = code_digest(code_files(rooms("preprocess")))
+    code = code_digest(code_of("preprocess", ROOT))
     parts = [(raw / SOURCE_FILE).read_bytes(), params.model_dump_json().encode(), code.encode()]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 

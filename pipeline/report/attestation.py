@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from pipeline.ground.digests import FileDigest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
+from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.report.bundle import EVIDENCE
-from pipeline.report.chain import RECORDS, Break, StageRecord
+from pipeline.report.chain import Break
 
 METADATA = "ro-crate-metadata.json"
 STATEMENTS = Path(EVIDENCE) / "statements"
@@ -33,7 +34,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 def statement(record: StageRecord, record_sha256: str) -> dict[str, Any]:
     """The Statement of a stage: what it wrote, its record included, from what."""
-    own = FileDigest(path=(RECORDS / f"{record.stage}.json").as_posix(), sha256=record_sha256, bytes=0)
+    own = FileDigest(path=path_of(record.stage).as_posix(), sha256=record_sha256, bytes=0)
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [_described(file) for file in (*record.writes, own)],
@@ -43,7 +44,7 @@ def statement(record: StageRecord, record_sha256: str) -> dict[str, Any]:
             "command": record.command,
             "materials": [_described(file) for file in (*record.reads, *record.code)],
             "byproducts": {},
-            "environment": record.environment() | {"parameters": record.parameters},
+            "environment": {part: getattr(record, part) for part in ("python", "packages", "parameters")},
         },
     }
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from pipeline.evaluate.record import Record
 from pipeline.ground.digests import digest_all
 from pipeline.ground.files import write_whole
+from pipeline.ground.stage_record import path_of
 from pipeline.judge.audit import Audit
 from pipeline.protocol.curves import curves_path
-from pipeline.report.chain import RECORDS, REPORT, stages_of
+from pipeline.report.chain import REPORT, stages_of
 from pipeline.report.split_manifest import SplitManifest
 
 EVIDENCE = "evidence"
@@ -36,7 +37,6 @@ def run_folder(record: Record) -> Path:
 
 def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) -> list[str]:
     """Fills <report>/evidence from the repository `root`; gives the stages that the evidence came from."""
-    shutil.rmtree(report / EVIDENCE, ignore_errors=True)
     held = [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
     stages = [*stages_of(held), REPORT]
     for path in _paths(audit, held, stages):
@@ -66,13 +66,12 @@ def _paths(audit: Audit, held: Iterable[Record], stages: Iterable[str]) -> Itera
     yield from (
         Path("CITATION.cff"),
         Path("params.yaml"),
-        Path("results") / "audit.json",
         *_stated(audit),
         *_split_files(held),
     )
     yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
     yield from _curves(audit.records)
-    yield from (RECORDS / f"{stage}.json" for stage in stages)
+    yield from map(path_of, stages)
 
 
 def _stated(audit: Audit) -> Iterator[Path]:

@@ -4,44 +4,14 @@ A link holds where a stage read the very bytes that an earlier stage wrote.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline.evaluate.record import Record
-from pipeline.ground.digests import FileDigest
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_json
+from pipeline.ground.stage_record import StageRecord, path_of, read_stage_record
 
-RECORDS = Path("runs") / "records"
 REPORT = "report"
-
-
-@dataclass(frozen=True, kw_only=True)
-class StageRecord:
-    """What one stage read, wrote and ran on, as pipeline/ground/stage.py records it."""
-
-    stage: str
-    command: list[str]
-    began: str
-    seconds: float
-    peak_memory_bytes: int
-    host: str
-    platform: str
-    cpus: int
-    memory_bytes: int
-    python: str
-    packages: dict[str, str]
-    note: str
-    parameters: dict[str, Any]
-    code: list[FileDigest]
-    reads: list[FileDigest]
-    writes: list[FileDigest]
-
-    def environment(self) -> dict[str, Any]:
-        """Everything but files, command and parameters."""
-        kept = ("command", "parameters", "code", "reads", "writes")
-        return {name: value for name, value in asdict(self).items() if name not in kept}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +26,6 @@ class Break:
 
     def __str__(self) -> str:
         return f"{self.link}: {self.file}: expected {self.expected}, found {self.found}"
-
-
-def read_stage_record(path: Path) -> StageRecord:
-    """The content of runs/records/<stage>.json. Raises InputError."""
-    content = read_json(path, "the stage writes it when it runs")
-    try:
-        files = {name: [FileDigest(**file) for file in content[name]] for name in ("code", "reads", "writes")}
-        return StageRecord(**content | files)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a record of a stage ({error}); run the stage again") from None
 
 
 def stages_of(records: Iterable[Record]) -> list[str]:
@@ -95,8 +55,8 @@ def breaks(records: list[StageRecord], stages: Iterable[str]) -> Iterator[Break]
     for stage in stages:
         record = by_stage.get(stage)
         if record is None:
-            where = (RECORDS / f"{stage}.json").as_posix()
-            yield Break(link=stage, file=where, expected="a record of what the stage read and wrote", found="none")
+            file, expected = path_of(stage).as_posix(), "a record of what the stage read and wrote"
+            yield Break(link=stage, file=file, expected=expected, found="none")
             continue
         yield from _unwritten(record, written)
         written |= {file.path: (stage, file.sha256) for file in record.writes}

@@ -4,21 +4,21 @@ https://w3id.org/ro/wfrun/process/0.5 on RO-Crate 1.1. Files of the repository t
 shards, weights) are named by digest.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from pipeline.ground.digests import FileDigest, digest_all
+from pipeline.ground.digests import FileDigest, digests_in
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, sha256, write_whole
+from pipeline.ground.stage_record import RECORDS, StageRecord, path_of
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, crate_statement, statement, write_statement
 from pipeline.report.bundle import EVIDENCE, place
-from pipeline.report.chain import RECORDS, Break, StageRecord, breaks, read_stage_records
+from pipeline.report.chain import Break, breaks, read_stage_records
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 TERMS = {"sha256": "http://schema.org/sha256"}  # RO-Crate 1.1 has no term of its own
@@ -54,27 +54,24 @@ def write_crate(report: Path, stages: list[str]) -> list[Break]:
 
     records = read_stage_records(report / EVIDENCE / RECORDS, stages)
     for record in records:
-        own = sha256(place(report, (RECORDS / f"{record.stage}.json").as_posix()))
+        own = sha256(place(report, path_of(record.stage).as_posix()))
         write_statement(report, record.stage, statement(record, own))
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms = TERMS
     crate.name = "S-ResNet Repro: audit report with its evidence"
     crate.description = "What is claimed, what holds, and the chain from the raw data to each verdict."
+    crate.root_dataset["datePublished"] = str(read_yaml(report / EVIDENCE / "CITATION.cff")["date-released"])
     crate.license = _entity(crate, LICENCE, {"@type": "CreativeWork", "name": "Apache License 2.0", "url": LICENCE})
     profile = {"@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"}
     crate.root_dataset["conformsTo"] = _entity(crate, PROFILE, profile)
-    inside = {file.path: _add_file(crate, report, file) for file in digest_all(report, _listed(report))}
+    listed = [file for file in digests_in(report) if not is_about(Path(file.path))]
+    inside = {file.path: _add_file(crate, report, file) for file in listed}
     for record in records:
         _add_action(crate, report, record, inside)
     content = json.dumps(crate.metadata.generate(), indent=2, sort_keys=True).encode() + b"\n"
     write_whole(report / METADATA, content)
     write_statement(report, CRATE, crate_statement(sha256(report / METADATA)))
     return list(breaks(records, stages))
-
-
-def _listed(report: Path) -> list[Path]:
-    """Every file but the metadata and what is about it: its statement, envelopes and the key."""
-    return [path for path in sorted(report.rglob("*")) if path.is_file() and not is_about(path.relative_to(report))]
 
 
 def is_about(path: Path) -> bool:
@@ -108,8 +105,7 @@ def _add_action(crate: Any, report: Path, record: StageRecord, inside: dict[str,
         _entity(crate, f"#{record.stage}/{key}", {"@type": "PropertyValue", "name": key, "value": json.dumps(value)})
         for key, value in record.parameters.items()
     ]
-    own = inside[path_in_crate((RECORDS / f"{record.stage}.json").as_posix())]
-    began = datetime.fromisoformat(record.began)
+    own = inside[path_in_crate(path_of(record.stage).as_posix())]
     action = crate.add_action(
         _software(crate, record),
         identifier=f"#{record.stage}",
@@ -118,8 +114,6 @@ def _add_action(crate: Any, report: Path, record: StageRecord, inside: dict[str,
         properties={
             "name": record.stage,
             "description": " ".join(record.command),
-            "startTime": began.isoformat(),
-            "endTime": (began + timedelta(seconds=record.seconds)).isoformat(timespec="seconds"),
             "actionStatus": "http://schema.org/CompletedActionStatus",
         },
     )
@@ -153,17 +147,11 @@ def _software(crate: Any, record: StageRecord) -> Any:
         )
         for package, version in record.packages.items()
     ]
-    digest = code_digest(record.code)
+    digest = record.code_sha256
     properties = {"@type": "SoftwareApplication", "name": name, "softwareVersion": f"SHA-256 of its code {digest}"}
     software = _entity(crate, f"#{record.command[2]}-{digest}", properties)
     software["softwareRequirements"] = packages
     return software
-
-
-def code_digest(code: Iterable[FileDigest]) -> str:
-    """One digest of all files: the SHA-256 of what `sha256sum` prints for them in the order of their paths."""
-    lines = "".join(f"{file.sha256}  {file.path}\n" for file in code)
-    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 def read_crate(report: Path) -> Described:

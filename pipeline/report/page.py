@@ -1,10 +1,7 @@
 """The report: one self-contained page, and the same as Markdown."""
 
 import json
-import shutil
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,16 +12,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pipeline.evaluate.record import Record
 from pipeline.ground.files import write_whole
 from pipeline.ground.names import markdown
+from pipeline.ground.stage_record import RECORDS, StageRecord
 from pipeline.judge.audit import Audit
 from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.judge.matching import name_of
 from pipeline.judge.verdicts import Judgement
 from pipeline.protocol.curves import Band, curves_path, read_curves
-from pipeline.report import figures, provenance
+from pipeline.report import figures
 from pipeline.report.brief import brief
 from pipeline.report.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
 from pipeline.report.canaries import Outcome
-from pipeline.report.chain import stages_of
+from pipeline.report.chain import read_stage_records, stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.report.handouts import handouts
@@ -69,53 +67,35 @@ class Page:
     """Vega-Lite specifications of charts about all claims or runs."""
     files: dict[str, dict[str, str]]
     """Of each record in results/: what its files hold, and where they lie in the report's folder."""
-    commit: provenance.Commit
-    reproduction: provenance.Reproduction
-    versions: dict[str, str]
-    stages: list[dict[str, Any]]
+    stages: list[StageRecord]
     canaries: list[Outcome]
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
-    """Among the results of this profile and the recorded ones."""
-    made: str
 
 
-def make_page(
-    audit: Audit,
-    root: Path,
-    artifacts: Callable[[str, int], Path],
-    runs: Path,
-    *,
-    canaries: list[Outcome],
-    splits: list[SplitManifest],
-) -> Page:
-    """Gathers what the report shows; `artifacts` gives the folder of an experiment and seed."""
-    stages = set(stages_of(audit.records))
+def make_page(audit: Audit, root: Path, canaries: list[Outcome], splits: list[SplitManifest]) -> Page:
+    """Gathers what the report shows from the repository `root`."""
     return Page(
         audit=audit,
         judged=list(zip(audit.claims, audit.judgements, strict=True)),
         headline=by_dataset(audit),
         summary=summary(audit),
-        runs=_runs(audit.records, root, artifacts),
+        runs=_runs(audit.records, root),
         charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart([*audit.records, *audit.recorded])},
         files=_files(audit, root),
-        commit=provenance.commit(root),
-        reproduction=provenance.reproduction(root, stages),
-        versions=provenance.versions(),
-        stages=provenance.stage_records(runs, stages),
+        stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
         canaries=canaries,
         splits=splits,
         forensics=examined(audit.claims),
-        made=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _runs(records: list[Record], root: Path, artifacts: Callable[[str, int], Path]) -> list[Run]:
+def _runs(records: list[Record], root: Path) -> list[Run]:
     """What is shown of each training."""
     shown, pictured = [], set[str]()
     for record in records:
-        folder, dataset = artifacts(record.experiment, record.seed), str(record.dataset["name"])
+        folder, dataset = root / run_folder(record), str(record.dataset["name"])
         new = dataset not in pictured
         pictured.add(dataset)
         pictures = examples(folder / "examples.parquet", record.dataset["classes"]) if new else []
@@ -159,8 +139,8 @@ def band_of(record: Record, results: Path) -> Band:
     return curves.band("train_accuracy", record.seed)
 
 
-def write_page(page: Page, folder: Path) -> list[Path]:
-    """Writes index.html, report.md and what a reader takes away into `folder`; gives their paths."""
+def write_page(page: Page, folder: Path) -> None:
+    """Writes index.html, report.md and what a reader takes away into `folder`."""
     html = _environment().get_template("report.html.j2")
     text = html.render(
         page=page,
@@ -172,12 +152,9 @@ def write_page(page: Page, folder: Path) -> list[Path]:
         order=list(WORDS),
     )
     text_only = _environment().get_template("report.md.j2").render(page=page)
-    for kind in ("badges", "models"):
-        shutil.rmtree(folder / kind, ignore_errors=True)  # of an earlier profile
     contents = {"index.html": text.encode(), "report.md": text_only.encode(), **handouts(page.audit)}
     for name, content in contents.items():
         write_whole(folder / name, content)
-    return [folder / name for name in contents]
 
 
 @cache
@@ -200,20 +177,11 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"duration": duration, "brief": lambda pair: brief(*pair), "as_script": _as_script}
+    environment.filters |= {
+        "brief": lambda pair: brief(*pair),
+        "as_script": _as_script,
+    }
     environment.filters |= {"say_all": say_all, "say_cell": say_cell, "say_scoring": say_scoring}
     environment.filters["markdown"] = markdown
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people read them: 0.4 s, 12 s, 3 min 5 s, 2 h 10 min."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

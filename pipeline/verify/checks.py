@@ -19,12 +19,13 @@ from pipeline.evaluate.metrics import Counts
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored, test_of
 from pipeline.ground.files import sha256
+from pipeline.ground.stage_record import RECORDS, StageRecord, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate, printed
 from pipeline.report.bundle import EVIDENCE, SPLITS, place, run_folder
-from pipeline.report.chain import RECORDS, REPORT, Break, StageRecord
+from pipeline.report.chain import REPORT, Break
 from pipeline.report.handouts import handouts
 from pipeline.report.split_manifest import split_manifest
 from pipeline.report.summary import by_dataset, headline, summary
@@ -165,7 +166,7 @@ def statements(report: Report) -> Iterator[Break]:
     metadata = report.sha256(report.folder / attestation.METADATA)
     yield from _one_statement(report, attestation.CRATE, attestation.crate_statement(metadata))
     for record in report.records:
-        own = report.sha256(report.evidence / RECORDS / f"{record.stage}.json")
+        own = report.sha256(report.evidence / path_of(record.stage))
         yield from _one_statement(report, record.stage, attestation.statement(record, own))
         digests = ({file.sha256 for file in record.reads}, {file.sha256 for file in record.writes})
         if report.described.actions.get(record.stage) != digests:
@@ -348,7 +349,7 @@ def _from_counts(record: Record) -> dict[str, dict[str, Any]]:
 
 def verdicts(report: Report) -> Iterator[Break]:
     """audit.json says what judging the results anew says."""
-    path = report.evidence / "results" / "audit.json"
+    path = report.folder / "audit.json"
     printed_audit = json.loads(path.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder:
         anew = Path(folder) / "audit.json"

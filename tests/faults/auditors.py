@@ -63,7 +63,7 @@ def canaries(lab: Lab) -> list[str]:
 
 def verdicts(lab: Lab) -> list[str]:
     """What the report says of each claim."""
-    path = lab.report / "evidence" / "results" / "audit.json"
+    path = lab.report / "audit.json"
     if not path.exists():
         return []
     claims = json.loads(path.read_text(encoding="utf-8"))["claims"]

@@ -34,7 +34,7 @@ def _(lab: Lab) -> None:
     anew=True,
 )
 def _(lab: Lab) -> None:
-    (lab.root / "runs" / "records" / f"{stage_name('train', lab)}.json").unlink()
+    (lab.root / "records" / f"{stage_name('train', lab)}.json").unlink()
     lab.stage("report")
 
 

@@ -56,16 +56,6 @@ def workers(lab: Lab) -> None:
         raise ValueError(f"{name} was not trained again")
 
 
-def machine(lab: Lab) -> None:
-    """Other names, sizes, durations and dates in all records."""
-    other = {"host": "elsewhere", "cpus": 64, "memory_bytes": 2**39, "seconds": 7.5, "peak_memory_bytes": 2**33}
-    for day, name in enumerate(("download", "preprocess", "train", "evaluate", "report")):
-        values = other | {"began": f"2031-02-0{day + 1}T08:00:00+00:00"}
-        for path in (lab.root / "runs" / "records").glob(f"{name}*.json"):
-            edit_json(path, partial(dict.update, **values))
-    lab.mend()
-
-
 def processor(lab: Lab) -> None:
     """Trained and evaluated on a processor whose sums have other last digits."""
     lab.only(0)
@@ -114,7 +104,6 @@ HONEST = [
     Honest(name="recordings, as it was made, copied to another folder", make=lambda lab: None, base="events"),
     Honest(name="five more seeds", make=more_seeds, seeds=MORE),
     Honest(name="two workers", make=workers),
-    Honest(name="another machine: name, size, durations, dates", make=machine),
     Honest(name="another processor: other last digits", make=processor),
     Honest(name="every stage run again", make=again),
     Honest(name="shards compressed", make=compressed),

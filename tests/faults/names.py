@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
-from pipeline.ground import stage
+from pipeline.ground import stage_record
 from tests.faults import tools
 from tests.faults.fault import Fault, add
 from tests.faults.lab import Lab, edit_json, edit_yaml
@@ -94,15 +94,15 @@ def _(lab: Lab) -> None:
 
 def with_other_torch(lab: Lab) -> None:
     lab.only(0)
-    other = stage.packages() | {"torch": "2.9.0"}
-    with patch.object(torch, "__version__", "2.9.0"), patch.object(stage, "packages", lambda: other):
+    other = stage_record.packages() | {"torch": "2.9.0"}
+    with patch.object(torch, "__version__", "2.9.0"), patch.object(stage_record, "packages", lambda: other):
         lab.stage(stage_name("train", lab))
     lab.after("evaluate")
 
 
 def hide_version(lab: Lab) -> None:
-    path = lab.root / "runs" / "records" / f"{stage_name('train', lab)}.json"
-    edit_json(path, lambda record: record.update(packages=stage.packages()))
+    path = lab.root / "records" / f"{stage_name('train', lab)}.json"
+    edit_json(path, lambda record: record.update(packages=stage_record.packages()))
 
 
 @fault(

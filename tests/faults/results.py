@@ -160,5 +160,5 @@ def _(lab: Lab) -> None:
     def claim(content: Any) -> None:
         next(one for one in content["claims"] if one["id"] == "cifar10-accuracy").update(verdict="REPRODUCED")
 
-    edit_json(lab.report / "evidence" / "results" / "audit.json", claim)
+    edit_json(lab.report / "audit.json", claim)
     lab.mend_report()

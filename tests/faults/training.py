@@ -91,8 +91,8 @@ def _(lab: Lab) -> None:
     name = tools.job_of(lab, seed).identity
     tools.change_config(lab, seed, lambda config: config.update(identity=name))
     edit_json(result, lambda record: record["digests"].update(identity=name), lines=True)
-    for kind in ("train", "evaluate", "report"):
-        path = next((lab.root / "runs" / "records").glob(f"{kind}*.json"))
+    for kind in ("train", "evaluate"):
+        path = next((lab.root / "records").glob(f"{kind}*.json"))
         edit_json(path, lambda record: _unscore(record["parameters"]))
     tools.score_again(lab, seed)
 

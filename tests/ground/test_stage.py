@@ -5,19 +5,19 @@ import signal
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-from pipeline.evaluate.record import TABLES
 from pipeline.ground import digests, stage
+from pipeline.ground.digests import FileDigest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
-from stages import evaluate, train
+from pipeline.ground.stage_record import read_stage_record
 
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "RUNS", tmp_path)
+    monkeypatch.setattr(stage, "ROOT", tmp_path)
+    monkeypatch.setattr(stage, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(digests, "BOOK", tmp_path / "digests.json")
 
 
@@ -58,7 +58,7 @@ def test_a_failure_is_one_line_and_no_record(
         stage.run("train@x", main)
     assert stop.value.code == code
     assert capsys.readouterr().err == line
-    assert not (tmp_path / "records").exists()
+    assert not any(tmp_path.rglob("*@x.json"))
 
 
 def test_a_stage_takes_its_key_alone_and_as_dvc_gives_it() -> None:
@@ -68,54 +68,54 @@ def test_a_stage_takes_its_key_alone_and_as_dvc_gives_it() -> None:
 
 def test_our_own_mistakes_keep_their_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
-        stage.run("train@x", lambda: done(note=str(1 // 0)))
-
-
-def done(reads: tuple[Path, ...] = (), writes: tuple[Path, ...] = (), note: str = "") -> stage.Done:
-    return stage.Done(reads=list(reads), writes=list(writes), parameters={"runs.x": {"seed": 0}}, note=note)
+        stage.run("train@x", lambda: stage.Done(note=str(1 // 0)))
 
 
 def test_a_finished_stage_is_recorded(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "shard").write_bytes(b"abc")
-    (tmp_path / "out").write_bytes(b"")
-    stage.run("train@x", lambda: done((tmp_path / "in",), (tmp_path / "out",), "trained"))
-    record = json.loads((tmp_path / "records" / "train@x.json").read_text(encoding="utf-8"))
-    assert (record["stage"], record["command"]) == ("train@x", ["python", "-m", "stages.train", "x"])
-    assert record["peak_memory_bytes"] > 1e6
-    assert record["memory_bytes"] > record["peak_memory_bytes"]
-    assert record["seconds"] >= 0
-    assert record["note"] == "trained"
-    assert {"torch", "ray", "numba", "numpy"} <= record["packages"].keys()
+    root = repository(tmp_path)
+    stage.run("train@x-0", lambda: stage.Done(note="trained"))
+    record = read_stage_record(root / "records" / "train@x-0.json")
+    assert (record.stage, record.command) == ("train@x-0", ["python", "-m", "stages.train", "x-0"])
+    seed = {"experiment": "x", "dataset": "d", "seed": 0}
+    assert record.parameters == {"experiments.x": {"width": 8}, "runs.x-0": seed}
+    assert {"torch", "ray", "numba", "numpy"} <= record.packages.keys()
     # SHA-256 of "abc" and of nothing, from FIPS 180-2.
     abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
     nothing = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert record["reads"] == [{"path": (tmp_path / "in" / "shard").as_posix(), "sha256": abc, "bytes": 3}]
-    assert record["writes"] == [{"path": (tmp_path / "out").as_posix(), "sha256": nothing, "bytes": 0}]
-    code = {file["path"]: file["sha256"] for file in record["code"]}
+    assert record.reads == [FileDigest(path="data/arrow/d/shard", sha256=abc, bytes=3)]
+    assert [file.path for file in record.writes] == [f"artifacts/x/0/{name}" for name in TRAINED]
+    assert {(file.sha256, file.bytes) for file in record.writes} == {(nothing, 0)}
+    code = {file.path: file.sha256 for file in record.code}
     assert code["stages/train.py"] == sha256(ROOT / "stages" / "train.py")
     assert code["models/neuron.py"] == sha256(ROOT / "models" / "neuron.py")
 
 
-def test_what_follows_a_stage_finds_its_record_and_fails_as_clearly(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def after() -> None:
-        assert (tmp_path / "records" / "train@x.json").exists()
-        refuse()
+def test_what_varies_from_run_to_run_is_no_part_of_the_record(tmp_path: Path) -> None:
+    root = repository(tmp_path)
+    records = []
+    for note in ("trained", "taken from runs/"):
+        stage.run("train@x-0", lambda note=note: stage.Done(note=note))
+        records.append((root / "records" / "train@x-0.json").read_bytes())
+        said = json.loads((root / "runs" / "stages" / "train@x-0.json").read_text(encoding="utf-8"))
+        assert (said["stage"], said["note"]) == ("train@x-0", note)
+        assert said["peak_memory_bytes"] > 1e6
+        assert said["memory_bytes"] > said["peak_memory_bytes"]
+        assert said["seconds"] >= 0
+    assert records[0] == records[1]
 
-    with pytest.raises(SystemExit) as stop:
-        stage.run("train@x", done, after)
-    assert stop.value.code == 1
-    assert capsys.readouterr().err == FAILURES[0][2]
+
+TRAINED = ("config.json", "history.csv", "model.safetensors")
 
 
-def test_a_stage_says_what_dvc_says_that_it_reads_and_writes() -> None:
-    described = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    for name, wrote in (("train", train.TRAINED), ("evaluate", evaluate.EVALUATED + TABLES)):
-        done = described[name]["do"]
-        outs = [*done["outs"], *done.get("metrics", []), *done.get("plots", [])]
-        names = {Path(out if isinstance(out, str) else next(iter(out))).name for out in outs}
-        assert names - {"${item.seed}.json"} == set(wrote)
-    deps = {Path(dep).name for dep in described["evaluate"]["do"]["deps"] if dep.startswith("artifacts")}
-    assert deps == set(evaluate.TRAINED)
+def repository(root: Path) -> Path:
+    """With what dvc.yaml says that the training of x-0 reads and writes."""
+    for name in ("models", "pipeline", "stages", "dvc.yaml"):
+        (root / name).symlink_to(ROOT / name)
+    runs = {"x-0": {"experiment": "x", "dataset": "d", "seed": 0}}
+    (root / "params.yaml").write_text(json.dumps({"experiments": {"x": {"width": 8}}, "runs": runs}))
+    (root / "data" / "arrow" / "d").mkdir(parents=True)
+    (root / "data" / "arrow" / "d" / "shard").write_bytes(b"abc")
+    (root / "artifacts" / "x" / "0").mkdir(parents=True)
+    for name in TRAINED:
+        (root / "artifacts" / "x" / "0" / name).write_bytes(b"")
+    return root

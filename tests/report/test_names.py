@@ -67,7 +67,7 @@ def report(root: Path, names: Sequence[str]) -> Path:
     same = Same(part="test", other="train", samples=1, of=9, examples=[(names[0], names[1])])
     splits = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[same])]
     audit = make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
-    page = make_page(audit, root, lambda *_: folder, root / "runs", canaries=[], splits=splits)
+    page = make_page(audit, root, [], splits)
     write_page(page, root / "report")
     return root / "report"
 

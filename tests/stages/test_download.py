@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ground import paths, stage
+from pipeline.ground import lifetime, paths, stage
 from pipeline.ground.params import DatasetParams, DownloadParams, PreprocessParams
+from pipeline.ground.paths import ROOT
 from stages import download
 
 PREPROCESS = PreprocessParams(
@@ -19,7 +20,11 @@ PREPROCESS = PreprocessParams(
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The repository's data and records, in a temporary folder."""
     monkeypatch.setattr(paths, "ROOT", tmp_path)
-    monkeypatch.setattr(stage, "RUNS", tmp_path / "runs")
+    for module in (stage, lifetime):
+        monkeypatch.setattr(module, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(stage, "ROOT", tmp_path)
+    for name in ("dvc.yaml", "params.yaml", "models", "pipeline", "stages"):
+        (tmp_path / name).symlink_to(ROOT / name)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, dataset: str, params: DownloadParams) -> None:
@@ -36,7 +41,7 @@ def test_the_digits_replace_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     assert sorted(first) == ["SOURCE.json", "digits.csv.gz"]
     run(monkeypatch, "digits", digits)
     assert {path.name: path.read_bytes() for path in (tmp_path / "data" / "raw" / "digits").iterdir()} == first
-    assert (tmp_path / "runs" / "records" / "download@digits.json").is_file()
+    assert (tmp_path / "records" / "download@digits.json").is_file()
 
 
 def test_an_error_is_one_line_and_leaves_nothing(

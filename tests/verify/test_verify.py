@@ -14,7 +14,6 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from pipeline.cli import command_line
 from pipeline.cli.command_line import main
 from pipeline.data.contents import read_contents, write_contents
 from pipeline.evaluate.predictions import read_predictions
@@ -23,17 +22,14 @@ from pipeline.ground.paths import ROOT
 from pipeline.report.attestation import sign
 from pipeline.report.chain import Break
 from pipeline.train.used import epoch_digest
-from pipeline.verify import checks
-from pipeline.verify.checks import Report
-from pipeline.verify.configurations import network_config, training_config
 from pipeline.verify.verify import verify
 from tests.verify.made_report import make_root, rewrite
 
 PREDICTIONS = "evidence/artifacts/digits/0/predictions.parquet"
 HISTORY = "evidence/artifacts/digits/0/history.csv"
 RESULT = "evidence/results/digits/0.json"
-AUDIT = "evidence/results/audit.json"
-TRAIN = "evidence/runs/records/train@digits-0.json"
+AUDIT = "audit.json"
+TRAIN = "evidence/records/train@digits-0.json"
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +236,7 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
         "removed record",
         lambda report: (report / TRAIN).unlink(),
         "train@digits-0",
-        "runs/records/train@digits-0.json",
+        "records/train@digits-0.json",
         "a record of what the stage read and wrote",
     ),
 ]
@@ -258,20 +254,6 @@ def test_a_forger_who_mends_every_digest_is_found_by_what_follows_from_the_predi
     assert found.link == link, found
     assert found.file.startswith(file), found
     assert expected in found.expected, found
-
-
-def test_records_of_before_a_choice_are_read_as_the_authors(report: Path) -> None:
-    whole = json.loads((report / RESULT).read_text())
-    for path in (report / RESULT, report / PREDICTIONS.replace("predictions.parquet", "config.json")):
-        content = json.loads(path.read_text())
-        del content["network"]["neuron"], content["training"]["loss"], content["training"]["tet_lambda"]
-        path.write_text(json.dumps(content))
-    older = Report(report, None, None)
-    (record,) = older.held
-    assert (record.network.get("neuron"), record.training.get("loss")) == (None, None)
-    assert [*checks.split(older), *checks.configuration(older)] == []
-    assert network_config(record.network) == network_config(whole["network"])
-    assert training_config(record.training) == training_config(whole["training"])
 
 
 def test_a_signed_report_holds_and_says_who_signed(report: Path, key: Path) -> None:
@@ -380,21 +362,6 @@ def test_the_command_says_it_in_words_and_an_exit_code(
     with pytest.raises(SystemExit) as stop:
         main(["sign", str(report), "--key", str(key)])
     assert "nothing was signed: files: index.html" in str(stop.value.code)
-
-
-def test_the_report_of_another_commit_is_not_taken_for_this_ones(
-    report: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    results = tmp_path / "results"
-    shutil.copytree(report / "evidence" / "results", results)
-    monkeypatch.setattr(command_line, "REPORT", report.resolve())
-    monkeypatch.setattr(command_line, "RESULTS", results)
-    main(["verify", str(report)])
-    (results / "audit.json").write_text("{}")
-    with pytest.raises(SystemExit) as stop:
-        main(["verify", str(report)])
-    assert "was made from other results than those in" in str(stop.value.code)
-    assert "make repro" in str(stop.value.code)
 
 
 def test_keys_of_ssh_are_keys(report: Path, tmp_path: Path) -> None:

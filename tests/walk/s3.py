@@ -1,7 +1,7 @@
 """The pipeline with an S3 server of the loopback under it: python -m tests.walk.s3
 
 DVC's remote and the resume state lie in a bucket. Everything that was computed is pushed, wiped, pulled: nothing runs
-again. Then the resume state alone is lost here, and found there.
+again, and the report holds. Then the resume state alone is lost here, and found there.
 """
 
 import tempfile
@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.cluster.s3 import KEYS, bucket, serving
 from tests.walk.small import copy, expect, run, wipe
 
-MADE = (".dvc/cache", "data", "artifacts", "runs", "report")
+MADE = (".dvc/cache", "data", "artifacts", "records", "runs", "report")
 
 
 def main() -> None:
@@ -27,6 +27,8 @@ def main() -> None:
         run(copied, "dvc", "pull", **KEYS)
         again = run(copied, "dvc", "repro", **KEYS)
         expect("up to date" in again and "Running stage" not in again, "after push, wipe and pull nothing runs again")
+        for root in ((), ("--root", ".")):
+            run(copied, "python", "-m", "pipeline.cli.command_line", "verify", *root)
         again = run(copied, "dvc", "repro", "--force", "--single-item", "train@digits-0", **KEYS)
         expect("taken from the finished state" in again, "a training whose state is in the bucket is not trained again")
 

@@ -1,16 +1,17 @@
-"""What the report says of commit and lock file, in a real git repository."""
+"""What the stage says of the committed lock file, in a real git repository."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from pipeline.report.provenance import commit, reproduction, stage_records
+from pipeline.report.reproduction import reproduction
 
 LOCK = """stages:
   train@a:
     outs:
     - {path: model, md5: MODEL}
+    - {path: records/train@a.json, md5: RECORD}
   report:
     outs:
     - {path: audit, md5: AUDIT}
@@ -34,14 +35,14 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_same_digests_hold(checkout: Path) -> None:
     found = reproduction(checkout, {"train@a"})
     assert (found.held, found.same, found.different) == (True, ["model"], [])
-    assert commit(checkout).changed == []
+    assert str(found) == "digests: all 1 outputs have those of the committed dvc.lock"
 
 
 def test_another_digest_does_not_hold(checkout: Path) -> None:
     (checkout / "dvc.lock").write_text(LOCK.replace("MODEL", "OTHER"))
     found = reproduction(checkout, {"train@a"})
     assert (found.held, found.different) == (False, ["model"])
-    assert commit(checkout).changed == ["dvc.lock"]
+    assert str(found).endswith("other parameters or other code): model")
 
 
 def test_stages_of_another_profile_are_left_out(checkout: Path) -> None:
@@ -55,11 +56,3 @@ def test_another_profile_and_no_git_are_said(checkout: Path, tmp_path_factory: p
     assert reproduction(checkout, {"train@a"}).reason == "the committed dvc.lock is of another profile"
     outside = tmp_path_factory.mktemp("outside")
     assert reproduction(outside, {"train@a"}).reason == "no dvc.lock to compare with"
-    assert commit(outside).name is None
-
-
-def test_records_stand_in_the_order_of_their_beginning(tmp_path: Path) -> None:
-    (tmp_path / "records").mkdir()
-    for name, began in (("b", "2026-01-01T00:00:02"), ("a", "2026-01-01T00:00:09")):
-        (tmp_path / "records" / f"{name}.json").write_text(f'{{"stage": "{name}", "began": "{began}"}}')
-    assert [record["stage"] for record in stage_records(tmp_path, {"a", "b", "c"})] == ["b", "a"]

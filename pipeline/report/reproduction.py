@@ -1,23 +1,12 @@
-"""Where numbers come from: commit, lock file, versions, machine, and whether the committed digests came out again."""
+"""Whether the digests of the committed dvc.lock came out again."""
 
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.ground.files import read_json
-from pipeline.ground.stage import packages
+from pipeline.ground.stage_record import RECORDS
 from pipeline.ground.yaml_file import parse_yaml
-
-
-@dataclass(frozen=True, kw_only=True)
-class Commit:
-    """The commit that the files come from."""
-
-    name: str | None
-    """None outside of a git checkout."""
-    changed: list[str]
-    """Tracked files that differ from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,12 +22,14 @@ class Reproduction:
     def held(self) -> bool:
         return bool(self.same) and not self.different
 
-
-def commit(root: Path) -> Commit:
-    """The checkout's commit and what was changed since."""
-    name = _git(root, "rev-parse", "HEAD")
-    changed = _git(root, "status", "--porcelain", "--untracked-files=no") or ""
-    return Commit(name=name and name.strip(), changed=[line[3:] for line in changed.splitlines()])
+    def __str__(self) -> str:
+        if self.reason:
+            return f"digests not compared: {self.reason}"
+        number = len(self.same) + len(self.different)
+        if self.held:
+            return f"digests: all {number} outputs have those of the committed dvc.lock"
+        why = "another kind of processor, other parameters or other code"
+        return f"digests: {len(self.different)} of {number} differ from dvc.lock ({why}): {', '.join(self.different)}"
 
 
 def reproduction(root: Path, stages: set[str]) -> Reproduction:
@@ -57,23 +48,15 @@ def reproduction(root: Path, stages: set[str]) -> Reproduction:
 
 
 def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
-    """Digest of each output of these stages in a dvc.lock, which also keeps stages of other profiles."""
+    """Digest of each output of these stages but their records; a dvc.lock also keeps stages of other profiles."""
     locked: dict[str, Any] = parse_yaml(lock, Path("dvc.lock")).get("stages", {})
     return {
-        out["path"]: out["md5"] for name, stage in locked.items() if name in stages for out in stage.get("outs", [])
+        out["path"]: out["md5"]
+        for name, stage in locked.items()
+        if name in stages
+        for out in stage.get("outs", [])
+        if not out["path"].startswith(f"{RECORDS}/")  # they name packages and code
     }
-
-
-def versions() -> dict[str, str]:
-    """Installed versions of what a number can depend on."""
-    return packages()
-
-
-def stage_records(runs: Path, stages: set[str]) -> list[dict[str, Any]]:
-    """What varied from run to run, a record for each of these stages, in the order in which they began."""
-    paths = [runs / "records" / f"{name}.json" for name in stages]
-    records = [read_json(path, "run the stage again") for path in paths if path.exists()]
-    return sorted(records, key=lambda record: str(record["began"]))
 
 
 def _git(root: Path, *arguments: str) -> str | None:
