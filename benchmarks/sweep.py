@@ -27,6 +27,7 @@ from benchmarks import positive
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
 
 CODE = ("models", "pipeline", "stages", "paper", ".dvc")
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prepare(prepared, settings.epochs)
         ways = {"serial": ["dvc", "repro"], "sweep": [sys.executable, "-m", "pipeline.cli.command_line", "sweep"]}
         measured = {way: timed(prepared, Path(temporary) / way, command) for way, command in ways.items()}
-        locks = [(Path(temporary) / way / "dvc.lock").read_text(encoding="utf-8") for way in ways]
+        locks = [read_yaml(Path(temporary) / way / "dvc.lock") for way in ways]
     if locks[0] != locks[1]:
         raise InputError("dvc.lock is not the same after `dvc repro` and after `sresnet sweep`")
     result = {

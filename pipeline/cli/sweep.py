@@ -5,7 +5,6 @@ cache and commits; it gives up its lock while a stage computes. All runs share o
 by itself, so a cluster of more nodes takes more runs at once.
 """
 
-import io
 import json
 import os
 import signal
@@ -16,21 +15,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from pipeline.cli.screen import Row, screen
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import write_whole
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.paths import ROOT, RUNS
-from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.params import Params, load
 
 STAGES = ("train", "evaluate")
 """Of a run, in the order of dvc.yaml."""
-LOCK = ROOT / "dvc.lock"
 LOGS = RUNS / "sweep"
-BEFORE = LOGS / "before.json"
 DVC = (sys.executable, "-m", "dvc")
 END_SECONDS = 60.0
 """Time that an interrupted run has to end by itself."""
@@ -74,20 +67,16 @@ def sweep() -> None:
 
 
 def _sweep() -> None:
-    params, before = load(), entries_before()
+    params = load()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
     runs = [Run(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
-    try:
-        if runs:
-            on_cluster(runs, params)
-    finally:
-        keep_order(before, params)
+    if runs:
+        on_cluster(runs, params)
     if failed := [run for run in runs if run.failed]:
         lines = [f"{run.name}: {reason(run.log)} (all of it: {run.log})" for run in failed]
         raise InputError("\n  ".join([f"{len(failed)} of {len(runs)} run(s) failed; the others are done", *lines]))
     reproduce()
-    BEFORE.unlink(missing_ok=True)
 
 
 def reproduce(*targets: str) -> None:
@@ -188,29 +177,6 @@ def end(processes: Sequence[Process]) -> None:
         for process in left:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-
-
-def entries_before() -> frozenset[str]:
-    """The stages in dvc.lock before the first of the sweeps that bring all runs to their end together."""
-    if not BEFORE.exists():
-        stages = read_yaml(LOCK)["stages"] if LOCK.exists() else ()
-        write_whole(BEFORE, json.dumps(list(stages)).encode())
-    return frozenset(json.loads(BEFORE.read_text(encoding="utf-8")))
-
-
-def keep_order(before: frozenset[str], params: Params) -> None:
-    """Puts the stages that were added to dvc.lock into the order in which `dvc repro` adds them, that of dvc.yaml."""
-    yaml = YAML()
-    content = yaml.load(LOCK.read_text(encoding="utf-8"))
-    stages = content["stages"]
-    of_data = [f"{stage}@{name}" for stage in ("download", "preprocess") for name in params.datasets]
-    of_runs = [f"{stage}@{name}" for stage in STAGES for name in params.runs]
-    for entry in (*of_data, *of_runs):
-        if entry in stages and entry not in before:
-            stages[entry] = stages.pop(entry)
-    text = io.StringIO()
-    yaml.dump(content, text)
-    write_whole(LOCK, text.getvalue().encode())
 
 
 def last_line(log: Path) -> str:

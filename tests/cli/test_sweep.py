@@ -17,6 +17,7 @@ from benchmarks.sweep import ENVIRONMENT
 from pipeline.cli import screen, sweep
 from pipeline.cli.command_line import main, use_profile
 from pipeline.ground.errors import InputError
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.params import load
 
 STEP = """
@@ -59,9 +60,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     shutil.copytree(folder, tmp_path / "serial")
     monkeypatch.setattr(sweep, "ROOT", folder)
-    monkeypatch.setattr(sweep, "LOCK", folder / "dvc.lock")
     monkeypatch.setattr(sweep, "LOGS", folder / "logs")
-    monkeypatch.setattr(sweep, "BEFORE", folder / "logs" / "before.json")
     monkeypatch.setattr(sweep, "load", lambda: load(folder / "params.yaml"))
     monkeypatch.setattr(sweep, "LOOK_SECONDS", 0.1)
     monkeypatch.setattr(sweep, "on_cluster", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
@@ -87,7 +86,7 @@ def test_a_failed_run_is_named_the_others_are_done_and_the_end_is_that_of_serial
     assert "1 of 4 run(s) to do" in capsys.readouterr().out
     serial = subprocess.run([*sweep.DVC, "repro"], cwd=repository.parent / "serial", env=ENVIRONMENT, check=False)
     assert serial.returncode == 0
-    locks = [(repository.parent / way / "dvc.lock").read_text(encoding="utf-8") for way in ("serial", "swept")]
+    locks = [read_yaml(repository.parent / way / "dvc.lock") for way in ("serial", "swept")]
     assert locks[0] == locks[1]
 
 

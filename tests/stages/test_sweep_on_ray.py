@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from benchmarks.sweep import copy_repository
 from pipeline.ground.paths import PROFILES
+from pipeline.ground.yaml_file import read_yaml
 from tests.stages.made import run
 
 
@@ -31,13 +32,9 @@ def test_two_trainings_share_one_ray_and_dvc_finds_nothing_to_do_after_it(tmp_pa
     swept = run(tmp_path, sys.executable, "-m", "pipeline.cli.command_line", "sweep")
     assert swept.returncode == 0, swept.stdout + swept.stderr
     assert "2 of 2 run(s) to do" in swept.stdout
-    lock = (tmp_path / "dvc.lock").read_text(encoding="utf-8")
-    assert list(YAML(typ="safe").load(lock)["stages"]) == [
-        "download@digits",
-        "preprocess@digits",
-        *("train@digits-0", "train@digits-1", "evaluate@digits-0", "evaluate@digits-1"),
-        "report",
-    ]
+    lock = read_yaml(tmp_path / "dvc.lock")
+    runs = [f"{stage}@digits-{seed}" for stage in ("train", "evaluate") for seed in (0, 1)]
+    assert lock["stages"].keys() == {"download@digits", "preprocess@digits", *runs, "report"}
     for seed in (0, 1):
         (measured,) = tmp_path.glob(f"runs/digits-{seed}-*/metrics.jsonl")
         last = json.loads(measured.read_text(encoding="utf-8").splitlines()[-1])
@@ -45,4 +42,4 @@ def test_two_trainings_share_one_ray_and_dvc_finds_nothing_to_do_after_it(tmp_pa
         assert last["samples_per_second"] > 0
     (tmp_path / "dvc.lock").unlink()
     assert run(tmp_path, "dvc", "commit", "--force").returncode == 0
-    assert (tmp_path / "dvc.lock").read_text(encoding="utf-8") == lock
+    assert read_yaml(tmp_path / "dvc.lock") == lock
