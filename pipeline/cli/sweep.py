@@ -145,6 +145,7 @@ def look(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None
             run.ended = time.monotonic()
     free = room - sum(run.ended is None for run in running)
     for run in [run for run in runs if run.process is None][: max(0, free)]:
+        run.log.parent.mkdir(parents=True, exist_ok=True)
         with run.log.open("wb") as log:
             targets = [f"{stage}@{run.name}" for stage in STAGES]
             run.process = start(["repro", "--single-item", *targets], environment, log.fileno())
