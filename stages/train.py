@@ -1,23 +1,17 @@
 """Trains one run of params.yaml: python -m stages.train digits-0"""
 
 import argparse
-import sys
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, replace
 
 from pipeline.data.store import read_manifest
 from pipeline.ground import paths, stage
 from pipeline.ground.params import load_cluster
-from pipeline.protocol.curves import reference, watched
+from pipeline.protocol.curves import reference
 from pipeline.protocol.params import load_run
-from pipeline.train.checkpoints import load
 from pipeline.train.export import export
 from pipeline.train.jobs import Fit, job_of, on_ray
 from pipeline.train.placement import already_finished
-from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable
-
-WARN = partial(print, "WARNING:", file=sys.stderr, flush=True)
 
 
 def main(name: str, fit: Fit | None = None) -> stage.Done:
@@ -28,8 +22,7 @@ def main(name: str, fit: Fit | None = None) -> stage.Done:
     note, peak = "taken from the finished state in runs/, not trained again", 0
     if not already_finished(job, cluster):
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
-        with watched(curves, run.seed, job.checkpoint(), lambda: (load(job.checkpoint()) or State()).history, WARN):
-            note, peak = (fit or on_ray(cluster))(job)
+        note, peak = (fit or on_ray(cluster))(replace(job, bands=curves.bands(run.seed) if curves else None))
     print(f"{name}: {note}")
     export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
     return stage.Done(note=note, peak_memory_bytes=peak)

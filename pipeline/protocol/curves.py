@@ -11,9 +11,7 @@ import csv
 import json
 import math
 import sys
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -21,6 +19,7 @@ from typing import Any
 
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, write_whole
+from pipeline.protocol.bands import Band, Bands
 
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
 """Columns of history.csv, each with what its band is widened by on both sides (its unit; points): where all seeds reach
@@ -29,8 +28,6 @@ RECIPE = ("network", "training", "data_digest")
 """What trainings of one reference have in common, as config.json has it."""
 ALARM = 0.05
 LEAST_SEEDS = 3
-Row = Mapping[str, float | None]
-Band = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,18 +57,10 @@ class Curves:
         spans = [reach * max(deviation, usual) + MEASURES[measure] for deviation in deviations]
         return [(middle - span, middle + span) for middle, span in zip(middles, spans, strict=True)]
 
-    def outside(self, rows: Sequence[Row], seed: int, start: int = 0) -> list[str]:
-        """A line for each value of the rows from `start` on that leaves the band."""
-        lines = []
-        for measure in MEASURES:
-            for row, (low, high) in list(zip(rows, self.band(measure, seed), strict=False))[start:]:
-                value = row[measure]
-                if value is not None and not low <= value <= high:
-                    lines.append(
-                        f"epoch {row['epoch']:.0f}: {measure} {value:.4g} lies outside of {low:.4g} to {high:.4g}, the "
-                        f"band of {len(self.histories.keys() - {str(seed)})} recorded trainings"
-                    )
-        return lines
+    def bands(self, seed: int) -> Bands:
+        """What a training with that seed is compared with."""
+        others = len(self.histories.keys() - {str(seed)})
+        return Bands(trainings=others, of={measure: self.band(measure, seed) for measure in MEASURES})
 
     def differences(self, network: Mapping[str, Any], training: Mapping[str, Any]) -> list[str]:
         """Keys in which another recipe is another one."""
@@ -151,50 +140,6 @@ def _history(path: Path) -> dict[str, list[float]]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     return {measure: [float(row[measure]) for row in rows] for measure in MEASURES}
-
-
-@contextmanager
-def watched(
-    curves: Curves | None,
-    seed: int,
-    checkpoint: Path,
-    history: Callable[[], Sequence[Row]],
-    say: Callable[[str], None],
-    *,
-    every_seconds: float = 1.0,
-) -> Iterator[None]:
-    """Within it, each epoch that a training adds to `history` is compared with the curves, and said if it leaves them.
-
-    It looks from outside, from the process that waits for the training, whenever the checkpoint has been replaced.
-    """
-    if curves is None:
-        yield
-        return
-    done, seen = threading.Event(), len(history())
-
-    def look() -> None:
-        nonlocal seen
-        rows = history()
-        for line in curves.outside(rows, seed, seen):
-            say(line)
-        seen = max(seen, len(rows))
-
-    def watch() -> None:
-        written = None
-        while not done.wait(every_seconds):
-            now = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
-            if now != written:
-                written = now
-                look()
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-        look()
 
 
 def reference(results: Path, experiment: str, network: Mapping[str, Any], training: Mapping[str, Any]) -> Curves | None:

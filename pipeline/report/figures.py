@@ -17,7 +17,7 @@ from pipeline.evaluate.record import Record
 from pipeline.judge.audit import Audit
 from pipeline.judge.claims import AccuracyClaim
 from pipeline.judge.verdicts import Judgement
-from pipeline.protocol.curves import Band
+from pipeline.protocol.bands import Band
 from pipeline.report.printed import in_a_chart
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"

@@ -17,7 +17,8 @@ from pipeline.judge.audit import Audit
 from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.judge.matching import name_of
 from pipeline.judge.verdicts import Judgement
-from pipeline.protocol.curves import Band, curves_path, read_curves
+from pipeline.protocol.bands import Band
+from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
 from pipeline.report.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder

@@ -8,6 +8,7 @@ from typing import Literal
 from models.config import NetworkConfig
 from models.sresnet import Recompute, SResNet
 from pipeline.data.store import Store
+from pipeline.protocol.bands import Bands
 from pipeline.protocol.config import TrainingConfig
 from pipeline.train.identity import run_identity
 
@@ -27,6 +28,8 @@ class Job:
     """Folder of all resume states."""
     checkpoint_seconds: int
     recompute: Recompute
+    bands: Bands | None = None
+    """Of recorded trainings of this recipe. Each epoch is compared with them; they change nothing."""
 
     def train_store(self) -> Store:
         return Store(self.data, "train")

@@ -73,6 +73,8 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say) -> None:
             saved = time.monotonic()
     check_epoch(training, batches)
     end_epoch(training)
+    for line in job.bands.outside(state.history[-1]) if job.bands else ():
+        say(f"WARNING: {line}")
     checkpoint(training, checkpoints)
 
 

@@ -2,9 +2,6 @@
 
 import json
 import math
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +10,8 @@ import pytest
 from pipeline.cli.command_line import main
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import RESULTS
-from pipeline.protocol.curves import ALARM, Curves, curves_path, read_curves, recorded, reference, watched
+from pipeline.protocol.bands import Row
+from pipeline.protocol.curves import ALARM, Curves, curves_path, read_curves, recorded, reference
 
 CURVES = Curves(
     experiment="tiny",
@@ -27,8 +25,13 @@ CURVES = Curves(
 )
 
 
-def row(epoch: int, loss: float, accuracy: float) -> dict[str, float | None]:
+def row(epoch: int, loss: float, accuracy: float) -> Row:
     return {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy, "validation_loss": None}
+
+
+def said_of(curves: Curves, rows: list[Row], seed: int) -> list[str]:
+    bands = curves.bands(seed)
+    return [line for row in rows for line in bands.outside(row)]
 
 
 def test_the_band_can_be_redone_by_hand() -> None:
@@ -51,11 +54,11 @@ def test_a_seed_is_not_compared_with_itself() -> None:
 
 def test_what_leaves_the_band_is_said() -> None:
     rows = [row(1, 2.05, 50.0), row(2, 9.0, 98.0)]
-    lines = CURVES.outside(rows, 9)
+    lines = said_of(CURVES, rows, 9)
     assert [line.split(" lies")[0] for line in lines] == ["epoch 2: train_loss 9", "epoch 2: train_accuracy 98"]
     assert "outside of 99.18 to 100.8, the band of 3 recorded trainings" in lines[1]
-    assert CURVES.outside(rows, 9, start=2) == []
-    assert CURVES.outside([row(1, math.nan, 50.0)], 9) != []
+    assert CURVES.bands(9).outside(row(3, 9.0, 50.0)) == []  # an epoch that no recorded training had
+    assert CURVES.bands(9).outside(row(1, math.nan, 50.0)) != []
 
 
 def test_a_sound_training_is_rarely_said_to_leave() -> None:
@@ -67,35 +70,8 @@ def test_a_sound_training_is_rarely_said_to_leave() -> None:
         histories = {str(seed): dict(zip(names, values[seed].tolist(), strict=True)) for seed in range(5)}
         curves = Curves(experiment="x", network={}, training={}, data_digest="", histories=histories)
         rows = [row(epoch + 1, *values[5, :, epoch]) for epoch in range(10)]
-        alarms += bool(curves.outside(rows, 5))
+        alarms += bool(said_of(curves, rows, 5))
     assert alarms / 2000 <= ALARM
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
-
-
-def test_a_running_training_is_watched_from_outside(tmp_path: Path) -> None:
-    """What was there before is not said again, what comes is said while it runs, the last at its end."""
-    rows, said, checkpoint = [row(1, 9.0, 50.0)], [], tmp_path / "checkpoint.pt"
-    with watched(CURVES, 9, checkpoint, lambda: rows, said.append, every_seconds=0.01):
-        rows.append(row(2, 9.0, 100.0))
-        checkpoint.write_text("1")
-        wait_for(lambda: bool(said))
-    assert [line.split(" lies")[0] for line in said] == ["epoch 2: train_loss 9"]
-    rows, said = [], []
-    with watched(CURVES, 9, checkpoint, lambda: rows, said.append, every_seconds=100):
-        rows.append(row(1, 9.0, 50.0))
-    assert len(said) == 1
-    assert not [thread for thread in threading.enumerate() if "watch" in thread.name]
-
-
-def test_without_curves_nothing_is_read() -> None:
-    with watched(None, 0, Path("none"), pytest.fail, pytest.fail):  # type: ignore[arg-type] # never called
-        pass
 
 
 def finished(folder: Path, seed: int, **changes: object) -> Path:
@@ -157,7 +133,7 @@ def test_the_recorded_trainings_keep_to_their_own_bands(experiment: str) -> None
     for seed, history in curves.histories.items():
         epochs = range(len(history["train_loss"]))
         rows = [row(e + 1, history["train_loss"][e], history["train_accuracy"][e]) for e in epochs]
-        assert curves.outside(rows, int(seed)) == []
+        assert said_of(curves, rows, int(seed)) == []
         dead = [row(e + 1, math.log(10), 10.0) for e in epochs]  # a training that learns nothing
-        lines = curves.outside(dead, int(seed))
+        lines = said_of(curves, dead, int(seed))
         assert {line.split()[2] for line in lines} == {"train_loss", "train_accuracy"}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
+from pipeline.protocol.bands import Bands
 from pipeline.protocol.hardware import note
 from pipeline.protocol.reduce import Alone, sum_over_shards
 from pipeline.train import step
@@ -56,6 +57,17 @@ def result_of(job: Job) -> State:
     state = finished(job)
     assert state is not None
     return state
+
+
+def test_an_epoch_that_leaves_the_recorded_curves_is_said_and_changes_nothing(tmp_path: Path) -> None:
+    plain = train_alone(tiny_job(tmp_path / "plain", TRAINING))
+    of = {"train_loss": [(0.0, 0.0)] * TRAINING.epochs, "train_accuracy": [(0.0, 100.0)] * TRAINING.epochs}
+    job, said = replace(tiny_job(tmp_path / "compared", TRAINING), bands=Bands(trainings=3, of=of)), list[str]()
+    train(job, Alone(), CPU, lambda text: said.append(str(text)))
+    warnings = [line for line in said if line.startswith("WARNING: epoch ")]
+    assert len(warnings) == TRAINING.epochs
+    assert warnings[0].endswith("lies outside of 0 to 0, the band of 3 recorded trainings")
+    assert_same(result_of(job), plain)
 
 
 def assert_same(one: State, other: State) -> None:
