@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.forms import S_RESNET38
 from benchmarks.step_by_step import StepByStep
 from models.sresnet import SResNet
-from pipeline.evaluate.observe import watched
+from pipeline.evaluate.observe import work_of
 from pipeline.evaluate.operations import Operations, added
 
 Figures = dict[str, float]
@@ -41,7 +41,7 @@ def ours(model: SResNet, batches: list[Tensor]) -> Figures:
     """The same three from our own count."""
     parts = []
     for batch in batches:
-        with watched(model, every=1) as work:
+        with work_of(model, every=1) as work:
             model.observe(batch)
         parts.append(work)
     samples = sum(len(batch) for batch in batches)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
+from models.hooks import shown
 from models.neuron import THRESHOLD
 from models.normalization import computed_again
 from models.residual import Layer, each_step
@@ -35,18 +36,11 @@ def threshold_balanced(model: nn.Module, draw: Draw, generator: Generator) -> No
     changes the first spikes only with normalization none: any other divides the currents by the factor again.
     """
     xavier(model, draw, generator)
-    layers = [module for module in model.modules() if isinstance(module, Layer)]
-    hooks = [layer.register_forward_pre_hook(_balance) for layer in layers]
-    try:
-        with computed_again():
-            model(draw(generator), generator=generator)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with shown(model, Layer, _balance, before=True), computed_again():
+        model(draw(generator), generator=generator)
 
 
-def _balance(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    assert isinstance(layer, Layer)
+def _balance(_: str, layer: Layer, inputs: tuple[Tensor, ...]) -> None:
     greatest = each_step(layer.conv, inputs[0]).max()
     if greatest > 0:  # a layer without input keeps its weights
         layer.conv.weight.mul_(THRESHOLD / greatest)

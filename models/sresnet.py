@@ -14,6 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from models.config import NetworkConfig
 from models.encoding import ENCODINGS
+from models.hooks import fired, shown
 from models.initialization import INITIALIZATIONS
 from models.kernels.choice import MEMORY_FORMAT, asked
 from models.normalization import computed_again
@@ -126,22 +127,12 @@ class SResNet(nn.Module):
         spikes: dict[str, Tensor] = {}
         neurons: dict[str, int] = {}
 
-        def count(name: str, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-            _, *skip = arguments
-            fired = output != skip[0] if skip else output != 0
-            spikes[name] = fired.sum((1, 2, 3, 4))
+        def count(name: str, _: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+            spikes[name] = fired(given, output).sum((1, 2, 3, 4))
             neurons[name] = output[0, 0].numel()
 
-        hooks = [
-            layer.register_forward_hook(lambda module, args, output, name=name: count(name, args, output))
-            for name, layer in self.named_modules()
-            if isinstance(layer, SpikingLayer | Firing)
-        ]
-        try:
+        with shown(self, SpikingLayer | Firing, count):
             scores = self.readout.scores(self.currents(inputs, generator=generator))
-        finally:
-            for hook in hooks:
-                hook.remove()
         return Observation(voltage=scores.transpose(0, 1), spikes=spikes, neurons=neurons)
 
 

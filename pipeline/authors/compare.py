@@ -13,8 +13,7 @@ Shapes: T time steps, S stored steps, B samples, C channels, H height, W width.
 import argparse
 import copy
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from models.checkpoint import load
 from models.config import NetworkConfig
+from models.hooks import fired, shown
 from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
@@ -136,7 +136,7 @@ def compare(
 
     for model, name, hook in ((other, theirs, note), (exact, ours, look)):
         generator = torch.Generator(inputs.device).manual_seed(seed)
-        with computed_again(), implementation(name), watched(model, hook):
+        with computed_again(), implementation(name), shown(model, SpikingLayer, hook):
             model.features(inputs, generator)
     return Comparison(alone=tuple(alone), free=tuple(free))
 
@@ -151,27 +151,6 @@ def unknown(config: NetworkConfig) -> str | None:
     }
     parts = {name: getattr(config, name) for name in known}
     return next((f"not with {name} {part}" for name, part in parts.items() if part not in known[name]), None)
-
-
-@contextmanager
-def watched(model: SResNet, look: Look) -> Iterator[None]:
-    """Within it, each layer of neurons shows its inputs and its output after it has computed."""
-    hooks = [
-        layer.register_forward_hook(lambda layer, given, output, name=name: look(name, layer, given, output))
-        for name, layer in model.named_modules()
-        if isinstance(layer, SpikingLayer)
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def fired(given: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    """Whether each neuron fired, (T, B, C, H, W), from a layer's inputs (values, and maybe a skip) and output."""
-    _, *skip = given
-    return output != skip[0] if skip else output != 0
 
 
 def distances(layer: SpikingLayer, values: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy
 from torch.optim import SGD
 
+from models.hooks import fired, shown
 from models.residual import SpikingLayer
 from models.sresnet import SResNet
 from pipeline.authors.checkpoint import parameter_names, without_doubles
-from pipeline.authors.compare import fired, watched
 from pipeline.authors.theirs import recorded
 
 LEAK = 0.8744  # authors' README
@@ -113,7 +113,7 @@ def of_ours(model: SResNet, case: Case, inputs: Tensor, labels: Tensor) -> Compu
     if case.kind == "SResnetNM":
         inputs = avg_pool2d(inputs.flatten(0, 2), 2).unflatten(0, inputs.shape[:3])
     spikes: dict[str, Tensor] = {}
-    with watched(model, lambda name, _, given, output: spikes.update({name: fired(given, output)})):
+    with shown(model, SpikingLayer, lambda name, _, given, output: spikes.update({name: fired(given, output)})):
         logits = model.train()(inputs[0])
     loss, gradients, tested = stepped(model, logits, inputs, labels)
     return Computed(

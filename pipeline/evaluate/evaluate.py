@@ -14,7 +14,7 @@ from models.sresnet import SResNet
 from pipeline.cluster.staging import Shipment, publish, stage
 from pipeline.cluster.storage import open_storage
 from pipeline.data.store import Store
-from pipeline.evaluate.observe import watched
+from pipeline.evaluate.observe import work_of
 from pipeline.evaluate.operations import added
 from pipeline.evaluate.predictions import Seen
 from pipeline.evaluate.trained import read_network
@@ -69,7 +69,7 @@ class Evaluator:
         values = prepare(self.store.read(batch), self.store.scale, self.task.training, self.device)
         generator = torch.Generator(self.device)
         generator.manual_seed(encoding_seed(self.task.seed, EVALUATION_EPOCH, index, 0))
-        with watched(self.model) as work:
+        with work_of(self.model) as work:
             seen = self.model.observe(values, generator=generator)
         return Seen(
             voltage=_numpy(seen.voltage),

@@ -4,15 +4,16 @@ Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples
 N values of a sample and step.
 """
 
-import contextlib
 import functools
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from models.hooks import shown
 from models.residual import Firing, Layer, SpikingLayer
 from models.sresnet import SResNet
 from pipeline.evaluate.operations import Kind, Work
@@ -23,8 +24,8 @@ PORTION = 2**20
 """Values that are looked at together: few enough for a processor's cache, enough to be worth a call."""
 
 
-@contextlib.contextmanager
-def watched(model: SResNet, *, every: int = EVERY) -> Iterator[dict[str, Work]]:
+@contextmanager
+def work_of(model: SResNet, *, every: int = EVERY) -> Iterator[dict[str, Work]]:
     """Within it, the work of every layer with weights on each batch that SResNet.observe is given, by name.
 
     It is counted on the samples 0, `every`, 2 `every`, ... of the batch. An input that is stored once for all steps
@@ -35,27 +36,19 @@ def watched(model: SResNet, *, every: int = EVERY) -> Iterator[dict[str, Work]]:
     def note(name: str, done: Work) -> None:
         work[name] = work[name] + done if name in work else done
 
-    steps, linear = model.config.time_steps, model.readout.linear
-    hooks = [
-        layer.register_forward_pre_hook(
-            lambda layer, inputs, name=name: note(name, of_layer(layer, inputs[0][:, ::every], steps))
-        )
-        for name, layer in model.named_modules()
-        if isinstance(layer, Layer)
-    ]
-    hooks += [
-        layer.register_forward_pre_hook(lambda _, inputs, name=name: note(name, of_neurons(inputs[0][:, ::every])))
-        for name, layer in model.named_modules()
-        if isinstance(layer, Firing)
-    ]
-    hooks.append(
-        linear.register_forward_pre_hook(lambda _, inputs: note("readout", of_linear(linear, inputs[0][:, ::every])))
-    )
-    try:
+    def see_layer(name: str, layer: Layer, inputs: tuple[Tensor, ...]) -> None:
+        note(name, of_layer(layer, inputs[0][:, ::every], model.config.time_steps))
+
+    def see_neurons(name: str, _: Firing, inputs: tuple[Tensor, ...]) -> None:
+        note(name, of_neurons(inputs[0][:, ::every]))
+
+    def see_readout(_: str, linear: nn.Linear, inputs: tuple[Tensor, ...]) -> None:
+        note("readout", of_linear(linear, inputs[0][:, ::every]))
+
+    with ExitStack() as stack:
+        for kind, see in ((Layer, see_layer), (Firing, see_neurons), (nn.Linear, see_readout)):
+            stack.enter_context(shown(model, kind, see, before=True))
         yield work
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 @torch.no_grad()

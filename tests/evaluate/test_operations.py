@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models.residual import Downsampling, Layer, SpikingLayer
-from pipeline.evaluate.observe import kinds_of, of_layer, of_linear, over_samples, watched
+from pipeline.evaluate.observe import kinds_of, of_layer, of_linear, over_samples, work_of
 from pipeline.evaluate.operations import Operations, Work, added, read_operations
 from pipeline.evaluate.record import read_record
 from pipeline.ground.paths import ROOT
@@ -135,7 +135,7 @@ def test_a_network_is_watched_and_left_as_it_was(frames: bool) -> None:
     model = small_network(blocks=2, frames=frames, classes=5).eval()
     inputs = small_inputs(model)
     before = model.observe(inputs)
-    with watched(model, every=1) as work:
+    with work_of(model, every=1) as work:
         seen = model.observe(inputs)
     again = model.observe(inputs)
     for other in (seen, again):
@@ -156,7 +156,7 @@ def test_a_network_is_watched_and_left_as_it_was(frames: bool) -> None:
 
 def test_layers_of_38_by_the_kind_of_their_input() -> None:
     model = small_network(blocks=6).eval()
-    with watched(model, every=1) as work:
+    with work_of(model, every=1) as work:
         model.observe(small_inputs(model))
     kinds = {kind: [name for name in work if work[name].kind == kind] for kind in ("binary", "graded", "real")}
     assert kinds["binary"] == ["blocks.0.first", *(f"blocks.{index}.second" for index in range(18))]
@@ -167,9 +167,9 @@ def test_layers_of_38_by_the_kind_of_their_input() -> None:
 def test_every_fourth_sample_is_looked_at() -> None:
     model = small_network().eval()
     inputs = small_inputs(model, batch=10)
-    with watched(model) as work:
+    with work_of(model) as work:
         model.observe(inputs)
-    with watched(model, every=1) as same:
+    with work_of(model, every=1) as same:
         model.observe(inputs[[0, 4, 8]])
     assert work == same
     assert work["stem"].samples == 3
@@ -180,7 +180,7 @@ def test_parts_add_up() -> None:
     inputs = small_inputs(model)
     works = []
     for batch in (inputs, inputs[:1], inputs[1:]):
-        with watched(model, every=1) as work:
+        with work_of(model, every=1) as work:
             model.observe(batch)
         works.append(work)
     assert added(works[1:]) == works[0]
@@ -243,7 +243,7 @@ def test_our_definitions_are_neurobenchs() -> None:
 def test_what_each_shortcut_feeds_its_layers(shortcut: str, downsampling: str, kinds: set[str]) -> None:
     """Beside the first layer, which is given pixels, and the readout, which is given means."""
     model = small_network(shortcut=shortcut, downsampling=downsampling, blocks=2, width=4).eval()
-    with watched(model, every=1) as work:
+    with work_of(model, every=1) as work:
         model.observe(small_inputs(model))
     layers = Operations(steps=3, layers=work).synaptic()
     assert {done.kind for name, done in layers.items() if name not in ("stem", "readout")} == kinds
@@ -256,7 +256,7 @@ def test_neurons_that_stand_alone_have_no_operations() -> None:
     counted = {}
     for shortcut in ("spike-add", "vanilla"):
         model = small_network(shortcut=shortcut).eval()
-        with watched(model, every=1) as work:
+        with work_of(model, every=1) as work:
             seen = model.observe(small_inputs(model))
         counted[shortcut] = Operations(steps=3, layers=work)
         assert set(seen.spikes) <= set(work)
