@@ -124,7 +124,7 @@ def compare(
     def note(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
         spikes_of_other[name] = fired(given, output)
 
-    def look(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
+    def note_flips(name: str, layer: SpikingLayer, given: tuple[Tensor, ...], output: Tensor) -> None:
         spikes, inputs_of_other = fired(given, output), tuple(value.to(dtype) for value in given)
         set_precision(other.config.precision)
         with implementation(theirs):
@@ -134,7 +134,7 @@ def compare(
         for found, compared in ((alone, by_itself), (free, spikes_of_other.pop(name))):
             found.append(flips_of(name, spikes, compared, lambda: distances(layer, given[0])))
 
-    for model, name, hook in ((other, theirs, note), (exact, ours, look)):
+    for model, name, hook in ((other, theirs, note), (exact, ours, note_flips)):
         generator = torch.Generator(inputs.device).manual_seed(seed)
         with computed_again(), implementation(name), shown(model, SpikingLayer, hook):
             model.features(inputs, generator)

@@ -11,6 +11,7 @@ from types import ModuleType
 import torch
 
 from pipeline.authors.agreement import BOUND, Outcome, differences, flips
+from pipeline.authors.authors_code import COMMIT, MODEL_SHA256, digest, load, without_gpu
 from pipeline.authors.checkpoint import from_authors
 from pipeline.authors.compare import described
 from pipeline.authors.side_by_side import (
@@ -25,7 +26,6 @@ from pipeline.authors.side_by_side import (
     of_theirs,
     samples,
 )
-from pipeline.authors.theirs import COMMIT, MODEL_SHA256, digest, load, without_gpu
 from pipeline.ground.errors import InputError
 
 

@@ -15,8 +15,8 @@ from torch.optim import SGD
 from models.hooks import fired, shown
 from models.residual import SpikingLayer
 from models.sresnet import SResNet
+from pipeline.authors.authors_code import recorded
 from pipeline.authors.checkpoint import parameter_names, without_doubles
-from pipeline.authors.theirs import recorded
 
 LEAK = 0.8744  # authors' README
 LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.026844, 0.9, 1e-4  # authors' train.py and README

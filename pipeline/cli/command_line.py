@@ -15,7 +15,7 @@ from pipeline.ground.paths import PARAMS, PROFILES, REPORT, RESULTS, check_place
 
 if TYPE_CHECKING:
     from pipeline.protocol.params import Params
-    from pipeline.verify.verify import Anew
+    from pipeline.verify.verify import Recompute
 
 DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
@@ -141,13 +141,13 @@ def run_verify(chosen: argparse.Namespace) -> None:
     if chosen.again or chosen.train_again:
         if chosen.root is None:
             raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
-        from pipeline.verify.again import AGAIN, TRAIN_AGAIN  # torch takes seconds to import
+        from pipeline.verify.recompute import AGAIN, TRAIN_AGAIN  # torch takes seconds to import
 
         anew = TRAIN_AGAIN if chosen.train_again else AGAIN
     verify_report(chosen.report, chosen.key, chosen.root, anew)
 
 
-def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Anew | None" = None) -> None:
+def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Recompute | None" = None) -> None:
     """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
     from pipeline.verify.verify import verify
 

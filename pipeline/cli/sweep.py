@@ -27,7 +27,7 @@ LOGS = RUNS / "sweep"
 DVC = (sys.executable, "-m", "dvc")
 END_SECONDS = 60.0
 """Time that an interrupted run has to end by itself."""
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 Process = subprocess.Popen[bytes]
 
@@ -124,9 +124,9 @@ def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapp
     try:
         with screen() as show:
             while any(run.ended is None for run in runs):
-                look(runs, room(), environment)
+                poll(runs, room(), environment)
                 show([run.row() for run in runs])
-                time.sleep(LOOK_SECONDS)
+                time.sleep(POLL_SECONDS)
     finally:
         end([run.process for run in runs if run.process is not None])
 
@@ -136,7 +136,7 @@ def share(places: int, runs: int, shards: int) -> int:
     return max(1, min(shards, places // runs))
 
 
-def look(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None:
+def poll(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None:
     """Notes which runs have ended, and starts others in their places."""
     running = [run for run in runs if run.process is not None and run.ended is None]
     for run in running:

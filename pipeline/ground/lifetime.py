@@ -38,7 +38,7 @@ _TERMINATED = threading.Event()
 """Set when SIGTERM came."""
 OF_DVC = "DVC_STAGE"
 """DVC sets it in the environment of every command that it starts."""
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 END_SECONDS = 5.0
 """Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
 PATIENCE_SECONDS = 10.0
@@ -161,7 +161,7 @@ def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
     """Returns when the run has ended: by itself, or because one of the processes was gone."""
     stage, *above = [_process(pid) for pid in pids]
     while lives(stage) and all(lives(process) for process in above):
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
     me = {os.getpid()}
     if stage and lives(stage):
         _end({stage}, END_SECONDS)  # it ends what it has started

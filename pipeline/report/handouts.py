@@ -10,8 +10,8 @@ from pipeline.judge.claims import Claim
 from pipeline.judge.verdicts import Judgement
 from pipeline.report.badge import badge
 from pipeline.report.model_card import model_card
+from pipeline.report.results_csv import results_csv
 from pipeline.report.summary import headline, summary, tally
-from pipeline.report.tidy import results_csv
 
 
 def handouts(audit: Audit) -> dict[str, bytes]:

@@ -45,7 +45,7 @@ class Checkpoints:
         """
         self.wait()
         if self._last is None:
-            tidy(self.folder, self.number)
+            remove_older(self.folder, self.number)
         self.number += 1
         self._last = self._thread.submit(write, state, self.folder, self.number)
 
@@ -65,7 +65,7 @@ class Checkpoints:
             self.wait()
 
 
-def tidy(folder: Path, number: int) -> None:
+def remove_older(folder: Path, number: int) -> None:
     """Removes what a killed writer left, and states of greater numbers: damaged, or not seen by every worker.
 
     Once, at the first state: writers of a training that was given up may live on for a moment, and are to be disturbed

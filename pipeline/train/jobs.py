@@ -42,7 +42,7 @@ def on_ray(cluster: ClusterParams) -> Fit:
     def fit(job: Job) -> tuple[str, int]:
         from pipeline.train import on_ray as workers  # Ray takes seconds to import
 
-        return workers.fit(job, cluster).told()
+        return workers.fit(job, cluster).summary()
 
     return fit
 
@@ -54,9 +54,9 @@ def in_process(device: torch.device) -> Fit:
         note(job.platforms(), device, job.network.precision)
         journal = Journal(job.log())
 
-        def say(told: str | Report) -> None:
-            journal.add(told)
-            print(told, flush=True)
+        def say(message: str | Report) -> None:
+            journal.add(message)
+            print(message, flush=True)
 
         train(job, Alone(), device, say)
         return "trained in one process, without Ray", 0

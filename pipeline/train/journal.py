@@ -24,12 +24,12 @@ class Journal:
     def __init__(self, log: Path) -> None:
         self.log = log
 
-    def add(self, told: str | Report) -> None:
+    def add(self, message: str | Report) -> None:
         """Adds a line to the log, and the numbers of a report to metrics.jsonl beside it."""
         now = datetime.now(UTC)
-        add_line(self.log, f"{now:%H:%M:%S}  {told}")
-        if isinstance(told, Report):
-            numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(told)}
+        add_line(self.log, f"{now:%H:%M:%S}  {message}")
+        if isinstance(message, Report):
+            numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(message)}
             add_line(self.log.with_name("metrics.jsonl"), json.dumps(numbers))
 
 
@@ -40,8 +40,8 @@ class FromFar:
     journal: Any
     """Ray's handle of a Journal."""
 
-    def __call__(self, told: str | Report) -> None:
-        self.journal.add.remote(told)
+    def __call__(self, message: str | Report) -> None:
+        self.journal.add.remote(message)
 
 
 def add_line(path: Path, text: str) -> None:
@@ -49,11 +49,11 @@ def add_line(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def show(told: str | Report, run: str) -> None:
+def show(message: str | Report, run: str) -> None:
     """Puts the numbers of a report on Ray's metrics endpoint."""
-    if isinstance(told, Report):
+    if isinstance(message, Report):
         for field, gauge in gauges().items():
-            gauge.set(getattr(told, field), tags={"run": run})
+            gauge.set(getattr(message, field), tags={"run": run})
 
 
 @cache

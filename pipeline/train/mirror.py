@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.cluster.storage import Storage
 from pipeline.ground.errors import InputError, afterwards
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 """Between two looks for a file that changed."""
 LISTS = 3
 """Times that storage is listed if a file vanishes before it is fetched: another worker writes newer ones."""
@@ -22,7 +22,7 @@ def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> 
     Raises InputError.
     """
     for left in reversed(range(LISTS)):
-        have, there = _look(folder), storage.list(key)
+        have, there = _listed(folder), storage.list(key)
         try:
             for name, info in there.items():
                 if have.get(name) != (info.mtime_ns, info.size):
@@ -31,7 +31,7 @@ def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> 
         except InputError:
             if not left or there.keys() <= storage.list(key).keys():
                 raise
-    for name in _look(folder).keys() - there.keys() if exactly else ():
+    for name in _listed(folder).keys() - there.keys() if exactly else ():
         (folder / name).unlink(missing_ok=True)
 
 
@@ -42,12 +42,12 @@ def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None])
     Steps do not wait for it. Only one process may do so for a training. Says the first of failures in a row; raises
     InputError at the end if storage refused what it was given last.
     """
-    done, seen = threading.Event(), _look(folder)
+    done, seen = threading.Event(), _listed(folder)
 
     def follow() -> None:
         nonlocal seen
         failing = False
-        while not done.wait(LOOK_SECONDS):
+        while not done.wait(POLL_SECONDS):
             try:
                 seen, failing = push(folder, storage, key, seen), False
             except Exception as error:  # tried again at the next look
@@ -68,7 +68,7 @@ def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None])
 
 def push(folder: Path, storage: Storage, key: str, seen: Seen) -> Seen:
     """Copies what is not as it was `seen`; gives what there is now. Raises InputError."""
-    now = _look(folder)
+    now = _listed(folder)
     for name, stat in now.items():
         if seen.get(name) != stat:
             storage.put(folder / name, f"{key}/{name}")
@@ -77,7 +77,7 @@ def push(folder: Path, storage: Storage, key: str, seen: Seen) -> Seen:
     return now
 
 
-def _look(folder: Path) -> Seen:
+def _listed(folder: Path) -> Seen:
     """The files of the folder that are not being written, whose names begin with a dot."""
     found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size) for path in found}

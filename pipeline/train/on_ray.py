@@ -66,7 +66,7 @@ class Outcome:
     code: str
     """Digest of the code that it ran."""
 
-    def told(self) -> tuple[str, int]:
+    def summary(self) -> tuple[str, int]:
         """What the record says of it, and its memory (bytes)."""
         return f"trained by code {self.code[:16]}", self.peak_memory_bytes
 
@@ -105,8 +105,8 @@ def fit(job: Job, cluster: ClusterParams) -> Outcome:
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),
     ):
-        work = told(job, cluster, wanted(cluster, most, workers))
-        work.placement.bring(job)
+        work = work_for(job, cluster, wanted(cluster, most, workers))
+        work.placement.download(job)
         return until_finished(work, workers)
 
 
@@ -115,8 +115,8 @@ def wanted(cluster: ClusterParams, most: int, workers: int) -> int:
     return most if cluster.workers == "auto" and WORKERS not in os.environ else workers
 
 
-def told(job: Job, cluster: ClusterParams, wanted: int) -> Work:
-    """What each worker is told; data are in storage then. Raises InputError."""
+def work_for(job: Job, cluster: ClusterParams, wanted: int) -> Work:
+    """What each worker is sent; data are in storage then. Raises InputError."""
     say: Callable[[str | Report], None] = Journal(job.log()).add
     if far := cluster.address != "local":
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
@@ -228,11 +228,11 @@ def _run_trainer(work: Work, workers: int) -> Outcome:
         ),
     )
 
-    def bring() -> None:
-        work.placement.bring(job)
+    def download() -> None:
+        work.placement.download(job)
         storage.delete(f"ray/{name}")
 
-    with afterwards(bring, Journal(job.log()).add):
+    with afterwards(download, Journal(job.log()).add):
         try:
             ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
         except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
@@ -247,10 +247,10 @@ def run_worker(config: dict[str, Any]) -> Outcome:
     meet(work)
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
-    def say(told: str | Report) -> None:
+    def say(message: str | Report) -> None:
         if workers.rank == 0:
-            work.say(told)
-            show(told, work.job.name)
+            work.say(message)
+            show(message, work.job.name)
 
     def more_fit() -> bool:
         return workers.rank == 0 and workers.size < work.wanted and work.room() > 0

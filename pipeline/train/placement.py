@@ -58,8 +58,8 @@ class Placement:
             Path(file.name).write_bytes(line)
             self.state.put(Path(file.name), f"{key(job)}/{PLATFORMS}/{hashlib.sha256(line).hexdigest()[:16]}.txt")
 
-    def bring(self, job: Job) -> None:
-        """Brings checkpoints, and what computed them, into the driver's folders. Raises InputError."""
+    def download(self, job: Job) -> None:
+        """Copies checkpoints, and what computed them, from storage into the driver's folders. Raises InputError."""
         if self.state is None:
             return
         pull(self.state, f"{key(job)}/{STATE}", job.checkpoint())
@@ -79,9 +79,9 @@ def runs_folder(cluster: ClusterParams) -> Path:
 
 
 def already_finished(job: Job, cluster: ClusterParams) -> bool:
-    """Whether the training has come to its end, here or in storage, from where it is brought. Raises InputError."""
+    """Whether the training has come to its end, here or in storage, from where it is copied. Raises InputError."""
     if finished(job) is None and (cluster.address != "local" or is_uri(cluster.storage)):
-        Placement(data=None, state=open_storage(cluster.storage)).bring(job)
+        Placement(data=None, state=open_storage(cluster.storage)).download(job)
     return finished(job) is not None
 
 

@@ -366,7 +366,7 @@ def page(report: Report) -> Iterator[Break]:
     yield from printed.markdown_breaks(report.folder / "report.md", report.values, statements)
 
 
-def taken_away(report: Report) -> Iterator[Break]:
+def handed_out(report: Report) -> Iterator[Break]:
     """Badges, cards and the table have the very bytes that the results give anew."""
     for name, content in handouts(report.audit).items():
         path = report.folder / name

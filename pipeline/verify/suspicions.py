@@ -31,12 +31,12 @@ TELLING = 0.9
 
 def suspicions(report: Report) -> Iterator[str]:
     """All of them, a line each, and what could not be looked at."""
-    looks: list[Callable[[Report], Iterator[str]]] = [shared_samples, left_out_seeds, strayed_scores]
+    checks: list[Callable[[Report], Iterator[str]]] = [shared_samples, left_out_seeds, strayed_scores]
     if report.root is not None:
-        looks += [telling_pixels, untrained]
-    for look in looks:
+        checks += [telling_pixels, untrained]
+    for check in checks:
         try:
-            yield from look(report)
+            yield from check(report)
         except InputError as error:
             yield f"not looked at: {error}"
 

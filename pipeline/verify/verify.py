@@ -19,7 +19,7 @@ Check = Callable[[Report], Iterator[Break]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anew:
+class Recompute:
     """What computes again from data and weights."""
 
     check: Check
@@ -38,9 +38,9 @@ class Verified:
     """What a reader has to know, and what was not looked at."""
 
 
-def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew: Anew | None = None) -> Verified:
+def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew: Recompute | None = None) -> Verified:
     """Checks a report's folder; `key` pins whose signatures count, `root` is a checkout whose data is hashed too, and
-    `anew` computes from what lies there (again.AGAIN, which needs torch).
+    `anew` computes from what lies there (recompute.AGAIN, which needs torch).
 
     Raises InputError for what is no report and for a bad key.
     """
@@ -61,7 +61,7 @@ def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew
         ("seeds", soundness.seeds),
         ("verdicts", checks.verdicts),
         ("page", checks.page),
-        ("handouts", checks.taken_away),
+        ("handouts", checks.handed_out),
     ]
     for link, check in steps:
         found += _all(link, report, check)

@@ -8,9 +8,9 @@ import torch
 
 from pipeline.authors import oracle
 from pipeline.authors.agreement import Outcome
+from pipeline.authors.authors_code import load
 from pipeline.authors.oracle import compare_case, run, table
 from pipeline.authors.side_by_side import CASES, Sizes
-from pipeline.authors.theirs import load
 from pipeline.ground.errors import InputError
 
 SMALL = Sizes(blocks=1, width=2, steps=2, batch=2)

@@ -62,7 +62,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sweep, "ROOT", folder)
     monkeypatch.setattr(sweep, "LOGS", folder / "logs")
     monkeypatch.setattr(sweep, "load", lambda: load(folder / "params.yaml"))
-    monkeypatch.setattr(sweep, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(sweep, "on_cluster", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
     return folder
 

@@ -11,8 +11,8 @@ from unittest.mock import patch
 from pipeline.cli.command_line import check_params
 from pipeline.ground.errors import InputError
 from pipeline.report.canaries import changed, run_canaries
-from pipeline.verify import again
-from pipeline.verify.verify import Anew, verify
+from pipeline.verify import recompute
+from pipeline.verify.verify import Recompute, verify
 from tests.faults.lab import Lab, inside
 
 USUAL = (
@@ -73,10 +73,10 @@ def verdicts(lab: Lab) -> list[str]:
     ]
 
 
-def verified(lab: Lab, root: Path | None = None, anew: Anew | None = None) -> list[str]:
+def verified(lab: Lab, root: Path | None = None, anew: Recompute | None = None) -> list[str]:
     """`sresnet verify`: breaks and notes. What --again makes is made in this process."""
     try:
-        with inside(lab.root), patch.object(again, "CLAIMS", lab.clean / "paper" / "claims.yaml"):
+        with inside(lab.root), patch.object(recompute, "CLAIMS", lab.clean / "paper" / "claims.yaml"):
             result = verify(lab.report, lab.key, root, anew)
     except InputError as error:
         return [str(error)]
@@ -90,6 +90,6 @@ AUDITORS: dict[str, Callable[[Lab], list[str]]] = {
     "the verdict": verdicts,
     "sresnet verify": verified,
     "sresnet verify --root": lambda lab: verified(lab, lab.root),
-    "sresnet verify --root --again": lambda lab: verified(lab, lab.root, again.AGAIN),
-    "sresnet verify --root --train-again": lambda lab: verified(lab, lab.root, again.TRAIN_AGAIN),
+    "sresnet verify --root --again": lambda lab: verified(lab, lab.root, recompute.AGAIN),
+    "sresnet verify --root --train-again": lambda lab: verified(lab, lab.root, recompute.TRAIN_AGAIN),
 }

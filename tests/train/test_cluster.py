@@ -152,7 +152,7 @@ def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: p
         return on_ray.Outcome(peak_memory_bytes=1, code="")
 
     monkeypatch.setattr(on_ray, "run_trainer", stopped)
-    work = on_ray.told(tiny_job(tmp_path, TRAINING), ONE, 1)
+    work = on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1)
     with pytest.raises(InputError, match="tiny-0: workers stopped before the end and left no new checkpoint"):
         on_ray.until_finished(work, 1)
     assert runs == [1]
@@ -201,7 +201,7 @@ def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(on_ray, "run_trainer", failed)
     with pytest.raises(InputError, match="tiny-0: ValueError: no variance; it would come again"):
-        on_ray.until_finished(on_ray.told(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
+        on_ray.until_finished(on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
     assert starts == [1]
 
 

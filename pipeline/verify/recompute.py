@@ -41,7 +41,7 @@ from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.verify.checks import Report, differences
 from pipeline.verify.configurations import network_config, training_config
-from pipeline.verify.verify import Anew
+from pipeline.verify.verify import Recompute
 
 LOCAL = ClusterParams(
     address="local",
@@ -277,5 +277,5 @@ def not_trained_again(report: Report) -> Iterator[str]:
             yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
 
 
-AGAIN = Anew(check=again, notes=other_trainings)
-TRAIN_AGAIN = Anew(check=train_again, notes=not_trained_again)
+AGAIN = Recompute(check=again, notes=other_trainings)
+TRAIN_AGAIN = Recompute(check=train_again, notes=not_trained_again)
