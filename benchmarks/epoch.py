@@ -119,7 +119,7 @@ def training(settings: argparse.Namespace) -> TrainingConfig:
     return TrainingConfig(
         epochs=1 + settings.rounds,
         batch_size=20,
-        shards=1,
+        micro_batches=1,
         threads=settings.threads,
         learning_rate=0.026844,
         momentum=0.9,

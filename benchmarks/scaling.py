@@ -1,10 +1,10 @@
 """How a training of S-ResNet38 speeds up with workers, and what the same bits cost: python -m benchmarks.scaling
 
 Processes of one thread each train together as the pipeline's workers do, with everything that a step has: reading,
-statistics by logical shard, sums in a fixed order. What is compared takes turns in the same
+statistics by micro-batch, sums in a fixed order. What is compared takes turns in the same
 processes, so that a machine that slows down slows all of it. T = 10, where a step is short and overhead counts most.
 
-- one against two: the same step of 8 samples in two logical shards, by one process alone and by two together;
+- one against two: the same step of 8 samples in two micro-batches, by one process alone and by two together;
 - against plain DDP: torch's DistributedDataParallel with the same samples a process, whose sums depend on the workers;
 - weak scaling: 4 samples a process, 1 to 4 processes.
 - parts: what a step is made of, each alone, for the model in benchmarks.scaling_model.
@@ -37,7 +37,7 @@ from pipeline.ground.paths import RESULTS
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.inputs import prepare
-from pipeline.protocol.reduce import Alone, Group, Workers, sum_over_shards, tree_sum
+from pipeline.protocol.reduce import Alone, Group, Workers, sum_over_micro_batches, tree_sum
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.train.checkpoints import write
 from pipeline.train.job import Job
@@ -123,11 +123,11 @@ def manifest(rows: list[Row]) -> Manifest:
 
 
 def training_of(shards: int) -> TrainingConfig:
-    """A batch of so many logical shards."""
+    """A batch of so many micro-batches."""
     return TrainingConfig(
         epochs=1,
         batch_size=SAMPLES_A_SHARD * shards,
-        shards=shards,
+        micro_batches=shards,
         threads=1,
         learning_rate=0.026844,
         momentum=0.9,
@@ -238,7 +238,7 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
     state = State(weights=weights_of(training.model), momentum=weights_of(training.model))
     acts: dict[str, Callable[[], object]] = {
         "shard": lambda: contribution(training, part, 0, len(batch), buffers),
-        "reduce": lambda: sum_over_shards([row], training.workers, config.shards),
+        "reduce": lambda: sum_over_micro_batches([row], training.workers, config.micro_batches),
         "message": lambda: training.workers.gather(torch.zeros(1)),
         "add": lambda: tree_sum([row, row]),
         "optimize": training.optimizer.step,

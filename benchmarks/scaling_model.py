@@ -1,7 +1,7 @@
 """Where a training of S-ResNet38 stops scaling: python -m benchmarks.scaling_model
 
 Computed from what benchmarks.scaling measured on one machine; writes docs/scaling.md and docs/scaling.svg. A worker
-computes one logical shard. W: workers, D: numbers that a shard contributes, b: samples of a shard.
+computes one micro-batch. W: workers, D: numbers that a shard contributes, b: samples of a shard.
 """
 
 import argparse
@@ -132,7 +132,7 @@ def draw(measured: Measured, path: Path) -> None:
             alt.Chart(pd.DataFrame(values), title=name, width=300, height=220)
             .mark_line(point=True)
             .encode(
-                x=alt.X("workers:Q", title="workers, one logical shard each", scale=alt.Scale(type="log", base=2)),
+                x=alt.X("workers:Q", title="workers, one micro-batch each", scale=alt.Scale(type="log", base=2)),
                 y=alt.Y("efficiency:Q", title="efficiency (computed)", scale=alt.Scale(domain=[0, 1])),
                 color=alt.Color("network:N", scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))),
             )

@@ -44,7 +44,7 @@ WARM, MEASURED = 1, 3
 """Steps before and in a measurement; the first one compiles."""
 CAVEAT = (
     "Steps were measured in one process, with random pixels, while the machine did whatever else it did; several "
-    "workers are taken to share a step's logical shards evenly. Not in it: fetching, preprocessing, the steps of an "
+    "workers are taken to share a step's micro-batches evenly. Not in it: fetching, preprocessing, the steps of an "
     "evaluation, and scores of validation and test after an epoch. The start of Ray was measured once, for a training "
     "and an evaluation of next to nothing; `sresnet sweep` starts it once for all, and `python -m stages.alone` never."
 )
@@ -107,7 +107,7 @@ def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
         if not runs:
             continue
         data, training = data_of(experiment.dataset, params.datasets[experiment.dataset]), experiment.training
-        key = (experiment.model, training.batch_size, training.shards, training.threads, training.loss, data)
+        key = (experiment.model, training.batch_size, training.micro_batches, training.threads, training.loss, data)
         if key not in measured:
             print(f"measuring {name}", file=sys.stderr)
             measured[key] = measure(experiment.model, training, data)
@@ -127,7 +127,7 @@ def planned(
         experiment=name,
         runs=runs,
         steps=training.epochs * (math.floor(batches) if training.drop_last else math.ceil(batches)),
-        step_seconds=seconds * math.ceil(training.shards / workers) / training.shards,
+        step_seconds=seconds * math.ceil(training.micro_batches / workers) / training.micro_batches,
         workers=workers,
     )
 
@@ -135,7 +135,7 @@ def planned(
 def workers_of(training: TrainingConfig, cluster: ClusterParams) -> int:
     """As pipeline/cluster/session.py counts them on this machine."""
     fit = max(1, len(os.sched_getaffinity(0)) // cluster.cpus(training.threads))
-    return min(training.shards, fit if cluster.workers == "auto" else cluster.workers)
+    return min(training.micro_batches, fit if cluster.workers == "auto" else cluster.workers)
 
 
 def unknown(params: Params) -> list[str]:
@@ -171,7 +171,7 @@ def data_of(name: str, dataset: DatasetParams) -> Data:
 
 
 def step_seconds(network: NetworkConfig, training: TrainingConfig, data: Data, recompute: Recompute) -> float:
-    """Of one optimizer step over all logical shards, in this process: the median of a few."""
+    """Of one optimizer step over all micro-batches, in this process: the median of a few."""
     keep_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(training.threads)
@@ -218,7 +218,7 @@ def start_seconds(params: Params) -> float:
     """What a training and its evaluation take beside their steps: next to nothing is done by both, on Ray as always."""
     experiment = next(iter(params.experiments.values()))
     training = replace(
-        experiment.training, epochs=1, batch_size=2 * experiment.training.shards, pixel_mean=(), pixel_std=()
+        experiment.training, epochs=1, batch_size=2 * experiment.training.micro_batches, pixel_mean=(), pixel_std=()
     )
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

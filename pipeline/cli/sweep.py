@@ -112,9 +112,9 @@ def on_cluster(runs: Sequence[Run], params: Params) -> None:
 
     trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
     cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
-    shards = max(training.shards for training in trainings)
+    micro_batches = max(training.micro_batches for training in trainings)
     with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as fits:
-        workers = share(fits, len(runs), shards) if cluster.workers == "auto" else cluster.workers
+        workers = share(fits, len(runs), micro_batches) if cluster.workers == "auto" else cluster.workers
         environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}
         side_by_side(runs, lambda: max(1, all_workers(cpus, gpus) // workers), environment)
 
@@ -131,9 +131,9 @@ def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapp
         end([run.process for run in runs if run.process is not None])
 
 
-def share(places: int, runs: int, shards: int) -> int:
+def share(places: int, runs: int, micro_batches: int) -> int:
     """Workers of each run: one if there are more runs than places, else more, as all get the same."""
-    return max(1, min(shards, places // runs))
+    return max(1, min(micro_batches, places // runs))
 
 
 def poll(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None:

@@ -137,8 +137,8 @@ class ClusterParams(Section):
     address: Line
     """local: a Ray of our own on this machine; auto or host:port: a running cluster."""
     workers: Annotated[int, Within(1, 1024)] | Literal["auto"]
-    """Processes that train or preprocess, at most as many as training.shards may be; auto: as many as the shards and
-    the CPUs allow."""
+    """Processes that train or preprocess, at most as many as training.micro_batches may be; auto: as many as there are
+    micro-batches, or Arrow shards to preprocess, and as the CPUs allow."""
     cpus_per_worker: Annotated[int, Within(1, 1024)] | Literal["threads"]
     """CPUs that a training or evaluating worker reserves, at least its threads; threads: as many as these."""
     gpus_per_worker: Annotated[int, Within(0, 16)]

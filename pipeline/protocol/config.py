@@ -16,11 +16,11 @@ class TrainingConfig:
     epochs: Annotated[int, Within(1, 100_000)]
     """Passes over the training set. Authors: 70. Nobody waits for more than the bound."""
     batch_size: Annotated[int, Within(1, 65_536)]
-    """Samples of one optimizer step, over all logical shards. Authors: 21. LARS (You et al. 2017) goes to 32,768."""
-    shards: Annotated[int, Within(1, 1024)]
-    """Logical shards of a batch: statistics belong to a shard, so this number changes results. Authors: 1."""
+    """Samples of one optimizer step, over all micro-batches. Authors: 21. LARS (You et al. 2017) goes to 32,768."""
+    micro_batches: Annotated[int, Within(1, 1024)]
+    """Micro-batches of a batch: statistics belong to one, so this number changes results. Authors: 1."""
     threads: Annotated[int, Within(1, 1024)]
-    """CPU threads that compute one shard; the order of additions inside a convolution depends on it."""
+    """CPU threads that compute one micro-batch; the order of additions inside a convolution depends on it."""
     learning_rate: Annotated[float, Within(1e-9, 1000)]
     """Initial learning rate of SGD. Authors: 0.026844. With less than the bound, float32 weights stay as they are."""
     momentum: Annotated[float, Within(0, 0.9999)]
@@ -52,8 +52,8 @@ class TrainingConfig:
         check_bounds(self)
         if self.loss == "cross-entropy" and self.tet_lambda != 0:
             raise ValueError(f"tet_lambda must be 0 with loss cross-entropy, not {self.tet_lambda}")
-        if self.batch_size < self.shards:
-            raise ValueError(f"batch_size {self.batch_size} is smaller than the number of shards, {self.shards}")
+        if self.batch_size < self.micro_batches:
+            raise ValueError(f"batch_size {self.batch_size} is smaller than micro_batches, {self.micro_batches}")
         if list(self.decay_after) != sorted(set(self.decay_after)):
             raise ValueError(f"decay_after must ascend, each percent once, not {list(self.decay_after)}")
         if self.selection == "best-validation" and self.validation_percent == 0:

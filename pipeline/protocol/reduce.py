@@ -1,4 +1,4 @@
-"""Sums over logical shards in one fixed order, so that the number of workers cannot change a bit."""
+"""Sums over micro-batches in one fixed order, so that the number of workers cannot change a bit."""
 
 from typing import Protocol
 
@@ -53,21 +53,21 @@ class Group:
         return received
 
 
-def shards_of_worker(workers: Workers, shards: int) -> list[int]:
-    """Logical shards that this worker computes: contiguous, sizes differ by at most one."""
-    return [int(shard) for shard in np.array_split(np.arange(shards), workers.size)[workers.rank]]
+def micro_batches_of_worker(workers: Workers, micro_batches: int) -> list[int]:
+    """Micro-batches that this worker computes: contiguous, sizes differ by at most one."""
+    return [int(index) for index in np.array_split(np.arange(micro_batches), workers.size)[workers.rank]]
 
 
-def sum_over_shards(own: list[Tensor], workers: Workers, shards: int) -> Tensor:
-    """Sum (D,) over all logical shards of the rows (D,) that the workers computed.
+def sum_over_micro_batches(own: list[Tensor], workers: Workers, micro_batches: int) -> Tensor:
+    """Sum (D,) over all micro-batches of the rows (D,) that the workers computed.
 
-    `own` are the rows of this worker's shards, or one of zeros if it has none. Each worker adds up an equal part of the
-    numbers of all shards, in the order of the tree, then all give each other their parts: a worker with one shard sends
-    and receives 2 D numbers, as in an all-reduce whose order nobody knows.
+    `own` are the rows of this worker's micro-batches, or one of zeros if it has none. Each worker adds up an equal part
+    of the numbers of all micro-batches, in the order of the tree, then all give each other their parts: a worker with
+    one micro-batch sends and receives 2 D numbers, as in an all-reduce whose order nobody knows.
     """
     if workers.size == 1:
         return tree_sum(own)
-    counts = [len(part) for part in np.array_split(np.arange(shards), workers.size)]
+    counts = [len(part) for part in np.array_split(np.arange(micro_batches), workers.size)]
     most, numbers = max(counts), len(own[0])
     width = -(-numbers // workers.size)
     rows = own[0].new_zeros(most, workers.size * width)

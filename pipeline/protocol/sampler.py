@@ -32,14 +32,14 @@ def epoch_batches(samples: np.ndarray, training: TrainingConfig, seed: int, epoc
     return batches
 
 
-def logical_shards(batch: np.ndarray, shards: int) -> list[np.ndarray]:
-    """The batch in `shards` contiguous parts whose sizes differ by at most one; of a small batch some can be empty."""
-    return np.array_split(batch, shards)
+def micro_batches_of(batch: np.ndarray, micro_batches: int) -> list[np.ndarray]:
+    """The batch in so many contiguous parts whose sizes differ by at most one; of a small batch some can be empty."""
+    return np.array_split(batch, micro_batches)
 
 
-def encoding_seed(seed: int, epoch: int, step: int, shard: int) -> int:
-    """Seed of the random numbers that encode one logical shard of one step (63 bits)."""
-    return int(counter_hash(seed, epoch, np.array([step * 65536 + shard]), ENCODING_STREAM)[0] >> 1)
+def encoding_seed(seed: int, epoch: int, step: int, index: int) -> int:
+    """Seed of the random numbers that encode one micro-batch of one step (63 bits)."""
+    return int(counter_hash(seed, epoch, np.array([step * 65536 + index]), ENCODING_STREAM)[0] >> 1)
 
 
 def learning_rate(training: TrainingConfig, epoch: int) -> float:

@@ -100,7 +100,7 @@ class Work:
 
 def fit(job: Job, cluster: ClusterParams) -> Outcome:
     """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
-    most, cpus = job.training.shards, cluster.cpus(job.training.threads)
+    most, cpus = job.training.micro_batches, cluster.cpus(job.training.threads)
     with (
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
         followed(job.log()),

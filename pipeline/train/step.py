@@ -1,8 +1,8 @@
 """One optimizer step, the same to the bit on any number of workers.
 
-A batch is cut into logical shards. Batch statistics, augmentation and random numbers belong to a shard; gradients and
-running statistics are sums over shards in one fixed order (reduce.py). A worker computes one or more shards.
-Shapes: B samples of a shard, D numbers that a shard contributes.
+A batch is cut into micro-batches. Batch statistics, augmentation and random numbers belong to a micro-batch; gradients
+and running statistics are sums over micro-batches in one fixed order (reduce.py). A worker computes one or more.
+Shapes: B samples of a micro-batch, D numbers that a micro-batch contributes.
 """
 
 import numpy as np
@@ -12,22 +12,22 @@ from torch import Tensor
 from pipeline.ground.errors import InputError
 from pipeline.protocol.augment import crop_flip
 from pipeline.protocol.inputs import prepare
-from pipeline.protocol.reduce import shards_of_worker, sum_over_shards
-from pipeline.protocol.sampler import encoding_seed, logical_shards
+from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches
+from pipeline.protocol.sampler import encoding_seed, micro_batches_of
 from pipeline.train.loss import LOSSES
 from pipeline.train.training import Training
 from pipeline.train.used import extend
 
 
 def step(training: Training, batch: np.ndarray) -> None:
-    """One optimizer step over all logical shards of a batch (indices of samples)."""
+    """One optimizer step over all micro-batches of a batch (indices of samples)."""
     job, state = training.job, training.state
-    parts = logical_shards(batch, job.training.shards)
-    assert np.array_equal(np.concatenate(parts), batch), "the logical shards lose or double a sample of the batch"
+    parts = micro_batches_of(batch, job.training.micro_batches)
+    assert np.array_equal(np.concatenate(parts), batch), "the micro-batches lose or double a sample of the batch"
     buffers = [buffer.clone() for buffer in training.buffers]
-    mine = [(shard, parts[shard]) for shard in shards_of_worker(training.workers, job.training.shards)]
-    own = [contribution(training, part, shard, len(batch), buffers) for shard, part in mine or [(0, batch[:0])]]
-    total = sum_over_shards(own, training.workers, job.training.shards)
+    mine = [(index, parts[index]) for index in micro_batches_of_worker(training.workers, job.training.micro_batches)]
+    own = [contribution(training, part, index, len(batch), buffers) for index, part in mine or [(0, batch[:0])]]
+    total = sum_over_micro_batches(own, training.workers, job.training.micro_batches)
     loss_sum, correct = take_over(training, total)
     if not np.isfinite(loss_sum):
         raise InputError(
@@ -40,15 +40,15 @@ def step(training: Training, batch: np.ndarray) -> None:
     state.loss_sum, state.correct = state.loss_sum + loss_sum, state.correct + int(correct)
 
 
-def contribution(training: Training, part: np.ndarray, shard: int, batch_size: int, buffers: list[Tensor]) -> Tensor:
-    """What one logical shard adds to the step, (D,): gradients, running statistics, sum of losses, correct samples."""
+def contribution(training: Training, part: np.ndarray, index: int, batch_size: int, buffers: list[Tensor]) -> Tensor:
+    """What one micro-batch adds to the step, (D,): gradients, running statistics, sum of losses, correct samples."""
     for buffer, start in zip(training.buffers, buffers, strict=True):
         buffer.copy_(start)
     if not len(part):
         return torch.zeros(sum(training.sizes), device=training.device)
     values, labels = samples(training, part)
     generator = torch.Generator(training.device)
-    generator.manual_seed(encoding_seed(training.job.seed, training.state.epoch, training.state.step, shard))
+    generator.manual_seed(encoding_seed(training.job.seed, training.state.epoch, training.state.step, index))
 
     def compute(values: Tensor, labels: Tensor) -> Tensor:
         return added(training, values, labels, batch_size, generator)
@@ -59,7 +59,7 @@ def contribution(training: Training, part: np.ndarray, shard: int, batch_size: i
 
 
 def samples(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
-    """The samples of one logical shard as the network takes them in, (B, ...), and their labels (B,)."""
+    """The samples of one micro-batch as the network takes them in, (B, ...), and their labels (B,)."""
     job, store = training.job, training.store
     pixels = store.read(part)
     if job.training.augmentation == "crop-flip":
@@ -71,8 +71,8 @@ def samples(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
 def added(training: Training, values: Tensor, labels: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
     """What these samples add to the step, (D,), with the buffers as the step found them.
 
-    The loss is divided by the size of the whole batch, and the statistics weighted by the shard's part of it, so that
-    the sum over shards is the mean over the batch.
+    The loss is divided by the size of the whole batch, and the statistics weighted by the micro-batch's part of it, so
+    that the sum over micro-batches is the mean over the batch.
     """
     training.model.train()
     config = training.job.training
@@ -85,7 +85,7 @@ def added(training: Training, values: Tensor, labels: Tensor, batch_size: int, g
 
 
 def take_over(training: Training, total: Tensor) -> tuple[float, float]:
-    """Puts the sum over shards into the network's gradients and buffers; gives sum of losses and correct samples."""
+    """Puts the sum over micro-batches into gradients and buffers; gives the sum of losses and the correct samples."""
     *pieces, metrics = total.split(training.sizes)
     count = len(training.parameters)
     for parameter, gradient in zip(training.parameters, pieces[:count], strict=True):

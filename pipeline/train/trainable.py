@@ -38,12 +38,12 @@ def _check_variance(where: str, training: TrainingConfig, samples: int, data: Ma
     height, width = (-(-size // 2 ** HALVINGS[data.kind]) for size in data.sample_shape[-2:])
     rest = 0 if training.drop_last else samples % training.batch_size
     for batch, last in ((training.batch_size, False), (rest, True)):
-        part = max(1, batch // training.shards)
+        part = max(1, batch // training.micro_batches)
         if 0 < batch <= samples and part * height * width < 2:
             mend = "set drop_last to true" if last else "raise it"
             raise InputError(
                 f"{where}.training.batch_size: {training.batch_size} leaves a {'last ' * last}batch of {batch} of "
-                f"{samples} samples, and of that training.shards {training.shards} makes a part of 1; with the "
-                f"{height} x {width} pixels of the last stage, normalization has one value a channel, which has no "
-                f"variance: {mend}, lower training.shards, or choose another batch_size or larger pictures"
+                f"{samples} samples, and of that training.micro_batches {training.micro_batches} makes a part of 1; "
+                f"with the {height} x {width} pixels of the last stage, normalization has one value a channel, which has no "
+                f"variance: {mend}, lower training.micro_batches, or choose another batch_size or larger pictures"
             )

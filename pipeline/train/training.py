@@ -51,7 +51,7 @@ class Training:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Numbers of each parameter and buffer, and two metrics: what a logical shard contributes to a step."""
+        """Numbers of each parameter and buffer, and two metrics: what a micro-batch contributes to a step."""
         return [value.numel() for value in [*self.parameters, *self.buffers]] + [2]
 
 

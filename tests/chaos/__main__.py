@@ -73,7 +73,7 @@ def digits(folder: Path, epochs: int) -> Job:
     return Job(
         name="chaos-0",
         network=experiment.model,
-        training=replace(experiment.training, epochs=epochs, shards=SHARDS),
+        training=replace(experiment.training, epochs=epochs, micro_batches=SHARDS),
         seed=0,
         data=make_digits(folder, profile),
         runs=folder / "runs",

@@ -170,7 +170,7 @@ class Run:
         """
         with still(self.nodes.training()):
             self.nodes.add()
-        wanted = f"with {min(self.size, self.job.training.shards)} worker(s)"
+        wanted = f"with {min(self.size, self.job.training.micro_batches)} worker(s)"
         self.wait("return of the lost node into the training", lambda: self.resumes()[-1].endswith(wanted))
 
     def finish(self) -> None:

@@ -70,7 +70,7 @@ def test_held_out_and_dropped_samples_are_no_steps(params: Params) -> None:
 
 def test_workers_and_shards(params: Params) -> None:
     """Three shards on two workers take as long as two of them in turn."""
-    auto, three = params.cluster, replace(TRAINING, shards=3)
+    auto, three = params.cluster, replace(TRAINING, micro_batches=3)
     assert workers_of(three, auto) == 2
     assert workers_of(replace(three, threads=2), auto) == 1
     assert workers_of(three, auto.model_copy(update={"workers": 1})) == 1

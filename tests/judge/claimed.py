@@ -13,7 +13,7 @@ from tests.train import tiny
 NETWORK = replace(tiny.NETWORK, leak=0.5)
 TRAINING = replace(
     tiny.TRAINING,
-    shards=1,
+    micro_batches=1,
     learning_rate=0.1,
     weight_decay=0.0,
     decay_after=(50,),

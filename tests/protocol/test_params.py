@@ -96,8 +96,8 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
             load(path)
     with pytest.raises(InputError, match=r"digits\.training\.decay_after: must ascend, each percent once"):
         load(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
-    with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than the number of shards, 21"):
-        load(changed(tmp_path, "shards: 2\n      threads", "shards: 21\n      threads"))
+    with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than micro_batches, 21"):
+        load(changed(tmp_path, "micro_batches: 2\n      threads", "micro_batches: 21\n      threads"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Sums over logical shards do not depend on who computed them."""
+"""Sums over micro-batches do not depend on who computed them."""
 
 import threading
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.protocol.reduce import shards_of_worker, sum_over_shards, tree_sum
+from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches, tree_sum
 from tests.train.threads import Threads
 
 
@@ -26,8 +26,8 @@ def test_any_number_of_workers_gives_the_same_bits(size: int) -> None:
 
     def work(rank: int) -> None:
         worker = group.worker(rank)
-        own = shards_of_worker(worker, shards)
-        found.append(sum_over_shards(list(rows[own]) if own else [torch.zeros(1001)], worker, shards))
+        own = micro_batches_of_worker(worker, shards)
+        found.append(sum_over_micro_batches(list(rows[own]) if own else [torch.zeros(1001)], worker, shards))
 
     threads = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
     for thread in threads:

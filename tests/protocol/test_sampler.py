@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.protocol.sampler import encoding_seed, epoch_batches, hold_out, learning_rate, logical_shards
+from pipeline.protocol.sampler import encoding_seed, epoch_batches, hold_out, learning_rate, micro_batches_of
 from tests.train.tiny import TRAINING
 
 
@@ -35,7 +35,7 @@ def test_the_order_changes_with_seed_and_epoch_and_with_nothing_else() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 7))
 def test_shards_cut_a_batch_without_loss(size: int, shards: int) -> None:
-    parts = logical_shards(np.arange(size), shards)
+    parts = micro_batches_of(np.arange(size), shards)
     assert len(parts) == shards
     assert list(np.concatenate(parts)) == list(range(size))
     assert max(map(len, parts)) - min(map(len, parts)) <= 1

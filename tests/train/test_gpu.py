@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.normalization import NORMALIZATIONS
-from pipeline.protocol.reduce import Alone, sum_over_shards
+from pipeline.protocol.reduce import Alone, sum_over_micro_batches
 from pipeline.train import step
 from pipeline.train.export import finished
 from pipeline.train.job import Job
@@ -53,7 +53,7 @@ def test_recorded_kernels_give_the_same_bits(
 ) -> None:
     """Shards of two sizes and a smaller last batch: four recordings."""
     network = replace(NETWORK, normalization=normalization, precision=precision)
-    job = replace(tiny_job(tmp_path, replace(TRAINING, shards=2, batch_size=9)), network=network)
+    job = replace(tiny_job(tmp_path, replace(TRAINING, micro_batches=2, batch_size=9)), network=network)
     sizes: list[int] = []
     monkeypatch.setattr(Replay, "record", lambda *given: sizes.append(len(given[2])) or RECORD(*given))
     recorded = trained(job)
@@ -64,7 +64,7 @@ def test_recorded_kernels_give_the_same_bits(
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_do_not_change_a_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
-    config = replace(TRAINING, shards=3, batch_size=9, validation_percent=20, test_each_epoch=True)
+    config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True)
     job, lock = tiny_job(tmp_path, config), threading.Lock()
 
     def one_after_another(*given: Any) -> Any:
@@ -86,9 +86,9 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path: Path, monk
         steps += 1
         if steps == 4:
             raise KeyboardInterrupt
-        return sum_over_shards(*about)
+        return sum_over_micro_batches(*about)
 
-    monkeypatch.setattr(step, "sum_over_shards", interrupted)
+    monkeypatch.setattr(step, "sum_over_micro_batches", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(other, Alone(), GPU, lambda text: None)
     assert_same(undisturbed, trained(other))

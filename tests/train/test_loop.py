@@ -15,7 +15,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.protocol.bands import Bands
 from pipeline.protocol.hardware import note
-from pipeline.protocol.reduce import Alone, sum_over_shards
+from pipeline.protocol.reduce import Alone, sum_over_micro_batches
 from pipeline.train import step
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
@@ -83,7 +83,7 @@ def assert_same(one: State, other: State) -> None:
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
     """Three shards on one, two (which does not divide them) and three workers; a last batch with an empty shard."""
-    config = replace(TRAINING, shards=3, batch_size=9, validation_percent=20, test_each_epoch=True)
+    config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True)
     job = tiny_job(tmp_path, config)
     alone = train_alone(job)
     many = train_on(workers, replace(job, runs=tmp_path / "others"))
@@ -105,9 +105,9 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
         steps += 1
         if steps == stop_at:
             raise KeyboardInterrupt
-        return sum_over_shards(*about)
+        return sum_over_micro_batches(*about)
 
-    monkeypatch.setattr(step, "sum_over_shards", interrupted)
+    monkeypatch.setattr(step, "sum_over_micro_batches", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(other, Alone(), CPU, lambda text: None)
     assert finished(other) is None
@@ -127,7 +127,7 @@ def test_another_configuration_starts_afresh(tmp_path: Path) -> None:
 
 def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path) -> None:
     """The same first step by torch's own means."""
-    job = tiny_job(tmp_path, replace(TRAINING, shards=1, epochs=1, batch_size=30))
+    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=1, epochs=1, batch_size=30))
     state = train_alone(job)
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))

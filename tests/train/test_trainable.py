@@ -27,12 +27,12 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "one pixel, one sample in the last batch": (
         {"batch_size": 29},
         FRAMES,
-        r"training\.batch_size: 29 leaves a last batch of 1 of 30 .*training\.shards 2 .*set drop_last to true",
+        r"training\.batch_size: 29 leaves a last batch of 1 of 30 .*training\.micro_batches 2 .*set drop_last to true",
     ),
     "one pixel, one sample of each shard": (
         {"batch_size": 3},
         FRAMES,
-        r"training\.batch_size: 3 leaves a batch of 3 of 30 .*training\.shards 2 .* 1 x 1 pixels .*raise it",
+        r"training\.batch_size: 3 leaves a batch of 3 of 30 .*training\.micro_batches 2 .* 1 x 1 pixels .*raise it",
     ),
     "a batch that drop_last leaves out": (
         {"batch_size": 31, "drop_last": True},
@@ -71,7 +71,7 @@ def test_what_is_refused_cannot_be_trained_and_the_rest_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Any, batch_size: int, shards: int
 ) -> None:
     """Pictures of 8 x 8: the last stage has 1 x 1 pixels of event frames, 2 x 2 of images."""
-    config = replace(TRAINING, epochs=1, batch_size=batch_size, shards=shards)
+    config = replace(TRAINING, epochs=1, batch_size=batch_size, micro_batches=shards)
     job = tiny_job(tmp_path, config, kind=kind)
     monkeypatch.setattr(training, "check_trainable", lambda *arguments: None)
 

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.ground.errors import InputError
 from pipeline.protocol.reduce import Alone
-from pipeline.protocol.sampler import epoch_batches, logical_shards
+from pipeline.protocol.sampler import epoch_batches, micro_batches_of
 from pipeline.train import loop, step
 from pipeline.train.checkpoints import load, write
 from pipeline.train.export import finished
@@ -46,7 +46,7 @@ def test_what_a_sampler_may_not_do() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
 def test_the_digests_follow_from_ids_seed_and_epoch(tmp_path: Path, workers: int) -> None:
-    job = tiny_job(tmp_path, replace(TRAINING, shards=3, batch_size=9))
+    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=3, batch_size=9))
     state, store = train_on(workers, job), job.train_store()
     expected = [
         epoch_digest(store.ids, epoch_batches(np.arange(30), job.training, job.seed, epoch))
@@ -60,13 +60,13 @@ def break_shards(monkeypatch: pytest.MonkeyPatch, change: str) -> None:
     """From now on what cuts a batch into shards loses or doubles a sample of the second shard, or takes another."""
 
     def broken(batch: np.ndarray, shards: int) -> list[np.ndarray]:
-        first, second = logical_shards(batch, shards)
+        first, second = micro_batches_of(batch, shards)
         others = {"lost": second[1:], "doubled": np.append(second, second[-1]), "taken twice": second.copy()}
         if change == "taken twice":
             others[change][0] = first[0]
         return [first, others[change]]
 
-    monkeypatch.setattr(step, "logical_shards", broken)
+    monkeypatch.setattr(step, "micro_batches_of", broken)
 
 
 @pytest.mark.parametrize("change", ["lost", "doubled", "taken twice"])
@@ -75,7 +75,7 @@ def test_a_lost_or_doubled_sample_stops_the_training(
 ) -> None:
     break_shards(monkeypatch, change)
     job = tiny_job(tmp_path, TRAINING)
-    with pytest.raises(AssertionError, match="the logical shards lose or double a sample"):
+    with pytest.raises(AssertionError, match="the micro-batches lose or double a sample"):
         train(job, Alone(), CPU, lambda text: None)
     assert load(job.checkpoint()) is None
 

@@ -31,7 +31,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     with tempfile.TemporaryDirectory(prefix="e-") as name:
         folder = Path(name)
-        copy(folder, epochs=3, shards=2, cluster={})
+        copy(folder, epochs=3, micro_batches=2, cluster={})
         run(folder, "dvc", "repro", "evaluate@digits-0")
         weights = sha256(folder / MODEL)
         for stage, moment, reached in MOMENTS:

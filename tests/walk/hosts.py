@@ -42,7 +42,7 @@ def main() -> None:
 def walk(folder: Path, machines: list[Host], storage: str) -> None:
     token = secrets.token_hex(32)
     copied = folder / "copy"
-    copy(copied, epochs=8, shards=3, cluster={"workers": 1})
+    copy(copied, epochs=8, micro_batches=3, cluster={"workers": 1})
     say("undisturbed, one worker on this host:")
     run(copied, "dvc", "repro", LAST, **KEYS)
     undisturbed = (copied / "dvc.lock").read_bytes()

@@ -17,7 +17,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="s3-") as folder, serving() as server:
         copied, storage = Path(folder), bucket(server, "sresnet")
         host, port = server.get_host_and_port()
-        copy(copied, epochs=1, shards=2, cluster={"storage": storage})
+        copy(copied, epochs=1, micro_batches=2, cluster={"storage": storage})
         run(copied, "python", "-m", "pipeline.cli.command_line", "check", **KEYS)
         run(copied, "dvc", "remote", "add", "--default", "s3", "s3://sresnet/dvc")
         run(copied, "dvc", "remote", "modify", "s3", "endpointurl", f"http://{host}:{port}")

@@ -20,7 +20,7 @@ PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_TRAIN_WORKER_GROUP_START
 """Seconds for processes to start, where several hosts share two cores."""
 
 
-def copy(into: Path, *, epochs: int, shards: int, cluster: Mapping[str, Any]) -> None:
+def copy(into: Path, *, epochs: int, micro_batches: int, cluster: Mapping[str, Any]) -> None:
     """The checkout as it is, committed or not, with the digits alone, and DVC that knows no git."""
     for name in ROOMS:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -35,7 +35,7 @@ def copy(into: Path, *, epochs: int, shards: int, cluster: Mapping[str, Any]) ->
     for part in ("datasets", "experiments", "runs"):
         params[part] = {name: value for name, value in params[part].items() if name in ("digits", "digits-0")}
     params["experiments"]["digits"]["model"] |= {"width": 2, "time_steps": 2}
-    params["experiments"]["digits"]["training"] |= {"epochs": epochs, "shards": shards}
+    params["experiments"]["digits"]["training"] |= {"epochs": epochs, "micro_batches": micro_batches}
     write_cluster(into, params, cluster)
 
 
