@@ -45,5 +45,5 @@ def _check_variance(where: str, training: TrainingConfig, samples: int, data: Ma
                 f"{where}.training.batch_size: {training.batch_size} leaves a {'last ' * last}batch of {batch} of "
                 f"{samples} samples, and of that training.micro_batches {training.micro_batches} makes a part of 1; "
                 f"with the {height} x {width} pixels of the last stage, normalization has one value a channel, which "
-                f"has no variance: {mend}, lower training.micro_batches, or choose another batch_size or larger pictures"
+                f"has no variance: {mend}, lower training.micro_batches, or choose another batch_size or larger images"
             )
