@@ -74,6 +74,15 @@ class Page:
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
 
+    @property
+    def versions(self) -> dict[str, list[str]]:
+        """Python and packages in words, with the stages that ran with them."""
+        found: dict[str, list[str]] = {}
+        for stage in self.stages:
+            packages = [f"{name} {version}" for name, version in stage.packages.items()]
+            found.setdefault(", ".join([f"Python {stage.python}", *packages]), []).append(stage.stage)
+        return found
+
 
 def make_page(audit: Audit, root: Path, canaries: list[Outcome], splits: list[SplitManifest]) -> Page:
     """Gathers what the report shows from the repository `root`."""
