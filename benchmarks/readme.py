@@ -133,7 +133,7 @@ def epoch(result: Result) -> str:
         f"An epoch through the train stage (Ray Train with one worker, {result['data']}, {result['samples']:,} "
         "samples, n = 1, 16 filters, T = 4, batch 20) takes "
         f"{ranged(result['epoch_against_bare'])} times its {result['steps_of_an_epoch']} bare steps: reading, "
-        "augmentation, the sums over shards, reports and the checkpoint take the rest. Ray's start "
+        "augmentation, the sums over micro-batches, reports and the checkpoint take the rest. Ray's start "
         f"({stage['start']:.0f} s) and end with the export ({stage['end']:.0f} s) are not in it; with them the stage "
         f"of {len(stage['epochs'])} epochs takes {result['stage_against_bare']:.2f} times the bare steps "
         f"({where(result)})."

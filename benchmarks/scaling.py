@@ -45,7 +45,7 @@ from pipeline.train.state import State
 from pipeline.train.step import contribution, step
 from pipeline.train.training import Training, begin, weights_of
 
-SAMPLES_A_SHARD = 4
+SAMPLES_A_MICRO_BATCH = 4
 PROCESSES = (1, 2, 3, 4)
 SPEEDUP, COST = 1.7, 0.05
 """Targets: one thread against two, and what may be added to a step of plain DDP."""
@@ -126,7 +126,7 @@ def training_of(shards: int) -> TrainingConfig:
     """A batch of so many micro-batches."""
     return TrainingConfig(
         epochs=1,
-        batch_size=SAMPLES_A_SHARD * shards,
+        batch_size=SAMPLES_A_MICRO_BATCH * shards,
         micro_batches=shards,
         threads=1,
         learning_rate=0.026844,
@@ -229,7 +229,7 @@ def one_time(act: Callable[[], None]) -> float:
 def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
     """Median seconds of what a step is made of, each alone, with everybody ready before it."""
     config, batch = training.job.training, next(endless(training))
-    part, width = batch[:SAMPLES_A_SHARD], sum(training.sizes)
+    part, width = batch[:SAMPLES_A_MICRO_BATCH], sum(training.sizes)
     buffers = [buffer.clone() for buffer in training.buffers]
     row = torch.zeros(width)
     for parameter in training.parameters:
@@ -237,7 +237,7 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
     training.optimizer.step()
     state = State(weights=weights_of(training.model), momentum=weights_of(training.model))
     acts: dict[str, Callable[[], object]] = {
-        "shard": lambda: contribution(training, part, 0, len(batch), buffers),
+        "micro-batch": lambda: contribution(training, part, 0, len(batch), buffers),
         "reduce": lambda: sum_over_micro_batches([row], training.workers, config.micro_batches),
         "message": lambda: training.workers.gather(torch.zeros(1)),
         "add": lambda: tree_sum([row, row]),
@@ -273,7 +273,7 @@ def figures(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "network": "S-ResNet38, T = 10, float32",
-        "samples_a_shard": SAMPLES_A_SHARD,
+        "samples_a_micro_batch": SAMPLES_A_MICRO_BATCH,
         "two_against_one": speedup | {"target": SPEEDUP, "met": speedup["median"] >= SPEEDUP},
         "cost_against_ddp": {name: value - 1 for name, value in cost.items()}
         | {"target": COST, "met": cost["median"] - 1 <= COST},

@@ -1,7 +1,7 @@
 """Where a training of S-ResNet38 stops scaling: python -m benchmarks.scaling_model
 
 Computed from what benchmarks.scaling measured on one machine; writes docs/scaling.md and docs/scaling.svg. A worker
-computes one micro-batch. W: workers, D: numbers that a shard contributes, b: samples of a shard.
+computes one micro-batch. W: workers, D: numbers that a micro-batch contributes, b: samples of a micro-batch.
 """
 
 import argparse
@@ -24,7 +24,7 @@ PAGE, PLOT = ROOT / "docs" / "scaling.md", ROOT / "docs" / "scaling.svg"
 TEMPLATE = Path(__file__).with_name("scaling.md.jinja")
 WORKERS = [2**power for power in range(13)]
 ENOUGH = 0.1
-"""A part stops scaling where it takes more than this fraction of a shard's time."""
+"""A part stops scaling where it takes more than this fraction of a micro-batch's time."""
 TIME_STEPS = 5
 """S-ResNet38 has five times the time steps of what was measured; time grows in a straight line with them (growth)."""
 CIFAR10_BYTES = 50_000 * 3 * 32 * 32
@@ -57,10 +57,10 @@ COLOURS = dict(zip([network.name for network in NETWORKS], (ORANGE, BLUE, GREEN)
 class Measured:
     """Seconds on the machine that was measured."""
 
-    shard: float
-    """One shard forward and backward, with T = 50."""
+    micro_batch: float
+    """One micro-batch forward and backward, with T = 50."""
     add: float
-    """The sum of two shards' numbers."""
+    """The sum of two micro-batches' numbers."""
     optimize: float
     numbers: int
     """D."""
@@ -69,7 +69,7 @@ class Measured:
         """Seconds of each part of a step by so many workers, on a device that computes `faster`."""
         others = workers - 1
         return {
-            "shard": self.shard / faster,
+            "micro-batch": self.micro_batch / faster,
             "exchange": network.seconds(2 * self.numbers * others / workers, 2 * others),
             "add": self.add * others / workers / faster,
             "optimize": self.optimize / faster,
@@ -103,7 +103,7 @@ def measured_of(result: dict[str, Any]) -> Measured:
     parts = result["measured"]["2"]["parts"]
     seconds = parts["seconds"]
     return Measured(
-        shard=TIME_STEPS * seconds["shard"],
+        micro_batch=TIME_STEPS * seconds["micro-batch"],
         add=seconds["add"],
         optimize=seconds["optimize"],
         numbers=parts["numbers"],
@@ -111,9 +111,9 @@ def measured_of(result: dict[str, Any]) -> Measured:
 
 
 def last_workers(measured: Measured, part: str, network: Network, faster: float) -> str:
-    """The greatest number of workers at which a part takes little of a shard's time."""
-    shard = measured.shard / faster
-    fits = [workers for workers in WORKERS if measured.parts(workers, network, faster)[part] <= ENOUGH * shard]
+    """The greatest number of workers at which a part takes little of a micro-batch's time."""
+    micro_batch = measured.micro_batch / faster
+    fits = [workers for workers in WORKERS if measured.parts(workers, network, faster)[part] <= ENOUGH * micro_batch]
     if not fits:
         return "none"
     return f"{max(fits):,}" + (" and more" if max(fits) == WORKERS[-1] else "")
@@ -152,7 +152,7 @@ def page(result: dict[str, Any]) -> str:
             **{name: result[name] for name in ("machine", "cpus", "network", "weak")},
             speedup=result["two_against_one"],
             cost=result["cost_against_ddp"],
-            a_shard=result["samples_a_shard"],
+            a_micro_batch=result["samples_a_micro_batch"],
             numbers=parts["numbers"],
             parameters=parts["parameters"],
             parts=parts["seconds"],

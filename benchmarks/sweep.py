@@ -89,7 +89,7 @@ def prepare(folder: Path, epochs: int) -> None:
     execute(folder, ["dvc", "repro", "preprocess@digits"])
     for stage in ("train", "evaluate"):  # compiles the kernels
         execute(folder, [sys.executable, "-m", f"stages.{stage}", "digits-0"])
-    for made in ("runs", "artifacts", "results"):
+    for made in ("runs", "artifacts", "records", "results"):
         shutil.rmtree(folder / made)
     (folder / "params.yaml").write_text(parameters(epochs), encoding="utf-8")
 
@@ -98,7 +98,7 @@ def copy_repository(folder: Path, params: str) -> None:
     """The code and the pipeline without git, nothing computed, kernels as compiled as they are here."""
     for name in CODE:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
-    for name in ("dvc.yaml", "CITATION.cff", *STUDY):
+    for name in ("dvc.yaml", "CITATION.cff", "requirements.lock", *STUDY):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(params, encoding="utf-8")

@@ -1,7 +1,7 @@
 """Trains one run of params.yaml: python -m stages.train digits-0"""
 
 import argparse
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from pipeline.data.store import read_manifest
 from pipeline.ground import paths, stage
@@ -18,11 +18,12 @@ def main(name: str, fit: Fit | None = None) -> stage.Done:
     """Trains the run, or goes on where it stopped, and writes its artifacts; on Ray unless told otherwise."""
     (run, experiment), cluster = load_run(name), load_cluster()
     job = job_of(name, run, experiment, cluster)
-    check_trainable(f"experiments.{run.experiment}", job.network, job.training, read_manifest(job.data, "train"))
+    data = read_manifest(job.data, "train")
+    check_trainable(f"experiments.{run.experiment}", job.network, job.training, data)
     note, peak = "taken from the finished state in runs/, not trained again", 0
     if not already_finished(job, cluster):
-        curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training))
-        note, peak = (fit or on_ray(cluster))(replace(job, bands=curves.bands(run.seed) if curves else None))
+        curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training), data.digest)
+        note, peak = (fit or on_ray(cluster))(job.compared(curves.bands(run.seed)) if curves else job)
     print(f"{name}: {note}")
     export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
     return stage.Done(note=note, peak_memory_bytes=peak)

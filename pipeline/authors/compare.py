@@ -32,8 +32,6 @@ from models.precision import set_precision
 from models.residual import SpikingLayer, each_step
 from models.sresnet import SResNet
 
-Look = Callable[[str, SpikingLayer, tuple[Tensor, ...], Tensor], None]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:

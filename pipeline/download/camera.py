@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.data.counter import counter_hash
 from pipeline.data.recording import DVS128, Recording
-from pipeline.ground.counter import counter_hash
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import CameraParams
 

@@ -5,7 +5,8 @@ import hashlib
 import io
 import shutil
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.ground.paths import ROOT
@@ -22,10 +23,67 @@ def code_files(rooms: Iterable[str] = CODE, root: Path = ROOT) -> list[Path]:
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """SHA-256 over what the files mean, whatever their names: a comment or a move must not cost a training."""
-    meanings = (_meaning(path.read_text(encoding="utf-8")) for path in files)
-    digests = sorted(hashlib.sha256(meaning.encode()).hexdigest() for meaning in meanings if meaning)
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
+    """SHA-256 over what the files say, whatever their names: a comment or a move must not cost a training.
+
+    An import of another of the files stands for what that one says, so contents that change places are seen.
+    """
+    said = Said({_module(path): path for path in files})
+    return hashlib.sha256("\n".join(sorted(said.digest(module) for module in said.files)).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Said:
+    """What modules say, without comments, docstrings and empty lines, and without their own names."""
+
+    files: Mapping[str, Path]
+    """By module, as models.neuron."""
+    digests: dict[str, str] = field(default_factory=dict)
+
+    def digest(self, module: str) -> str:
+        if module not in self.digests:
+            self.digests[module] = ""  # of modules that import each other the first one counts for both
+            text = self._meaning(self.files[module].read_text(encoding="utf-8"))
+            self.digests[module] = hashlib.sha256(text.encode()).hexdigest()
+        return self.digests[module]
+
+    def _meaning(self, text: str) -> str:
+        """It is made from the text, not from the syntax tree, whose form changes with Python's version."""
+        lines = text.splitlines()
+        for token in tokenize.generate_tokens(io.StringIO(text).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column]
+        for node in ast.walk(ast.parse(text)):
+            if (said := self._replacement(node)) is not None:
+                assert isinstance(node, ast.stmt), "expressions are replaced as statements"
+                assert node.end_lineno is not None, "parsed from text"
+                height = node.end_lineno - node.lineno + 1
+                lines[node.lineno - 1 : node.end_lineno] = [said] + [""] * (height - 1)
+        return "\n".join(line.rstrip() for line in lines if line.strip())
+
+    def _replacement(self, node: ast.AST) -> str | None:
+        """What stands for a statement; None: itself."""
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            return ""  # a docstring, of a field too
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in CODE:
+            names = ", ".join(
+                self._imported(str(node.module), one) for one in sorted(node.names, key=lambda one: one.name)
+            )
+            return f"import {names}"
+        return None
+
+    def _imported(self, package: str, one: ast.alias) -> str:
+        """A name with what gives it: a module's digest, or nothing for one that is not among the files."""
+        module = next((module for module in (f"{package}.{one.name}", package) if module in self.files), None)
+        name = "" if module == f"{package}.{one.name}" else one.name
+        return f"{name} of {self.digest(module) if module else ''} as {one.asname or one.name}"
+
+
+def _module(path: Path) -> str:
+    """models.neuron for .../models/neuron.py."""
+    parts = path.with_suffix("").parts
+    start = max(place for place, part in enumerate(parts) if part in CODE)
+    return ".".join(parts[start:])
 
 
 def copy_code(into: Path, root: Path = ROOT) -> Path:
@@ -35,31 +93,3 @@ def copy_code(into: Path, root: Path = ROOT) -> Path:
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     return into
-
-
-def _meaning(text: str) -> str:
-    """The text without comments, docstrings and empty lines, and without the places of our modules in imports.
-
-    It is made from the text, not from the syntax tree, whose form changes with Python's version.
-    """
-    lines = text.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(text)):
-        if (said := _replacement(node)) is not None:
-            assert isinstance(node, ast.stmt), "expressions are replaced as statements"
-            assert node.end_lineno is not None, "parsed from text"
-            height = node.end_lineno - node.lineno + 1
-            lines[node.lineno - 1 : node.end_lineno] = [said] + [""] * (height - 1)
-    return "\n".join(line.rstrip() for line in lines if line.strip())
-
-
-def _replacement(node: ast.AST) -> str | None:
-    """What stands for a statement; None: itself."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-        return ""  # a docstring, of a field too
-    if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in CODE:
-        return "import " + ", ".join(f"{one.name} as {one.asname}" if one.asname else one.name for one in node.names)
-    return None

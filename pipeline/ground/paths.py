@@ -15,7 +15,7 @@ RUNS = ROOT / "runs"
 
 def check_places() -> None:
     """Raises InputError where DVC would refuse what a stage wrote, which it says only after the stage has run."""
-    for name in ("data", "artifacts", "results", "report"):
+    for name in ("data", "artifacts", "records", "results", "report"):
         if (ROOT / name).is_symlink():
             raise InputError(
                 f"{ROOT / name}: is a link, and DVC tracks no output behind one; remove the link, and put DVC's cache "

@@ -16,7 +16,7 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.lifetime import alone, how_it_was_stopped, watched_run
 from pipeline.ground.names import shown, use_utf8
 from pipeline.ground.paths import ROOT, RUNS, check_places
-from pipeline.ground.stage_record import declared, path_of, record_of
+from pipeline.ground.stage_record import Plan, path_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +45,10 @@ def run(name: str, main: Callable[[], Done | None]) -> None:
     try:
         check_places()
         with alone(name), watched_run():
+            plan = Plan.read(name, ROOT)
             done = main() or Done()
-            if path_of(name).as_posix() in declared(name, ROOT)["outs"]:
-                record_of(name, ROOT, done.known).write(ROOT / path_of(name))
+            if plan.has_record():
+                plan.done(done.known).write(ROOT / path_of(name))
             _write_circumstances(name, began, time.perf_counter() - start, done)
     except InputError as error:
         _fail(name, str(error), 1)

@@ -4,7 +4,7 @@ import hashlib
 import json
 import platform
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
@@ -52,46 +52,64 @@ def path_of(stage: str) -> Path:
     return RECORDS / f"{stage}.json"
 
 
-def record_of(name: str, root: Path, known: Mapping[Path, str] | None = None) -> StageRecord:
-    """The record of a stage that has ended, by what dvc.yaml says of it. `known` are digests of files just written."""
-    said = declared(name, root)
-    outs = [out for part in ("outs", "metrics", "plots") for out in said[part] if out != path_of(name).as_posix()]
-    reads = [dep for dep in said["deps"] if not is_code(dep)]
-    return made_record(
-        name,
-        root,
-        reads=digest_all(root, [root / dep for dep in reads]),
-        writes=digest_all(root, [root / out for out in outs], known),
-    )
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a stage is about to run with, read before it runs: files can be edited while it does."""
 
+    name: str
+    root: Path
+    entry: dict[str, Any]
+    """Of dvc.yaml."""
+    params: dict[str, Any]
+    code: list[FileDigest]
 
-def made_record(name: str, root: Path, *, reads: list[FileDigest], writes: list[FileDigest]) -> StageRecord:
-    """The record of a stage that says itself what it read and wrote."""
-    stage, _, key = name.partition("@")
-    said, params = declared(name, root), read_yaml(root / "params.yaml")
-    return StageRecord(
-        stage=name,
-        command=["python", "-m", f"stages.{stage}", *([key] if key else [])],
-        python=platform.python_version(),
-        packages=packages(),
-        parameters={one: reduce(lambda part, step: part[step], one.split("."), params) for one in said["params"]},
-        code=digest_all(root, code_of(stage, root)),
-        reads=reads,
-        writes=writes,
-    )
+    @staticmethod
+    def read(name: str, root: Path) -> "Plan":
+        """Raises InputError."""
+        stage, params = name.partition("@")[0], read_yaml(root / "params.yaml")
+        code = digest_all(root, code_of(stage, root))
+        return Plan(name=name, root=root, entry=_entry(stage, root), params=params, code=code)
 
-
-def declared(name: str, root: Path) -> dict[str, list[str]]:
-    """What dvc.yaml says of a stage: deps, params, outs, metrics and plots, with the names of this one filled in."""
-    stage, _, key = name.partition("@")
-    entry, runs = _entry(stage, root), read_yaml(root / "params.yaml")["runs"]
-    values = {"key": key} | {f"item.{part}": str(value) for part, value in runs.get(key, {}).items()}
-
-    def filled(listed: Sequence[Any]) -> list[str]:
-        paths = (one if isinstance(one, str) else str(next(iter(one))) for one in listed)
+    def listed(self, *parts: str) -> list[str]:
+        """What dvc.yaml lists under deps, params, outs, metrics or plots, with the names of this stage filled in."""
+        key = self.name.partition("@")[2]
+        run = self.params["runs"].get(key, {})
+        values = {"key": key} | {f"item.{part}": str(value) for part, value in run.items()}
+        paths = [
+            path if isinstance(path, str) else str(next(iter(path)))
+            for part in parts
+            for path in self.entry.get(part, ())
+        ]
         return [re.sub(r"\$\{(.+?)\}", lambda found: values[found[1]], path) for path in paths]
 
-    return {part: filled(entry.get(part, ())) for part in ("deps", "params", "outs", "metrics", "plots")}
+    def has_record(self) -> bool:
+        """Whether the record is among the outs of the stage; the report has its own inside."""
+        return path_of(self.name).as_posix() in self.listed("outs")
+
+    def done(self, known: Mapping[Path, str]) -> StageRecord:
+        """The record of the stage, which has ended. `known` are digests of files that it just wrote."""
+        outs = [out for out in self.listed("outs", "metrics", "plots") if out != path_of(self.name).as_posix()]
+        reads = [dep for dep in self.listed("deps") if not is_code(dep)]
+        return self.record(
+            reads=digest_all(self.root, [self.root / dep for dep in reads]),
+            writes=digest_all(self.root, [self.root / out for out in outs], known),
+        )
+
+    def record(self, *, reads: list[FileDigest], writes: list[FileDigest]) -> StageRecord:
+        """The record of a stage that says itself what it read and wrote."""
+        stage, _, key = self.name.partition("@")
+        return StageRecord(
+            stage=self.name,
+            command=["python", "-m", f"stages.{stage}", *([key] if key else [])],
+            python=platform.python_version(),
+            packages=packages(),
+            parameters={
+                one: reduce(lambda part, step: part[step], one.split("."), self.params) for one in self.listed("params")
+            },
+            code=self.code,
+            reads=reads,
+            writes=writes,
+        )
 
 
 def code_of(stage: str, root: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.ground.counter import Indices, counter_hash
+from pipeline.data.counter import Indices, counter_hash
 
 PADDING = 4  # pixels; authors' train.py, RandomCrop(32, padding=4)
 CROP_STREAM = 10

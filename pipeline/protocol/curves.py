@@ -62,9 +62,10 @@ class Curves:
         others = len(self.histories.keys() - {str(seed)})
         return Bands(trainings=others, of={measure: self.band(measure, seed) for measure in MEASURES})
 
-    def differences(self, network: Mapping[str, Any], training: Mapping[str, Any]) -> list[str]:
+    def differences(self, network: Mapping[str, Any], training: Mapping[str, Any], data_digest: str) -> list[str]:
         """Keys in which another recipe is another one."""
-        mine, other = (self.network, self.training), (_plain(network), _plain(training))
+        mine = (self.network, self.training, {"data_digest": self.data_digest})
+        other = (_plain(network), _plain(training), {"data_digest": data_digest})
         return [
             f"{key} is {theirs.get(key)}, in the reference {own.get(key)}"
             for own, theirs in zip(mine, other, strict=True)
@@ -142,12 +143,14 @@ def _history(path: Path) -> dict[str, list[float]]:
     return {measure: [float(row[measure]) for row in rows] for measure in MEASURES}
 
 
-def reference(results: Path, experiment: str, network: Mapping[str, Any], training: Mapping[str, Any]) -> Curves | None:
+def reference(
+    results: Path, experiment: str, network: Mapping[str, Any], training: Mapping[str, Any], data_digest: str
+) -> Curves | None:
     """The recorded curves of this recipe; None, with a line if they are of another recipe. Raises InputError."""
     curves = read_curves(curves_path(results, experiment))
     if curves is None:
         return None
-    if differences := curves.differences(network, training):
+    if differences := curves.differences(network, training, data_digest):
         print(f"{experiment}: not compared with the reference curves: {'; '.join(differences)}", file=sys.stderr)
         return None
     return curves

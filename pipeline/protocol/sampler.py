@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.ground.counter import counter_hash
+from pipeline.data.counter import counter_hash
 from pipeline.protocol.config import TrainingConfig
 
 SHUFFLE_STREAM = 1

@@ -4,16 +4,20 @@ evidence/ mirrors the repository: evidence/results/digits/0.json is results/digi
 stay where they are; the records of the stages name them by digest.
 """
 
+import io
 import json
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from pipeline.evaluate.record import Record
 from pipeline.ground.digests import digest_all
 from pipeline.ground.files import write_whole
 from pipeline.ground.stage_record import path_of
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
 from pipeline.protocol.curves import curves_path
 from pipeline.report.chain import REPORT, stages_of
@@ -22,6 +26,8 @@ from pipeline.report.split_manifest import SplitManifest
 EVIDENCE = "evidence"
 SPLITS = "splits.json"
 OF_A_RUN = ("config.json", "history.csv", "predictions.parquet")
+PARAMETERS = ("profile", "datasets", "experiments", "runs")
+"""What the report shows of params.yaml; the rest changes no result."""
 OF_A_DATASET = ("train.json", "test.json", "contents.arrow")
 
 
@@ -37,23 +43,32 @@ def run_folder(record: Record) -> Path:
 
 def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) -> list[str]:
     """Fills <report>/evidence from the repository `root`; gives the stages that the evidence came from."""
-    held = [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
-    stages = [*stages_of(held), REPORT]
-    for path in _paths(audit, held, stages):
-        if (root / path).exists():
-            target = report / EVIDENCE / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / path, target)
+    for path in evidence(audit, root):
+        target = report / EVIDENCE / path.relative_to(root)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
     content = json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n"
     write_whole(report / EVIDENCE / SPLITS, content)
-    return stages
+    params, text = read_yaml(root / "params.yaml"), io.StringIO()
+    YAML(typ="safe").dump({part: params[part] for part in PARAMETERS}, text)
+    write_whole(report / EVIDENCE / "params.yaml", text.getvalue().encode())
+    return [*stages_of(_held(audit, root)), REPORT]
 
 
 def inputs(audit: Audit, root: Path) -> list[Path]:
-    """What the stage `report` reads below the repository `root`: results, claims, and what this profile made."""
-    run_files = [run_folder(record) / name for record in audit.records for name in (*OF_A_RUN, "examples.parquet")]
-    curves = [path for path in _curves(audit.records) if (root / path).exists()]
-    return [root / path for path in (*_stated(audit), *curves, *run_files, *_split_files(audit.records))]
+    """The files that the stage `report` reads below the repository `root`, beside params.yaml."""
+    examples = (root / run_folder(record) / "examples.parquet" for record in audit.records)
+    return [*evidence(audit, root), *examples]
+
+
+def evidence(audit: Audit, root: Path) -> list[Path]:
+    """The files of the repository that come into the evidence."""
+    held = _held(audit, root)
+    return [root / path for path in _paths(audit, held) if (root / path).exists()]
+
+
+def _held(audit: Audit, root: Path) -> list[Record]:
+    return [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
 
 
 def has_predictions(record: Record, root: Path) -> bool:
@@ -62,16 +77,15 @@ def has_predictions(record: Record, root: Path) -> bool:
     return path.exists() and digest_all(root, [path])[0].sha256 == record.digests["predictions"]
 
 
-def _paths(audit: Audit, held: Iterable[Record], stages: Iterable[str]) -> Iterator[Path]:
+def _paths(audit: Audit, held: list[Record]) -> Iterator[Path]:
     yield from (
         Path("CITATION.cff"),
-        Path("params.yaml"),
         *_stated(audit),
         *_split_files(held),
     )
     yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
     yield from _curves(audit.records)
-    yield from map(path_of, stages)
+    yield from map(path_of, stages_of(held))
 
 
 def _stated(audit: Audit) -> Iterator[Path]:

@@ -3,7 +3,9 @@ few numbers beside what it gave when it was pinned. An upgrade that changes one 
 """
 
 import os
+import re
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -68,7 +70,8 @@ def _run(canary: Canary) -> Outcome:
     try:
         found = canary.probe()
     except Exception as error:  # a name that is gone or another signature is a change like any other
-        return Outcome(canary=canary, version=installed, state="CHANGED", found=f"{type(error).__name__}: {error}")
+        said = re.sub(rf"{re.escape(tempfile.gettempdir())}/\S*", "a temporary file", str(error))  # its name varies
+        return Outcome(canary=canary, version=installed, state="CHANGED", found=f"{type(error).__name__}: {said}")
     state: State = "as pinned" if found == canary.pinned else "CHANGED"
     return Outcome(canary=canary, version=installed, state=state, found=str(found))
 

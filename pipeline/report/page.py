@@ -144,7 +144,7 @@ def _files(audit: Audit, root: Path) -> dict[str, dict[str, str]]:
 def band_of(record: Record, results: Path) -> Band:
     """Where the training accuracy of a run should lie by the recorded curves of its recipe; empty without them."""
     curves = read_curves(curves_path(results, record.experiment))
-    if curves is None or curves.differences(record.network, record.training):
+    if curves is None or curves.differences(record.network, record.training, record.digests["train_rows"]):
         return []
     return curves.band("train_accuracy", record.seed)
 

@@ -34,7 +34,7 @@ class Reproduction:
 
 def reproduction(root: Path, stages: set[str]) -> Reproduction:
     """Whether the outputs of these stages have the committed digests."""
-    committed, lock = _git(root, "show", "HEAD:dvc.lock"), root / "dvc.lock"
+    committed, lock = _git(root, "show", "HEAD:./dvc.lock"), root / "dvc.lock"
     if committed is None or not lock.exists():
         missing = "no committed dvc.lock" if lock.exists() else "no dvc.lock"
         return Reproduction(same=[], different=[], reason=f"{missing} to compare with")

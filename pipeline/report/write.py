@@ -1,10 +1,10 @@
-"""The report's folder, whole: a function of results, claims, data and the stages' records alone."""
+"""The report's folder, whole: a function of results, claims, data, the stages' records and packages alone."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.ground.digests import digest_all, digests_in
-from pipeline.ground.stage_record import made_record, path_of
+from pipeline.ground.stage_record import Plan, path_of
 from pipeline.judge.audit import Audit
 from pipeline.report.bundle import EVIDENCE, gather, inputs
 from pipeline.report.canaries import Outcome
@@ -21,10 +21,11 @@ def write_report(
 
     Gives the places where the chain of the recorded stages does not hold; a reader is told of them too.
     """
+    plan = Plan.read(REPORT, root)
     audit.write(folder / "audit.json")
     write_page(make_page(audit, root, canaries, splits), folder)
     written = [replace(file, path=f"{REPORT}/{file.path}") for file in digests_in(folder)]
     stages = gather(audit, splits, root, folder)
-    record = made_record(REPORT, root, reads=digest_all(root, inputs(audit, root)), writes=written)
+    record = plan.record(reads=digest_all(root, inputs(audit, root)), writes=written)
     record.write(folder / EVIDENCE / path_of(REPORT))
     return write_crate(folder, stages)

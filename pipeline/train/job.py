@@ -48,8 +48,14 @@ class Job:
         return self.runs / f"{self.name}-{self.identity}" / "checkpoints"
 
     def moved(self, data: Path, runs: Path) -> "Job":
-        """The same training, of the same name, where its folders lie elsewhere."""
-        job = replace(self, data=data, runs=runs)
+        """The same training where its folders lie elsewhere."""
+        return self._of_the_same_name(replace(self, data=data, runs=runs))
+
+    def compared(self, bands: Bands) -> "Job":
+        """The same training, each epoch of which is compared with recorded ones."""
+        return self._of_the_same_name(replace(self, bands=bands))
+
+    def _of_the_same_name(self, job: "Job") -> "Job":
         job.__dict__["identity"] = self.identity
         return job
 

@@ -15,9 +15,9 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.paths import RESULTS
 
 SMALL = {"blocks": 1, "width": 4, "time_steps": 2}
-SECONDS = {"shard": 0.4, "reduce": 0.01, "message": 1e-4, "add": 0.002, "optimize": 0.003}
+SECONDS = {"micro-batch": 0.4, "reduce": 0.01, "message": 1e-4, "add": 0.002, "optimize": 0.003}
 PARTS = {"seconds": SECONDS, "numbers": 2_500_000, "parameters": 2_400_000}
-MEASURED = Measured(shard=2.0, add=0.002, optimize=0.003, numbers=2_500_000)
+MEASURED = Measured(micro_batch=2.0, add=0.002, optimize=0.003, numbers=2_500_000)
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_where_a_part_stops() -> None:
 def test_the_page_of_a_measurement(tmp_path: Path) -> None:
     text = page(made())
     assert "Two workers against one: 1.90 times" in text
-    assert "| shard | 2.00 s on the measured core | measured, times 5 |" in text
+    assert "| micro-batch | 2.00 s on the measured core | measured, times 5 |" in text
     draw(MEASURED, tmp_path / "scaling.svg")
     assert "efficiency (computed)" in (tmp_path / "scaling.svg").read_text(encoding="utf-8")
     with pytest.raises(InputError, match="make bench-scaling"):
@@ -94,4 +94,6 @@ def test_the_projects_page_has_the_figures_of_the_projects_measurement() -> None
     if measurement.exists():
         result = read(measurement)
         assert page(result) == PAGE.read_text(encoding="utf-8")
-        assert measured_of(result).shard == pytest.approx(5 * result["measured"]["2"]["parts"]["seconds"]["shard"])
+        assert measured_of(result).micro_batch == pytest.approx(
+            5 * result["measured"]["2"]["parts"]["seconds"]["micro-batch"]
+        )

@@ -61,7 +61,7 @@ RECORD = Record(
     },
     protocols={"every_test_sample": 90.0, "full_batches_only": 90.2, "best_test_epoch": None},
     firing={"stem": {"neurons": 10, "rate": [0.1, 0.2]}},
-    digests={"model": "aa", "predictions": "bb"},
+    digests={"train_rows": "dd", "model": "aa", "predictions": "bb"},
     platforms=["one processor"],
     ledger=None,
     operations=None,

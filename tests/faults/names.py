@@ -35,7 +35,7 @@ def _(lab: Lab) -> None:
         content["runs"] = {"cifar10-0": {"experiment": "cifar10", "dataset": "cifar10", "seed": 0}}
 
     edit_yaml(lab.root / "params.yaml", rename)
-    for folder in ("data", "artifacts", "results/digits", "runs", "report"):
+    for folder in ("data", "artifacts", "records", "results/digits", "runs", "report"):
         shutil.rmtree(lab.root / folder, ignore_errors=True)
     (lab.root / "data" / "arrow" / "cifar10").mkdir(parents=True)
     lab.after("download")

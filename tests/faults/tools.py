@@ -189,12 +189,6 @@ def write_history(folder: Path, rows: list[dict[str, str]]) -> None:
     (folder / "history.csv").write_text(text.getvalue(), encoding="utf-8")
 
 
-def replace_text(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text, f"{path.name} has no {old}"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
 def change_config(lab: Lab, seed: int, change: Callable[[Any], Any]) -> None:
     edit_json(lab.artifacts(seed) / "config.json", change)
 

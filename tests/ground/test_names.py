@@ -145,7 +145,7 @@ def elsewhere(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
 def everything() -> set[str]:
     """What lies beside this test, and in the repository."""
     around = [path for folder in (Path.cwd(), Path.cwd().parent, ROOT) for path in folder.iterdir()]
-    made = [path for name in ("data", "artifacts", "results", "runs") for path in (ROOT / name).glob("*")]
+    made = [path for name in ("data", "artifacts", "records", "results", "runs") for path in (ROOT / name).glob("*")]
     return {str(path) for path in (*around, *made) if path.name != "__pycache__"}
 
 

@@ -8,7 +8,7 @@ from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 
 
-@pytest.mark.parametrize("name", ["data", "artifacts", "results", "report"])
+@pytest.mark.parametrize("name", ["data", "artifacts", "records", "results", "report"])
 def test_an_output_behind_a_link_is_refused_before_a_stage_runs(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

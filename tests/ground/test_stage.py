@@ -16,7 +16,7 @@ from pipeline.ground.stage_record import read_stage_record
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stage, "ROOT", tmp_path)
+    monkeypatch.setattr(stage, "ROOT", repository(tmp_path))
     monkeypatch.setattr(stage, "RUNS", tmp_path / "runs")
     monkeypatch.setattr(digests, "BOOK", tmp_path / "digests.json")
 
@@ -72,9 +72,8 @@ def test_our_own_mistakes_keep_their_traceback() -> None:
 
 
 def test_a_finished_stage_is_recorded(tmp_path: Path) -> None:
-    root = repository(tmp_path)
     stage.run("train@x-0", lambda: stage.Done(note="trained"))
-    record = read_stage_record(root / "records" / "train@x-0.json")
+    record = read_stage_record(tmp_path / "records" / "train@x-0.json")
     assert (record.stage, record.command) == ("train@x-0", ["python", "-m", "stages.train", "x-0"])
     seed = {"experiment": "x", "dataset": "d", "seed": 0}
     assert record.parameters == {"experiments.x": {"width": 8}, "runs.x-0": seed}
@@ -91,12 +90,11 @@ def test_a_finished_stage_is_recorded(tmp_path: Path) -> None:
 
 
 def test_what_varies_from_run_to_run_is_no_part_of_the_record(tmp_path: Path) -> None:
-    root = repository(tmp_path)
     records = []
     for note in ("trained", "taken from runs/"):
         stage.run("train@x-0", lambda note=note: stage.Done(note=note))
-        records.append((root / "records" / "train@x-0.json").read_bytes())
-        said = json.loads((root / "runs" / "stages" / "train@x-0.json").read_text(encoding="utf-8"))
+        records.append((tmp_path / "records" / "train@x-0.json").read_bytes())
+        said = json.loads((tmp_path / "runs" / "stages" / "train@x-0.json").read_text(encoding="utf-8"))
         assert (said["stage"], said["note"]) == ("train@x-0", note)
         assert said["peak_memory_bytes"] > 1e6
         assert said["memory_bytes"] > said["peak_memory_bytes"]

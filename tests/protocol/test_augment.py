@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.ground.counter import _mix, counter_hash
+from pipeline.data.counter import _mix, counter_hash
 from pipeline.protocol.augment import CROP_STREAM, PADDING, crop_flip
 
 MASK = 2**64 - 1

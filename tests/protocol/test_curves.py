@@ -91,16 +91,19 @@ def test_curves_are_recorded_and_read_again(tmp_path: Path) -> None:
     path = curves_path(tmp_path, "tiny")
     curves.write(path)
     assert read_curves(path) == curves
-    assert reference(tmp_path, "tiny", {"width": 2}, {"epochs": 2}) == curves
-    assert reference(tmp_path, "other", {"width": 2}, {"epochs": 2}) is None
+    assert reference(tmp_path, "tiny", {"width": 2}, {"epochs": 2}, "d") == curves
+    assert reference(tmp_path, "other", {"width": 2}, {"epochs": 2}, "d") is None
 
 
 def test_another_recipe_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     CURVES.write(curves_path(tmp_path, "tiny"))
     same = {"epochs": 2, "decay_after": (70, 80)}  # as the configuration has it
-    assert reference(tmp_path, "tiny", {"width": 2}, same) == CURVES
-    assert reference(tmp_path, "tiny", {"width": 4}, same) is None
-    assert "not compared with the reference curves: width is 4, in the reference 2" in capsys.readouterr().err
+    assert reference(tmp_path, "tiny", {"width": 2}, same, "d") == CURVES
+    assert reference(tmp_path, "tiny", {"width": 4}, same, "d") is None
+    assert reference(tmp_path, "tiny", {"width": 2}, same, "e") is None
+    said = capsys.readouterr().err
+    assert "not compared with the reference curves: width is 4, in the reference 2" in said
+    assert "data_digest is e, in the reference d" in said
 
 
 def test_what_makes_no_reference(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_the_page_asks_for_nothing(root: Path) -> None:
 def test_the_band_of_recorded_trainings(root: Path) -> None:
     histories = {str(seed): {"train_loss": [2, 1], "train_accuracy": [50 + seed, 70]} for seed in range(4)}
     training, path = RECORD.training, root / "results" / "curves-tiny.json"
-    Curves(experiment="tiny", network=RECORD.network, training=training, data_digest="d", histories=histories).write(
+    Curves(experiment="tiny", network=RECORD.network, training=training, data_digest="dd", histories=histories).write(
         path
     )
     html, _ = written(root)

@@ -104,7 +104,7 @@ def verbs(folder: Path) -> None:
 def pulled(folder: Path, fresh: Path) -> None:
     """What was computed comes into the fresh clone with its records and its report, which holds there."""
     for place in (folder, fresh):
-        bare(place, ".venv/bin/dvc", "remote", "add", "--local", "--default", "shelf", str(folder.parent / "shelf"))
+        bare(place, ".venv/bin/dvc", "remote", "add", "--local", "--default", "shelf", "../shelf")
     bare(folder, ".venv/bin/dvc", "push")
     bare(fresh, ".venv/bin/dvc", "pull")
     said = bare(fresh, ".venv/bin/dvc", "repro")

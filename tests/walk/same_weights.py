@@ -1,7 +1,7 @@
 """Profile quick, trained anew, gives the weights that it gave before: python -m tests.walk.same_weights
 
-Before is dvc.lock, on the processor that made the committed records. Another processor trains other weights: there,
-before is the commit at which this branch left main (on main, the commit before), trained on this processor too.
+Before is the committed dvc.lock, on the processor that made the committed records. Another processor trains other
+weights: there, before is the commit at which this branch left main (on main, the commit before), trained there too.
 """
 
 import json
@@ -27,8 +27,12 @@ Digests = dict[str, str]
 
 def main() -> None:
     with tempfile.TemporaryDirectory(prefix="same-weights-") as name:
-        now = trained(copied(listed("ls-files", "--cached", "--others", "--exclude-standard"), Path(name) / "now"))
-        before = weights(ROOT / "dvc.lock") if same_processor() else trained(checked_out(base(), Path(name) / "before"))
+        now = trained(
+            copied(listed("ls-files", "-z", "--cached", "--others", "--exclude-standard"), Path(name) / "now")
+        )
+        before = (
+            weights(committed("dvc.lock")) if same_processor() else trained(checked_out(base(), Path(name) / "before"))
+        )
     for path, digest in before.items():
         expect(now[path] == digest, f"{path}: {now[path]}, before {digest}")
 
@@ -36,7 +40,7 @@ def main() -> None:
 def same_processor() -> bool:
     """Whether this processor, with this torch, made the committed records."""
     mine = describe(torch.device("cpu"))
-    records = [json.loads(path.read_text()) for path in ROOT.glob("results/digits*/0.json")]
+    records = [json.loads(committed(f"results/{name}/0.json")) for name in ("digits", "digits-dvs")]
     made = {platform for record in records for platform in record["platforms"]}
     say(f"this processor: {mine}; the committed records: {', '.join(sorted(made))}")
     return made == {mine}
@@ -48,11 +52,12 @@ def trained(folder: Path) -> Digests:
     (folder / "dvc.lock").unlink(missing_ok=True)
     (folder / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n")
     run(folder, "dvc", "repro", *STAGES)
-    return weights(folder / "dvc.lock")
+    return weights((folder / "dvc.lock").read_text(encoding="utf-8"))
 
 
-def weights(lock: Path) -> Digests:
-    stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]
+def weights(lock: str) -> Digests:
+    """Of the stages that train, by the text of a dvc.lock."""
+    stages = YAML(typ="safe").load(lock)["stages"]
     outs = [out for stage in STAGES for out in stages[stage]["outs"]]
     return {out["path"]: out["md5"] for out in outs if out["path"].endswith(".safetensors")}
 
@@ -77,14 +82,23 @@ def base() -> str:
     """The commit that is compared with. Ends the walk where there is none, as in a clone of one commit."""
     for command in (["git", "merge-base", "HEAD", MAIN], ["git", "rev-parse", "--quiet", "--verify", "HEAD~1"]):
         found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-        if found and found != listed("rev-parse", "HEAD")[0]:
+        if found and found != git("rev-parse", "HEAD").strip():
             say(f"compared with commit {found[:12]}")
             return found
     sys.exit("this processor did not make the committed records, and there is no earlier commit to compare with")
 
 
+def committed(path: str) -> str:
+    """A file as HEAD has it; the working tree has what was run since."""
+    return git("show", f"HEAD:./{path}")
+
+
 def listed(*arguments: str) -> list[str]:
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
+    return git(*arguments).split("\0")
+
+
+def git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
 if __name__ == "__main__":

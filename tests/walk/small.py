@@ -24,7 +24,7 @@ def copy(into: Path, *, epochs: int, micro_batches: int, cluster: Mapping[str, A
     """The checkout as it is, committed or not, with the digits alone, and DVC that knows no git."""
     for name in ROOMS:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "CITATION.cff"):
+    for name in ("dvc.yaml", "CITATION.cff", "requirements.lock"):
         shutil.copy(ROOT / name, into)
     (into / ".dvc").mkdir()
     (into / ".dvc" / "config").write_text(
