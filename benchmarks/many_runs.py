@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline.evaluate.examples import EXAMPLES
 from pipeline.evaluate.ledger import Dropped, Ledger
-from pipeline.evaluate.metrics import Counts
+from pipeline.evaluate.metrics import TestCounts
 from pipeline.evaluate.operations import Operations, Work
 from pipeline.evaluate.record import Record, test_of
 from pipeline.ground.paths import CLAIMS
@@ -94,13 +94,13 @@ def made_dataset(classes: int) -> dict[str, Any]:
     }
 
 
-def made_counts(random: np.random.Generator, classes: int) -> Counts:
+def made_counts(random: np.random.Generator, classes: int) -> TestCounts:
     each, right = SAMPLES // classes, random.uniform(0.6, 0.95)
     chances = np.full((classes, classes), (1 - right) / (classes - 1))
     np.fill_diagonal(chances, right)
     confusion = random.multinomial(each, chances)
     correct = int(np.trace(confusion))
-    return Counts(
+    return TestCounts(
         samples=SAMPLES,
         correct=correct,
         top5_correct=(correct + SAMPLES) // 2,

@@ -44,7 +44,7 @@ class Flips:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Agreement:
     """One network of theirs beside ours."""
 
     case: Case
@@ -60,7 +60,7 @@ class Outcome:
         return first_flip([flips.between for flips in self.flips])
 
 
-def differences(ours: Computed, theirs: Computed) -> list[Difference]:
+def disagreements(ours: Computed, theirs: Computed) -> list[Difference]:
     """Of everything that was computed in float64."""
     statistics = {name for name in theirs.state if "running" in name}
     weights = theirs.state.keys() - statistics

@@ -107,7 +107,7 @@ def without_gpu(module: ModuleType) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def recorded(network: nn.Module, layers: int) -> Iterator[list[Spikes]]:
+def recorded_calls(network: nn.Module, layers: int) -> Iterator[list[Spikes]]:
     """Within it, a forward pass is recorded; afterwards the list has the spikes of each layer of neurons.
 
     Their network calls `spike_fn` with membrane / threshold - 1, layer after layer, step after step.

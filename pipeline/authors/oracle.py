@@ -10,7 +10,7 @@ from types import ModuleType
 
 import torch
 
-from pipeline.authors.agreement import BOUND, Outcome, differences, flips
+from pipeline.authors.agreement import BOUND, Agreement, disagreements, flips
 from pipeline.authors.authors_code import COMMIT, MODEL_SHA256, digest, load, without_gpu
 from pipeline.authors.checkpoint import from_authors
 from pipeline.authors.compare import described
@@ -29,7 +29,7 @@ from pipeline.authors.side_by_side import (
 from pipeline.ground.errors import InputError
 
 
-def ask(folder: Path, sizes: Sizes) -> tuple[list[Outcome], str | None]:
+def ask(folder: Path, sizes: Sizes) -> tuple[list[Agreement], str | None]:
     """Every case, and a warning if model.py is not that of the commit that this was written against.
 
     Raises InputError if their code cannot be run.
@@ -44,7 +44,7 @@ def ask(folder: Path, sizes: Sizes) -> tuple[list[Outcome], str | None]:
     return [compare_case(case, module, sizes) for case in CASES], warning
 
 
-def compare_case(case: Case, module: ModuleType, sizes: Sizes) -> Outcome:
+def compare_case(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
     """Their network and ours with the same weights on the same inputs. Raises InputError."""
     try:
         with without_gpu(module):
@@ -58,7 +58,7 @@ def compare_case(case: Case, module: ModuleType, sizes: Sizes) -> Outcome:
         ) from error
 
 
-def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Outcome:
+def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
     start = initial(case, module, sizes)
     inputs, labels = samples(case, sizes)
     computed = {}
@@ -69,14 +69,14 @@ def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Outcome:
         ours = from_authors(values, leak=LEAK, boosting=case.boosting)
         both = inputs.to(dtype)
         computed[dtype] = of_ours(ours, case, both, labels), of_theirs(theirs, ours, both, labels)
-    return Outcome(
+    return Agreement(
         case=case,
-        differences=tuple(differences(*computed[torch.float64])),
+        differences=tuple(disagreements(*computed[torch.float64])),
         flips=tuple(flips(name, computed) for name in neuron_layers(ours)),
     )
 
 
-def table(outcomes: list[Outcome]) -> str:
+def table(outcomes: list[Agreement]) -> str:
     """Of each case the largest differences in float64 and the flips in float32, then the verdict."""
     form = "{:<18}{:<26}{:>12}{:>12}  {}"
     lines = [form.format("network", "float64", "difference", "values to", "largest at")]
@@ -89,7 +89,7 @@ def table(outcomes: list[Outcome]) -> str:
     return "\n".join(lines)
 
 
-def flip_lines(outcomes: list[Outcome]) -> list[str]:
+def flip_lines(outcomes: list[Agreement]) -> list[str]:
     """A line a case; all of a case's layers together, and where the first flip is."""
     form = "{:<18}{:>14}{:>12}{:>16}{:>16}{:>18}  {}"
     head = ("network", "neuron-steps", "spikes", "ours - theirs", "ours - float64", "theirs - float64")
@@ -107,7 +107,7 @@ def flip_lines(outcomes: list[Outcome]) -> list[str]:
     return lines
 
 
-def verdict(outcomes: list[Outcome]) -> str:
+def verdict(outcomes: list[Agreement]) -> str:
     """One line."""
     if different := [outcome.case.name for outcome in outcomes if not outcome.equal]:
         return f"DIFFERENT beyond {BOUND:g} in float64: {'; '.join(different)}"

@@ -16,7 +16,7 @@ from pipeline.authors.checkpoint import read_authors
 from pipeline.data.store import Store
 from pipeline.evaluate.evaluate import Task, evaluate, on_ray
 from pipeline.evaluate.ledger import make_ledger
-from pipeline.evaluate.metrics import count
+from pipeline.evaluate.metrics import count_answers
 from pipeline.evaluate.predictions import About, Predictions
 from pipeline.evaluate.record import test_of
 from pipeline.evaluate.trained import check_fits
@@ -133,7 +133,7 @@ def _audited(
     folder: Path,
     evaluated_by: list[str],
 ) -> Audited:
-    test, manifest = test_of(count(predictions)), store.manifest
+    test, manifest = test_of(count_answers(predictions)), store.manifest
     protocols = make_ledger(predictions, PROTOCOL.batch_size, None).protocols()
     return Audited(
         checkpoint={"file": file.name, "sha256": sha256(file), "leak": leak},

@@ -15,7 +15,7 @@ from torch.optim import SGD
 from models.hooks import fired, shown
 from models.residual import SpikingLayer
 from models.sresnet import SResNet
-from pipeline.authors.authors_code import recorded
+from pipeline.authors.authors_code import recorded_calls
 from pipeline.authors.checkpoint import parameter_names, without_doubles
 
 LEAK = 0.8744  # authors' README
@@ -130,7 +130,7 @@ def of_ours(model: SResNet, case: Case, inputs: Tensor, labels: Tensor) -> Compu
 def of_theirs(network: nn.Module, model: SResNet, inputs: Tensor, labels: Tensor) -> Computed:
     """By our names, which `model` gives."""
     layers = neuron_layers(model)
-    with recorded(network, len(layers)) as spikes:
+    with recorded_calls(network, len(layers)) as spikes:
         logits = network.train()(inputs[0])
     loss, gradients, tested = stepped(network, logits, inputs, labels)
     return Computed(

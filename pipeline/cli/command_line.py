@@ -15,7 +15,7 @@ from pipeline.ground.paths import PARAMS, PROFILES, REPORT, RESULTS, check_place
 
 if TYPE_CHECKING:
     from pipeline.protocol.params import Params
-    from pipeline.verify.verify import Recompute
+    from pipeline.verify.verify import Recomputation
 
 DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
@@ -147,7 +147,7 @@ def run_verify(chosen: argparse.Namespace) -> None:
     verify_report(chosen.report, chosen.key, chosen.root, anew)
 
 
-def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Recompute | None" = None) -> None:
+def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Recomputation | None" = None) -> None:
     """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
     from pipeline.verify.verify import verify
 

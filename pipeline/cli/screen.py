@@ -13,20 +13,20 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-State = Literal["running", "failed", "waiting", "done"]
-STATES: tuple[State, ...] = ("running", "failed", "waiting", "done")
+RunState = Literal["running", "failed", "waiting", "done"]
+STATES: tuple[RunState, ...] = ("running", "failed", "waiting", "done")
 """In the order in which the screen shows them."""
 LOG_SECONDS = 10.0
 """Time between two lines about a run that goes on."""
-Show = Callable[[Sequence["Row"]], None]
+Show = Callable[[Sequence["ScreenRow"]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class ScreenRow:
     """A run as the screen shows it."""
 
     name: str
-    state: State
+    state: RunState
     seconds: float
     """Since it began."""
     last: str
@@ -52,12 +52,12 @@ def screen() -> Iterator[Show]:
         yield lambda rows: live.update(table(rows, console.height), refresh=True)
 
 
-def counts(rows: Sequence[Row]) -> str:
+def counts(rows: Sequence[ScreenRow]) -> str:
     """For instance: 2 running, 1 failed, 3 waiting, 4 done."""
     return ", ".join(f"{sum(row.state == state for row in rows)} {state}" for state in STATES)
 
 
-def table(rows: Sequence[Row], height: int) -> Table:
+def table(rows: Sequence[ScreenRow], height: int) -> Table:
     """What fits on a terminal of `height` lines, those that run first."""
     shown = Table(box=box.SIMPLE, caption=counts(rows), caption_justify="left", expand=True)
     shown.add_column("run", no_wrap=True)
@@ -73,9 +73,9 @@ class Lines:
     """A line when a run's state changes, and every few seconds for each that goes on."""
 
     def __init__(self) -> None:
-        self.said: dict[str, tuple[State, float]] = {}
+        self.said: dict[str, tuple[RunState, float]] = {}
 
-    def __call__(self, rows: Sequence[Row]) -> None:
+    def __call__(self, rows: Sequence[ScreenRow]) -> None:
         now = time.monotonic()
         for row in rows:
             state, when = self.said.get(row.name, ("waiting", now))

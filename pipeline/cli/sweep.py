@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cli.screen import Row, screen
+from pipeline.cli.screen import ScreenRow, screen
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.paths import ROOT, RUNS
@@ -33,7 +33,7 @@ Process = subprocess.Popen[bytes]
 
 
 @dataclass(kw_only=True)
-class Run:
+class SweepRun:
     """A run that the sweep does."""
 
     name: str
@@ -50,14 +50,14 @@ class Run:
     def failed(self) -> bool:
         return self.ended is not None and self.process is not None and self.process.returncode != 0
 
-    def row(self) -> Row:
+    def row(self) -> ScreenRow:
         """What the screen shows of it."""
         if self.process is None:
-            return Row(name=self.name, state="waiting", seconds=0.0, last="")
+            return ScreenRow(name=self.name, state="waiting", seconds=0.0, last="")
         seconds, last = (self.ended or time.monotonic()) - self.began, last_line(self.log)
         if self.ended is None:
-            return Row(name=self.name, state="running", seconds=seconds, last=last)
-        return Row(name=self.name, state="failed" if self.failed else "done", seconds=seconds, last=last)
+            return ScreenRow(name=self.name, state="running", seconds=seconds, last=last)
+        return ScreenRow(name=self.name, state="failed" if self.failed else "done", seconds=seconds, last=last)
 
 
 def sweep() -> None:
@@ -69,7 +69,7 @@ def sweep() -> None:
 def _sweep() -> None:
     params = load()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
-    runs = [Run(name=name) for name in out_of_date(list(params.runs))]
+    runs = [SweepRun(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
     if runs:
         on_cluster(runs, params)
@@ -103,7 +103,7 @@ def out_of_date(names: Sequence[str]) -> list[str]:
     return [name for name in names if any(f"{stage}@{name}" in changed for stage in STAGES)]
 
 
-def on_cluster(runs: Sequence[Run], params: Params) -> None:
+def on_cluster(runs: Sequence[SweepRun], params: Params) -> None:
     """Does the runs on one Ray, that of params.yaml."""
     import ray  # takes seconds to import
 
@@ -119,7 +119,7 @@ def on_cluster(runs: Sequence[Run], params: Params) -> None:
         side_by_side(runs, lambda: max(1, all_workers(cpus, gpus) // workers), environment)
 
 
-def side_by_side(runs: Sequence[Run], room: Callable[[], int], environment: Mapping[str, str]) -> None:
+def side_by_side(runs: Sequence[SweepRun], room: Callable[[], int], environment: Mapping[str, str]) -> None:
     """Starts a run whenever there is room for one more, until all have ended; leaves none behind."""
     try:
         with screen() as show:
@@ -136,7 +136,7 @@ def share(places: int, runs: int, micro_batches: int) -> int:
     return max(1, min(micro_batches, places // runs))
 
 
-def poll(runs: Sequence[Run], room: int, environment: Mapping[str, str]) -> None:
+def poll(runs: Sequence[SweepRun], room: int, environment: Mapping[str, str]) -> None:
     """Notes which runs have ended, and starts others in their places."""
     running = [run for run in runs if run.process is not None and run.ended is None]
     for run in running:

@@ -11,7 +11,7 @@ TOP = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counts:
+class TestCounts:
     """Whole numbers only: every percentage is computed from these."""
 
     samples: int
@@ -26,14 +26,14 @@ class Counts:
     """If the voltage were read after 1, 2, ..., T steps."""
 
 
-def count(predictions: Predictions) -> Counts:
+def count_answers(predictions: Predictions) -> TestCounts:
     """Counts over every sample, once."""
     labels, voltage = predictions.labels, predictions.voltage
     classes = len(predictions.about.classes)
     final = ranks(voltage[:, -1], labels)
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (labels, voltage[:, -1].argmax(1)), 1)
-    return Counts(
+    return TestCounts(
         samples=len(labels),
         correct=int((final == 0).sum()),
         top5_correct=int((final < TOP).sum()) if classes > TOP else None,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.data.store import Manifest
 from pipeline.evaluate.ledger import make_ledger
-from pipeline.evaluate.metrics import Counts, count
+from pipeline.evaluate.metrics import TestCounts, count_answers
 from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import Predictions, Seen
 from pipeline.evaluate.statistics import percent, wilson
@@ -93,7 +93,7 @@ def make_record(
 def scored(predictions: Predictions, training: dict[str, Any], history: Path) -> dict[str, dict[str, Any]]:
     """The parts of a record that follow from predictions and history alone: `test`, `protocols` and `ledger`."""
     ledger = make_ledger(predictions, training["batch_size"], history)
-    return {"test": test_of(count(predictions)), "protocols": ledger.protocols(), "ledger": ledger.behind()}
+    return {"test": test_of(count_answers(predictions)), "protocols": ledger.protocols(), "ledger": ledger.behind()}
 
 
 def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
     }
 
 
-def test_of(counts: Counts) -> dict[str, Any]:
+def test_of(counts: TestCounts) -> dict[str, Any]:
     """Counts with what follows from them: percentages and the interval."""
     low, high = wilson(counts.correct, counts.samples)
     top5 = counts.top5_correct

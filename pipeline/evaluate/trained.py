@@ -38,9 +38,9 @@ def check_trained(folder: Path, data: Path, wanted: Mapping[str, Any]) -> dict[s
     """
     path, weights, history = (folder / name for name in ("config.json", "model.safetensors", "history.csv"))
     config, model = read_config(path), read_network(weights)
-    for where, expected, found in differences(json.loads(json.dumps(wanted)), config):
+    for where, expected, found in config_differences(json.loads(json.dumps(wanted)), config):
         raise InputError(f"{path}: {where} is {found!r}, in params.yaml {expected!r}; {REMEDY}")
-    for where, expected, found in differences(config["network"], asdict(model.config)):
+    for where, expected, found in config_differences(config["network"], asdict(model.config)):
         raise InputError(f"{weights}: {where} of the network is {found!r}, in config.json {expected!r}; {REMEDY}")
     rows = Store(data, "train").digest
     if config["data_digest"] != rows:
@@ -77,13 +77,15 @@ def read_config(path: Path) -> dict[str, Any]:
     return config
 
 
-def differences(expected: Mapping[str, Any], found: Mapping[str, Any], where: str = "") -> list[tuple[str, Any, Any]]:
+def config_differences(
+    expected: Mapping[str, Any], found: Mapping[str, Any], where: str = ""
+) -> list[tuple[str, Any, Any]]:
     """Keys of `expected`, joined by dots, that have another value in `found`."""
     wrong = []
     for key, value in expected.items():
         other = found.get(key)
         if isinstance(value, dict) and isinstance(other, dict):
-            wrong += differences(value, other, f"{where}{key}.")
+            wrong += config_differences(value, other, f"{where}{key}.")
         elif value != other:
             wrong.append((f"{where}{key}", value, other))
     return wrong

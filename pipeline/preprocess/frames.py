@@ -94,7 +94,7 @@ class Framing:
     orientation: Orientation
 
 
-class Seen(NamedTuple):
+class Framed(NamedTuple):
     """What the frames of a file were made of."""
 
     width: int
@@ -105,7 +105,7 @@ class Seen(NamedTuple):
 
 def frames_of_bytes(
     data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
-) -> tuple[Frames, Seen]:
+) -> tuple[Frames, Framed]:
     """to_frames(orient(decode(data))), to the bit, and the sensor and its events. Raises the same RecordingErrors.
 
     AEDAT 2.0, AEDAT 4 and N-MNIST are counted straight from bytes; a file in which anything is unusual is decoded.
@@ -125,7 +125,7 @@ def frames_of_bytes(
     return framed(recording, where, framing, buffer)
 
 
-def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Seen]:
+def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
     """to_frames of a recording that is turned already; `where` names it in errors. Raises RecordingError."""
     try:
         inside = _framed_part(recording, framing.size)
@@ -133,31 +133,31 @@ def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -
         raise RecordingError(f"{where}: {error}") from None
     frames = _counted(inside, framing.num_frames, framing.size, buffer)
     counts = {**recording.counts, OUTSIDE: len(recording) - len(inside)}
-    return frames, Seen(recording.width, recording.height, counts)
+    return frames, Framed(recording.width, recording.height, counts)
 
 
-def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Seen]:
+def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
     start = aedat2_start(data, where)
-    seen = Seen(DVS128, DVS128, {"events": (len(data) - start) // 8})
+    seen = Framed(DVS128, DVS128, {"events": (len(data) - start) // 8})
     if len(data) == start or (len(data) - start) % 8 or DVS128 % framing.size:
         return None, seen
     tables = _aedat2_tables(framing.size, framing.orientation)
     return count_aedat2(np.frombuffer(data, np.uint8), start, tables, _shape(framing), buffer), seen
 
 
-def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Seen]:
-    seen = Seen(NMNIST, NMNIST, {"events": len(data) // 5})
+def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
+    seen = Framed(NMNIST, NMNIST, {"events": len(data) // 5})
     if not data or len(data) % 5 or NMNIST % framing.size:
         return None, seen
     rows, tables = np.frombuffer(data, np.uint8).reshape(-1, 5), _nmnist_tables(framing.size, framing.orientation)
     return count_rows(rows, (0, 1, 2), tables, _shape(framing), buffer), seen
 
 
-def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Seen]:
+def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
     frames = _count_aedat4(read, framing, buffer)
     if frames is None:
         return framed(orient(on_sensor(of_aedat4(read), where), framing.orientation), where, framing, buffer)
-    seen = Seen(read.width, read.height, read.counts)
+    seen = Framed(read.width, read.height, read.counts)
     return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
 
 

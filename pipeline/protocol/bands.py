@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-Row = Mapping[str, float | None]
+EpochRow = Mapping[str, float | None]
 """An epoch of history.csv."""
 Band = list[tuple[float, float]]
 """Low and high, an epoch each."""
@@ -18,7 +18,7 @@ class Bands:
     of: Mapping[str, Band]
     """By column of history.csv."""
 
-    def outside(self, row: Row) -> list[str]:
+    def outside(self, row: EpochRow) -> list[str]:
         """A line for each value of an epoch that leaves its band."""
         lines, epoch = [], int(row["epoch"] or 0)
         for measure, band in self.of.items():

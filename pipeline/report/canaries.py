@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-State = Literal["as pinned", "CHANGED", "not installed"]
+CanaryState = Literal["as pinned", "CHANGED", "not installed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,22 +37,22 @@ class Canary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class CanaryOutcome:
     """What a canary said."""
 
     canary: Canary
     version: str | None
-    state: State
+    state: CanaryState
     found: str
     """What the probe gave."""
 
 
-def run_canaries(canaries: tuple[Canary, ...] | None = None) -> list[Outcome]:
+def run_canaries(canaries: tuple[Canary, ...] | None = None) -> list[CanaryOutcome]:
     """The outcome of every canary, in their order. A library that is not installed is said to be so."""
     return [_run(canary) for canary in canaries or CANARIES]
 
 
-def changed(outcomes: list[Outcome]) -> list[str]:
+def changed(outcomes: list[CanaryOutcome]) -> list[str]:
     """A line for each rule that is no longer as pinned."""
     return [
         f"{outcome.canary.name}: {outcome.canary.package} {outcome.version} gives {outcome.found}, pinned "
@@ -62,18 +62,18 @@ def changed(outcomes: list[Outcome]) -> list[str]:
     ]
 
 
-def _run(canary: Canary) -> Outcome:
+def _run(canary: Canary) -> CanaryOutcome:
     try:
         installed = version(canary.package)
     except PackageNotFoundError:
-        return Outcome(canary=canary, version=None, state="not installed", found="")
+        return CanaryOutcome(canary=canary, version=None, state="not installed", found="")
     try:
         found = canary.probe()
     except Exception as error:  # a name that is gone or another signature is a change like any other
         said = re.sub(rf"{re.escape(tempfile.gettempdir())}/\S*", "a temporary file", str(error))  # its name varies
-        return Outcome(canary=canary, version=installed, state="CHANGED", found=f"{type(error).__name__}: {said}")
-    state: State = "as pinned" if found == canary.pinned else "CHANGED"
-    return Outcome(canary=canary, version=installed, state=state, found=str(found))
+        return CanaryOutcome(canary=canary, version=installed, state="CHANGED", found=f"{type(error).__name__}: {said}")
+    state: CanaryState = "as pinned" if found == canary.pinned else "CHANGED"
+    return CanaryOutcome(canary=canary, version=installed, state=state, found=str(found))
 
 
 def _tonic_events(number: int) -> Any:

@@ -22,7 +22,7 @@ from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
 from pipeline.report.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
-from pipeline.report.canaries import Outcome
+from pipeline.report.canaries import CanaryOutcome
 from pipeline.report.chain import read_stage_records, stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
@@ -38,7 +38,7 @@ FEW = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunSection:
     """One training as the report shows it."""
 
     record: Record
@@ -63,13 +63,13 @@ class Page:
     """The paper's accuracies by dataset."""
     summary: dict[str, int | str]
     """What the first screen prints, by name."""
-    runs: list[Run]
+    runs: list[RunSection]
     charts: dict[str, figures.Spec]
     """Vega-Lite specifications of charts about all claims or runs."""
     files: dict[str, dict[str, str]]
     """Of each record in results/: what its files hold, and where they lie in the report's folder."""
     stages: list[StageRecord]
-    canaries: list[Outcome]
+    canaries: list[CanaryOutcome]
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
@@ -84,7 +84,7 @@ class Page:
         return found
 
 
-def make_page(audit: Audit, root: Path, canaries: list[Outcome], splits: list[SplitManifest]) -> Page:
+def make_page(audit: Audit, root: Path, canaries: list[CanaryOutcome], splits: list[SplitManifest]) -> Page:
     """Gathers what the report shows from the repository `root`."""
     return Page(
         audit=audit,
@@ -101,7 +101,7 @@ def make_page(audit: Audit, root: Path, canaries: list[Outcome], splits: list[Sp
     )
 
 
-def _runs(records: list[Record], root: Path) -> list[Run]:
+def _runs(records: list[Record], root: Path) -> list[RunSection]:
     """What is shown of each training."""
     shown, pictured = [], set[str]()
     for record in records:
@@ -111,7 +111,7 @@ def _runs(records: list[Record], root: Path) -> list[Run]:
         pictures = examples(folder / "examples.parquet", record.dataset["classes"]) if new else []
         evidence = evidence_of(record)
         charts = _charts(record, evidence, folder / "history.csv", root)
-        shown.append(Run(record=record, examples=pictures, charts=charts, evidence=evidence))
+        shown.append(RunSection(record=record, examples=pictures, charts=charts, evidence=evidence))
     return shown
 
 

@@ -7,7 +7,7 @@ from pipeline.ground.digests import digest_all, digests_in
 from pipeline.ground.stage_record import Plan, path_of
 from pipeline.judge.audit import Audit
 from pipeline.report.bundle import EVIDENCE, gather, inputs
-from pipeline.report.canaries import Outcome
+from pipeline.report.canaries import CanaryOutcome
 from pipeline.report.chain import REPORT, Break
 from pipeline.report.crate import write_crate
 from pipeline.report.page import make_page, write_page
@@ -15,7 +15,7 @@ from pipeline.report.split_manifest import SplitManifest
 
 
 def write_report(
-    audit: Audit, root: Path, folder: Path, canaries: list[Outcome], splits: list[SplitManifest]
+    audit: Audit, root: Path, folder: Path, canaries: list[CanaryOutcome], splits: list[SplitManifest]
 ) -> list[Break]:
     """Fills an empty folder with the page, the verdicts, the evidence of the repository `root` and what lists them.
 

@@ -5,7 +5,7 @@ import pandas as pd
 
 from pipeline.report.figures import BLUE, GREEN, ORANGE
 from pipeline.study.grid import Cell
-from pipeline.study.part import Part
+from pipeline.study.part import StudyPart
 
 GREY, LIGHT_BLUE = "#999999", "#56B4E9"
 ANN = "relu"
@@ -20,7 +20,7 @@ COLOURS = {
 }
 
 
-def picture(part: Part) -> bytes:
+def picture(part: StudyPart) -> bytes:
     """Differences with their intervals, and accuracy against operations and against time steps, as SVG."""
     import vl_convert
 
@@ -34,7 +34,7 @@ def kind(words: str) -> str:
     return "by itself" if "by itself" in words else "failed" if words in ("unstable", "did not train") else words
 
 
-def forest(part: Part) -> alt.Chart:
+def forest(part: StudyPart) -> alt.Chart:
     compared = [(cell, d) for cell in part.others if (d := cell.difference) is not None]
     ends = [(d.points if d.low is None else d.low, d.points if d.high is None else d.high) for _, d in compared]
     rows = [
@@ -70,7 +70,7 @@ def forest(part: Part) -> alt.Chart:
     ).properties(width=420)
 
 
-def pareto(part: Part) -> alt.LayerChart:
+def pareto(part: StudyPart) -> alt.LayerChart:
     """The spiking networks, the best of them in green, and the ReLU network beside them."""
     front, (floor, top) = frontier(spiking(part.cells)), drawn(part)
     rows = [
@@ -104,7 +104,7 @@ def spiking(every: list[Cell]) -> list[Cell]:
     return [cell for cell in every if cell.part != ANN and cell.state != "did not train"]
 
 
-def drawn(part: Part) -> tuple[float, float]:
+def drawn(part: StudyPart) -> tuple[float, float]:
     """The accuracies (percent) that are shown: from 30 points under the base to the best, in tens."""
     best = max(cell.accuracy for cell in part.cells)
     return max(0.0, 10.0 * ((part.at_base.accuracy - 30) // 10)), min(100.0, 10.0 * (best // 10 + 1))
@@ -120,7 +120,7 @@ def frontier(every: list[Cell]) -> set[str]:
     return {cell.part for cell in every if not any(beats(other, cell) for other in every)}
 
 
-def over_time(part: Part) -> alt.LayerChart:
+def over_time(part: StudyPart) -> alt.LayerChart:
     """A line for each network, decided after each of its steps; the best of those that ended by then in green."""
     shown, (floor, top) = spiking(part.cells), drawn(part)
     rows = [

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pipeline.evaluate.operations import read_operations
 from pipeline.evaluate.record import Record
 from pipeline.ground.errors import InputError
-from pipeline.study.pooled import Difference, Spread, beyond_chance, difference, spread_of
+from pipeline.study.pooled import PairedDifference, PooledSpread, beyond_chance, difference, spread_of
 
 PREFIX = "study-"
 BASE = "base"
@@ -21,8 +21,8 @@ SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "robustness.json", "fine-
 """In the folder of the results: what benchmarks/study.py, robustness.py and fine_tuning.py measured."""
 UNSTABLE_POINTS = 20.0
 """Seeds that differ by more are no sample of one accuracy: some of the trainings failed."""
-Configuration = dict[str, Any]
-State = Literal["steady", "unstable", "did not train"]
+CellConfiguration = dict[str, Any]
+CellState = Literal["steady", "unstable", "did not train"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class Cell:
     """Of the test split."""
     by_step: list[float]
     """Accuracy if the decision is taken after each time step, mean over the seeds."""
-    state: State
-    difference: Difference | None
+    state: CellState
+    difference: PairedDifference | None
     """From the reference; None for the base, and where no seed is common."""
     operations: float
     """Effective synaptic operations of a sample, mean over the seeds."""
@@ -66,7 +66,7 @@ class Cell:
 
 
 def grouped(
-    records: Iterable[Record], dataset: str, configurations: Mapping[str, Configuration]
+    records: Iterable[Record], dataset: str, configurations: Mapping[str, CellConfiguration]
 ) -> dict[str, list[Record]]:
     """The records of one dataset by part; one of another configuration than the profile declares is left out.
 
@@ -85,7 +85,7 @@ def grouped(
 
 
 def cells(
-    by_part: Mapping[str, list[Record]], configurations: Mapping[str, Configuration], spread: Spread | None
+    by_part: Mapping[str, list[Record]], configurations: Mapping[str, CellConfiguration], spread: PooledSpread | None
 ) -> list[Cell]:
     """The base first, then from the best difference to the worst; parts without one last."""
     made = [_cell(part, by_part, configurations, spread) for part in by_part]
@@ -101,14 +101,14 @@ def _check_samples(record: Record, base: Record) -> None:
             )
 
 
-def spread_of_steady(by_part: Mapping[str, list[Record]]) -> Spread | None:
+def spread_of_steady(by_part: Mapping[str, list[Record]]) -> PooledSpread | None:
     """Of all parts whose trainings succeeded, with the base's seeds."""
     samples = by_part[BASE][0].test["samples"]
     ordered = [by_part[BASE], *(records for part, records in by_part.items() if part != BASE)]
     return spread_of([accuracies_of(records) for records in ordered if state_of(records) == "steady"], samples)
 
 
-def state_of(records: list[Record]) -> State:
+def state_of(records: list[Record]) -> CellState:
     """Of the trainings of one part; chance is that of classes of the same size."""
     accuracies, chance = list(accuracies_of(records).values()), 100 / len(records[0].dataset["classes"])
     if fmean(accuracies) < chance + (100 - chance) / 10:
@@ -116,13 +116,16 @@ def state_of(records: list[Record]) -> State:
     return "unstable" if max(accuracies) - min(accuracies) > UNSTABLE_POINTS else "steady"
 
 
-def configuration_of(record: Record) -> Configuration:
+def configuration_of(record: Record) -> CellConfiguration:
     """Network and training by name of the value."""
     return record.network | record.training
 
 
 def _cell(
-    part: str, by_part: Mapping[str, list[Record]], configurations: Mapping[str, Configuration], spread: Spread | None
+    part: str,
+    by_part: Mapping[str, list[Record]],
+    configurations: Mapping[str, CellConfiguration],
+    spread: PooledSpread | None,
 ) -> Cell:
     records, reference = by_part[part], _reference(part, configurations)
     beside, state = by_part.get(reference, []), state_of(records)
@@ -156,14 +159,14 @@ def _by_step(record: Record) -> list[float]:
     return [100.0 * correct / record.test["samples"] for correct in record.test["correct_by_step"]]
 
 
-def _reference(part: str, configurations: Mapping[str, Configuration]) -> str:
+def _reference(part: str, configurations: Mapping[str, CellConfiguration]) -> str:
     """The part with the fewest other values: the base, which goes first, or one that is nearer to the base."""
     away = {other: len(_changed(values, configurations[BASE])) for other, values in configurations.items()}
     nearer = [other for other in configurations if 0 < away[other] < away[part]]
     return min([BASE, *nearer], key=lambda other: len(_changed(configurations[part], configurations[other])))
 
 
-def _changed(mine: Configuration, theirs: Configuration) -> Configuration:
+def _changed(mine: CellConfiguration, theirs: CellConfiguration) -> CellConfiguration:
     """Values that differ; the width goes with a surrogate's shape, the lambda with its loss."""
     changed = {name: value for name, value in mine.items() if value != theirs[name]}
     if "surrogate" in changed:
@@ -187,7 +190,7 @@ def significant(every: list[Cell]) -> set[str]:
     return beyond_chance({c.part: c.difference.p_value for c in every if c.difference and c.difference.low is not None})
 
 
-def places(every: list[Cell], spread: Spread | None) -> dict[str, tuple[int, int]]:
+def places(every: list[Cell], spread: PooledSpread | None) -> dict[str, tuple[int, int]]:
     """By steady part: the places from the best, 1, to the worst that it may have among these; 95 % for each by itself.
 
     After all that are surely better than it, before all that are surely worse: by tests against each other part,
@@ -197,7 +200,7 @@ def places(every: list[Cell], spread: Spread | None) -> dict[str, tuple[int, int
     return {cell.part: _place(cell, [other for other in steady if other is not cell], spread) for cell in steady}
 
 
-def _place(cell: Cell, others: list[Cell], spread: Spread | None) -> tuple[int, int]:
+def _place(cell: Cell, others: list[Cell], spread: PooledSpread | None) -> tuple[int, int]:
     made = {other.part: difference(other.accuracies, cell.accuracies, cell.samples, spread) for other in others}
     found = {part: one for part, one in made.items() if one is not None}
     surely = beyond_chance({part: one.p_value for part, one in found.items()})
@@ -205,7 +208,7 @@ def _place(cell: Cell, others: list[Cell], spread: Spread | None) -> tuple[int, 
     return 1 + better, 1 + len(others) - (len(surely) - better)
 
 
-def not_run(declared: Mapping[str, Configuration], records: Iterable[Record]) -> list[str]:
+def not_run(declared: Mapping[str, CellConfiguration], records: Iterable[Record]) -> list[str]:
     """Trainings of the profile, by name, that no record of their configuration has."""
     have = {f"{record.experiment}-{record.seed}": configuration_of(record) for record in records}
     return [name for name, configuration in declared.items() if have.get(name) != configuration]

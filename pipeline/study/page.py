@@ -12,7 +12,7 @@ from pipeline.evaluate.record import read_record
 from pipeline.ground.files import read_json, write_whole
 from pipeline.study.figures import picture
 from pipeline.study.grid import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
-from pipeline.study.part import Declared, Part, make_part
+from pipeline.study.part import Declared, StudyPart, make_part
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -75,7 +75,7 @@ def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def in_both(parts: list[Part]) -> list[tuple[str, list[Cell | None]]]:
+def in_both(parts: list[StudyPart]) -> list[tuple[str, list[Cell | None]]]:
     """Comparisons that more than one dataset has, the same change against the same reference, with each one's cell."""
     named = [{(cell.part, cell.reference, cell.changed): cell for cell in part.others} for part in parts]
     keys = list(dict.fromkeys(key for each in named for key in each))

@@ -9,14 +9,14 @@ from pipeline.study.grid import (
     BASE,
     PREFIX,
     Cell,
-    Configuration,
+    CellConfiguration,
     cells,
     grouped,
     places,
     significant,
     spread_of_steady,
 )
-from pipeline.study.pooled import Spread
+from pipeline.study.pooled import PooledSpread
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,19 +25,19 @@ class Declared:
 
     experiment: str
     dataset: str
-    configuration: Configuration
+    configuration: CellConfiguration
     """As a record has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class StudyPart:
     """One dataset of the study."""
 
     name: str
     base: Record
     """Of its first seed."""
     cells: list[Cell]
-    spread: Spread | None
+    spread: PooledSpread | None
     holds: set[str]
     """Parts whose difference stays after Holm's correction."""
     places: dict[str, tuple[int, int]]
@@ -93,7 +93,7 @@ class Part:
 
 def make_part(
     name: str, records: list[Record], declared: Mapping[str, Declared], seconds: Mapping[str, Any] | None = None
-) -> Part | None:
+) -> StudyPart | None:
     """None without a record of the base; `seconds`: what benchmarks/study.py measured, by dataset."""
     mine = [about for about in declared.values() if about.dataset == name]
     configurations = {about.experiment.removeprefix(f"{PREFIX}{name}-"): about.configuration for about in mine}
@@ -102,7 +102,7 @@ def make_part(
         return None
     spread = spread_of_steady(by_part)
     found = cells(by_part, configurations, spread)
-    return Part(
+    return StudyPart(
         name=name,
         base=by_part[BASE][0],
         cells=found,

@@ -17,7 +17,7 @@ LEVEL = 0.95
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class PooledSpread:
     """How far trainings of one part scatter beyond what their seeds do to all parts."""
 
     deviation: float
@@ -26,7 +26,7 @@ class Spread:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class PairedDifference:
     """first - second over the seeds that both have."""
 
     n: int
@@ -46,7 +46,7 @@ def log_odds(percent: float, samples: int) -> float:
     return log((correct + 0.5) / (samples - correct + 0.5))
 
 
-def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> Spread | None:
+def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> PooledSpread | None:
     """From accuracies (percent) by seed of each part; a part that lacks a seed of the first one is left out.
 
     None if no two parts and two seeds remain, or if nothing scatters.
@@ -58,7 +58,7 @@ def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> Spread | No
     odds, freedom = np.array(rows), (len(rows) - 1) * (len(seeds) - 1)
     rest = odds - odds.mean(1, keepdims=True) - odds.mean(0, keepdims=True) + odds.mean()
     deviation = sqrt(float((rest**2).sum()) / freedom)
-    return Spread(deviation=deviation, freedom=freedom) if deviation > 0 else None
+    return PooledSpread(deviation=deviation, freedom=freedom) if deviation > 0 else None
 
 
 def in_points(middle: float, odds: float) -> float:
@@ -67,22 +67,22 @@ def in_points(middle: float, odds: float) -> float:
 
 
 def difference(
-    first: Mapping[int, float], second: Mapping[int, float], samples: int, spread: Spread | None
-) -> Difference | None:
+    first: Mapping[int, float], second: Mapping[int, float], samples: int, spread: PooledSpread | None
+) -> PairedDifference | None:
     """Of accuracies (percent) by seed; None without a common seed."""
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
         return None
     points, n = fmean(first[seed] - second[seed] for seed in seeds), len(seeds)
     if spread is None:
-        return Difference(n=n, points=points, low=None, high=None, p_value=1.0)
+        return PairedDifference(n=n, points=points, low=None, high=None, p_value=1.0)
     above, below = (fmean(log_odds(one[seed], samples) for seed in seeds) for one in (first, second))
     odds, middle = above - below, (above + below) / 2
     error = spread.deviation * sqrt(2 / n)
     reach = float(stdtrit(spread.freedom, (1 + LEVEL) / 2)) * error
     low, high = (in_points(middle, end) for end in (odds - reach, odds + reach))
     p_value = 2 * float(stdtr(spread.freedom, -abs(odds) / error))
-    return Difference(n=n, points=points, low=low, high=high, p_value=p_value)
+    return PairedDifference(n=n, points=points, low=low, high=high, p_value=p_value)
 
 
 def beyond_chance(p_values: Mapping[str, float]) -> set[str]:

@@ -75,20 +75,20 @@ def remove_older(folder: Path, number: int) -> None:
         left.unlink(missing_ok=True)
     for greater in numbers(folder):
         if greater > number:
-            path_of(folder, greater).unlink(missing_ok=True)
+            checkpoint_path(folder, greater).unlink(missing_ok=True)
 
 
 def write(state: State, folder: Path, number: int) -> None:
     """Writes a state under its number, and removes those before the last two."""
     buffer = io.BytesIO()
     torch.save({"training": training_of(folder), "state": vars(state)}, buffer)
-    path, content = path_of(folder, number), buffer.getbuffer()
+    path, content = checkpoint_path(folder, number), buffer.getbuffer()
     # Through a file of Python's: torch's own writer does not say that the disk is full.
     with whole(path) as temporary, temporary.open("wb") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
     for old in numbers(folder)[:-KEPT]:
-        path_of(folder, old).unlink(missing_ok=True)
+        checkpoint_path(folder, old).unlink(missing_ok=True)
 
 
 def training_of(folder: Path) -> str:
@@ -96,7 +96,7 @@ def training_of(folder: Path) -> str:
     return folder.parent.name
 
 
-def path_of(folder: Path, number: int) -> Path:
+def checkpoint_path(folder: Path, number: int) -> Path:
     return folder / f"{number:08}.pt"
 
 
@@ -110,7 +110,7 @@ def read(folder: Path, number: int) -> State:
 
     Raises DamagedError, FileNotFoundError, and InputError for a state that is whole, but not one of this training.
     """
-    path = path_of(folder, number)
+    path = checkpoint_path(folder, number)
     content = path.read_bytes()
     if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
         raise DamagedError(f"{path}: damaged")

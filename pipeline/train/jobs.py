@@ -13,7 +13,7 @@ from pipeline.train.job import Job
 from pipeline.train.journal import Journal
 from pipeline.train.loop import train
 from pipeline.train.placement import runs_folder
-from pipeline.train.progress import Report
+from pipeline.train.progress import ProgressReport
 
 Fit = Callable[[Job], tuple[str, int]]
 """Trains to the end, or goes on where it stopped; gives a note for the record, and the peak memory in bytes or 0.
@@ -54,7 +54,7 @@ def in_process(device: torch.device) -> Fit:
         note(job.platforms(), device, job.network.precision)
         journal = Journal(job.log())
 
-        def say(message: str | Report) -> None:
+        def say(message: str | ProgressReport) -> None:
             journal.add(message)
             print(message, flush=True)
 

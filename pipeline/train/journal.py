@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.train.progress import Report
+from pipeline.train.progress import ProgressReport
 
 GAUGES = {
     "samples_per_second": "Training samples a second, all workers together",
@@ -24,11 +24,11 @@ class Journal:
     def __init__(self, log: Path) -> None:
         self.log = log
 
-    def add(self, message: str | Report) -> None:
+    def add(self, message: str | ProgressReport) -> None:
         """Adds a line to the log, and the numbers of a report to metrics.jsonl beside it."""
         now = datetime.now(UTC)
         add_line(self.log, f"{now:%H:%M:%S}  {message}")
-        if isinstance(message, Report):
+        if isinstance(message, ProgressReport):
             numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(message)}
             add_line(self.log.with_name("metrics.jsonl"), json.dumps(numbers))
 
@@ -40,7 +40,7 @@ class FromFar:
     journal: Any
     """Ray's handle of a Journal."""
 
-    def __call__(self, message: str | Report) -> None:
+    def __call__(self, message: str | ProgressReport) -> None:
         self.journal.add.remote(message)
 
 
@@ -49,9 +49,9 @@ def add_line(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def show(message: str | Report, run: str) -> None:
+def show(message: str | ProgressReport, run: str) -> None:
     """Puts the numbers of a report on Ray's metrics endpoint."""
-    if isinstance(message, Report):
+    if isinstance(message, ProgressReport):
         for field, gauge in gauges().items():
             gauge.set(getattr(message, field), tags={"run": run})
 

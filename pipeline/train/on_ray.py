@@ -36,7 +36,7 @@ from pipeline.train.job import Job
 from pipeline.train.journal import FromFar, Journal, show
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, place
-from pipeline.train.progress import Report
+from pipeline.train.progress import ProgressReport
 
 FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
@@ -59,7 +59,7 @@ MISTAKES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class TrainingOutcome:
     """What the first worker brings back."""
 
     peak_memory_bytes: int
@@ -72,12 +72,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class WorkerJob:
     """What a worker is told."""
 
     job: Job
     placement: Placement
-    say: Callable[[str | Report], None]
+    say: Callable[[str | ProgressReport], None]
     """Adds to the log."""
     code: str | None
     """Digest of the code that it must run; None: this machine's checkout, which may be edited meanwhile."""
@@ -98,7 +98,7 @@ class Work:
         return free_workers(self.cpus, self.gpus)
 
 
-def fit(job: Job, cluster: ClusterParams) -> Outcome:
+def fit(job: Job, cluster: ClusterParams) -> TrainingOutcome:
     """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
     most, cpus = job.training.micro_batches, cluster.cpus(job.training.threads)
     with (
@@ -115,13 +115,13 @@ def wanted(cluster: ClusterParams, most: int, workers: int) -> int:
     return most if cluster.workers == "auto" and WORKERS not in os.environ else workers
 
 
-def work_for(job: Job, cluster: ClusterParams, wanted: int) -> Work:
+def work_for(job: Job, cluster: ClusterParams, wanted: int) -> WorkerJob:
     """What each worker is sent; data are in storage then. Raises InputError."""
-    say: Callable[[str | Report], None] = Journal(job.log()).add
+    say: Callable[[str | ProgressReport], None] = Journal(job.log()).add
     if far := cluster.address != "local":
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         say = FromFar(journal=ray.remote(num_cpus=0)(Journal).options(scheduling_strategy=here).remote(job.log()))
-    return Work(
+    return WorkerJob(
         job=job,
         placement=place(job, cluster),
         say=say,
@@ -132,7 +132,7 @@ def work_for(job: Job, cluster: ClusterParams, wanted: int) -> Work:
     )
 
 
-def until_finished(work: Work, workers: int) -> Outcome:
+def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
     """Runs workers until the training is finished: after a death with as many as there is room for, at the end of an
     epoch with more if nodes have come, at most as many as wanted. Raises InputError.
 
@@ -186,7 +186,7 @@ def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
             ) from None
 
 
-def room(work: Work) -> int:
+def room(work: WorkerJob) -> int:
     """Workers that can start now, at most as many as wanted; waits for a node if there are none. Raises InputError."""
     for _ in range(WAIT_SECONDS):
         time.sleep(1)  # what dead workers held comes back
@@ -198,7 +198,7 @@ def room(work: Work) -> int:
     )
 
 
-def run_trainer(work: Work, workers: int) -> Outcome:
+def run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     """Runs the workers under Ray Train. Raises TrainingFailedError when one of them dies.
 
     Ray's own record of a run is written in place and does not know the configuration, so it lies under a fresh name
@@ -208,7 +208,7 @@ def run_trainer(work: Work, workers: int) -> Outcome:
         return _run_trainer(replace(work, meeting=folder / "workers") if work.code is None else work, workers)
 
 
-def _run_trainer(work: Work, workers: int) -> Outcome:
+def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     job, name = work.job, uuid.uuid4().hex
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
     trainer = DataParallelTrainer(
@@ -237,17 +237,17 @@ def _run_trainer(work: Work, workers: int) -> Outcome:
             ended = trainer.fit().return_value  # type: ignore[attr-defined] # hidden from mypy by a decorator of Ray
         except SystemExit:  # Ray's answer to Ctrl-C, with exit code 0
             raise KeyboardInterrupt from None
-    assert isinstance(ended, Outcome)
+    assert isinstance(ended, TrainingOutcome)
     return ended
 
 
-def run_worker(config: dict[str, Any]) -> Outcome:
+def run_worker(config: dict[str, Any]) -> TrainingOutcome:
     """The life of one worker."""
-    work: Work = config["work"]
+    work: WorkerJob = config["work"]
     meet(work)
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
-    def say(message: str | Report) -> None:
+    def say(message: str | ProgressReport) -> None:
         if workers.rank == 0:
             work.say(message)
             show(message, work.job.name)
@@ -262,10 +262,10 @@ def run_worker(config: dict[str, Any]) -> Outcome:
     with work.placement.kept(job, workers.rank, say):
         train(job, workers, device, say, leave=more_fit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Outcome(peak_memory_bytes=peak, code=code_digest(code_files()))
+    return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()))
 
 
-def meet(work: Work) -> None:
+def meet(work: WorkerJob) -> None:
     """Joins the workers of one machine without a port beyond its loopback.
 
     torch's own store listens on every interface, and gives its keys to whoever asks.

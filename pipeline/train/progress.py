@@ -9,7 +9,7 @@ from pipeline.train.state import State
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ProgressReport:
     """Where a training stands; loss and accuracy are over the samples of this epoch so far."""
 
     epoch: int
@@ -33,7 +33,7 @@ class Report:
         )
 
 
-Say = Callable[[str | Report], None]
+Say = Callable[[str | ProgressReport], None]
 
 
 class Progress:
@@ -53,10 +53,10 @@ class Progress:
             self.said = now
             self.say(self._report(state, max(now - self.began, 1e-9)))
 
-    def _report(self, state: State, seconds: float) -> Report:
+    def _report(self, state: State, seconds: float) -> ProgressReport:
         epochs, rate = self.training.epochs, self.done / seconds
         steps_left = (epochs - state.epoch) * self.steps - state.step
-        return Report(
+        return ProgressReport(
             epoch=state.epoch + 1,
             epochs=epochs,
             step=state.step,

@@ -14,7 +14,7 @@ Compute = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recording:
+class RecordedGraph:
     """A recorded computation, and the memory that it reads and writes."""
 
     graph: torch.cuda.CUDAGraph
@@ -32,7 +32,7 @@ class Replay:
     def __init__(self, changed: list[Tensor]) -> None:
         """`changed` are the tensors that a computation writes in place."""
         self.changed = changed
-        self.recordings: dict[tuple[int, int], Recording] = {}
+        self.recordings: dict[tuple[int, int], RecordedGraph] = {}
 
     def __call__(self, compute: Compute, values: Tensor, labels: Tensor, batch_size: int) -> Tensor:
         """`compute(values, labels)`, recorded when the first samples of their number and of this batch size come."""
@@ -45,7 +45,7 @@ class Replay:
         recording.graph.replay()
         return recording.output.clone()
 
-    def record(self, compute: Compute, values: Tensor, labels: Tensor) -> Recording:
+    def record(self, compute: Compute, values: Tensor, labels: Tensor) -> RecordedGraph:
         """Leaves the tensors that change as they were."""
         before = [tensor.clone() for tensor in self.changed]
         stream = torch.cuda.Stream()
@@ -60,4 +60,4 @@ class Replay:
             output = compute(values, labels)
         for tensor, kept in zip(self.changed, before, strict=True):
             tensor.copy_(kept)
-        return Recording(graph=graph, values=values, labels=labels, output=output)
+        return RecordedGraph(graph=graph, values=values, labels=labels, output=output)

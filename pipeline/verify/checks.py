@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
-from pipeline.evaluate.metrics import Counts
+from pipeline.evaluate.metrics import TestCounts
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored, test_of
 from pipeline.ground.files import sha256
@@ -182,7 +182,7 @@ def _one_statement(report: Report, name: str, expected: dict[str, Any]) -> Itera
         )
         return
     found = json.loads(path.read_text(encoding="utf-8"))
-    for where, one, other in differences(json.loads(json.dumps(expected)), found):
+    for where, one, other in value_differences(json.loads(json.dumps(expected)), found):
         yield Break(link="statements", file=report.name(path), expected=f"{where} {one}", found=str(other))
         return
 
@@ -240,7 +240,7 @@ def split(report: Report) -> Iterator[Break]:
             (config, "data_digest", train.digest, report.config(record)["data_digest"]),
         ]
         for file, what, one, other in pairs:
-            for where, expected, found in differences(one, other, what):
+            for where, expected, found in value_differences(one, other, what):
                 yield Break(link="split", file=file, expected=f"{where} {expected}", found=str(found))
                 break
         yield from _samples(report, record, contents["train"])
@@ -274,7 +274,7 @@ def _manifests(report: Report) -> Iterator[Break]:
     used = {(run["dataset"], experiments[run["experiment"]]["training"]["validation_percent"]) for run in runs}
     made = [asdict(split_manifest(d, report.evidence / "data" / "arrow" / d, percent)) for d, percent in sorted(used)]
     found = json.loads((report.evidence / SPLITS).read_text(encoding="utf-8"))
-    for where, one, other in differences(json.loads(json.dumps(made)), found):
+    for where, one, other in value_differences(json.loads(json.dumps(made)), found):
         yield Break(link="split", file=f"{EVIDENCE}/{SPLITS}", expected=f"{where} {one}", found=str(other))
 
 
@@ -306,7 +306,7 @@ def configuration(report: Report) -> Iterator[Break]:
                 for there, used in (("model", network), ("training", training))
             ]
         for file, one, other in pairs:
-            for where, expected, found in differences(one, other):
+            for where, expected, found in value_differences(one, other):
                 yield Break(link="configuration", file=file, expected=f"{where} {expected}", found=str(found))
 
 
@@ -330,7 +330,7 @@ def scores(report: Report) -> Iterator[Break]:
             derived, origin = _from_counts(record), "derived from its counts"
         for part, values in derived.items():
             had = {name: getattr(record, part).get(name) for name in values}
-            for where, expected, found in differences(values, had, part):
+            for where, expected, found in value_differences(values, had, part):
                 yield Break(link="predictions", file=file, expected=f"{where} {expected}, {origin}", found=str(found))
 
 
@@ -343,8 +343,8 @@ def _from_counts(record: Record) -> dict[str, dict[str, Any]]:
         "class_samples": [sum(row) for row in confusion],
         "class_correct": [row[i] for i, row in enumerate(confusion)],
     }
-    own = {field.name: record.test[field.name] for field in fields(Counts)}
-    return {"test": test_of(Counts(**own | counted))}
+    own = {field.name: record.test[field.name] for field in fields(TestCounts)}
+    return {"test": test_of(TestCounts(**own | counted))}
 
 
 def verdicts(report: Report) -> Iterator[Break]:
@@ -355,7 +355,7 @@ def verdicts(report: Report) -> Iterator[Break]:
         anew = Path(folder) / "audit.json"
         report.audit.write(anew)
         derived = json.loads(anew.read_text(encoding="utf-8"))
-    for where, expected, found in differences(derived, printed_audit):
+    for where, expected, found in value_differences(derived, printed_audit):
         yield Break(link="verdicts", file=report.name(path), expected=f"{where} {expected}", found=str(found))
 
 
@@ -375,15 +375,15 @@ def handed_out(report: Report) -> Iterator[Break]:
             yield Break(link="handouts", file=name, expected="what the results say, written anew", found=found)
 
 
-def differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
+def value_differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
     """Places (keys and indices, joined by slashes) where two values of JSON differ, with what stands there."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in [*expected, *(key for key in found if key not in expected)]:
-            yield from differences(expected.get(key), found.get(key), f"{where}/{key}".strip("/"))
+            yield from value_differences(expected.get(key), found.get(key), f"{where}/{key}".strip("/"))
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         for index, (one, other) in enumerate(zip(expected, found, strict=True)):
             name = one.get("id", index) if isinstance(one, dict) else index
-            yield from differences(one, other, f"{where}/{name}".strip("/"))
+            yield from value_differences(one, other, f"{where}/{name}".strip("/"))
     elif isinstance(expected, list) and isinstance(found, list):
         yield where, f"{len(expected)} items", f"{len(found)}"
     elif not printed.same(expected, found):

@@ -39,9 +39,9 @@ from pipeline.train.export import export
 from pipeline.train.identity import run_identity
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.verify.checks import Report, differences
+from pipeline.verify.checks import Report, value_differences
 from pipeline.verify.configurations import network_config, training_config
-from pipeline.verify.verify import Recompute
+from pipeline.verify.verify import Recomputation
 
 LOCAL = ClusterParams(
     address="local",
@@ -87,7 +87,7 @@ def claims(report: Report) -> Iterator[Break]:
     """The claims that were judged are those of this repository."""
     path = report.evidence / "paper" / "claims.yaml"
     own, judged = (_by_id(read_claims(one).model_dump(mode="json")["claims"]) for one in (CLAIMS, path))
-    for where, ours, theirs in differences(own, judged):
+    for where, ours, theirs in value_differences(own, judged):
         expected = f"{where} {ours} as in {CLAIMS}"
         yield Break(link="claims", file=report.name(path), expected=expected, found=str(theirs))
 
@@ -105,7 +105,7 @@ def raw_data(report: Report, dataset: str, work: Path) -> Iterator[Break]:
     if entry.origin == "embedded":
         (work / dataset).mkdir(parents=True)
         made, _ = fetch(dataset, params.download, work / dataset)
-        for where, expected, found in differences(asdict(made), asdict(source)):
+        for where, expected, found in value_differences(asdict(made), asdict(source)):
             yield Break(link="raw data", file=str(raw / SOURCE_FILE), expected=f"{where} {expected}", found=str(found))
         expected_md5 = {}
     else:
@@ -138,7 +138,7 @@ def shards(report: Report, dataset: str, folder: Path) -> Iterator[Break]:
     ]
     pairs.append(("contents.arrow", *(_contents(there) for there in (arrow, stated))))
     for name, made, found in pairs:
-        for where, expected, other in differences(made, found):
+        for where, expected, other in value_differences(made, found):
             yield Break(
                 link="data again",
                 file=report.name(stated / name),
@@ -177,7 +177,7 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
     path = report.predictions_of(record)
     training = training_config(record.training)
     worker = Evaluator(Task(model=model, data=arrow, training=training, seed=record.seed), "cpu")
-    for where, expected, found in differences(record.network, asdict(worker.model.config)):
+    for where, expected, found in value_differences(record.network, asdict(worker.model.config)):
         yield Break(link="weights", file=str(model), expected=f"{where} {expected}", found=str(found))
     batches = range(len(worker.task.batches(len(Store(arrow, "test")))))
     seen = together([worker.see(index) for index in batches])
@@ -263,7 +263,7 @@ def _counted(record: Record, seen: Seen) -> Iterator[Break]:
         pairs.append(("operations", operations, record.operations))
     file = f"{EVIDENCE}/results/{record.experiment}/{record.seed}.json"
     for part, made, stated in pairs:
-        for where, expected, found in differences(json.loads(json.dumps(made)), stated, part):
+        for where, expected, found in value_differences(json.loads(json.dumps(made)), stated, part):
             yield Break(link="predictions again", file=file, expected=f"{where} {expected}", found=str(found))
             break
 
@@ -277,5 +277,5 @@ def not_trained_again(report: Report) -> Iterator[str]:
             yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
 
 
-AGAIN = Recompute(check=again, notes=other_trainings)
-TRAIN_AGAIN = Recompute(check=train_again, notes=not_trained_again)
+AGAIN = Recomputation(check=again, notes=other_trainings)
+TRAIN_AGAIN = Recomputation(check=train_again, notes=not_trained_again)

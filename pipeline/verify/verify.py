@@ -19,7 +19,7 @@ Check = Callable[[Report], Iterator[Break]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recompute:
+class Recomputation:
     """What computes again from data and weights."""
 
     check: Check
@@ -38,7 +38,9 @@ class Verified:
     """What a reader has to know, and what was not looked at."""
 
 
-def verify(folder: Path, key: Path | None = None, root: Path | None = None, anew: Recompute | None = None) -> Verified:
+def verify(
+    folder: Path, key: Path | None = None, root: Path | None = None, anew: Recomputation | None = None
+) -> Verified:
     """Checks a report's folder; `key` pins whose signatures count, `root` is a checkout whose data is hashed too, and
     `anew` computes from what lies there (recompute.AGAIN, which needs torch).
 

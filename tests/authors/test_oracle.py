@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.authors import oracle
-from pipeline.authors.agreement import Outcome
+from pipeline.authors.agreement import Agreement
 from pipeline.authors.authors_code import load
 from pipeline.authors.oracle import compare_case, run, table
 from pipeline.authors.side_by_side import CASES, Sizes
@@ -26,11 +26,11 @@ def checkout(folder: Path, fault: str = "") -> Path:
     return folder
 
 
-def outcome(folder: Path, fault: str = "", case: int = 0) -> Outcome:
+def outcome(folder: Path, fault: str = "", case: int = 0) -> Agreement:
     return compare_case(CASES[case], load(checkout(folder, fault)), SMALL)
 
 
-def wrong(found: Outcome) -> set[str]:
+def wrong(found: Agreement) -> set[str]:
     return {difference.quantity for difference in found.differences if not difference.equal}
 
 

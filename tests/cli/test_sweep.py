@@ -112,9 +112,9 @@ def test_an_interruption_leaves_no_process_behind(repository: Path, capsys: pyte
     assert [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(repository)] == []
 
 
-def rows(*states: screen.State) -> list[screen.Row]:
+def rows(*states: screen.RunState) -> list[screen.ScreenRow]:
     return [
-        screen.Row(name=f"run-{index}", state=state, seconds=65.4, last=f"epoch {index} [/5]")
+        screen.ScreenRow(name=f"run-{index}", state=state, seconds=65.4, last=f"epoch {index} [/5]")
         for index, state in enumerate(states)
     ]
 

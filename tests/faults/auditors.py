@@ -12,7 +12,7 @@ from pipeline.cli.command_line import check_params
 from pipeline.ground.errors import InputError
 from pipeline.report.canaries import changed, run_canaries
 from pipeline.verify import recompute
-from pipeline.verify.verify import Recompute, verify
+from pipeline.verify.verify import Recomputation, verify
 from tests.faults.lab import Lab, inside
 
 USUAL = (
@@ -73,7 +73,7 @@ def verdicts(lab: Lab) -> list[str]:
     ]
 
 
-def verified(lab: Lab, root: Path | None = None, anew: Recompute | None = None) -> list[str]:
+def verified(lab: Lab, root: Path | None = None, anew: Recomputation | None = None) -> list[str]:
     """`sresnet verify`: breaks and notes. What --again makes is made in this process."""
     try:
         with inside(lab.root), patch.object(recompute, "CLAIMS", lab.clean / "paper" / "claims.yaml"):

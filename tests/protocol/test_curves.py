@@ -10,7 +10,7 @@ import pytest
 from pipeline.cli.command_line import main
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import RESULTS
-from pipeline.protocol.bands import Row
+from pipeline.protocol.bands import EpochRow
 from pipeline.protocol.curves import ALARM, Curves, curves_path, read_curves, recorded, reference
 
 CURVES = Curves(
@@ -25,11 +25,11 @@ CURVES = Curves(
 )
 
 
-def row(epoch: int, loss: float, accuracy: float) -> Row:
+def row(epoch: int, loss: float, accuracy: float) -> EpochRow:
     return {"epoch": epoch, "train_loss": loss, "train_accuracy": accuracy, "validation_loss": None}
 
 
-def said_of(curves: Curves, rows: list[Row], seed: int) -> list[str]:
+def said_of(curves: Curves, rows: list[EpochRow], seed: int) -> list[str]:
     bands = curves.bands(seed)
     return [line for row in rows for line in bands.outside(row)]
 

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from pipeline.cli import command_line
 from pipeline.report import canaries
-from pipeline.report.canaries import CANARIES, Canary, Outcome, changed, run_canaries
+from pipeline.report.canaries import CANARIES, Canary, CanaryOutcome, changed, run_canaries
 from pipeline.verify import rules
 from pipeline.verify.rules import RULES
 
 NAMED = {canary.name: canary for canary in CANARIES}
 
 
-def outcome(name: str) -> Outcome:
+def outcome(name: str) -> CanaryOutcome:
     return canaries._run(NAMED[name])
 
 

@@ -15,7 +15,7 @@ from pipeline.ground.paths import CLAIMS
 from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.protocol.curves import Curves
-from pipeline.report.canaries import CANARIES, Outcome
+from pipeline.report.canaries import CANARIES, CanaryOutcome
 from pipeline.report.figures import confusion_chart
 from pipeline.report.page import make_page, write_page
 from pipeline.report.split_manifest import SplitManifest
@@ -24,8 +24,8 @@ from tests.report.made import write_pictures
 
 DRIFTED = replace(CANARIES[0], pinned=9)
 CANARIES_SAID = [
-    Outcome(canary=DRIFTED, version="2", state="CHANGED", found="<b>6</b>"),
-    Outcome(canary=CANARIES[-1], version=None, state="not installed", found=""),
+    CanaryOutcome(canary=DRIFTED, version="2", state="CHANGED", found="<b>6</b>"),
+    CanaryOutcome(canary=CANARIES[-1], version=None, state="not installed", found=""),
 ]
 TWICE = Same(part="test", other="train", samples=1, of=9, examples=[("cat/1", "cat/2")])
 SPLITS = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[TWICE])]

@@ -12,7 +12,7 @@ import torch
 
 from pipeline.ground.errors import InputError
 from pipeline.train import checkpoints
-from pipeline.train.checkpoints import Checkpoints, load, newest, numbers, path_of, write
+from pipeline.train.checkpoints import Checkpoints, checkpoint_path, load, newest, numbers, write
 from pipeline.train.state import State
 
 
@@ -54,7 +54,7 @@ def test_the_last_two_are_kept_by_number(tmp_path: Path) -> None:
 def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str) -> None:
     for number in (6, 7):
         write(State(epoch=number), tmp_path, number)
-    path, said = path_of(tmp_path, 7), list[str]()
+    path, said = checkpoint_path(tmp_path, 7), list[str]()
     content = bytearray(path.read_bytes())
     if damage == "flipped":
         content[len(content) // 2] ^= 1
@@ -63,9 +63,9 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str)
     assert state is not None
     assert (number, state.epoch) == (6, 6)
     assert said == [f"{path}: damaged; falls back to the checkpoint before it"]
-    path_of(tmp_path, 6).write_bytes(b"")
+    checkpoint_path(tmp_path, 6).write_bytes(b"")
     assert newest(tmp_path, said.append) == (0, None)
-    assert said[-1] == f"{path_of(tmp_path, 6)}: damaged; none before it: starts anew"
+    assert said[-1] == f"{checkpoint_path(tmp_path, 6)}: damaged; none before it: starts anew"
     write(State(epoch=6), tmp_path, 6)
     with Checkpoints(tmp_path, number) as writer:  # and is replaced, so that two sound ones are there again
         writer.save(State(epoch=8))
@@ -130,7 +130,7 @@ def epoch_of(folder: Path) -> int:
 
 def test_with_all_damaged_the_next_ones_stay(tmp_path: Path) -> None:
     for number in (7, 8):
-        path_of(tmp_path, number).write_bytes(b"")
+        checkpoint_path(tmp_path, number).write_bytes(b"")
     with Checkpoints(tmp_path, newest(tmp_path)[0]) as writer:
         writer.save(State(epoch=1))
     assert numbers(tmp_path) == [1]
@@ -142,13 +142,13 @@ def test_a_state_of_another_training_is_one_error(tmp_path: Path) -> None:
     own, other = (tmp_path / name / "checkpoints" for name in ("digits-0-aa", "digits-1-bb"))
     write(State(epoch=1), own, 1)
     write(State(epoch=2), other, 2)
-    shutil.copy(path_of(other, 2), own)
+    shutil.copy(checkpoint_path(other, 2), own)
     with pytest.raises(
         InputError, match=r"00000002\.pt: a state of the training digits-1-bb, expected digits-0-aa"
     ) as it:
         load(own)
     assert "take it away" in str(it.value)
-    path_of(own, 2).unlink()
+    checkpoint_path(own, 2).unlink()
     assert load(own) == State(epoch=1)
 
 
@@ -156,7 +156,7 @@ def test_a_state_of_another_training_is_one_error(tmp_path: Path) -> None:
 def test_a_state_of_another_version_is_one_error(tmp_path: Path, content: object) -> None:
     buffer = io.BytesIO()
     torch.save(content, buffer)
-    path_of(tmp_path, 1).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+    checkpoint_path(tmp_path, 1).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
     with pytest.raises(InputError, match=r"00000001\.pt: the state of another version of this code; it was put there"):
         load(tmp_path)
 
@@ -164,5 +164,5 @@ def test_a_state_of_another_version_is_one_error(tmp_path: Path, content: object
 def test_a_copy_under_a_name_of_its_own_is_no_state(tmp_path: Path) -> None:
     write(State(epoch=1), tmp_path, 1)
     for name in ("00000001 copy.pt", "2-before.pt", "²0000000.pt", "7.pt"):
-        shutil.copy(path_of(tmp_path, 1), tmp_path / name)
+        shutil.copy(checkpoint_path(tmp_path, 1), tmp_path / name)
     assert numbers(tmp_path) == [1]

@@ -147,9 +147,9 @@ def test_more_gpus_than_there_are_is_one_error(monkeypatch: pytest.MonkeyPatch) 
 def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
 
-    def stopped(work: on_ray.Work, workers: int) -> on_ray.Outcome:
+    def stopped(work: on_ray.WorkerJob, workers: int) -> on_ray.TrainingOutcome:
         runs.append(workers)
-        return on_ray.Outcome(peak_memory_bytes=1, code="")
+        return on_ray.TrainingOutcome(peak_memory_bytes=1, code="")
 
     monkeypatch.setattr(on_ray, "run_trainer", stopped)
     work = on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1)
@@ -195,7 +195,7 @@ def test_a_death_is_tried_again(tmp_path: Path, death: Exception) -> None:
 def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[int] = []
 
-    def failed(work: on_ray.Work, workers: int) -> on_ray.Outcome:
+    def failed(work: on_ray.WorkerJob, workers: int) -> on_ray.TrainingOutcome:
         starts.append(workers)
         raise group_error(ValueError("no variance"))
 

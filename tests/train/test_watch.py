@@ -13,7 +13,7 @@ from pipeline.cluster.session import connect
 from pipeline.ground.params import ClusterParams
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, show
-from pipeline.train.progress import Report
+from pipeline.train.progress import ProgressReport
 from tests.train.tiny import TRAINING, tiny_job
 
 LOCAL = ClusterParams(
@@ -25,7 +25,7 @@ LOCAL = ClusterParams(
     checkpoint_seconds=60,
     recompute="nothing",
 )
-REPORT = Report(
+REPORT = ProgressReport(
     epoch=1,
     epochs=2,
     step=3,
