@@ -4,7 +4,8 @@ import socket
 from typing import Any
 
 import ray
-from ray._private.state import available_resources_per_node
+
+from pipeline.cluster.ray_internals import free_by_node
 
 ANSWER_SECONDS = 1
 """Within this time a node takes a connection; Ray itself counts a dead one as alive for up to 15 s."""
@@ -12,7 +13,7 @@ ANSWER_SECONDS = 1
 
 def free_workers(cpus_each: int, gpus_each: int) -> int:
     """Workers of this size that fit beside what runs, on nodes that answer."""
-    free = available_resources_per_node()
+    free = free_by_node()
     return sum(
         fit(free.get(node["NodeID"], {}), cpus_each, gpus_each)
         for node in ray.nodes()

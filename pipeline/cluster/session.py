@@ -1,7 +1,6 @@
 """A Ray cluster for the length of a block: our own on this machine, or one that is running."""
 
 import os
-import secrets
 import shlex
 import signal
 import socket
@@ -21,10 +20,9 @@ os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray._private import ray_constants, utils
-from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
 
 from pipeline.cluster.nodes import all_workers
+from pipeline.cluster.ray_internals import keep_sigterm, listen_beyond_loopback, use_own_token
 from pipeline.ground.code import copy_code
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import private_folder
@@ -66,12 +64,12 @@ def connect(
 
 def _start(cluster: ClusterParams, folder: Path) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
-    _listen_beyond_loopback(cluster.address != "local")
+    listen_beyond_loopback(cluster.address != "local")
     if cluster.address == "local" and SHARED in os.environ:
         _init(address=os.environ[SHARED], **quiet, **_python())
         return
     if cluster.address == "local":
-        _own_token()
+        use_own_token()
         # Ray lets everybody into its folder, and nobody into this one.
         where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
         _init(address="local", include_dashboard=False, **where, **_objects(folder), **quiet, **_python())
@@ -96,21 +94,13 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
 
 
 def _init(**how: Any) -> Any:
-    """ray.init, whose own answer to SIGTERM is an exit without a word, and a stack of C++; ours stays."""
+    """ray.init; our own answer to SIGTERM stays."""
     ours = signal.getsignal(signal.SIGTERM)
-    utils.set_sigterm_handler = lambda _: None
+    keep_sigterm()
     context = ray.init(**how)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, ours)
     return context
-
-
-def _own_token() -> None:
-    """Without one Ray writes a token into the home directory, which it may not be able to write."""
-    loader = AuthenticationTokenLoader.instance()
-    if not loader.has_token(ignore_auth_mode=True):
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        loader.reset_cache()
 
 
 def _objects(folder: Path) -> dict[str, str]:
@@ -122,12 +112,6 @@ def _python() -> dict[str, Any]:
     """Ray starts its workers through a shell and does not quote Python's path, which may have a space in it."""
     quoted = shlex.quote(sys.executable)
     return {} if quoted == sys.executable else {"runtime_env": {"py_executable": quoted}}
-
-
-def _listen_beyond_loopback(allowed: bool) -> None:
-    """Ray puts the machine's own address in the place of 127.0.0.1, and listens there, unless told of no clusters."""
-    os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
-    ray_constants.ENABLE_RAY_CLUSTER = allowed
 
 
 def refusal(cluster: ClusterParams, error: Exception) -> InputError:

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import ray
 
-from pipeline.cluster import check, nodes, session
+from pipeline.cluster import check, nodes, ray_internals, session
 from pipeline.cluster.check import Found, problems
 from pipeline.ground import lifetime
 from pipeline.ground.code import code_digest, code_files, copy_code
@@ -132,23 +132,23 @@ def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
 
 
 def test_a_local_ray_has_a_token_without_writing_into_the_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    loader = session.AuthenticationTokenLoader.instance()
+    loader = ray_internals.AuthenticationTokenLoader.instance()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("RAY_AUTH_TOKEN_PATH", raising=False)
     monkeypatch.setenv("RAY_AUTH_TOKEN", "")  # remembered, so that it is put back
     try:
         monkeypatch.delenv("RAY_AUTH_TOKEN")
         loader.reset_cache()
-        session._own_token()
+        ray_internals.use_own_token()
         first = os.environ["RAY_AUTH_TOKEN"]
-        session._own_token()
+        ray_internals.use_own_token()
         assert os.environ["RAY_AUTH_TOKEN"] == first
         assert list(tmp_path.iterdir()) == []
         del os.environ["RAY_AUTH_TOKEN"]
         (tmp_path / ".ray").mkdir()
         (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
         loader.reset_cache()
-        session._own_token()
+        ray_internals.use_own_token()
         assert "RAY_AUTH_TOKEN" not in os.environ
     finally:
         monkeypatch.undo()

@@ -15,7 +15,7 @@ from unittest import mock
 
 import pytest
 
-from pipeline.cluster import session
+from pipeline.cluster import ray_internals, session
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import PARAMS as PARAMS_YAML
 from pipeline.ground.paths import ROOT
@@ -46,7 +46,7 @@ def cluster() -> Iterator[ClusterParams]:
     with ray_folder() as folder, pytest.MonkeyPatch.context() as surroundings:
         surroundings.setenv("RAY_TMPDIR", str(folder))  # there Ray notes the newest cluster's address
         (folder / "ray").mkdir()
-        session._listen_beyond_loopback(True)  # a local Ray that an earlier test started has it off
+        ray_internals.listen_beyond_loopback(True)  # a local Ray that an earlier test started has it off
         head = {"num_cpus": 4, "include_dashboard": False, "temp_dir": str(folder)}
         running = Cluster(initialize_head=True, head_node_args=head)
         params = LOCAL.model_copy(update={"address": running.address, "storage": str(folder / "storage")})

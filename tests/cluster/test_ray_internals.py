@@ -1,0 +1,36 @@
+"""Ray has what pipeline/cluster/ray_internals.py takes from its inside, where it is taken and as it was."""
+
+import inspect
+import re
+
+from ray._private import node, ray_constants, state, utils, worker
+from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
+
+from tests.test_rooms import MODULES
+
+
+def test_only_one_file_looks_into_ray() -> None:
+    inside = re.compile(r"^\s*(from|import) ray\.(_\w+)|\bray\._\w+", re.MULTILINE)
+    found = [name for name, path in MODULES.items() if inside.search(path.read_text(encoding="utf-8"))]
+    assert found == ["pipeline.cluster.ray_internals"]
+
+
+def test_sigterm_is_answered_by_the_function_that_is_replaced() -> None:
+    assert list(inspect.signature(utils.set_sigterm_handler).parameters) == ["sigterm_handler"]
+    for module in (node, worker):
+        assert "ray._private.utils.set_sigterm_handler(sigterm_handler)" in inspect.getsource(module)
+
+
+def test_the_loopback_is_chosen_by_the_constant_that_is_set() -> None:
+    assert ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR == "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+    assert isinstance(ray_constants.ENABLE_RAY_CLUSTER, bool)
+
+
+def test_free_resources_are_asked_without_arguments() -> None:
+    assert not inspect.signature(state.available_resources_per_node).parameters
+
+
+def test_the_token_can_be_asked_for_and_forgotten() -> None:
+    loader = AuthenticationTokenLoader.instance()
+    assert isinstance(loader.has_token(ignore_auth_mode=True), bool)
+    assert callable(loader.reset_cache)
