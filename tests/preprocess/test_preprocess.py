@@ -12,6 +12,7 @@ import pytest
 from pipeline.data.store import VERSION, Manifest, Store
 from pipeline.download import archives
 from pipeline.download.catalog import CATALOG
+from pipeline.ground import files
 from pipeline.ground.params import FolderSplit, WindowParams
 from pipeline.preprocess.frames import RULE, to_frames
 from pipeline.preprocess.preprocess import _check_counts, in_lines
@@ -178,7 +179,7 @@ def test_a_run_that_ends_while_it_moves_its_shards_can_be_repeated(
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(archives, "_put", stop)
+        patch.setattr(files, "_put", stop)
         with pytest.raises(KeyboardInterrupt):
             run(raw, tmp_path)
     assert not any((tmp_path / "arrow").iterdir())

@@ -54,7 +54,8 @@ def test_an_error_is_one_line_and_leaves_nothing(
         "error: download@mine: datasets.mine.download.source: /no/such/folder is not a folder on this machine\n"
     )
     assert not list((tmp_path / "data" / "raw").iterdir())
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "records").exists()
+    assert not (tmp_path / "runs" / "stages").exists()
 
 
 def test_help_names_the_argument_and_imports_neither_torch_nor_ray() -> None:
