@@ -4,7 +4,6 @@ import gzip
 import io
 import os
 import pickle
-import shutil
 import stat
 import struct
 import tarfile
@@ -17,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.download import archives
-from pipeline.download.archives import listing, members, read, unpacked, whole_folder
+from pipeline.download.archives import listing, members, read, unpacked
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 
@@ -398,37 +397,6 @@ def test_archives_in_archives_have_an_end(raw: Path) -> None:
     write_files(raw, {"b/b.zip": zipped({"a.zip": inner})})
     with pytest.raises(InputError, match="more than 3 deep"):
         members(raw, (".bin",))
-
-
-def stop_halfway(folder: Path) -> None:
-    with whole_folder(folder) as temporary:
-        write_files(temporary, {"new": b"2"})
-        raise ValueError("stop")
-
-
-def test_a_folder_is_replaced_whole_or_stays(tmp_path: Path) -> None:
-    write_files(tmp_path / "data", {"old": b"1"})
-    with pytest.raises(ValueError, match="stop"):
-        stop_halfway(tmp_path / "data")
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["old"]
-    with whole_folder(tmp_path / "data") as folder:
-        write_files(folder, {"new": b"2"})
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["data"]
-
-
-def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # a killed process removes nothing
-        with pytest.raises(ValueError, match="stop"):
-            stop_halfway(tmp_path / "data")
-    (killed,) = tmp_path.iterdir()
-    for name in (f"{killed.name}.before", ".data.x.abcd1234", ".data", "data.abcd1234", "data"):
-        write_files(tmp_path / name, {"old": b"1"})
-    with whole_folder(tmp_path / "data") as folder:
-        write_files(folder, {"new": b"2"})
-    left = {path.name: [file.name for file in path.iterdir()] for path in tmp_path.iterdir()}
-    assert left == {".data.x.abcd1234": ["old"], ".data": ["old"], "data.abcd1234": ["old"], "data": ["new"]}
 
 
 def test_no_file_is_an_empty_list(raw: Path) -> None:
