@@ -16,11 +16,12 @@ from pipeline.evaluate.ledger import Dropped, Ledger
 from pipeline.evaluate.metrics import TestCounts
 from pipeline.evaluate.operations import Operations, Work
 from pipeline.evaluate.record import Record, test_of
+from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS
 from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.judge.audit import make_audit
 from pipeline.report.chain import stages_of
-from pipeline.report.page import make_page, write_page
+from pipeline.report.page import make_page, page_files
 
 NOTE = "made up to measure this page: no training gave these numbers"
 SEEDS, STEPS, EPOCHS, SAMPLES, DROPPED = 5, 50, 70, 10_000, 4
@@ -52,7 +53,8 @@ def page_of(root: Path, runs: int) -> Path:
         made.write(root / path_of(stage))
     current = [root / "results" / record.experiment / f"{record.seed}.json" for record in records]
     audit = make_audit("made-up", CLAIMS, root / "results", current)
-    write_page(make_page(audit, root, canaries=[], splits=[]), root / "report")
+    for name, content in page_files(make_page(audit, root, held=audit.records, splits=[])).items():
+        write_whole(root / "report" / name, content)
     return root / "report" / "index.html"
 
 

@@ -8,11 +8,9 @@ from pipeline.ground import paths, stage
 from pipeline.ground.files import whole_folder
 from pipeline.judge.audit import make_audit
 from pipeline.protocol import params
-from pipeline.report.canaries import changed, run_canaries
 from pipeline.report.chain import stages_of
 from pipeline.report.reproduction import reproduction
-from pipeline.report.split_manifest import SplitManifest, split_manifest
-from pipeline.report.write import write_report
+from pipeline.report.write import split_manifests, write_report
 
 
 def main() -> None:
@@ -20,23 +18,16 @@ def main() -> None:
     everything = params.load()
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
     audit = make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
-    canaries, splits = run_canaries(), split_manifests(everything)
     with whole_folder(paths.REPORT) as folder:
-        broken = write_report(audit, paths.ROOT, folder, canaries, splits)
+        broken = write_report(audit, paths.ROOT, folder)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
+    splits = split_manifests(audit, paths.ROOT)
     shared = [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
-    for line in [*changed(canaries), *shared, *(f"the chain is broken: {one}" for one in broken)]:
+    for line in [*shared, *(f"the chain is broken: {one}" for one in broken)]:
         print(f"WARNING: {line}", file=sys.stderr)
     print(reproduction(paths.ROOT, set(stages_of(audit.records))))
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
-
-
-def split_manifests(everything: params.Params) -> list[SplitManifest]:
-    """Of each dataset, as each experiment that is run holds validation samples out of it."""
-    runs = everything.runs.values()
-    used = {(run.dataset, everything.experiments[run.experiment].training.validation_percent) for run in runs}
-    return [split_manifest(dataset, paths.arrow(dataset), percent) for dataset, percent in sorted(used)]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """SHA-256 of files, computed once: a digest is kept as long as a file's size and time of change stay what they were."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -37,13 +38,9 @@ def digest_all(root: Path, paths: Iterable[Path], known: Mapping[Path, str] | No
     return found
 
 
-def digests_in(folder: Path) -> list[FileDigest]:
-    """Digests of all files in a folder, by their paths below it."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    return [
-        FileDigest(path=path.relative_to(folder).as_posix(), sha256=sha256(path), bytes=path.stat().st_size)
-        for path in paths
-    ]
+def digest_of(path: str, content: bytes) -> FileDigest:
+    """Of a file that is about to be written."""
+    return FileDigest(path=path, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

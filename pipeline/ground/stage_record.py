@@ -43,8 +43,12 @@ class StageRecord:
         lines = "".join(f"{file.sha256}  {file.path}\n" for file in self.code)
         return hashlib.sha256(lines.encode()).hexdigest()
 
+    def as_json(self) -> bytes:
+        """The content of its file."""
+        return json.dumps(asdict(self), indent=2).encode() + b"\n"
+
     def write(self, path: Path) -> None:
-        write_whole(path, json.dumps(asdict(self), indent=2).encode() + b"\n")
+        write_whole(path, self.as_json())
 
 
 def path_of(stage: str) -> Path:

@@ -7,7 +7,6 @@ from typing import Any
 
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import write_whole
 from pipeline.judge.claims import Claim, Deviation, NotChecked, read_claims
 from pipeline.judge.matching import name_of
 from pipeline.judge.verdicts import Judgement, judge
@@ -28,7 +27,8 @@ class Audit:
     recorded: list[Record]
     """Results of other profiles that lie in results/."""
 
-    def write(self, path: Path) -> None:
+    def as_json(self) -> bytes:
+        """The content of audit.json."""
         content = {
             "profile": self.profile,
             "claims": [
@@ -42,7 +42,7 @@ class Audit:
                 for r in self.records
             ],
         }
-        write_whole(path, json.dumps(content, indent=2).encode() + b"\n")
+        return json.dumps(content, indent=2).encode() + b"\n"
 
 
 def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -> Audit:

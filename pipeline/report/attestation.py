@@ -63,9 +63,9 @@ def _described(file: FileDigest) -> dict[str, Any]:
     return {"name": file.path, "digest": {"sha256": file.sha256}}
 
 
-def write_statement(report: Path, name: str, content: dict[str, Any]) -> None:
-    """Writes evidence/statements/<name>.json."""
-    write_whole(report / STATEMENTS / f"{name}.json", json.dumps(content, indent=2).encode() + b"\n")
+def as_file(content: dict[str, Any]) -> bytes:
+    """The content of evidence/statements/<name>.json."""
+    return json.dumps(content, indent=2).encode() + b"\n"
 
 
 def sign(report: Path, private: Path) -> str:
@@ -97,6 +97,11 @@ def signed_bytes(payload: bytes) -> bytes:
 def is_signed(report: Path) -> bool:
     """Whether there is a signature, whatever it is worth."""
     return (report / STATEMENTS / KEY_FILE).exists() or any((report / STATEMENTS).glob(f"*{ENVELOPE}"))
+
+
+def is_signature(path: Path) -> bool:
+    """Whether a file of the folder is one of those that `sresnet sign` adds."""
+    return path.parent == STATEMENTS and (path.name == KEY_FILE or path.name.endswith(ENVELOPE))
 
 
 def signature_breaks(report: Path, key: Ed25519PublicKey) -> Iterator[Break]:

@@ -5,35 +5,31 @@ stay where they are; the records of the stages name them by digest.
 """
 
 import io
-import json
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
 from pipeline.evaluate.record import Record
-from pipeline.ground.digests import digest_all
-from pipeline.ground.files import write_whole
+from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
 from pipeline.protocol.curves import curves_path
 from pipeline.report.chain import REPORT, stages_of
-from pipeline.report.split_manifest import SplitManifest
 
 EVIDENCE = "evidence"
-SPLITS = "splits.json"
 OF_A_RUN = ("config.json", "history.csv", "predictions.parquet")
+PICTURES = "examples.parquet"
 PARAMETERS = ("profile", "datasets", "experiments", "runs")
 """What the report shows of params.yaml; the rest changes no result."""
 OF_A_DATASET = ("train.json", "test.json", "contents.arrow")
 
 
-def place(report: Path, path: str) -> Path:
+def place(path: str) -> str:
     """Where a file of the repository lies in the report's folder, if it lies there at all."""
-    return report / path.removeprefix(f"{REPORT}/") if path.startswith(f"{REPORT}/") else report / EVIDENCE / path
+    return path.removeprefix(f"{REPORT}/") if path.startswith(f"{REPORT}/") else f"{EVIDENCE}/{path}"
 
 
 def run_folder(record: Record) -> Path:
@@ -41,40 +37,32 @@ def run_folder(record: Record) -> Path:
     return Path("artifacts") / record.experiment / str(record.seed)
 
 
-def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) -> list[str]:
-    """Fills <report>/evidence from the repository `root`; gives the stages that the evidence came from."""
+def gather(audit: Audit, root: Path, target: Path) -> None:
+    """Fills the folder `target` with the evidence of the repository `root`."""
     for path in evidence(audit, root):
-        target = report / EVIDENCE / path.relative_to(root)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
-    content = json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n"
-    write_whole(report / EVIDENCE / SPLITS, content)
+        copy = target / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
     params, text = read_yaml(root / "params.yaml"), io.StringIO()
     YAML(typ="safe").dump({part: params[part] for part in PARAMETERS}, text)
-    write_whole(report / EVIDENCE / "params.yaml", text.getvalue().encode())
-    return [*stages_of(_held(audit, root)), REPORT]
-
-
-def inputs(audit: Audit, root: Path) -> list[Path]:
-    """The files that the stage `report` reads below the repository `root`, beside params.yaml."""
-    examples = (root / run_folder(record) / "examples.parquet" for record in audit.records)
-    return [*evidence(audit, root), *examples]
+    write_whole(target / "params.yaml", text.getvalue().encode())
 
 
 def evidence(audit: Audit, root: Path) -> list[Path]:
-    """The files of the repository that come into the evidence."""
-    held = _held(audit, root)
-    return [root / path for path in _paths(audit, held) if (root / path).exists()]
+    """The files below `root`, a repository or the evidence of a report, that a report rests on, beside params.yaml."""
+    paths = _paths(audit, held(audit, root))
+    return sorted({root / path for path in paths if (root / path).exists()})
 
 
-def _held(audit: Audit, root: Path) -> list[Record]:
+def held(audit: Audit, root: Path) -> list[Record]:
+    """Records that have to follow from predictions: those of this profile, and others whose predictions are here."""
     return [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
 
 
 def has_predictions(record: Record, root: Path) -> bool:
-    """Whether a training of another profile left the predictions that its record is about."""
+    """Whether the predictions that a record is about lie below `root`."""
     path = root / run_folder(record) / "predictions.parquet"
-    return path.exists() and digest_all(root, [path])[0].sha256 == record.digests["predictions"]
+    return path.is_file() and sha256(path) == record.digests["predictions"]
 
 
 def _paths(audit: Audit, held: list[Record]) -> Iterator[Path]:
@@ -84,6 +72,7 @@ def _paths(audit: Audit, held: list[Record]) -> Iterator[Path]:
         *_split_files(held),
     )
     yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
+    yield from (run_folder(record) / PICTURES for record in audit.records)
     yield from _curves(audit.records)
     yield from map(path_of, stages_of(held))
 

@@ -18,7 +18,6 @@ from pipeline.judge.audit import Audit
 from pipeline.judge.claims import AccuracyClaim
 from pipeline.judge.verdicts import Judgement
 from pipeline.protocol.bands import Band
-from pipeline.report.printed import in_a_chart
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 MOST_NAMED = 20  # squares a side that a screen reader is told one by one
@@ -29,6 +28,11 @@ CLAIM_TIPS = ["name", "verdict", "value", "estimate", "low", "high"]
 Spec = dict[str, Any]
 
 alt.data_transformers.disable_max_rows()
+
+
+def in_a_chart(value: Any) -> Any:
+    """Four digits: more than a picture shows."""
+    return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def claims_chart(audit: Audit) -> Spec:

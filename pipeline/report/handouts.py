@@ -52,12 +52,12 @@ def _card(audit: Audit) -> bytes:
     )
     return f"""### Reproduction of “Keys to Accurate Feature Extraction Using Residual Spiking Neural Networks”
 
-{numbers["summary/answer"]}. All {numbers["summary/claims"]} claims under audit: {every}.
+{numbers["answer"]}. All {numbers["claims"]} claims under audit: {every}.
 
 | claim | printed | found, 90 % interval | runs | verdict |
 | --- | --- | --- | --- | --- |
 {rows}
-Profile {audit.profile}: {numbers["summary/runs"]} trainings computed, {numbers["summary/recorded"]} recorded before.
+Profile {audit.profile}: {numbers["runs"]} trainings computed, {numbers["recorded"]} recorded before.
 A shortened run, or one on other data, is never compared with the paper’s number. `sresnet verify` derives each number
 of this card anew from the predictions.
 """.encode()

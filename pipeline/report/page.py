@@ -10,7 +10,6 @@ import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.evaluate.record import Record
-from pipeline.ground.files import write_whole
 from pipeline.ground.names import markdown
 from pipeline.ground.stage_record import RECORDS, StageRecord
 from pipeline.judge.audit import Audit
@@ -21,8 +20,7 @@ from pipeline.protocol.bands import Band
 from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
-from pipeline.report.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
-from pipeline.report.canaries import CanaryOutcome
+from pipeline.report.bundle import EVIDENCE, OF_A_RUN, PICTURES, run_folder
 from pipeline.report.chain import read_stage_records, stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
@@ -69,7 +67,6 @@ class Page:
     files: dict[str, dict[str, str]]
     """Of each record in results/: what its files hold, and where they lie in the report's folder."""
     stages: list[StageRecord]
-    canaries: list[CanaryOutcome]
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
@@ -84,8 +81,8 @@ class Page:
         return found
 
 
-def make_page(audit: Audit, root: Path, canaries: list[CanaryOutcome], splits: list[SplitManifest]) -> Page:
-    """Gathers what the report shows from the repository `root`."""
+def make_page(audit: Audit, root: Path, held: list[Record], splits: list[SplitManifest]) -> Page:
+    """Gathers what the report shows from its evidence, which lies below `root`; predictions of `held` are there."""
     return Page(
         audit=audit,
         judged=list(zip(audit.claims, audit.judgements, strict=True)),
@@ -93,9 +90,8 @@ def make_page(audit: Audit, root: Path, canaries: list[CanaryOutcome], splits: l
         summary=summary(audit),
         runs=_runs(audit.records, root),
         charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart([*audit.records, *audit.recorded])},
-        files=_files(audit, root),
+        files=_files(audit, held),
         stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
-        canaries=canaries,
         splits=splits,
         forensics=examined(audit.claims),
     )
@@ -108,7 +104,7 @@ def _runs(records: list[Record], root: Path) -> list[RunSection]:
         folder, dataset = root / run_folder(record), str(record.dataset["name"])
         new = dataset not in pictured
         pictured.add(dataset)
-        pictures = examples(folder / "examples.parquet", record.dataset["classes"]) if new else []
+        pictures = examples(folder / PICTURES, record.dataset["classes"]) if new else []
         evidence = evidence_of(record)
         charts = _charts(record, evidence, folder / "history.csv", root)
         shown.append(RunSection(record=record, examples=pictures, charts=charts, evidence=evidence))
@@ -127,14 +123,14 @@ def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> di
     return charts
 
 
-def _files(audit: Audit, root: Path) -> dict[str, dict[str, str]]:
-    """Files of the evidence that bundle.gather puts into the report's folder."""
+def _files(audit: Audit, held: list[Record]) -> dict[str, dict[str, str]]:
+    """Files of the evidence beside each result."""
     names = {"predictions.parquet": "predictions", "history.csv": "history", "config.json": "configuration"}
     files = {}
     for record in (*audit.records, *audit.recorded):
         name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
         files[name] = {"result": f"{EVIDENCE}/results/{name}"}
-        if record in audit.records or has_predictions(record, root):
+        if record in held:
             files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(OF_A_RUN, reverse=True)}
         if record in audit.records:
             files[name]["model card"] = f"models/{record.experiment}-{record.seed}.md"
@@ -149,8 +145,8 @@ def band_of(record: Record, results: Path) -> Band:
     return curves.band("train_accuracy", record.seed)
 
 
-def write_page(page: Page, folder: Path) -> None:
-    """Writes index.html, report.md and what a reader takes away into `folder`."""
+def page_files(page: Page) -> dict[str, bytes]:
+    """index.html, report.md and what a reader takes away, by path."""
     html = _environment().get_template("report.html.j2")
     text = html.render(
         page=page,
@@ -162,9 +158,7 @@ def write_page(page: Page, folder: Path) -> None:
         order=list(WORDS),
     )
     text_only = _environment().get_template("report.md.j2").render(page=page)
-    contents = {"index.html": text.encode(), "report.md": text_only.encode(), **handouts(page.audit)}
-    for name, content in contents.items():
-        write_whole(folder / name, content)
+    return {"index.html": text.encode(), "report.md": text_only.encode(), **handouts(page.audit)}
 
 
 @cache

@@ -22,15 +22,15 @@ WORDS = {
 def summary(audit: Audit) -> dict[str, int | str]:
     """Numbers and the sentence by name, as the page prints them and `sresnet verify` derives them anew."""
     pairs = list(zip(audit.claims, audit.judgements, strict=True))
-    counted = Counter(f"summary/{judgement.verdict}" for _, judgement in pairs)
-    counted.update(f"summary/{claim.origin}/{judgement.verdict}" for claim, judgement in pairs)
+    counted = Counter(f"{judgement.verdict}" for _, judgement in pairs)
+    counted.update(f"{claim.origin}/{judgement.verdict}" for claim, judgement in pairs)
     records = [*audit.records, *audit.recorded]
     return {
-        "summary/answer": answer(audit),
-        "summary/claims": len(pairs),
-        "summary/runs": len(audit.records),
-        "summary/recorded": len(audit.recorded),
-        "summary/samples": sum(record.test["samples"] for record in records),
+        "answer": answer(audit),
+        "claims": len(pairs),
+        "runs": len(audit.records),
+        "recorded": len(audit.recorded),
+        "samples": sum(record.test["samples"] for record in records),
         **counted,
     }
 

@@ -1,31 +1,91 @@
-"""The report's folder, whole: a function of results, claims, data, the stages' records and packages alone."""
+"""The report's folder: evidence/, copied from the repository, and everything that is rendered from it.
 
-from dataclasses import replace
+`sresnet verify` renders a folder anew from its evidence and compares the bytes, so nothing else may go into a page.
+"""
+
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from pipeline.ground.digests import digest_all, digests_in
-from pipeline.ground.stage_record import Plan, path_of
+from pipeline.evaluate.record import Record
+from pipeline.ground.digests import FileDigest, digest_of
+from pipeline.ground.files import sha256, write_whole
+from pipeline.ground.stage_record import RECORDS, Plan, StageRecord, path_of
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
-from pipeline.report.bundle import EVIDENCE, gather, inputs
-from pipeline.report.canaries import CanaryOutcome
-from pipeline.report.chain import REPORT, Break
-from pipeline.report.crate import write_crate
-from pipeline.report.page import make_page, write_page
-from pipeline.report.split_manifest import SplitManifest
+from pipeline.report import bundle
+from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
+from pipeline.report.bundle import EVIDENCE, place
+from pipeline.report.chain import REPORT, Break, breaks, read_stage_records, stages_of
+from pipeline.report.crate import crate_metadata
+from pipeline.report.page import make_page, page_files
+from pipeline.report.split_manifest import SplitManifest, split_manifest
+
+SPLITS = f"{EVIDENCE}/splits.json"
 
 
-def write_report(
-    audit: Audit, root: Path, folder: Path, canaries: list[CanaryOutcome], splits: list[SplitManifest]
-) -> list[Break]:
-    """Fills an empty folder with the page, the verdicts, the evidence of the repository `root` and what lists them.
+def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
+    """Fills an empty folder from the repository `root`. Gives the places where the chain of the recorded stages breaks.
 
-    Gives the places where the chain of the recorded stages does not hold; a reader is told of them too.
+    Raises InputError.
     """
-    plan = Plan.read(REPORT, root)
-    audit.write(folder / "audit.json")
-    write_page(make_page(audit, root, canaries, splits), folder)
-    written = [replace(file, path=f"{REPORT}/{file.path}") for file in digests_in(folder)]
-    stages = gather(audit, splits, root, folder)
-    record = plan.record(reads=digest_all(root, inputs(audit, root)), writes=written)
-    record.write(folder / EVIDENCE / path_of(REPORT))
-    return write_crate(folder, stages)
+    own = Plan.read(REPORT, root).record(reads=[], writes=[])
+    evidence = folder / EVIDENCE
+    bundle.gather(audit, root, evidence)
+    held = bundle.held(audit, evidence)
+    for name, content in rendered(evidence, audit, held, sources(audit, evidence), own).items():
+        write_whole(folder / name, content)
+    stages = [*stages_of(held), REPORT]
+    return list(breaks(read_stage_records(evidence / RECORDS, stages), stages))
+
+
+def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
+    """Path below `evidence`, digest and size of each file that was copied into it."""
+    paths = [*bundle.evidence(audit, evidence), evidence / "params.yaml"]
+    return [
+        FileDigest(path=path.relative_to(evidence).as_posix(), sha256=sha256(path), bytes=path.stat().st_size)
+        for path in paths
+    ]
+
+
+def rendered(
+    evidence: Path, audit: Audit, held: list[Record], sources: list[FileDigest], own: StageRecord
+) -> dict[str, bytes]:
+    """Every file of a report's folder but `sources`, by its path there: a function of these files alone.
+
+    `own` says with which code and packages the stage `report` ran. Raises InputError.
+    """
+    splits = split_manifests(audit, evidence)
+    shown = page_files(make_page(audit, evidence, held, splits)) | {"audit.json": audit.as_json()}
+    reads = [file for file in sources if file.path != "params.yaml"]
+    writes = [digest_of(f"{REPORT}/{name}", content) for name, content in sorted(shown.items())]
+    own = replace(own, reads=reads, writes=writes)
+    records = [*read_stage_records(evidence / RECORDS, stages_of(held)), own]
+    files = shown | {
+        SPLITS: json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n",
+        place(path_of(REPORT).as_posix()): own.as_json(),
+    }
+    return files | _described(files, records, sources, evidence)
+
+
+def _described(
+    files: dict[str, bytes], records: list[StageRecord], sources: list[FileDigest], evidence: Path
+) -> dict[str, bytes]:
+    """The statements about the stages, and ro-crate-metadata.json about all files."""
+    listed = {place(file.path): replace(file, path=place(file.path)) for file in sources}
+    listed |= {name: digest_of(name, content) for name, content in files.items()}
+    described = {}
+    for record in records:
+        digest = listed[place(path_of(record.stage).as_posix())].sha256
+        described[f"{STATEMENTS.as_posix()}/{record.stage}.json"] = as_file(statement(record, digest))
+    listed |= {name: digest_of(name, content) for name, content in described.items()}
+    released = str(read_yaml(evidence / "CITATION.cff")["date-released"])
+    metadata = crate_metadata(sorted(listed.values(), key=lambda file: file.path), records, released)
+    about = as_file(crate_statement(digest_of(METADATA, metadata).sha256))
+    return described | {METADATA: metadata, f"{STATEMENTS.as_posix()}/{CRATE}.json": about}
+
+
+def split_manifests(audit: Audit, root: Path) -> list[SplitManifest]:
+    """Of each dataset of this profile, as each of its trainings holds validation samples out of it."""
+    used = {(str(record.dataset["name"]), record.training["validation_percent"]) for record in audit.records}
+    return [split_manifest(name, root / "data" / "arrow" / name, percent) for name, percent in sorted(used)]

@@ -39,8 +39,9 @@ from pipeline.train.export import export
 from pipeline.train.identity import run_identity
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.verify.checks import Report, value_differences
+from pipeline.verify.checks import value_differences
 from pipeline.verify.configurations import network_config, training_config
+from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.verify import Recomputation
 
 LOCAL = ClusterParams(
@@ -59,17 +60,17 @@ STRAY = 0.01
 """Share of the samples in which a spike may have flipped there."""
 
 
-def again(report: Report) -> Iterator[Break]:
+def again(report: ReportFolder) -> Iterator[Break]:
     """Where what is computed anew is not what the report says. Raises InputError."""
     yield from _again(report, train_too=False)
 
 
-def train_again(report: Report) -> Iterator[Break]:
+def train_again(report: ReportFolder) -> Iterator[Break]:
     """The same, and every training that was computed on a processor like this one. Raises InputError."""
     yield from _again(report, train_too=True)
 
 
-def _again(report: Report, *, train_too: bool) -> Iterator[Break]:
+def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
     yield from claims(report)
     with tempfile.TemporaryDirectory(prefix="again-") as folder:
@@ -83,7 +84,7 @@ def _again(report: Report, *, train_too: bool) -> Iterator[Break]:
                 yield from weights(report, record, arrow, Path(folder))
 
 
-def claims(report: Report) -> Iterator[Break]:
+def claims(report: ReportFolder) -> Iterator[Break]:
     """The claims that were judged are those of this repository."""
     path = report.evidence / "paper" / "claims.yaml"
     own, judged = (_by_id(read_claims(one).model_dump(mode="json")["claims"]) for one in (CLAIMS, path))
@@ -96,7 +97,7 @@ def _by_id(claims: list[dict[str, Any]]) -> dict[str, Any]:
     return {claim["id"]: claim for claim in claims}
 
 
-def raw_data(report: Report, dataset: str, work: Path) -> Iterator[Break]:
+def raw_data(report: ReportFolder, dataset: str, work: Path) -> Iterator[Break]:
     """Raw files that say that they are published have the published digests; what is made here is made again."""
     assert report.root is not None, "asked with a checkout"
     raw, params = report.root / "data" / "raw" / dataset, _params(report, dataset)
@@ -122,11 +123,11 @@ def raw_data(report: Report, dataset: str, work: Path) -> Iterator[Break]:
             yield Break(link="raw data", file=str(raw / name), expected=f"MD5 {md5} as published", found=found_md5)
 
 
-def _params(report: Report, dataset: str) -> DatasetParams:
+def _params(report: ReportFolder, dataset: str) -> DatasetParams:
     return DatasetParams.model_validate(report.params["datasets"][dataset])
 
 
-def shards(report: Report, dataset: str, folder: Path) -> Iterator[Break]:
+def shards(report: ReportFolder, dataset: str, folder: Path) -> Iterator[Break]:
     """Both splits, made again from the raw files, hold the samples that the report's manifests and contents list."""
     assert report.root is not None, "asked with a checkout"
     arrow = folder / "arrow" / dataset
@@ -156,7 +157,7 @@ def _contents(folder: Path) -> dict[str, list[list[Any]]]:
     return {split: [list(content) for content in contents] for split, contents in read_contents(folder).items()}
 
 
-def other_trainings(report: Report) -> Iterator[str]:
+def other_trainings(report: ReportFolder) -> Iterator[str]:
     """Trainings that have another name than this code and torch give their configuration, seed and data. It is no
     break: the results of an older commit are results.
     """
@@ -170,7 +171,7 @@ def other_trainings(report: Report) -> Iterator[str]:
             yield f"{run}: trained by other code or torch than here: identity {record.digests['identity']}, here {name}"
 
 
-def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
+def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[Break]:
     """The weights, on the test split made anew, give the predictions, and spikes and operations of the result."""
     assert report.root is not None, "asked with a checkout"
     model = report.root / run_folder(record) / "model.safetensors"
@@ -202,7 +203,7 @@ def predictions(report: Report, record: Record, arrow: Path) -> Iterator[Break]:
         yield from _counted(record, seen)
 
 
-def weights(report: Report, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
+def weights(report: ReportFolder, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
     """The training, done again on the shards made anew, gives these very weights and this history."""
     assert report.root is not None, "asked with a checkout"
     job = Job(
@@ -268,7 +269,7 @@ def _counted(record: Record, seen: Seen) -> Iterator[Break]:
             break
 
 
-def not_trained_again(report: Report) -> Iterator[str]:
+def not_trained_again(report: ReportFolder) -> Iterator[str]:
     """Notes, and which trainings another processor computed, whose last bits this one does not give."""
     yield from other_trainings(report)
     for record in report.audit.records:

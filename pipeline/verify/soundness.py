@@ -16,7 +16,7 @@ from pipeline.evaluate.record import Record
 from pipeline.judge.matching import name_of
 from pipeline.report.bundle import EVIDENCE, run_folder
 from pipeline.report.chain import Break
-from pipeline.verify.checks import Report
+from pipeline.verify.report_folder import ReportFolder
 
 ALIKE = 0.999
 """Correlation of the outputs of two seeds from which on they are one training. What real ones reach stands in
@@ -26,7 +26,7 @@ STRAY, STRAY_SHARE = 2, 0.01
 greater one counts."""
 
 
-def outputs(report: Report) -> Iterator[Break]:
+def outputs(report: ReportFolder) -> Iterator[Break]:
     """Every output voltage is a finite number: argmax takes what is not a number for the highest."""
     for record in report.held:
         path = report.predictions_of(record)
@@ -37,10 +37,10 @@ def outputs(report: Report) -> Iterator[Break]:
             yield Break(link="predictions", file=report.name(path), expected="numbers for every sample", found=found)
 
 
-def histories(report: Report) -> Iterator[Break]:
+def histories(report: ReportFolder) -> Iterator[Break]:
     """A training's history has one row for each epoch of its configuration."""
     for record in report.held:
-        path = _history_of(report, record)
+        path = report.history_of(record)
         epochs = [row["epoch"] for row in _rows(path)]
         expected = record.training["epochs"]
         if epochs != [str(epoch + 1) for epoch in range(expected)]:
@@ -48,11 +48,11 @@ def histories(report: Report) -> Iterator[Break]:
             yield Break(link="history", file=report.name(path), expected=f"the epochs 1 to {expected}", found=found)
 
 
-def selections(report: Report) -> Iterator[Break]:
+def selections(report: ReportFolder) -> Iterator[Break]:
     """The weights that were tested are those of the epoch that the rule of selection names."""
     for record, stated, derived in kept_epochs(report):
         if abs(stated - derived) > stray_points(record):
-            file = report.name(_history_of(report, record))
+            file = report.name(report.history_of(record))
             expected = f"{derived} % at the epoch that `{record.training['selection']}` keeps, as the predictions give"
             yield Break(
                 link="selection", file=file, expected=expected, found=f"{stated} %: other weights, or other samples"
@@ -66,12 +66,12 @@ def stray_points(record: Record) -> float:
     return 100 * max(STRAY, STRAY_SHARE * samples) / samples
 
 
-def kept_epochs(report: Report) -> Iterator[tuple[Record, float, float]]:
+def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
     """Trainings that scored the test set at each epoch: what the kept epoch had by its history, and what the
     predictions give, both in full batches (percent).
     """
     for record in report.held:
-        rows = _rows(_history_of(report, record))
+        rows = _rows(report.history_of(record))
         row = rows[-1]
         if record.training["selection"] == "best-validation":
             row = max(rows, key=lambda row: float(row["validation_accuracy"]))
@@ -80,7 +80,7 @@ def kept_epochs(report: Report) -> Iterator[tuple[Record, float, float]]:
             yield record, float(row["test_accuracy_authors"]), derived
 
 
-def packages(report: Report) -> Iterator[Break]:
+def packages(report: ReportFolder) -> Iterator[Break]:
     """The version of torch that the weights name is the one that the stage recorded."""
     versions = {record.stage: record.packages.get("torch") for record in report.records}
     for record in report.held:
@@ -92,17 +92,13 @@ def packages(report: Report) -> Iterator[Break]:
                 yield Break(link="packages", file=file, expected=f"torch {version} as its stage says", found=platform)
 
 
-def _history_of(report: Report, record: Record) -> Path:
-    return report.evidence / run_folder(record) / "history.csv"
-
-
 def _rows(path: Path) -> list[dict[str, str]]:
     """The rows of a history."""
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def seeds(report: Report) -> Iterator[Break]:
+def seeds(report: ReportFolder) -> Iterator[Break]:
     """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
     for one, other in combinations(report.held, 2):
         if not _same_configuration(one, other):

@@ -14,7 +14,7 @@ from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
 from pipeline.report.bundle import run_folder
 from pipeline.report.split_manifest import split_manifest
-from pipeline.verify.checks import Report
+from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.soundness import kept_epochs
 
 Ranges = npt.NDArray[np.uint8]
@@ -29,9 +29,9 @@ TELLING = 0.9
 """Share of the test samples whose class one pixel tells, from which on it is said."""
 
 
-def suspicions(report: Report) -> Iterator[str]:
+def suspicions(report: ReportFolder) -> Iterator[str]:
     """All of them, a line each, and what could not be looked at."""
-    checks: list[Callable[[Report], Iterator[str]]] = [shared_samples, left_out_seeds, strayed_scores]
+    checks: list[Callable[[ReportFolder], Iterator[str]]] = [shared_samples, left_out_seeds, strayed_scores]
     if report.root is not None:
         checks += [telling_pixels, untrained]
     for check in checks:
@@ -41,7 +41,7 @@ def suspicions(report: Report) -> Iterator[str]:
             yield f"not looked at: {error}"
 
 
-def shared_samples(report: Report) -> Iterator[str]:
+def shared_samples(report: ReportFolder) -> Iterator[str]:
     """Samples of one part of a split that hold what a sample of another part holds."""
     seen = set()
     for record in report.held:
@@ -53,7 +53,7 @@ def shared_samples(report: Report) -> Iterator[str]:
                 yield f"{dataset}: {same}; what is tested was trained on"
 
 
-def left_out_seeds(report: Report) -> Iterator[str]:
+def left_out_seeds(report: ReportFolder) -> Iterator[str]:
     """Seeds between those of this profile that are not there: results may have been chosen."""
     found: dict[str, list[int]] = {}
     for record in report.audit.records:
@@ -63,7 +63,7 @@ def left_out_seeds(report: Report) -> Iterator[str]:
             yield f"{experiment}: no result of seed {', '.join(map(str, missing))}, but of seed {max(seeds)}"
 
 
-def strayed_scores(report: Report) -> Iterator[str]:
+def strayed_scores(report: ReportFolder) -> Iterator[str]:
     """Test scores that the history has otherwise: evaluated on another processor, or other weights were kept."""
     for record, stated, derived in kept_epochs(report):
         if abs(stated - derived) > 1e-9:
@@ -71,7 +71,7 @@ def strayed_scores(report: Report) -> Iterator[str]:
             yield f"{run}: its history says {stated} % on the test set at the epoch kept, its predictions {derived} %"
 
 
-def untrained(report: Report) -> Iterator[str]:
+def untrained(report: ReportFolder) -> Iterator[str]:
     """Biases and gains that no training moved."""
     assert report.root is not None, "asked with a checkout"
     for record in report.held:
@@ -91,7 +91,7 @@ def _weights(path: Path) -> dict[str, npt.NDArray[Any]]:
     return weights
 
 
-def telling_pixels(report: Report) -> Iterator[str]:
+def telling_pixels(report: ReportFolder) -> Iterator[str]:
     """Datasets of the checkout in which a single value of an image or recording tells the class."""
     assert report.root is not None, "asked with a checkout"
     for dataset in sorted({str(record.dataset["name"]) for record in report.held}):

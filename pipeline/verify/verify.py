@@ -1,7 +1,7 @@
 """`sresnet verify`: a report's folder checked offline, without torch, from its own bytes.
 
-Every file is hashed, every signature checked, every link of the chain followed, every number and verdict derived anew
-from the predictions, and all of it held against what the report prints. docs/verify.md says what that is worth.
+Every signature is checked, every link of the chain followed, every number and verdict derived anew from the
+predictions, and every page rendered anew and compared byte for byte. docs/verify.md says what that is worth.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,10 +12,10 @@ from pipeline.ground.errors import InputError
 from pipeline.report import attestation
 from pipeline.report.chain import Break
 from pipeline.verify import checks, soundness
-from pipeline.verify.checks import Report
+from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.suspicions import suspicions
 
-Check = Callable[[Report], Iterator[Break]]
+Check = Callable[[ReportFolder], Iterator[Break]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +23,7 @@ class Recomputation:
     """What computes again from data and weights."""
 
     check: Check
-    notes: Callable[[Report], Iterator[str]]
+    notes: Callable[[ReportFolder], Iterator[str]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +46,13 @@ def verify(
 
     Raises InputError for what is no report and for a bad key.
     """
-    report = Report(folder, attestation.read_public_key(key) if key else None, root)
-    found = _all("files", report, checks.files)
+    report = ReportFolder(folder, attestation.read_public_key(key) if key else None, root)
+    if not report.listed:
+        raise InputError(f"{folder}: no files are listed in it; expected the folder of a report")
+    if found := _all("files", report, checks.plain_files):
+        return Verified(breaks=found, looked=[], notes=[])
     steps: list[tuple[str, Check]] = [
-        ("statements", checks.statements),
+        ("files", checks.files),
         ("signatures", checks.signatures),
         ("chain", checks.links),
         ("data and weights", checks.elsewhere),
@@ -61,9 +64,7 @@ def verify(
         ("selection", soundness.selections),
         ("packages", soundness.packages),
         ("seeds", soundness.seeds),
-        ("verdicts", checks.verdicts),
-        ("page", checks.page),
-        ("handouts", checks.handed_out),
+        ("page", checks.rendering),
     ]
     for link, check in steps:
         found += _all(link, report, check)
@@ -74,7 +75,7 @@ def verify(
     return Verified(breaks=[], looked=_looked(report), notes=[*_notes(report), *(anew.notes(report) if anew else [])])
 
 
-def _all(link: str, report: Report, check: Check) -> list[Break]:
+def _all(link: str, report: ReportFolder, check: Check) -> list[Break]:
     """The breaks that a check finds; a file that it cannot read is one."""
     found: list[Break] = []
     try:
@@ -88,32 +89,29 @@ def _all(link: str, report: Report, check: Check) -> list[Break]:
     return found
 
 
-def _looked(report: Report) -> list[str]:
+def _looked(report: ReportFolder) -> list[str]:
     derived = [record for record in report.held if report.predictions_of(record).exists()]
     samples = sum(record.test["samples"] for record in derived)
     return [
-        f"{len(report.described.files)} files have the bytes that ro-crate-metadata.json lists",
+        f"{len(report.sources)} files of evidence, {len(report.rendered)} others rendered anew to the same bytes",
         f"{len(report.stages)} stages: each read what an earlier one wrote",
         f"{len(derived)} result(s) derived anew from {samples} predictions",
-        f"{len(report.audit.judgements)} verdicts judged anew; {len(report.required)} numbers and verdicts of the page",
+        f"{len(report.audit.judgements)} verdicts judged anew",
     ]
 
 
-def _notes(report: Report) -> list[str]:
+def _notes(report: ReportFolder) -> list[str]:
     notes = [_signer(report)]
     if named := sorted(report.only_named()):
         where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
         notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")
-    notes += [
-        f"{record.experiment}-{record.seed}: its predictions are not here; only its sums were checked"
-        for record in report.audit.recorded
-        if record not in report.held
-    ]
+    if unheld := [record for record in report.audit.recorded if record not in report.held]:
+        notes.append(f"{len(unheld)} recorded results without predictions: only their sums were checked")
     notes += suspicions(report)
     return notes + [f"packages differ: {text}" for text in report.packages_that_differ()]
 
 
-def _signer(report: Report) -> str:
+def _signer(report: ReportFolder) -> str:
     if report.signer is None:
         return "not signed: whoever can write the folder can have made all of it anew"
     name = attestation.fingerprint(report.signer)

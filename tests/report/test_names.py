@@ -11,9 +11,10 @@ import pytest
 from markdown_it import MarkdownIt
 
 from pipeline.data.contents import Same
+from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import make_audit
-from pipeline.report.page import make_page, write_page
+from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest
 from tests.download.test_data_names import NAMES
 from tests.evaluate.made import record
@@ -67,8 +68,8 @@ def report(root: Path, names: Sequence[str]) -> Path:
     same = Same(part="test", other="train", samples=1, of=9, examples=[(names[0], names[1])])
     splits = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[same])]
     audit = make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
-    page = make_page(audit, root, [], splits)
-    write_page(page, root / "report")
+    for name, content in page_files(make_page(audit, root, audit.records, splits)).items():
+        write_whole(root / "report" / name, content)
     return root / "report"
 
 

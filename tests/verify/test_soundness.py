@@ -17,7 +17,7 @@ from safetensors.torch import save_file as save_torch
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.ground.errors import InputError
 from pipeline.verify import suspicions
-from pipeline.verify.checks import Report
+from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.soundness import ALIKE, likeness, stray_points
 from pipeline.verify.verify import verify
 from tests.verify.made_report import make_root, rewrite
@@ -121,7 +121,7 @@ def test_weights_of_a_type_that_numpy_does_not_have_are_one_error(tmp_path: Path
 
 
 def test_what_a_note_cannot_read_is_said_and_the_others_go_on(report: Path, tmp_path: Path) -> None:
-    found = list(suspicions.suspicions(Report(report, None, tmp_path / "nothing")))
+    found = list(suspicions.suspicions(ReportFolder(report, None, tmp_path / "nothing")))
     assert [line.startswith("not looked at: ") for line in found] == [True, True]
 
 

@@ -1,0 +1,125 @@
+"""A report's folder as `sresnet verify` reads it: its evidence, and what follows from it."""
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from pipeline.evaluate.record import Record
+from pipeline.ground.digests import FileDigest
+from pipeline.ground.files import read_json, sha256
+from pipeline.ground.stage_record import RECORDS, StageRecord, path_of, read_stage_record
+from pipeline.ground.yaml_file import read_yaml
+from pipeline.judge.audit import Audit, make_audit
+from pipeline.report import attestation, bundle, chain
+from pipeline.report.bundle import EVIDENCE, place, run_folder
+from pipeline.report.chain import REPORT
+from pipeline.report.crate import read_crate
+from pipeline.report.write import rendered
+
+
+class ReportFolder:
+    """Read when asked. Its properties raise InputError."""
+
+    def __init__(self, folder: Path, pinned: Ed25519PublicKey | None, root: Path | None) -> None:
+        self.folder, self.evidence = folder, folder / EVIDENCE
+        self.pinned = pinned
+        """The key whose signatures count, if the reader names one."""
+        self.root = root
+        """A checkout that holds data and weights."""
+        self._digests: dict[Path, str] = {}
+
+    @cached_property
+    def listed(self) -> dict[str, FileDigest]:
+        """The files that the folder says it has, by path."""
+        return read_crate(self.folder)
+
+    def sha256(self, path: Path) -> str:
+        """Digest of a file, computed once."""
+        if path not in self._digests:
+            self._digests[path] = sha256(path)
+        return self._digests[path]
+
+    def name(self, path: Path) -> str:
+        """A file's path in the folder."""
+        return path.relative_to(self.folder).as_posix()
+
+    def predictions_of(self, record: Record) -> Path:
+        return self.evidence / run_folder(record) / "predictions.parquet"
+
+    def history_of(self, record: Record) -> Path:
+        return self.evidence / run_folder(record) / "history.csv"
+
+    def config(self, record: Record) -> dict[str, Any]:
+        """What the weights of a result were trained with."""
+        config: dict[str, Any] = read_json(self.evidence / run_folder(record) / "config.json", "a training writes it")
+        return config
+
+    @cached_property
+    def signer(self) -> Ed25519PublicKey | None:
+        """The pinned key, else the one that came with the signatures, else None."""
+        if self.pinned is not None or not attestation.is_signed(self.folder):
+            return self.pinned
+        return attestation.read_public_key(self.folder / attestation.STATEMENTS / attestation.KEY_FILE)
+
+    @cached_property
+    def params(self) -> dict[str, Any]:
+        return read_yaml(self.evidence / "params.yaml")
+
+    @cached_property
+    def audit(self) -> Audit:
+        """All verdicts, judged anew on the results in the folder."""
+        claims, results = self.evidence / "paper" / "claims.yaml", self.evidence / "results"
+        current = [results / run["experiment"] / f"{run['seed']}.json" for run in self.params["runs"].values()]
+        return make_audit(self.params["profile"], claims, results, current)
+
+    @cached_property
+    def held(self) -> list[Record]:
+        """Results that have to be derivable: those of this profile, and others whose predictions are here."""
+        return [*self.audit.records, *(r for r in self.audit.recorded if self.predictions_of(r).exists())]
+
+    @cached_property
+    def stages(self) -> list[str]:
+        """Stages that the chain has to have, in its order."""
+        return [*chain.stages_of(self.held), REPORT]
+
+    @cached_property
+    def records(self) -> list[StageRecord]:
+        return chain.read_stage_records(self.evidence / RECORDS, self.stages)
+
+    @cached_property
+    def sources(self) -> list[FileDigest]:
+        """The evidence that was copied into the folder: what everything else is rendered from."""
+        paths = [*bundle.evidence(self.audit, self.evidence), self.evidence / "params.yaml"]
+        names = [path.relative_to(self.evidence).as_posix() for path in paths]
+        return [
+            FileDigest(path=name, sha256=self.sha256(path), bytes=path.stat().st_size)
+            for name, path in zip(names, paths, strict=True)
+        ]
+
+    @cached_property
+    def rendered(self) -> dict[str, bytes]:
+        """Every other file, rendered anew, by path."""
+        own = read_stage_record(self.evidence / path_of(REPORT))
+        return rendered(self.evidence, self.audit, self.held, self.sources, own)
+
+    def written(self) -> dict[str, str]:
+        """Digests of files that stages wrote."""
+        return {file.path: file.sha256 for record in self.records for file in record.writes}
+
+    def only_named(self) -> dict[str, str]:
+        """Those that do not lie in the folder."""
+        return {path: digest for path, digest in self.written().items() if not (self.folder / place(path)).exists()}
+
+    def packages_that_differ(self) -> list[str]:
+        """Packages of which stages had several versions."""
+        found: dict[str, dict[str, str]] = {}
+        for record in self.records:
+            for package, version in record.packages.items():
+                found.setdefault(package, {}).setdefault(version, record.stage)
+        return [
+            f"{package} {', '.join(f'{version} ({stage})' for version, stage in versions.items())}"
+            for package, versions in found.items()
+            if len(versions) > 1
+        ]

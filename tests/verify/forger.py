@@ -1,0 +1,45 @@
+"""What a careful forger does after an edit of a report: every digest that stands in the folder is made to fit again."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.ground.digests import FileDigest, digest_of
+from pipeline.ground.files import sha256
+from pipeline.ground.stage_record import RECORDS, path_of, read_stage_record
+from pipeline.ground.yaml_file import read_yaml
+from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
+from pipeline.report.bundle import EVIDENCE, place
+from pipeline.report.crate import crate_metadata, is_about
+
+
+def mend(report: Path, stages: list[str]) -> None:
+    """`stages` are those of the records in the folder, in the order of the chain."""
+    for stage in stages:
+        mend_record(report, report / place(path_of(stage).as_posix()))
+    records = [read_stage_record(report / EVIDENCE / path_of(stage)) for stage in stages]
+    for record in records:
+        digest = sha256(report / EVIDENCE / RECORDS / f"{record.stage}.json")
+        (report / STATEMENTS / f"{record.stage}.json").write_bytes(as_file(statement(record, digest)))
+    listed = [file for file in digests(report) if not is_about(Path(file.path))]
+    released = str(read_yaml(report / EVIDENCE / "CITATION.cff")["date-released"])
+    metadata = crate_metadata(listed, records, released)
+    (report / METADATA).write_bytes(metadata)
+    about = crate_statement(digest_of(METADATA, metadata).sha256)
+    (report / STATEMENTS / f"{CRATE}.json").write_bytes(as_file(about))
+
+
+def mend_record(report: Path, path: Path) -> None:
+    record = read_stage_record(path)
+    reads, writes = ([_of_today(report, file) for file in files] for files in (record.reads, record.writes))
+    replace(record, reads=reads, writes=writes).write(path)
+
+
+def _of_today(report: Path, file: FileDigest) -> FileDigest:
+    path = report / place(file.path)
+    return replace(file, sha256=sha256(path), bytes=path.stat().st_size) if path.is_file() else file
+
+
+def digests(folder: Path) -> list[FileDigest]:
+    """Of all files in a folder, by their paths below it."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [digest_of(path.relative_to(folder).as_posix(), path.read_bytes()) for path in paths]
