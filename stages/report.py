@@ -17,7 +17,7 @@ def main() -> None:
     """Fills report/, and says each verdict and what a reader must not overlook."""
     everything = params.load()
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
-    audit = make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
+    audit = make_audit(everything.profile, paths.CLAIMS, paths.ROOT, current)
     with whole_folder(paths.REPORT) as folder:
         broken = write_report(audit, paths.ROOT, folder)
     for judgement in audit.judgements:

@@ -7,8 +7,9 @@ from typing import Any
 
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
-from pipeline.judge.claims import Claim, Deviation, NotChecked, read_claims
-from pipeline.judge.matching import name_of
+from pipeline.ground.files import sha256
+from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, NotChecked, read_claims
+from pipeline.judge.matching import FREE_OF_ACCURACY, evidence, name_of
 from pipeline.judge.verdicts import Judgement, judge
 
 
@@ -25,7 +26,14 @@ class Audit:
     records: list[Record]
     """This profile's results."""
     recorded: list[Record]
-    """Results of other profiles that lie in results/."""
+    """Results of other profiles whose predictions are there too, so that they count."""
+    unchecked: list[Record]
+    """Results of other profiles without predictions: they are shown and decide nothing."""
+
+    @property
+    def held(self) -> list[Record]:
+        """Results that follow from predictions."""
+        return [*self.records, *self.recorded]
 
     def as_json(self) -> bytes:
         """The content of audit.json."""
@@ -45,39 +53,56 @@ class Audit:
         return json.dumps(content, indent=2).encode() + b"\n"
 
 
-def make_audit(profile: str, claims: Path, results: Path, current: list[Path]) -> Audit:
-    """Judges every claim on all records in the folder `results`; `current` are those of this profile.
+def make_audit(profile: str, claims: Path, root: Path, current: list[Path]) -> Audit:
+    """Judges every claim on the records in results/ below `root` whose predictions lie in artifacts/ there.
 
-    Raises InputError.
+    `current` are the records of this profile. Raises InputError.
     """
-    registry = read_claims(claims)
+    registry, results = read_claims(claims), root / "results"
     records = {path: read_record(path) for path in sorted({*results.glob("*/*.json"), *current})}
     for path, record in records.items():
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
-    mine = [records[path] for path in current]
-    own, ours = {name_of(record) for record in mine}, [_training(record) for record in mine]
-    counted = mine + [
-        record for path, record in records.items() if path not in current and _training(record) not in ours
-    ]
-    judged = [_marked(judge(claim, counted), own) for claim in registry.claims]
+    mine = [records.pop(path) for path in current]
+    own = {name_of(record) for record in mine}
+    recorded = [record for record in records.values() if has_predictions(record, root)]
+    unchecked = [record for record in records.values() if record not in recorded]
+    counted: list[Record] = []
+    for record in (*mine, *recorded):  # a training that was done twice counts once
+        if record in mine or _training(record) not in map(_training, counted):
+            counted.append(record)
     return Audit(
         profile=profile,
         claims=registry.claims,
-        judgements=judged,
+        judgements=[_marked(claim, judge(claim, counted), own, unchecked) for claim in registry.claims],
         deviations=registry.deviations,
         not_checked=registry.not_checked,
         records=mine,
-        recorded=[record for path, record in records.items() if path not in current],
+        recorded=recorded,
+        unchecked=unchecked,
     )
 
 
+def run_folder(record: Record) -> Path:
+    """artifacts/<experiment>/<seed>, below the repository or evidence/."""
+    return Path("artifacts") / record.experiment / str(record.seed)
+
+
+def has_predictions(record: Record, root: Path) -> bool:
+    """Whether the predictions that a record is about lie below `root`."""
+    path = root / run_folder(record) / "predictions.parquet"
+    return path.is_file() and sha256(path) == record.digests["predictions"]
+
+
 def _training(record: Record) -> tuple[Any, ...]:
-    """What makes two records those of one training, done twice: a seed counts once, and then as this profile did it."""
+    """What makes two records those of one training, done twice."""
     rows = [record.digests.get(split) for split in ("train_rows", "test_rows")]
     return record.seed, record.network, record.training, rows
 
 
-def _marked(judgement: Judgement, own: set[str]) -> Judgement:
-    """Says if records of other runs stand behind it."""
-    return replace(judgement, recorded=not own.issuperset(judgement.evidence))
+def _marked(claim: Claim, judgement: Judgement, own: set[str], unchecked: list[Record]) -> Judgement:
+    """Says if records of other runs stand behind it, and how many more would if their predictions were there."""
+    fitting = evidence(claim.configuration, unchecked, FREE_OF_ACCURACY) if isinstance(claim, AccuracyClaim) else []
+    more = f"; {len(fitting)} recorded result(s) of it are not checked and do not count" if fitting else ""
+    recorded = not own.issuperset(judgement.evidence)
+    return replace(judgement, recorded=recorded, reason=judgement.reason + more)

@@ -12,10 +12,10 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline.evaluate.record import Record
-from pipeline.ground.files import sha256, write_whole
+from pipeline.ground.files import write_whole
 from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.judge.audit import Audit
+from pipeline.judge.audit import Audit, run_folder
 from pipeline.protocol.curves import curves_path
 from pipeline.report.chain import REPORT, stages_of
 
@@ -32,11 +32,6 @@ def place(path: str) -> str:
     return path.removeprefix(f"{REPORT}/") if path.startswith(f"{REPORT}/") else f"{EVIDENCE}/{path}"
 
 
-def run_folder(record: Record) -> Path:
-    """artifacts/<experiment>/<seed>, below the repository or evidence/."""
-    return Path("artifacts") / record.experiment / str(record.seed)
-
-
 def gather(audit: Audit, root: Path, target: Path) -> None:
     """Fills the folder `target` with the evidence of the repository `root`."""
     for path in evidence(audit, root):
@@ -50,36 +45,24 @@ def gather(audit: Audit, root: Path, target: Path) -> None:
 
 def evidence(audit: Audit, root: Path) -> list[Path]:
     """The files below `root`, a repository or the evidence of a report, that a report rests on, beside params.yaml."""
-    paths = _paths(audit, held(audit, root))
-    return sorted({root / path for path in paths if (root / path).exists()})
+    return sorted({root / path for path in _paths(audit) if (root / path).exists()})
 
 
-def held(audit: Audit, root: Path) -> list[Record]:
-    """Records that have to follow from predictions: those of this profile, and others whose predictions are here."""
-    return [*audit.records, *(record for record in audit.recorded if has_predictions(record, root))]
-
-
-def has_predictions(record: Record, root: Path) -> bool:
-    """Whether the predictions that a record is about lie below `root`."""
-    path = root / run_folder(record) / "predictions.parquet"
-    return path.is_file() and sha256(path) == record.digests["predictions"]
-
-
-def _paths(audit: Audit, held: list[Record]) -> Iterator[Path]:
+def _paths(audit: Audit) -> Iterator[Path]:
     yield from (
         Path("CITATION.cff"),
         *_stated(audit),
-        *_split_files(held),
+        *_split_files(audit.held),
     )
-    yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
+    yield from (run_folder(record) / name for record in audit.held for name in OF_A_RUN)
     yield from (run_folder(record) / PICTURES for record in audit.records)
     yield from _curves(audit.records)
-    yield from map(path_of, stages_of(held))
+    yield from map(path_of, stages_of(audit.held))
 
 
 def _stated(audit: Audit) -> Iterator[Path]:
     yield Path("paper") / "claims.yaml"
-    for record in (*audit.records, *audit.recorded):
+    for record in (*audit.held, *audit.unchecked):
         yield Path("results") / record.experiment / f"{record.seed}.json"
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from pipeline.evaluate.record import Record
 from pipeline.ground.names import markdown
 from pipeline.ground.stage_record import RECORDS, StageRecord
-from pipeline.judge.audit import Audit
+from pipeline.judge.audit import Audit, run_folder
 from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.judge.matching import name_of
 from pipeline.judge.verdicts import Judgement
@@ -20,7 +20,7 @@ from pipeline.protocol.bands import Band
 from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
-from pipeline.report.bundle import EVIDENCE, OF_A_RUN, PICTURES, run_folder
+from pipeline.report.bundle import EVIDENCE, OF_A_RUN, PICTURES
 from pipeline.report.chain import read_stage_records, stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
@@ -81,16 +81,16 @@ class Page:
         return found
 
 
-def make_page(audit: Audit, root: Path, held: list[Record], splits: list[SplitManifest]) -> Page:
-    """Gathers what the report shows from its evidence, which lies below `root`; predictions of `held` are there."""
+def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
+    """Gathers what the report shows from its evidence, which lies below `root`."""
     return Page(
         audit=audit,
         judged=list(zip(audit.claims, audit.judgements, strict=True)),
         headline=by_dataset(audit),
         summary=summary(audit),
         runs=_runs(audit.records, root),
-        charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart([*audit.records, *audit.recorded])},
-        files=_files(audit, held),
+        charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart(audit.held)},
+        files=_files(audit),
         stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
         splits=splits,
         forensics=examined(audit.claims),
@@ -123,14 +123,14 @@ def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> di
     return charts
 
 
-def _files(audit: Audit, held: list[Record]) -> dict[str, dict[str, str]]:
+def _files(audit: Audit) -> dict[str, dict[str, str]]:
     """Files of the evidence beside each result."""
     names = {"predictions.parquet": "predictions", "history.csv": "history", "config.json": "configuration"}
     files = {}
-    for record in (*audit.records, *audit.recorded):
+    for record in (*audit.held, *audit.unchecked):
         name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
         files[name] = {"result": f"{EVIDENCE}/results/{name}"}
-        if record in held:
+        if record in audit.held:
             files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(OF_A_RUN, reverse=True)}
         if record in audit.records:
             files[name]["model card"] = f"models/{record.experiment}-{record.seed}.md"

@@ -13,11 +13,12 @@ COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "unit
 
 
 def results_csv(audit: Audit) -> bytes:
-    """Those of this profile first, then those that were recorded before."""
+    """Those of this profile first, then those that were recorded before, with their predictions or without."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
-    for records, computed in ((audit.records, "this run"), (audit.recorded, "recorded")):
+    groups = {"this run": audit.records, "recorded": audit.recorded, "recorded, not checked": audit.unchecked}
+    for computed, records in groups.items():
         for record in records:
             run = (record.experiment, record.seed, record.dataset["title"], computed)
             writer.writerows((*run, *row, f"results/{name_of(record)}") for row in _rows(record))

@@ -24,13 +24,13 @@ def summary(audit: Audit) -> dict[str, int | str]:
     pairs = list(zip(audit.claims, audit.judgements, strict=True))
     counted = Counter(f"{judgement.verdict}" for _, judgement in pairs)
     counted.update(f"{claim.origin}/{judgement.verdict}" for claim, judgement in pairs)
-    records = [*audit.records, *audit.recorded]
     return {
         "answer": answer(audit),
         "claims": len(pairs),
         "runs": len(audit.records),
         "recorded": len(audit.recorded),
-        "samples": sum(record.test["samples"] for record in records),
+        "unchecked": len(audit.unchecked),
+        "samples": sum(record.test["samples"] for record in audit.held),
         **counted,
     }
 

@@ -7,7 +7,6 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from pipeline.evaluate.record import Record
 from pipeline.ground.digests import FileDigest, digest_of
 from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.stage_record import RECORDS, Plan, StageRecord, path_of
@@ -32,10 +31,9 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
     own = Plan.read(REPORT, root).record(reads=[], writes=[])
     evidence = folder / EVIDENCE
     bundle.gather(audit, root, evidence)
-    held = bundle.held(audit, evidence)
-    for name, content in rendered(evidence, audit, held, sources(audit, evidence), own).items():
+    for name, content in rendered(evidence, audit, sources(audit, evidence), own).items():
         write_whole(folder / name, content)
-    stages = [*stages_of(held), REPORT]
+    stages = [*stages_of(audit.held), REPORT]
     return list(breaks(read_stage_records(evidence / RECORDS, stages), stages))
 
 
@@ -48,19 +46,17 @@ def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
     ]
 
 
-def rendered(
-    evidence: Path, audit: Audit, held: list[Record], sources: list[FileDigest], own: StageRecord
-) -> dict[str, bytes]:
+def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: StageRecord) -> dict[str, bytes]:
     """Every file of a report's folder but `sources`, by its path there: a function of these files alone.
 
     `own` says with which code and packages the stage `report` ran. Raises InputError.
     """
     splits = split_manifests(audit, evidence)
-    shown = page_files(make_page(audit, evidence, held, splits)) | {"audit.json": audit.as_json()}
+    shown = page_files(make_page(audit, evidence, splits)) | {"audit.json": audit.as_json()}
     reads = [file for file in sources if file.path != "params.yaml"]
     writes = [digest_of(f"{REPORT}/{name}", content) for name, content in sorted(shown.items())]
     own = replace(own, reads=reads, writes=writes)
-    records = [*read_stage_records(evidence / RECORDS, stages_of(held)), own]
+    records = [*read_stage_records(evidence / RECORDS, stages_of(audit.held)), own]
     files = shown | {
         SPLITS: json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n",
         place(path_of(REPORT).as_posix()): own.as_json(),

@@ -5,7 +5,6 @@ import json
 import math
 import stat
 from collections.abc import Iterator
-from dataclasses import fields
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,20 @@ import pyarrow.parquet as pq
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
-from pipeline.evaluate.metrics import TestCounts
 from pipeline.evaluate.predictions import read_predictions
-from pipeline.evaluate.record import Record, dataset_of, scored, test_of
+from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground.files import read_json, sha256
+from pipeline.judge.audit import run_folder
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate
-from pipeline.report.bundle import EVIDENCE, place, run_folder
+from pipeline.report.bundle import EVIDENCE, place
 from pipeline.report.chain import Break
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 from pipeline.verify.report_folder import ReportFolder
 
 NOTHING = "nothing"
+PLAIN = "a plain file (`cp -RL` copies a folder without links)"
 WIDTH = 160
 """Characters of a line that are shown where two files differ."""
 
@@ -37,7 +37,7 @@ def plain_files(report: ReportFolder) -> Iterator[Break]:
     for path in sorted(report.folder.rglob("*")):
         if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
             kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            yield Break(link="files", file=report.name(path), expected="a plain file; `cp -RL` makes some of links", found=kind)
+            yield Break(link="files", file=report.name(path), expected=PLAIN, found=kind)
 
 
 def files(report: ReportFolder) -> Iterator[Break]:
@@ -120,7 +120,7 @@ def elsewhere(report: ReportFolder) -> Iterator[Break]:
 
 def split(report: ReportFolder) -> Iterator[Break]:
     """The predictions are of the very samples, with the very labels, of the test split."""
-    for record in report.held:
+    for record in report.audit.held:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
         table, contents = pq.read_table(path, columns=["id", "label"]), read_contents(folder)
@@ -171,7 +171,7 @@ def _about(predictions: Path) -> dict[str, Any]:
 def configuration(report: ReportFolder) -> Iterator[Break]:
     """params.yaml, the weights' configuration, the result and the predictions are about one training."""
     wrote = {file.path: file.sha256 for record in report.records for file in record.writes}
-    for record in report.held:
+    for record in report.audit.held:
         folder = run_folder(record)
         path = report.evidence / folder / "config.json"
         config = report.config(record)
@@ -206,34 +206,15 @@ def _some(values: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def scores(report: ReportFolder) -> Iterator[Break]:
     """Every count, percentage, interval and protocol of a result follows from its predictions."""
-    for record in (*report.audit.records, *report.audit.recorded):
+    for record in report.audit.held:
+        path = report.predictions_of(record)
+        derived = scored(read_predictions(path), record.training, report.history_of(record))
+        derived["digests"] = record.digests | {"predictions": report.sha256(path)}
         file = f"{EVIDENCE}/results/{record.experiment}/{record.seed}.json"
-        if record in report.held:
-            path = report.predictions_of(record)
-            history = report.evidence / run_folder(record) / "history.csv"
-            derived = scored(read_predictions(path), record.training, history)
-            if record.ledger is None:
-                del derived["ledger"]
-            derived["digests"] = record.digests | {"predictions": report.sha256(path)}
-            origin = f"derived from {report.name(path)}"
-        else:
-            derived, origin = _from_counts(record), "derived from its counts"
         for part, values in derived.items():
-            for where, expected, found in value_differences(values, getattr(record, part), part):
-                yield Break(link="predictions", file=file, expected=f"{where} {expected}, {origin}", found=str(found))
-
-
-def _from_counts(record: Record) -> dict[str, dict[str, Any]]:
-    """What the confusion matrix of a result says about its other numbers."""
-    confusion = record.test["confusion"]
-    counted = {
-        "samples": sum(map(sum, confusion)),
-        "correct": sum(row[i] for i, row in enumerate(confusion)),
-        "class_samples": [sum(row) for row in confusion],
-        "class_correct": [row[i] for i, row in enumerate(confusion)],
-    }
-    own = {field.name: record.test[field.name] for field in fields(TestCounts)}
-    return {"test": test_of(TestCounts(**own | counted))}
+            for where, one, other in value_differences(values, getattr(record, part), part):
+                expected = f"{where} {one}, derived from {report.name(path)}"
+                yield Break(link="predictions", file=file, expected=expected, found=str(other))
 
 
 def value_differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:

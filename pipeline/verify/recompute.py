@@ -29,11 +29,12 @@ from pipeline.evaluate.record import Record
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, DatasetParams
 from pipeline.ground.paths import CLAIMS
+from pipeline.judge.audit import run_folder
 from pipeline.judge.claims import read_claims
 from pipeline.preprocess.preprocess import preprocess
 from pipeline.protocol.hardware import computed_by, describe, note
 from pipeline.protocol.reduce import Alone
-from pipeline.report.bundle import EVIDENCE, run_folder
+from pipeline.report.bundle import EVIDENCE
 from pipeline.report.chain import Break
 from pipeline.train.export import export
 from pipeline.train.identity import run_identity

@@ -11,9 +11,9 @@ from pipeline.ground.digests import FileDigest
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.stage_record import RECORDS, StageRecord, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.judge.audit import Audit, make_audit
+from pipeline.judge.audit import Audit, make_audit, run_folder
 from pipeline.report import attestation, bundle, chain
-from pipeline.report.bundle import EVIDENCE, place, run_folder
+from pipeline.report.bundle import EVIDENCE, place
 from pipeline.report.chain import REPORT
 from pipeline.report.crate import read_crate
 from pipeline.report.write import rendered
@@ -70,19 +70,17 @@ class ReportFolder:
     @cached_property
     def audit(self) -> Audit:
         """All verdicts, judged anew on the results in the folder."""
-        claims, results = self.evidence / "paper" / "claims.yaml", self.evidence / "results"
-        current = [results / run["experiment"] / f"{run['seed']}.json" for run in self.params["runs"].values()]
-        return make_audit(self.params["profile"], claims, results, current)
-
-    @cached_property
-    def held(self) -> list[Record]:
-        """Results that have to be derivable: those of this profile, and others whose predictions are here."""
-        return [*self.audit.records, *(r for r in self.audit.recorded if self.predictions_of(r).exists())]
+        claims = self.evidence / "paper" / "claims.yaml"
+        current = [
+            self.evidence / "results" / run["experiment"] / f"{run['seed']}.json"
+            for run in self.params["runs"].values()
+        ]
+        return make_audit(self.params["profile"], claims, self.evidence, current)
 
     @cached_property
     def stages(self) -> list[str]:
         """Stages that the chain has to have, in its order."""
-        return [*chain.stages_of(self.held), REPORT]
+        return [*chain.stages_of(self.audit.held), REPORT]
 
     @cached_property
     def records(self) -> list[StageRecord]:
@@ -102,7 +100,7 @@ class ReportFolder:
     def rendered(self) -> dict[str, bytes]:
         """Every other file, rendered anew, by path."""
         own = read_stage_record(self.evidence / path_of(REPORT))
-        return rendered(self.evidence, self.audit, self.held, self.sources, own)
+        return rendered(self.evidence, self.audit, self.sources, own)
 
     def written(self) -> dict[str, str]:
         """Digests of files that stages wrote."""

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from pipeline.data.contents import across
 from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
-from pipeline.report.bundle import run_folder
+from pipeline.judge.audit import run_folder
 from pipeline.report.split_manifest import split_manifest
 from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.soundness import kept_epochs
@@ -44,7 +44,7 @@ def suspicions(report: ReportFolder) -> Iterator[str]:
 def shared_samples(report: ReportFolder) -> Iterator[str]:
     """Samples of one part of a split that hold what a sample of another part holds."""
     seen = set()
-    for record in report.held:
+    for record in report.audit.held:
         dataset, percent = str(record.dataset["name"]), record.training["validation_percent"]
         if (dataset, percent) not in seen:
             seen.add((dataset, percent))
@@ -74,7 +74,7 @@ def strayed_scores(report: ReportFolder) -> Iterator[str]:
 def untrained(report: ReportFolder) -> Iterator[str]:
     """Biases and gains that no training moved."""
     assert report.root is not None, "asked with a checkout"
-    for record in report.held:
+    for record in report.audit.held:
         weights = _weights(report.root / run_folder(record) / "model.safetensors")
         for end, plural, start in (("bias", "biases", 0.0), ("gain", "gains", 1.0)):
             values = [value for name, value in weights.items() if name.endswith(f"norm.{end}")]
@@ -94,7 +94,7 @@ def _weights(path: Path) -> dict[str, npt.NDArray[Any]]:
 def telling_pixels(report: ReportFolder) -> Iterator[str]:
     """Datasets of the checkout in which a single value of an image or recording tells the class."""
     assert report.root is not None, "asked with a checkout"
-    for dataset in sorted({str(record.dataset["name"]) for record in report.held}):
+    for dataset in sorted({str(record.dataset["name"]) for record in report.audit.held}):
         share = best_single_value(report.root / "data" / "arrow" / dataset)
         if share >= TELLING:
             yield f"{dataset}: one value of a sample tells the class of {100 * share:.0f} % of the test samples"

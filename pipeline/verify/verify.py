@@ -90,7 +90,7 @@ def _all(link: str, report: ReportFolder, check: Check) -> list[Break]:
 
 
 def _looked(report: ReportFolder) -> list[str]:
-    derived = [record for record in report.held if report.predictions_of(record).exists()]
+    derived = report.audit.held
     samples = sum(record.test["samples"] for record in derived)
     return [
         f"{len(report.sources)} files of evidence, {len(report.rendered)} others rendered anew to the same bytes",
@@ -105,8 +105,8 @@ def _notes(report: ReportFolder) -> list[str]:
     if named := sorted(report.only_named()):
         where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
         notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")
-    if unheld := [record for record in report.audit.recorded if record not in report.held]:
-        notes.append(f"{len(unheld)} recorded results without predictions: only their sums were checked")
+    if unchecked := report.audit.unchecked:
+        notes.append(f"{len(unchecked)} recorded results without predictions are not checked and decide nothing")
     notes += suspicions(report)
     return notes + [f"packages differ: {text}" for text in report.packages_that_differ()]
 

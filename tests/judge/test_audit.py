@@ -1,11 +1,14 @@
 """The audit of a folder of results."""
 
+import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS, RESULTS
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.judge.claims import WeightsClaim, read_claims
@@ -13,69 +16,86 @@ from tests.judge.claimed import run
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
+def root(tmp_path: Path) -> Path:
     """The result of the digits, under another name, as the processor whose digest is claimed would have made it."""
     content = json.loads((RESULTS / "digits" / "0.json").read_text(encoding="utf-8"))
     claimed = {claim.id: claim for claim in read_claims(CLAIMS).claims}["digits-weights"]
     assert isinstance(claimed, WeightsClaim)
     platform, content["digests"]["model"] = next(iter(claimed.weights.items()))
-    content["platforms"] = [platform]
-    (tmp_path / "renamed").mkdir()
-    (tmp_path / "renamed" / "0.json").write_text(json.dumps(content | {"experiment": "renamed"}), encoding="utf-8")
-    run(experiment="other").write(tmp_path / "other" / "0.json")
+    write(tmp_path, content | {"experiment": "renamed", "platforms": [platform]})
+    run(experiment="other").write(tmp_path / "results" / "other" / "0.json")
     return tmp_path
+
+
+def write(root: Path, content: dict[str, Any], predictions: bytes = b"predictions") -> None:
+    """A record, with predictions that it is about."""
+    name = f"{content['experiment']}/{content['seed']}"
+    digests = content["digests"] | {"predictions": hashlib.sha256(predictions).hexdigest()}
+    write_whole(root / "results" / f"{name}.json", json.dumps(content | {"digests": digests}).encode())
+    write_whole(root / "artifacts" / name / "predictions.parquet", predictions)
+
+
+def renamed(root: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((root / "results" / "renamed" / "0.json").read_text(encoding="utf-8"))
+    return content
+
+
+def audit(root: Path, *current: str) -> Audit:
+    return make_audit("p", CLAIMS, root, [root / "results" / name / "0.json" for name in current])
 
 
 def judged(audit: Audit) -> dict[str, tuple[str, bool]]:
     return {judgement.claim: (judgement.verdict, judgement.recorded) for judgement in audit.judgements}
 
 
-def test_results_are_found_by_what_they_are(results: Path) -> None:
-    audit = make_audit("p", CLAIMS, results, [results / "renamed" / "0.json"])
-    assert judged(audit)["digits-weights"] == ("REPRODUCED", False)
-    assert judged(audit)["digits-dvs-weights"] == ("NOT RUN", False)
+def test_results_are_found_by_what_they_are(root: Path) -> None:
+    verdicts = judged(audit(root, "renamed"))
+    assert verdicts["digits-weights"] == ("REPRODUCED", False)
+    assert verdicts["digits-dvs-weights"] == ("NOT RUN", False)
 
 
-def test_what_another_run_computed_is_said(results: Path) -> None:
-    audit = make_audit("p", CLAIMS, results, [results / "other" / "0.json"])
-    assert judged(audit)["digits-weights"] == ("REPRODUCED", True)
+def test_what_another_run_computed_is_said(root: Path) -> None:
+    assert judged(audit(root, "other"))["digits-weights"] == ("REPRODUCED", True)
 
 
-def test_a_copy_under_another_name_takes_the_verdict_away(results: Path) -> None:
-    content = json.loads((results / "renamed" / "0.json").read_text(encoding="utf-8"))
-    (results / "copy").mkdir()
-    (results / "copy" / "1.json").write_text(json.dumps(content | {"experiment": "copy", "seed": 1}), encoding="utf-8")
-    audit = make_audit("p", CLAIMS, results, [results / "renamed" / "0.json"])
-    assert judged(audit)["digits-accuracy"][0] == "NOT COMPARABLE"
+@pytest.mark.parametrize("predictions", [None, b"others"])
+def test_a_recorded_result_without_its_predictions_decides_nothing(root: Path, predictions: bytes | None) -> None:
+    path = root / "artifacts" / "renamed" / "0" / "predictions.parquet"
+    path.unlink()
+    if predictions is not None:
+        path.write_bytes(predictions)
+    made = audit(root, "other")
+    assert judged(made)["digits-weights"] == ("NOT RUN", False)
+    assert [record.experiment for record in made.unchecked] == ["renamed"]
+    reason = next(one.reason for one in made.judgements if one.claim == "digits-accuracy")
+    assert "1 recorded result(s) of it are not checked and do not count" in reason
 
 
-def test_the_same_seed_of_another_profile_counts_once_as_this_one_did_it(results: Path) -> None:
-    """Also where another processor had made other weights of it; two that are both recorded still object."""
-    content = json.loads((results / "renamed" / "0.json").read_text(encoding="utf-8"))
-    other = content | {
-        "experiment": "copy",
-        "digests": content["digests"] | {"model": "f" * 64, "predictions": "e" * 64},
-    }
-    (results / "copy").mkdir()
-    (results / "copy" / "0.json").write_text(json.dumps(other), encoding="utf-8")
-    mine = make_audit("p", CLAIMS, results, [results / "renamed" / "0.json"])
-    assert judged(mine)["digits-weights"] == ("REPRODUCED", False)
-    assert [judgement.evidence for judgement in mine.judgements if judgement.claim == "digits-accuracy"] == [
-        ["renamed/0.json"]
-    ]
-    neither = make_audit("p", CLAIMS, results, [results / "other" / "0.json"])
-    assert judged(neither)["digits-accuracy"][0] == "NOT COMPARABLE"
+def test_a_copy_under_another_name_takes_the_verdict_away(root: Path) -> None:
+    write(root, renamed(root) | {"experiment": "copy", "seed": 1})
+    assert judged(audit(root, "renamed"))["digits-accuracy"][0] == "NOT COMPARABLE"
 
 
-def test_a_record_that_was_moved_is_refused(results: Path) -> None:
-    (results / "renamed" / "0.json").rename(results / "renamed" / "1.json")
+def test_the_same_seed_of_another_profile_counts_once_as_this_one_did_it(root: Path) -> None:
+    """Also where another processor had made other weights of it."""
+    content = renamed(root)
+    write(root, content | {"experiment": "copy", "digests": content["digests"] | {"model": "f" * 64}}, b"other")
+    made = audit(root, "renamed")
+    assert judged(made)["digits-weights"] == ("REPRODUCED", False)
+    assert [one.evidence for one in made.judgements if one.claim == "digits-accuracy"] == [["renamed/0.json"]]
+    recorded = audit(root, "other")
+    assert [one.evidence for one in recorded.judgements if one.claim == "digits-accuracy"] == [["copy/0.json"]]
+
+
+def test_a_record_that_was_moved_is_refused(root: Path) -> None:
+    folder = root / "results" / "renamed"
+    (folder / "0.json").rename(folder / "1.json")
     with pytest.raises(InputError, match="it belongs elsewhere"):
-        make_audit("p", CLAIMS, results, [])
+        audit(root)
 
 
-def test_the_file_says_claims_verdicts_and_evidence(results: Path) -> None:
-    make_audit("p", CLAIMS, results, [results / "renamed" / "0.json"]).write(results / "audit.json")
-    claims = {claim["id"]: claim for claim in json.loads((results / "audit.json").read_text())["claims"]}
+def test_the_file_says_claims_verdicts_and_evidence(root: Path) -> None:
+    claims = {claim["id"]: claim for claim in json.loads(audit(root, "renamed").as_json())["claims"]}
     digits = claims["digits-accuracy"]
     assert digits["printed"] == f"{digits['value']} %"
     assert digits["precision"] == pytest.approx(0.05)

@@ -112,7 +112,7 @@ def test_forensics_of_the_papers_numbers(both: tuple[str, str]) -> None:
 
 
 def test_only_percentages_of_the_paper_are_examined(root: Path) -> None:
-    claims = make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"]).claims
+    claims = make_audit("tiny", CLAIMS, root, [root / "results" / "tiny" / "0.json"]).claims
     found = {claim.printed: forensics.test_size for claim, forensics in examined(claims)}
     assert found.items() >= {"94.14 %": 10000, "74.65 %": 10000, "72.98 %": 1000}.items()
     assert "92.5 %" not in found

@@ -24,9 +24,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 @pytest.fixture
 def audit(tmp_path: Path) -> Audit:
     """Of one training of this profile and one recorded before."""
-    RECORD.write(tmp_path / "tiny" / "0.json")
-    record(850, experiment="other").write(tmp_path / "other" / "0.json")
-    return make_audit("tiny", CLAIMS, tmp_path, [tmp_path / "tiny" / "0.json"])
+    RECORD.write(tmp_path / "results" / "tiny" / "0.json")
+    record(850, experiment="other").write(tmp_path / "results" / "other" / "0.json")
+    return make_audit("tiny", CLAIMS, tmp_path, [tmp_path / "results" / "tiny" / "0.json"])
 
 
 def found(audit: Audit, verdict: str) -> Audit:
@@ -76,7 +76,7 @@ def test_the_answer_counts_verdicts(audit: Audit) -> None:
 def test_results_are_one_tidy_table(audit: Audit) -> None:
     rows = list(csv.DictReader(io.StringIO(handouts(audit)["results.csv"].decode())))
     accuracies = {row["experiment"]: row for row in rows if row["metric"] == "test_accuracy"}
-    assert [accuracies[name]["computed"] for name in ("tiny", "other")] == ["this run", "recorded"]
+    assert [accuracies[name]["computed"] for name in ("tiny", "other")] == ["this run", "recorded, not checked"]
     assert {key: accuracies["tiny"][key] for key in ("value", "unit", "n", "seed", "source")} == {
         "value": "90.0",
         "unit": "percent",

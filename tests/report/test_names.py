@@ -67,8 +67,8 @@ def report(root: Path, names: Sequence[str]) -> Path:
     write_pictures(folder / "examples.parquet", np.ones((3, 1, 8, 8), np.uint8), list(names), [0, 1, 2], [0, 2, 1])
     same = Same(part="test", other="train", samples=1, of=9, examples=[(names[0], names[1])])
     splits = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[same])]
-    audit = make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
-    for name, content in page_files(make_page(audit, root, audit.records, splits)).items():
+    audit = make_audit("tiny", CLAIMS, root, [root / "results" / "tiny" / "0.json"])
+    for name, content in page_files(make_page(audit, root, splits)).items():
         write_whole(root / "report" / name, content)
     return root / "report"
 

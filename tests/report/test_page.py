@@ -45,11 +45,11 @@ def root(tmp_path: Path) -> Path:
 
 
 def audit_of(root: Path) -> Audit:
-    return make_audit("tiny", CLAIMS, root / "results", [root / "results" / "tiny" / "0.json"])
+    return make_audit("tiny", CLAIMS, root, [root / "results" / "tiny" / "0.json"])
 
 
 def written(root: Path) -> tuple[str, str]:
-    files = page_files(make_page(audit_of(root), root, [RECORD], SPLITS))
+    files = page_files(make_page(audit_of(root), root, SPLITS))
     return files["index.html"].decode(), files["report.md"].decode()
 
 

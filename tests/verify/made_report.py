@@ -203,8 +203,7 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> None:
 
 
 def audit_of(root: Path) -> Audit:
-    results = root / "results"
-    return make_audit("made", root / "paper" / "claims.yaml", results, [results / "digits" / "0.json"])
+    return make_audit("made", root / "paper" / "claims.yaml", root, [root / "results" / "digits" / "0.json"])
 
 
 def _report(root: Path, report: Path) -> None:
