@@ -32,18 +32,17 @@ class RunParams(Section):
     seed: Seed
 
 
-class Params(Section):
-    """All of params.yaml."""
+class ResultParams(Section):
+    """What results depend on: params.yaml without its part `cluster`."""
 
     profile: Name
     """Name of the profile that this file was made from."""
     datasets: Annotated[dict[Name, DatasetParams], Field(min_length=1), DistinctNames]
     experiments: Annotated[dict[Name, ExperimentParams], Field(min_length=1), DistinctNames]
     runs: Annotated[dict[RunName, RunParams], Field(min_length=1)]
-    cluster: ClusterParams
 
     @model_validator(mode="after")
-    def _experiments_match(self) -> "Params":
+    def _experiments_match(self) -> "ResultParams":
         for name, experiment in self.experiments.items():
             dataset = self.datasets.get(experiment.dataset)
             if dataset is None:
@@ -61,7 +60,7 @@ class Params(Section):
         return self
 
     @model_validator(mode="after")
-    def _runs_match(self) -> "Params":
+    def _runs_match(self) -> "ResultParams":
         for name, run in self.runs.items():
             experiment = self.experiments.get(run.experiment)
             if experiment is None:
@@ -71,6 +70,12 @@ class Params(Section):
             if name != f"{run.experiment}-{run.seed}":
                 raise ValueError(f"runs.{name} must be named {run.experiment}-{run.seed}")
         return self
+
+
+class Params(ResultParams):
+    """All of params.yaml."""
+
+    cluster: ClusterParams
 
 
 def load_run(name: str, path: Path = PARAMS) -> tuple[RunParams, ExperimentParams]:

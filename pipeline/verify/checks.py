@@ -16,8 +16,10 @@ from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
+from pipeline.ground import paths
 from pipeline.ground.files import read_json, sha256
 from pipeline.judge.audit import run_folder
+from pipeline.judge.claims import read_claims
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate
 from pipeline.report.bundle import EVIDENCE, place
@@ -131,6 +133,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
             (report.name(path), "ids of the test split", [one.id for one in contents["test"]], table["id"].to_pylist()),
             (report.name(path), "labels", [one.label for one in contents["test"]], table["label"].to_pylist()),
             (report.name(path), "rows", test.digest, _about(path)["data_digest"]),
+            (report.name(path), "classes", test.classes, _about(path)["classes"]),
             (f"{EVIDENCE}/{result}", "test_rows", test.digest, record.digests["test_rows"]),
             (f"{EVIDENCE}/{result}", "train_rows", train.digest, record.digests["train_rows"]),
             (f"{EVIDENCE}/{result}", "dataset", dataset_of(test.dataset, train, test), record.dataset),
@@ -202,6 +205,26 @@ def configuration(report: ReportFolder) -> Iterator[Break]:
 
 def _some(values: dict[str, Any], *names: str) -> dict[str, Any]:
     return {name: values[name] for name in names}
+
+
+def claims(report: ReportFolder) -> Iterator[Break]:
+    """The claims that were judged, with deviations and what is not checked, are those of this repository."""
+    path = report.evidence / "paper" / "claims.yaml"
+    own, judged = (read_claims(one).model_dump(mode="json") for one in (paths.CLAIMS, path))
+    for where, ours, theirs in value_differences(own, judged):
+        expected = f"{where} {ours} as in {paths.CLAIMS}"
+        yield Break(link="claims", file=report.name(path), expected=expected, found=str(theirs))
+
+
+def checkout(report: ReportFolder) -> Iterator[Break]:
+    """The report of this checkout is about what lies in this checkout now."""
+    if report.folder.resolve() != paths.REPORT.resolve():
+        return
+    for file in report.sources:
+        path = paths.ROOT / file.path
+        if file.path != "params.yaml" and path.is_file() and (found := sha256(path)) != file.sha256:
+            expected = f"{file.path} as it lies in the checkout, {found}; `dvc repro report` makes the report anew"
+            yield Break(link="checkout", file=place(file.path), expected=expected, found=file.sha256)
 
 
 def scores(report: ReportFolder) -> Iterator[Break]:

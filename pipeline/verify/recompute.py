@@ -28,9 +28,7 @@ from pipeline.evaluate.predictions import Seen, read_predictions
 from pipeline.evaluate.record import Record
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, DatasetParams
-from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import run_folder
-from pipeline.judge.claims import read_claims
 from pipeline.preprocess.preprocess import preprocess
 from pipeline.protocol.hardware import computed_by, describe, note
 from pipeline.protocol.reduce import Alone
@@ -73,7 +71,6 @@ def train_again(report: ReportFolder) -> Iterator[Break]:
 
 def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
-    yield from claims(report)
     with tempfile.TemporaryDirectory(prefix="again-") as folder:
         for dataset in sorted({str(record.dataset["name"]) for record in report.audit.records}):
             yield from raw_data(report, dataset, Path(folder) / "raw")
@@ -83,19 +80,6 @@ def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
             yield from predictions(report, record, arrow)
             if train_too and record.platforms == [here(record)]:
                 yield from weights(report, record, arrow, Path(folder))
-
-
-def claims(report: ReportFolder) -> Iterator[Break]:
-    """The claims that were judged are those of this repository."""
-    path = report.evidence / "paper" / "claims.yaml"
-    own, judged = (_by_id(read_claims(one).model_dump(mode="json")["claims"]) for one in (CLAIMS, path))
-    for where, ours, theirs in value_differences(own, judged):
-        expected = f"{where} {ours} as in {CLAIMS}"
-        yield Break(link="claims", file=report.name(path), expected=expected, found=str(theirs))
-
-
-def _by_id(claims: list[dict[str, Any]]) -> dict[str, Any]:
-    return {claim["id"]: claim for claim in claims}
 
 
 def raw_data(report: ReportFolder, dataset: str, work: Path) -> Iterator[Break]:

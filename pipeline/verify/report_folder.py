@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pipeline.evaluate.record import Record
 from pipeline.ground.digests import FileDigest
 from pipeline.ground.files import read_json, sha256
+from pipeline.ground.params import validate
 from pipeline.ground.stage_record import RECORDS, StageRecord, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, make_audit, run_folder
+from pipeline.protocol.params import ResultParams
 from pipeline.report import attestation, bundle, chain
 from pipeline.report.bundle import EVIDENCE, place
 from pipeline.report.chain import REPORT
@@ -65,7 +67,11 @@ class ReportFolder:
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        return read_yaml(self.evidence / "params.yaml")
+        """What was run, checked: no key is missing or unknown, no value out of its range."""
+        path = self.evidence / "params.yaml"
+        content = read_yaml(path, shared=False)
+        validate(ResultParams, content, path)
+        return content
 
     @cached_property
     def audit(self) -> Audit:

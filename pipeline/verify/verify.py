@@ -56,6 +56,8 @@ def verify(
         ("signatures", checks.signatures),
         ("chain", checks.links),
         ("data and weights", checks.elsewhere),
+        ("checkout", checks.checkout),
+        ("claims", checks.claims),
         ("split", checks.split),
         ("configuration", checks.configuration),
         ("predictions", soundness.outputs),

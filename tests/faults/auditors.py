@@ -9,6 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 from pipeline.cli.command_line import check_params
+from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.report.canaries import changed, run_canaries
 from pipeline.verify import recompute
@@ -76,7 +77,7 @@ def verdicts(lab: Lab) -> list[str]:
 def verified(lab: Lab, root: Path | None = None, anew: Recomputation | None = None) -> list[str]:
     """`sresnet verify`: breaks and notes. What --again makes is made in this process."""
     try:
-        with inside(lab.root), patch.object(recompute, "CLAIMS", lab.clean / "paper" / "claims.yaml"):
+        with inside(lab.root), patch.object(paths, "CLAIMS", lab.clean / "paper" / "claims.yaml"):
             result = verify(lab.report, lab.key, root, anew)
     except InputError as error:
         return [str(error)]

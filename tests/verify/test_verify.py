@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from ruamel.yaml import YAML
 
 from pipeline.cli.command_line import main
 from pipeline.data.contents import read_contents, write_contents
 from pipeline.evaluate.predictions import read_predictions
+from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.report.attestation import sign
 from pipeline.report.chain import Break
 from pipeline.train.used import epoch_digest
@@ -30,6 +33,8 @@ PREDICTIONS = "evidence/artifacts/digits/0/predictions.parquet"
 HISTORY = "evidence/artifacts/digits/0/history.csv"
 RESULT = "evidence/results/digits/0.json"
 AUDIT = "audit.json"
+CLAIMS = "evidence/paper/claims.yaml"
+PARAMS = "evidence/params.yaml"
 TRAIN = "evidence/records/train@digits-0.json"
 
 
@@ -159,6 +164,17 @@ def hide_in_markdown(report: Path) -> None:
     edit(report / "report.md", row, f"<!-- {row} -->\n{row.replace('NOT RUN', 'REPRODUCED')}")
 
 
+def no_deviations(report: Path) -> None:
+    """None of them in the claims either."""
+    content = read_yaml(report / CLAIMS)
+    YAML(typ="safe").dump(content | {"deviations": []}, report / CLAIMS)
+
+
+def swap_classes(report: Path) -> None:
+    made = read_predictions(report / PREDICTIONS)
+    replace(made, about=replace(made.about, classes=["b", "a", "c"])).write(report / PREDICTIONS)
+
+
 def empty_deviations(report: Path) -> None:
     edit(report / "audit.json", '"deviations": [', '"deviations": [], "others": [')
 
@@ -227,6 +243,22 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
         RESULT,
         "protocols/best nothing",
     ),
+    (
+        "margin made wider",
+        lambda report: edit(report / CLAIMS, "margin: 1.0", "margin: 9.0"),
+        "claims",
+        CLAIMS,
+        "margin 1.0 as in",
+    ),
+    ("no deviations", no_deviations, "claims", CLAIMS, "deviations"),
+    (
+        "unknown parameter",
+        lambda report: edit(report / PARAMS, "profile: made", "profile: made\nbest: 99.9"),
+        "chain",
+        PARAMS,
+        "a file as a run writes it",
+    ),
+    ("class names", swap_classes, "split", PREDICTIONS, "classes/0 a"),
     ("labels", edit_labels, "split", PREDICTIONS, "labels/8 2"),
     ("sample left out", leave_out_a_sample, "split", PREDICTIONS, "ids of the test split 9 items"),
     ("samples of an epoch", edit_samples, "split", HISTORY, "each training sample once in the sampler's order"),
@@ -339,6 +371,21 @@ def test_weights_in_a_checkout_are_hashed_when_asked(root: Path, report: Path, t
     (checkout / "artifacts" / "digits" / "0" / "model.safetensors").write_bytes(b"others")
     found = first(report, root=checkout)
     assert (found.link, Path(found.file).name) == ("data and weights", "model.safetensors")
+
+
+def test_the_report_of_a_checkout_is_about_what_lies_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setattr(paths, "REPORT", root / "report")
+    assert verify(root / "report").breaks == []
+    history = root / "artifacts" / "digits" / "0" / "history.csv"
+    before = history.read_text()
+    try:
+        history.write_text(before.replace(",50,", ",51,"))
+        found = first(root / "report")
+    finally:
+        history.write_text(before)
+    assert (found.link, found.file) == ("checkout", HISTORY)
+    assert "`dvc repro report` makes the report anew" in found.expected
 
 
 @pytest.mark.parametrize("name", [RESULT, "index.html", "badges", "evidence/data"])
