@@ -17,7 +17,7 @@ from pipeline.report.write import write_report
 
 def main() -> None:
     """Fills report/, and says each verdict and what a reader must not overlook."""
-    everything = params.load()
+    everything = params.load_params()
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
     audit = make_audit(everything.profile, paths.CLAIMS, paths.RESULTS, current)
     canaries, splits = run_canaries(), split_manifests(everything)
@@ -41,4 +41,4 @@ def split_manifests(everything: params.Params) -> list[SplitManifest]:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description="Judges the claims and writes the report.").parse_args()
-    stage.run("report", main)
+    stage.run_stage("report", main)

@@ -20,20 +20,21 @@ from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
 from pipeline.protocol.curves import curves_path
-from pipeline.report.chain import REPORT, stages_of
+from pipeline.report.chain import REPORT_STAGE, stages_of
 from pipeline.report.split_manifest import SplitManifest
 
 EVIDENCE = "evidence"
-SPLITS = "splits.json"
-OF_A_RUN = ("config.json", "history.csv", "predictions.parquet")
+SPLITS_FILE = "splits.json"
+RUN_FILES = ("config.json", "history.csv", "predictions.parquet")
 PARAMETERS = ("profile", "datasets", "experiments", "runs")
 """What the report shows of params.yaml; the rest changes no result."""
-OF_A_DATASET = ("train.json", "test.json", "contents.arrow")
+DATASET_FILES = ("train.json", "test.json", "contents.arrow")
 
 
-def place(report: Path, path: str) -> Path:
+def path_in_report(report: Path, path: str) -> Path:
     """Where a file of the repository lies in the report's folder, if it lies there at all."""
-    return report / path.removeprefix(f"{REPORT}/") if path.startswith(f"{REPORT}/") else report / EVIDENCE / path
+    folder = f"{REPORT_STAGE}/"
+    return report / path.removeprefix(folder) if path.startswith(folder) else report / EVIDENCE / path
 
 
 def run_folder(record: Record) -> Path:
@@ -43,25 +44,25 @@ def run_folder(record: Record) -> Path:
 
 def gather(audit: Audit, splits: list[SplitManifest], root: Path, report: Path) -> list[str]:
     """Fills <report>/evidence from the repository `root`; gives the stages that the evidence came from."""
-    for path in evidence(audit, root):
+    for path in _evidence_files(audit, root):
         target = report / EVIDENCE / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
     content = json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n"
-    write_whole(report / EVIDENCE / SPLITS, content)
+    write_whole(report / EVIDENCE / SPLITS_FILE, content)
     params, text = read_yaml(root / "params.yaml"), io.StringIO()
     YAML(typ="safe").dump({part: params[part] for part in PARAMETERS}, text)
     write_whole(report / EVIDENCE / "params.yaml", text.getvalue().encode())
-    return [*stages_of(_held(audit, root)), REPORT]
+    return [*stages_of(_held(audit, root)), REPORT_STAGE]
 
 
 def inputs(audit: Audit, root: Path) -> list[Path]:
     """The files that the stage `report` reads below the repository `root`, beside params.yaml."""
     examples = (root / run_folder(record) / "examples.parquet" for record in audit.records)
-    return [*evidence(audit, root), *examples]
+    return [*_evidence_files(audit, root), *examples]
 
 
-def evidence(audit: Audit, root: Path) -> list[Path]:
+def _evidence_files(audit: Audit, root: Path) -> list[Path]:
     """The files of the repository that come into the evidence."""
     held = _held(audit, root)
     return [root / path for path in _paths(audit, held) if (root / path).exists()]
@@ -83,7 +84,7 @@ def _paths(audit: Audit, held: list[Record]) -> Iterator[Path]:
         *_stated(audit),
         *_split_files(held),
     )
-    yield from (run_folder(record) / name for record in held for name in OF_A_RUN)
+    yield from (run_folder(record) / name for record in held for name in RUN_FILES)
     yield from _curves(audit.records)
     yield from map(path_of, stages_of(held))
 
@@ -101,4 +102,4 @@ def _curves(records: Iterable[Record]) -> list[Path]:
 
 def _split_files(records: Iterable[Record]) -> Iterator[Path]:
     datasets = sorted({str(record.dataset["name"]) for record in records})
-    yield from (Path("data") / "arrow" / dataset / name for dataset in datasets for name in OF_A_DATASET)
+    yield from (Path("data") / "arrow" / dataset / name for dataset in datasets for name in DATASET_FILES)

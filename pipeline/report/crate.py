@@ -17,13 +17,13 @@ from pipeline.ground.files import read_json, sha256, write_whole
 from pipeline.ground.stage_record import RECORDS, StageRecord, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, crate_statement, statement, write_statement
-from pipeline.report.bundle import EVIDENCE, place
+from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.chain import Break, breaks, read_stage_records
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 TERMS = {"sha256": "http://schema.org/sha256"}  # RO-Crate 1.1 has no term of its own
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
-FORMATS = {
+_MEDIA_TYPES = {
     ".html": "text/html",
     ".md": "text/markdown",
     ".json": "application/json",
@@ -54,7 +54,7 @@ def write_crate(report: Path, stages: list[str]) -> list[Break]:
 
     records = read_stage_records(report / EVIDENCE / RECORDS, stages)
     for record in records:
-        own = sha256(place(report, path_of(record.stage).as_posix()))
+        own = sha256(path_in_report(report, path_of(record.stage).as_posix()))
         write_statement(report, record.stage, statement(record, own))
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms = TERMS
@@ -90,7 +90,7 @@ def _entity(crate: Any, identifier: str, properties: dict[str, Any]) -> Any:
 def _add_file(crate: Any, report: Path, file: FileDigest) -> Any:
     suffix = Path(file.path).suffix
     properties = {"name": file.path, "sha256": file.sha256, "contentSize": str(file.bytes)}
-    properties |= {"encodingFormat": FORMATS[suffix]} if suffix in FORMATS else {}
+    properties |= {"encodingFormat": _MEDIA_TYPES[suffix]} if suffix in _MEDIA_TYPES else {}
     return crate.add_file(report / file.path, file.path, properties=properties)
 
 
@@ -99,7 +99,7 @@ def _add_action(crate: Any, report: Path, record: StageRecord, inside: dict[str,
         return [_file_entity(crate, report, file, inside) for file in files]
 
     def path_in_crate(path: str) -> str:
-        return place(report, path).relative_to(report).as_posix()
+        return path_in_report(report, path).relative_to(report).as_posix()
 
     configuration = [
         _entity(crate, f"#{record.stage}/{key}", {"@type": "PropertyValue", "name": key, "value": json.dumps(value)})
@@ -128,7 +128,7 @@ def _plain(entities: list[Any]) -> Any:
 
 def _file_entity(crate: Any, report: Path, file: FileDigest, inside: dict[str, Any]) -> Any:
     """The file in the folder if these are its bytes, else a name with a digest."""
-    entity = inside.get(place(report, file.path).relative_to(report).as_posix())
+    entity = inside.get(path_in_report(report, file.path).relative_to(report).as_posix())
     if entity is not None and entity["sha256"] == file.sha256:
         return entity
     properties = {"@type": "CreativeWork", "name": file.path, "sha256": file.sha256, "contentSize": str(file.bytes)}

@@ -21,7 +21,7 @@ from pipeline.protocol.bands import Band
 from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
-from pipeline.report.bundle import EVIDENCE, OF_A_RUN, has_predictions, run_folder
+from pipeline.report.bundle import EVIDENCE, RUN_FILES, has_predictions, run_folder
 from pipeline.report.canaries import CanaryOutcome
 from pipeline.report.chain import read_stage_records, stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
@@ -31,9 +31,9 @@ from pipeline.report.pictures import Example, examples
 from pipeline.report.split_manifest import SplitManifest
 from pipeline.report.summary import ORIGINS, WORDS, by_dataset, summary
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("tables.js", "charts.js")
-FEW = 3
+_FEW_RUNS = 3
 """Runs that are shown opened; of more, each is opened by the reader and its charts are drawn then."""
 
 
@@ -135,7 +135,7 @@ def _files(audit: Audit, root: Path) -> dict[str, dict[str, str]]:
         name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
         files[name] = {"result": f"{EVIDENCE}/results/{name}"}
         if record in audit.records or has_predictions(record, root):
-            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(OF_A_RUN, reverse=True)}
+            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(RUN_FILES, reverse=True)}
         if record in audit.records:
             files[name]["model card"] = f"models/{record.experiment}-{record.seed}.md"
     return files
@@ -154,10 +154,10 @@ def write_page(page: Page, folder: Path) -> None:
     html = _environment().get_template("report.html.j2")
     text = html.render(
         page=page,
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
         vega=_drawing(),
-        scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        few=FEW,
+        scripts=[(_TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        few=_FEW_RUNS,
         origins=ORIGINS,
         order=list(WORDS),
     )
@@ -181,7 +181,7 @@ def _as_script(value: Any) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,

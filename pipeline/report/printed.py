@@ -15,10 +15,10 @@ from typing import Any
 
 from pipeline.report.chain import Break
 
-NUMBER = re.compile(r"[+-]?[\d,]*\d(?:\.(\d+))?")
-NOTHING = ("–", "not scored", "")
-OF_A_CLAIM = ("verdict", "estimate", "low", "high")
-OF_A_RUN = {"accuracy": "percent", "low": "low", "high": "high"}
+_NUMBER = re.compile(r"[+-]?[\d,]*\d(?:\.(\d+))?")
+_NO_VALUE = ("–", "not scored", "")
+CLAIM_CHART_KEYS = ("verdict", "estimate", "low", "high")
+_RUN_CHART_KEYS = {"accuracy": "percent", "low": "low", "high": "high"}
 """In the chart of all runs: top1_percent and so on."""
 
 
@@ -68,10 +68,10 @@ def html_breaks(path: Path, values: Mapping[str, Any], required: Iterable[str]) 
 def as_printed(value: Any, like: str) -> str:
     """A value in the form of a printed text: as many decimals, a sign or commas where the text has them."""
     if value is None:
-        return like if like in NOTHING else NOTHING[0]
+        return like if like in _NO_VALUE else _NO_VALUE[0]
     if isinstance(value, str):
         return value
-    form = NUMBER.fullmatch(like)
+    form = _NUMBER.fullmatch(like)
     decimals = len(form.group(1) or "") if form else 2
     sign, comma = "+" if like.startswith("+") else "", "," if "," in like else ""
     return format(value, f"{sign}{comma}.{decimals}f")
@@ -89,10 +89,10 @@ def _chart_breaks(path: Path, specs: Any, values: Mapping[str, Any]) -> Iterator
 def _charted(row: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The sources of a row's values."""
     if "claim" in row:
-        yield from ((f"audit/{row['claim']}/{key}", row[key]) for key in OF_A_CLAIM if key in row)
+        yield from ((f"audit/{row['claim']}/{key}", row[key]) for key in CLAIM_CHART_KEYS if key in row)
     elif "seed" in row:
         name = f"results/{row['experiment']}/{row['seed']}/test/top1"
-        yield from ((f"{name}_{part}", row[key]) for key, part in OF_A_RUN.items())
+        yield from ((f"{name}_{part}", row[key]) for key, part in _RUN_CHART_KEYS.items())
 
 
 def in_a_chart(value: Any) -> Any:

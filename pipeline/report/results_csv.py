@@ -9,14 +9,14 @@ from pipeline.evaluate.record import Record, spikes_a_neuron
 from pipeline.judge.audit import Audit
 from pipeline.judge.matching import name_of
 
-COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "unit", "low", "high", "n", "source")
+_COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "unit", "low", "high", "n", "source")
 
 
 def results_csv(audit: Audit) -> bytes:
     """Those of this profile first, then those that were recorded before."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_COLUMNS)
     for records, computed in ((audit.records, "this run"), (audit.recorded, "recorded")):
         for record in records:
             run = (record.experiment, record.seed, record.dataset["title"], computed)

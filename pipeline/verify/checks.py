@@ -24,8 +24,8 @@ from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate, printed
-from pipeline.report.bundle import EVIDENCE, SPLITS, place, run_folder
-from pipeline.report.chain import REPORT, Break
+from pipeline.report.bundle import EVIDENCE, SPLITS_FILE, path_in_report, run_folder
+from pipeline.report.chain import REPORT_STAGE, Break
 from pipeline.report.handouts import handouts
 from pipeline.report.split_manifest import split_manifest
 from pipeline.report.summary import by_dataset, headline, summary
@@ -33,7 +33,7 @@ from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 
 IN_THE_TABLE = ("samples", "top1_percent", "top1_low", "top1_high")
-OF_A_RUN = ("correct", *IN_THE_TABLE)
+_RUN_KEYS = ("correct", *IN_THE_TABLE)
 INTERVAL = ("estimate", "low", "high")
 
 
@@ -93,7 +93,7 @@ class Report:
     @cached_property
     def stages(self) -> list[str]:
         """Stages that the chain has to have, in its order."""
-        return [*chain.stages_of(self.held), REPORT]
+        return [*chain.stages_of(self.held), REPORT_STAGE]
 
     @cached_property
     def records(self) -> list[StageRecord]:
@@ -117,10 +117,10 @@ class Report:
         """Names of the values that the page has to print, each as often as it has to."""
         audit = self.audit
         names = [name for name in self.values if name.startswith("summary/")]
-        names += [f"audit/{claim.id}/{key}" for claim in audit.claims for key in printed.OF_A_CLAIM]
+        names += [f"audit/{claim.id}/{key}" for claim in audit.claims for key in printed.CLAIM_CHART_KEYS]
         names += [f"audit/{claim.id}/verdict" for claim, _ in headline(audit)]
         names += [f"audit/{main[0].id}/{key}" for main, *_ in by_dataset(audit).values() for key in INTERVAL]
-        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in audit.records for key in OF_A_RUN]
+        names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in audit.records for key in _RUN_KEYS]
         every = (*audit.records, *audit.recorded)
         names += [f"results/{r.experiment}/{r.seed}/test/{key}" for r in every for key in IN_THE_TABLE]
         return [name for name in names if self.values[name] is not None]
@@ -131,7 +131,9 @@ class Report:
 
     def only_named(self) -> dict[str, str]:
         """Those that do not lie in the folder."""
-        return {path: digest for path, digest in self.written().items() if not place(self.folder, path).exists()}
+        return {
+            path: digest for path, digest in self.written().items() if not path_in_report(self.folder, path).exists()
+        }
 
     def packages_that_differ(self) -> list[str]:
         """Packages of which stages had several versions."""
@@ -146,7 +148,7 @@ class Report:
         ]
 
 
-def files(report: Report) -> Iterator[Break]:
+def listed_files(report: Report) -> Iterator[Break]:
     """Every file has the bytes that ro-crate-metadata.json lists; no other file lies there."""
     for file in report.described.files.values():
         path, expected = report.folder / file.path, f"SHA-256 {file.sha256} as {attestation.METADATA} lists it"
@@ -203,7 +205,7 @@ def links(report: Report) -> Iterator[Break]:
     yield from chain.breaks(report.records, report.stages)
     for record in report.records:
         for file in record.writes:
-            path = place(report.folder, file.path)
+            path = path_in_report(report.folder, file.path)
             if path.is_file() and report.sha256(path) != file.sha256:
                 expected = f"SHA-256 {file.sha256} as {record.stage} wrote it"
                 yield Break(link="chain", file=report.name(path), expected=expected, found=report.sha256(path))
@@ -273,9 +275,9 @@ def _manifests(report: Report) -> Iterator[Break]:
     runs, experiments = report.params["runs"].values(), report.params["experiments"]
     used = {(run["dataset"], experiments[run["experiment"]]["training"]["validation_percent"]) for run in runs}
     made = [asdict(split_manifest(d, report.evidence / "data" / "arrow" / d, percent)) for d, percent in sorted(used)]
-    found = json.loads((report.evidence / SPLITS).read_text(encoding="utf-8"))
+    found = json.loads((report.evidence / SPLITS_FILE).read_text(encoding="utf-8"))
     for where, one, other in value_differences(json.loads(json.dumps(made)), found):
-        yield Break(link="split", file=f"{EVIDENCE}/{SPLITS}", expected=f"{where} {one}", found=str(other))
+        yield Break(link="split", file=f"{EVIDENCE}/{SPLITS_FILE}", expected=f"{where} {one}", found=str(other))
 
 
 def configuration(report: Report) -> Iterator[Break]:

@@ -47,7 +47,7 @@ def verify(
     Raises InputError for what is no report and for a bad key.
     """
     report = Report(folder, attestation.read_public_key(key) if key else None, root)
-    found = _all("files", report, checks.files)
+    found = _all("files", report, checks.listed_files)
     steps: list[tuple[str, Check]] = [
         ("statements", checks.statements),
         ("signatures", checks.signatures),
