@@ -43,7 +43,7 @@ from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.sampler import epoch_batches
-from pipeline.train.checkpoints import load
+from pipeline.train.checkpoints import newest_state
 from pipeline.train.export import export
 from pipeline.train.job import Job
 
@@ -268,7 +268,7 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
     def look() -> None:
         if job.checkpoint().exists():
             written = job.checkpoint().stat().st_mtime
-            state = load(job.checkpoint())
+            state = newest_state(job.checkpoint())
             if state is not None and state.step == 0:
                 ends.setdefault(state.epoch, written)
 

@@ -13,8 +13,8 @@ from pipeline.download.camera import simulate, write_aedat2
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import CameraParams
-from pipeline.preprocess.recordings import NMNIST, read
-from pipeline.preprocess.windows import part
+from pipeline.preprocess.recordings import NMNIST, read_recording
+from pipeline.preprocess.windows import select_events
 
 EVENTS = 200_000
 """Events of a recording, about what one of CIFAR10-DVS has."""
@@ -53,7 +53,7 @@ def make_inputs(data: Path | None, folder: Path, *, recordings: int, events: int
         description = f"simulated: {recordings} digits before a simulated DVS128, cut to {events} events"
         small = nmnist_like(made, folder / "nmnist")
     else:
-        made = [cut(read(path), events) for path in real(data, recordings)]
+        made = [cut(read_recording(path), events) for path in real(data, recordings)]
         description = f"real: {len(made)} recordings of {data.name}/dvs-objects cut to {events} events; nmnist-small"
         small = nmnist_files(data / "nmnist-small" / "test.zip", folder / "nmnist")
     paths = [folder / f"{index:02}.aedat" for index in range(len(made))]
@@ -76,7 +76,7 @@ def real(data: Path, most: int) -> list[Path]:
 
 
 def cut(recording: Recording, events: int) -> Recording:
-    return part(recording, slice(0, events))
+    return select_events(recording, slice(0, events))
 
 
 def nmnist_files(archive: Path, folder: Path) -> list[Path]:
@@ -92,7 +92,7 @@ def nmnist_like(recordings: list[Recording], folder: Path) -> list[Path]:
     for index, recording in enumerate(recordings):
         each = min(4000, len(recording) // 10)
         for piece in range(10):
-            events = part(recording, slice(piece * each, piece * each + each))
+            events = select_events(recording, slice(piece * each, piece * each + each))
             columns = (events.x * NMNIST // 128, events.y * NMNIST // 128, events.p << 7, events.t * 0, events.t * 0)
             content = np.stack(columns, axis=1).astype(np.uint8).tobytes()
             paths.append(_write(folder / f"{index:02}-{piece}.bin", content))

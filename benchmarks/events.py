@@ -30,7 +30,7 @@ from benchmarks.reading import reading
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS
-from pipeline.preprocess.recordings import read
+from pipeline.preprocess.recordings import read_recording
 from pipeline.protocol.hardware import describe
 
 TITLES = {"aedat2": "AEDAT 2.0", "nmnist": "N-MNIST", "aedat4": "AEDAT 4", "framing": "framing alone, in memory"}
@@ -102,10 +102,10 @@ def has(kind: str, inputs: Inputs) -> bool:
 def forms(kind: str, inputs: Inputs) -> tuple[dict[str, Form], list[Any], int]:
     """The forms of a case, what they run over, and its number of events."""
     if kind == "framing":
-        recordings = [turned(read(path)) for path in inputs.aedat2]
+        recordings = [turned(read_recording(path)) for path in inputs.aedat2]
         return framing_forms(recordings), list(range(len(recordings))), sum(map(len, recordings))
     paths: list[Path] = getattr(inputs, kind)
-    return file_forms(kind), paths, sum(len(read(path)) for path in paths)
+    return file_forms(kind), paths, sum(len(read_recording(path)) for path in paths)
 
 
 def measure(kind: str, rounds: int, named: dict[str, Form], over: list[Any], events: int) -> dict[str, Any]:

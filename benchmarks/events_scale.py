@@ -33,7 +33,7 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams
 from pipeline.ground.paths import RESULTS
 from pipeline.preprocess.preprocess import preprocess
-from pipeline.preprocess.recordings import aedat2_start, read
+from pipeline.preprocess.recordings import aedat2_start, read_recording
 
 BASES = 4
 SHARDS = 32
@@ -83,7 +83,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def make_recordings(data: Path | None, raw: Path, number: int, events: int) -> None:
     """Fills `raw` as the stage `download` leaves it: files of two classes, and SOURCE.json."""
-    bases = [read(path) for path in real(data, 10)] if data else simulated(BASES)
+    bases = [read_recording(path) for path in real(data, 10)] if data else simulated(BASES)
     longer = [base for base in bases if len(base) > events + number]
     bodies = []
     for index, base in enumerate(longer):

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=positive, nargs="+", default=[3, 12], help="on the recordings")
     parser.add_argument("--output", type=Path, default=paths.RESULTS / FINE_TUNING, help="file of the result")
     chosen = parser.parse_args(arguments)
-    profile = params.load(paths.PROFILES / "study.yaml")
+    profile = params.load_params(paths.PROFILES / "study.yaml")
     with tempfile.TemporaryDirectory() as folder:
         weights = [of_images(profile, seed, Path(folder)) for seed in range(chosen.seeds)]
         rows = [compare(profile, epochs, weights, Path(folder)) for epochs in chosen.epochs]

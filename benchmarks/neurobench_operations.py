@@ -15,7 +15,7 @@ from benchmarks.forms import S_RESNET38
 from benchmarks.step_by_step import StepByStep
 from models.sresnet import SResNet
 from pipeline.evaluate.observe import work_of
-from pipeline.evaluate.operations import Operations, added
+from pipeline.evaluate.operations import Operations, summed_work
 
 Figures = dict[str, float]
 """Effective_MACs, Effective_ACs and Dense of one sample, on average."""
@@ -45,7 +45,7 @@ def ours(model: SResNet, batches: list[Tensor]) -> Figures:
             model.observe(batch)
         parts.append(work)
     samples = sum(len(batch) for batch in batches)
-    operations = Operations(steps=model.config.time_steps, layers=added(parts))
+    operations = Operations(steps=model.config.time_steps, layers=summed_work(parts))
     cost = operations.costs()[1]
     return {
         "Effective_MACs": cost.multiply_adds,

@@ -27,7 +27,7 @@ from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, Case, Form, train
 from benchmarks.step_by_step import Neurons, StepByStep, SteppedLayer
 from benchmarks.train_step import circumstances, measure, ratios
 from models.config import NetworkConfig
-from models.normalization import EPSILON, MOMENTUM
+from models.normalization import EPSILON, STATISTICS_MOMENTUM
 from models.residual import Block, Downsampling, Layer, SpikingLayer
 from models.sresnet import SResNet
 from pipeline.ground.files import write_whole
@@ -95,7 +95,10 @@ def spikingjelly(model: SResNet) -> nn.Module:
             bias=False,
         )
         conv.weight.data.copy_(given.weight)
-        parts = [conv, layer.BatchNormThroughTime2d(config.time_steps, given.out_channels, EPSILON, MOMENTUM)]
+        parts = [
+            conv,
+            layer.BatchNormThroughTime2d(config.time_steps, given.out_channels, EPSILON, STATISTICS_MOMENTUM),
+        ]
         if isinstance(ours, SpikingLayer):
             parts.append(
                 neuron.LIFNode(
@@ -161,7 +164,9 @@ class NormEachStep(nn.Module):
 
     def __init__(self, steps: int, channels: int) -> None:
         super().__init__()
-        self.norms = nn.ModuleList(nn.BatchNorm2d(channels, eps=EPSILON, momentum=MOMENTUM) for _ in range(steps))
+        self.norms = nn.ModuleList(
+            nn.BatchNorm2d(channels, eps=EPSILON, momentum=STATISTICS_MOMENTUM) for _ in range(steps)
+        )
 
     def forward(self, currents: Tensor) -> Tensor:
         return torch.stack([norm(current) for norm, current in zip(self.norms, currents, strict=True)])

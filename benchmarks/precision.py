@@ -49,7 +49,7 @@ DEEP = replace(S_RESNET38, time_steps=10)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints, writes the result."""
     settings = parse(arguments)
-    profile, given = params.load(PROFILES / "quick.yaml"), [images_of(folder) for folder in settings.images]
+    profile, given = params.load_params(PROFILES / "quick.yaml"), [images_of(folder) for folder in settings.images]
     torch.set_num_threads(settings.threads)
     with tempfile.TemporaryDirectory() as name:
         jobs = Jobs(Path(name), profile, settings.epochs)

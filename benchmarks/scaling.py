@@ -39,7 +39,7 @@ from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.reduce import Alone, Group, Workers, sum_over_micro_batches, tree_sum
 from pipeline.protocol.sampler import epoch_batches
-from pipeline.train.checkpoints import write
+from pipeline.train.checkpoints import write_state
 from pipeline.train.job import Job
 from pipeline.train.state import State
 from pipeline.train.step import contribution, step
@@ -243,7 +243,7 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
         "add": lambda: tree_sum([row, row]),
         "optimize": training.optimizer.step,
         "copy state": lambda: (weights_of(training.model), weights_of(training.model)),
-        "write state": lambda: write(state, folder / str(training.workers.rank), 1),
+        "write state": lambda: write_state(state, folder / str(training.workers.rank), 1),
     }
     seconds = {name: statistics.median(one_time_of(act) for _ in range(rounds + 1)) for name, act in acts.items()}
     return {"seconds": seconds, "numbers": width, "parameters": sum(value.numel() for value in training.parameters)}

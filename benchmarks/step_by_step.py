@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from models.config import NetworkConfig
 from models.neuron import lif_step, surrogate_of
-from models.normalization import EPSILON, MOMENTUM
+from models.normalization import EPSILON, STATISTICS_MOMENTUM
 from models.precision import set_precision
 from models.residual import Block, Downsampling, Layer
 from models.sresnet import SResNet
@@ -40,7 +40,7 @@ class NormedConvolution(nn.Module):
             bias=False,
         )
         self.norms = nn.ModuleList(
-            nn.BatchNorm2d(given.out_channels, eps=EPSILON, momentum=MOMENTUM) for _ in range(steps)
+            nn.BatchNorm2d(given.out_channels, eps=EPSILON, momentum=STATISTICS_MOMENTUM) for _ in range(steps)
         )
 
     def forward(self, values: Tensor, t: int) -> Tensor:

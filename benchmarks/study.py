@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=positive, default=5, help="measurements of each, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / SECONDS, help="file of the result")
     chosen = parser.parse_args(arguments)
-    profile, load = params.load(PROFILES / "study.yaml"), os.getloadavg()[0]
+    profile, load = params.load_params(PROFILES / "study.yaml"), os.getloadavg()[0]
     left_out = unknown(profile)
     if left_out:
         print(f"left out, since they are not preprocessed: {', '.join(left_out)}", flush=True)

@@ -8,7 +8,7 @@ from pipeline.data.store import Store
 from pipeline.protocol.reduce import Alone
 from pipeline.protocol.score import score
 from pipeline.train import loop
-from pipeline.train.checkpoints import load
+from pipeline.train.checkpoints import newest_state
 from pipeline.train.job import Job
 from pipeline.train.training import begin
 
@@ -24,6 +24,6 @@ def accuracy_of(job: Job) -> float:
 def trained(job: Job) -> SResNet:
     """The network after the last epoch; a training that has come to its end is not repeated."""
     loop.train(job, Alone(), CPU, lambda text: None)
-    state = load(job.checkpoint())
+    state = newest_state(job.checkpoint())
     assert state is not None, "a training ends with a checkpoint"
     return begin(job, Alone(), CPU, state).model

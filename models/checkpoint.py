@@ -21,10 +21,10 @@ from models.sresnet import SResNet
 
 FLOAT32 = "F32"
 """Safetensors' name of the type of all tensors here."""
-REMEDY = "fetch it again (`dvc pull`) or train again (`dvc repro`)"
+NETWORK_REMEDY = "fetch it again (`dvc pull`) or train again (`dvc repro`)"
 
 
-MOST = 100_000
+_LARGEST_SIZE = 100_000
 """Classes, or pixels of a side: more than any dataset has."""
 
 
@@ -40,16 +40,17 @@ class Header:
 
     def __post_init__(self) -> None:
         sizes = (*self.input_shape, self.classes)
-        if len(sizes) != 4 or not all(type(size) is int and 0 < size <= MOST for size in sizes):
+        if len(sizes) != 4 or not all(type(size) is int and 0 < size <= _LARGEST_SIZE for size in sizes):
             raise ValueError(
-                f"network.input_shape and network.classes are {str(sizes)[:60]}, expected 4 numbers from 1 to {MOST:,}"
+                f"network.input_shape and network.classes are {str(sizes)[:60]}, expected 4 numbers from 1 to "
+                f"{_LARGEST_SIZE:,}"
             )
 
     def build(self) -> SResNet:
         return SResNet(self.config, input_shape=self.input_shape, classes=self.classes, frames=self.frames)
 
 
-def save(model: SResNet, path: Path) -> None:
+def save_network(model: SResNet, path: Path) -> None:
     """Writes the network; the same network gives the same bytes.
 
     There is one metadata key, since safetensors writes several in an order that changes from run to run.
@@ -59,7 +60,7 @@ def save(model: SResNet, path: Path) -> None:
     save_file(tensors, path, metadata={"network": json.dumps(asdict(header), sort_keys=True)})
 
 
-def load(path: Path) -> SResNet:
+def load_network(path: Path) -> SResNet:
     """The network of a file that `save` wrote. Raises FileNotFoundError, and ValueError that names the file, what in it
     is wrong and what was expected there.
     """
@@ -68,9 +69,9 @@ def load(path: Path) -> SResNet:
     try:
         return _load(path)
     except SafetensorError as error:
-        raise ValueError(f"{path}: damaged, or no safetensors file ({error}); {REMEDY}") from None
+        raise ValueError(f"{path}: damaged, or no safetensors file ({error}); {NETWORK_REMEDY}") from None
     except ValueError as error:
-        raise ValueError(f"{path}: {error}; {REMEDY}") from None
+        raise ValueError(f"{path}: {error}; {NETWORK_REMEDY}") from None
 
 
 def _load(path: Path) -> SResNet:

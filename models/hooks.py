@@ -12,7 +12,7 @@ Kinds = type[nn.Module] | UnionType
 
 
 @contextmanager
-def shown(model: nn.Module, kinds: Kinds, look: Callable[..., Any], *, before: bool = False) -> Iterator[None]:
+def layer_hooks(model: nn.Module, kinds: Kinds, look: Callable[..., Any], *, before: bool = False) -> Iterator[None]:
     """Within it, `look` is given the name of each layer of these kinds, the layer, its inputs and its output.
 
     With `before` it is called before the layer computes, without the output.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
-from models.hooks import shown
+from models.hooks import layer_hooks
 from models.neuron import THRESHOLD
 from models.normalization import computed_again
 from models.residual import Layer, each_step
@@ -17,13 +17,13 @@ Draw = Callable[[Generator], Tensor]
 
 def xavier(model: nn.Module, draw: Draw, generator: Generator) -> None:
     """Uniform, with gain 2. Source: the authors' model.py; Glorot & Bengio 2010."""
-    for weight in weights(model):
+    for weight in _layer_weights(model):
         nn.init.xavier_uniform_(weight, gain=GAIN, generator=generator)
 
 
 def kaiming(model: nn.Module, draw: Draw, generator: Generator) -> None:
     """Normal, of variance 2 / inputs of a neuron. He et al., "Delving Deep into Rectifiers" (2015)."""
-    for weight in weights(model):
+    for weight in _layer_weights(model):
         nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
@@ -36,7 +36,7 @@ def threshold_balanced(model: nn.Module, draw: Draw, generator: Generator) -> No
     changes the first spikes only with normalization none: any other divides the currents by the factor again.
     """
     xavier(model, draw, generator)
-    with shown(model, Layer, _balance, before=True), computed_again():
+    with layer_hooks(model, Layer, _balance, before=True), computed_again():
         model(draw(generator), generator=generator)
 
 
@@ -46,7 +46,7 @@ def _balance(_: str, layer: Layer, inputs: tuple[Tensor, ...]) -> None:
         layer.conv.weight.mul_(THRESHOLD / greatest)
 
 
-def weights(model: nn.Module) -> list[Tensor]:
+def _layer_weights(model: nn.Module) -> list[Tensor]:
     """Of convolutions and linear layers, in the order of computation."""
     return [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 

@@ -18,7 +18,7 @@ from models.kernels.reference import statistics_type
 from models.neuron import THRESHOLD
 
 EPSILON = 1e-4  # authors' model.py
-MOMENTUM = 0.1  # authors' model.py
+STATISTICS_MOMENTUM = 0.1  # authors' model.py
 
 _counting: ContextVar[bool] = ContextVar("counting", default=True)
 
@@ -77,8 +77,8 @@ class Normalization(nn.Module):
         if len(self.running_mean) == 1:
             mean, deviations, count = over_steps(mean, deviations, count, steps)
         if _counting.get():
-            self.running_mean.lerp_(mean.expand_as(self.running_mean), MOMENTUM)
-            self.running_var.lerp_((deviations / (count - 1)).expand_as(self.running_var), MOMENTUM)
+            self.running_mean.lerp_(mean.expand_as(self.running_mean), STATISTICS_MOMENTUM)
+            self.running_var.lerp_((deviations / (count - 1)).expand_as(self.running_var), STATISTICS_MOMENTUM)
         inverse = (deviations / count + EPSILON).rsqrt()
         return Statistics(
             mean=mean.expand_as(self.running_mean), inverse=inverse.expand_as(self.running_mean), count=count

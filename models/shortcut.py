@@ -27,40 +27,40 @@ class Shortcut:
     """A block ends with neurons, after the sum."""
 
 
-def added(second: Second, between: Tensor, skip: Tensor) -> Tensor:
+def _add(second: Second, between: Tensor, skip: Tensor) -> Tensor:
     """Second layer + skip."""
     return second(between, skip)
 
 
-def both(second: Second, between: Tensor, skip: Tensor) -> Tensor:
+def _and(second: Second, between: Tensor, skip: Tensor) -> Tensor:
     """A spike where both have one."""
     return second(between) * skip
 
 
-def only_skip(second: Second, between: Tensor, skip: Tensor) -> Tensor:
+def _iand(second: Second, between: Tensor, skip: Tensor) -> Tensor:
     """A spike where the skip has one and the second layer has none."""
     return (1.0 - second(between)) * skip
 
 
-def either(second: Second, between: Tensor, skip: Tensor) -> Tensor:
+def _or(second: Second, between: Tensor, skip: Tensor) -> Tensor:
     """A spike where at least one has one."""
     spikes = second(between)
     return spikes + skip - spikes * skip
 
 
-def alone(second: Second, between: Tensor, skip: Tensor) -> Tensor:
+def _second_only(second: Second, between: Tensor, skip: Tensor) -> Tensor:
     """The second layer."""
     return second(between)
 
 
 SHORTCUTS: dict[str, Shortcut] = {
-    "spike-add": Shortcut(join=added),
-    "and": Shortcut(join=both),
-    "iand": Shortcut(join=only_skip),
-    "or": Shortcut(join=either),
-    "vanilla": Shortcut(join=added, second_fires=False, fires_last=True),
-    "membrane": Shortcut(join=added, second_fires=False, fires_first=True),
-    "none": Shortcut(join=alone, skips=False),
+    "spike-add": Shortcut(join=_add),
+    "and": Shortcut(join=_and),
+    "iand": Shortcut(join=_iand),
+    "or": Shortcut(join=_or),
+    "vanilla": Shortcut(join=_add, second_fires=False, fires_last=True),
+    "membrane": Shortcut(join=_add, second_fires=False, fires_first=True),
+    "none": Shortcut(join=_second_only, skips=False),
 }
 """spike-add: the authors' model.py; that, and, iand: Fang et al., "Deep Residual Learning in Spiking Neural Networks"
 (NeurIPS 2021), SEW-ResNet; theirs start as the identity by the gain and bias of the last normalization, which here are

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 
 from models.config import NetworkConfig
 from models.encoding import ENCODINGS
-from models.hooks import fired, shown
+from models.hooks import fired, layer_hooks
 from models.initialization import INITIALIZATIONS
 from models.kernels.choice import MEMORY_FORMAT, asked
 from models.normalization import computed_again
@@ -131,17 +131,17 @@ class SResNet(nn.Module):
             spikes[name] = fired(given, output).sum((1, 2, 3, 4))
             neurons[name] = output[0, 0].numel()
 
-        with shown(self, SpikingLayer | Firing, count):
+        with layer_hooks(self, SpikingLayer | Firing, count):
             scores = self.readout.scores(self.currents(inputs, generator=generator))
         return Observation(voltage=scores.transpose(0, 1), spikes=spikes, neurons=neurons)
 
 
 def once_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
     """Around a block's first and second computation."""
-    return nullcontext(), again(asked())
+    return nullcontext(), _second_computation(asked())
 
 
 @contextmanager
-def again(implementation: AbstractContextManager[None]) -> Iterator[None]:
+def _second_computation(implementation: AbstractContextManager[None]) -> Iterator[None]:
     with implementation, computed_again():
         yield

@@ -13,6 +13,9 @@ from torch import Tensor
 
 SIDE = 0.15  # Yin et al. 2021: weight of each of the two wide Gaussians
 SPREAD = 6.0  # and how much wider they are
+SQUARES = 2.0 * SPREAD**2
+PEAK = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / SQUARES)
+"""Of the sum of the three at the threshold."""
 
 
 def triangle(x: Tensor) -> Tensor:
@@ -47,9 +50,8 @@ def fast_sigmoid(x: Tensor) -> Tensor:
 def multi_gaussian(x: Tensor) -> Tensor:
     """A Gaussian less two wide ones at its sides, so below 0 far from the threshold. Yin et al., "Accurate and
     efficient time-domain classification with adaptive spiking recurrent neural networks" (2021): width sigma = 0.5."""
-    wide = (torch.exp(-(x - 1.0).square() / (2.0 * SPREAD**2)), torch.exp(-(x + 1.0).square() / (2.0 * SPREAD**2)))
-    peak = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / (2.0 * SPREAD**2))
-    return ((1.0 + SIDE) * torch.exp(-x.square() / 2.0) - SIDE / SPREAD * (wide[0] + wide[1])) / peak
+    wide = torch.exp(-(x - 1.0).square() / SQUARES) + torch.exp(-(x + 1.0).square() / SQUARES)
+    return ((1.0 + SIDE) * torch.exp(-x.square() / 2.0) - SIDE / SPREAD * wide) / PEAK
 
 
 SHAPES: dict[str, Callable[[Tensor], Tensor]] = {

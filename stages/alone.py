@@ -10,16 +10,16 @@ from functools import partial
 
 import torch
 
-from pipeline.evaluate.evaluate import in_process
+from pipeline.evaluate.evaluate import evaluate_in_process
 from pipeline.ground import stage
 from pipeline.train import jobs
 from stages import evaluate, train
 
 
-def alone(name: str, device: torch.device) -> None:
+def train_and_evaluate(name: str, device: torch.device) -> None:
     """Exits as a stage does."""
-    stage.run(f"train@{name}", partial(train.main, name, jobs.in_process(device)))
-    stage.run(f"evaluate@{name}", partial(evaluate.main, name, in_process(device)))
+    stage.run_stage(f"train@{name}", partial(train.main, name, jobs.train_in_process(device)))
+    stage.run_stage(f"evaluate@{name}", partial(evaluate.main, name, evaluate_in_process(device)))
 
 
 def device_of(*, cpu: bool) -> torch.device:
@@ -33,4 +33,4 @@ if __name__ == "__main__":
     parser.add_argument("--cpu", action="store_true", help="not on the GPU that is there")
     arguments = parser.parse_args()
     for run in arguments.runs:
-        alone(run, device_of(cpu=arguments.cpu))
+        train_and_evaluate(run, device_of(cpu=arguments.cpu))

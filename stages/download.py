@@ -7,7 +7,7 @@ from pipeline.download.fetch import fetch
 from pipeline.ground import paths
 from pipeline.ground.files import whole_folder
 from pipeline.ground.params import load_dataset
-from pipeline.ground.stage import Done, key_of, run
+from pipeline.ground.stage import Done, key_of, run_stage
 
 
 def download(dataset: str) -> Done:
@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m stages.download", description=__doc__)
     parser.add_argument("dataset", metavar="DATASET", help="name of a dataset in params.yaml, for instance digits")
     dataset = key_of("download", parser.parse_args().dataset)
-    run(f"download@{dataset}", lambda: download(dataset))
+    run_stage(f"download@{dataset}", lambda: download(dataset))
 
 
 if __name__ == "__main__":

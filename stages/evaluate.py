@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from pipeline.data.store import Store
-from pipeline.evaluate.evaluate import See, Task, evaluate, on_ray
+from pipeline.evaluate.evaluate import See, Task, evaluate, evaluate_on_ray
 from pipeline.evaluate.examples import write_examples
 from pipeline.evaluate.predictions import About, Predictions
 from pipeline.evaluate.record import make_record, write_tables
@@ -23,7 +23,7 @@ def main(name: str, see: See | None = None) -> None:
     wanted = run.model_dump() | {"network": asdict(experiment.model), "training": asdict(experiment.training)}
     config = check_trained(folder, data, wanted)
     task = Task(model=model, data=data, training=experiment.training, seed=run.seed)
-    seen, store = evaluate(task, see or on_ray(load_cluster()), name), Store(data, "test")
+    seen, store = evaluate(task, see or evaluate_on_ray(load_cluster()), name), Store(data, "test")
     about = About(
         experiment=run.experiment,
         seed=run.seed,
@@ -48,4 +48,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Shows every test sample to one trained network of params.yaml.")
     parser.add_argument("run", help="name under `runs:` in params.yaml, for example digits-0")
     key = stage.key_of("evaluate", parser.parse_args().run)
-    stage.run(f"evaluate@{key}", lambda: main(key))
+    stage.run_stage(f"evaluate@{key}", lambda: main(key))

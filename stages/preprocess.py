@@ -24,4 +24,4 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Makes Arrow shards of one dataset of params.yaml.")
     parser.add_argument("dataset", help="name under `datasets:` in params.yaml, for example digits")
     key = stage.key_of("preprocess", parser.parse_args().dataset)
-    stage.run(f"preprocess@{key}", lambda: main(key))
+    stage.run_stage(f"preprocess@{key}", lambda: main(key))

@@ -15,7 +15,7 @@ from pipeline.report.write import split_manifests, write_report
 
 def main() -> None:
     """Fills report/, and says each verdict and what a reader must not overlook."""
-    everything = params.load()
+    everything = params.load_params()
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
     audit = make_audit(everything.profile, paths.CLAIMS, paths.ROOT, current)
     with whole_folder(paths.REPORT) as folder:
@@ -32,4 +32,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     argparse.ArgumentParser(description="Judges the claims and writes the report.").parse_args()
-    stage.run("report", main)
+    stage.run_stage("report", main)

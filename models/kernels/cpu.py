@@ -27,14 +27,12 @@ from torch import Tensor
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
-from models.surrogate import SHAPES, SIDE, SPREAD, Surrogate
+from models.surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
 
 SURROGATES = tuple(SHAPES)
-TRIANGLE, RECTANGLE, SIGMOID, ARCTANGENT, FAST_SIGMOID = (
+_TRIANGLE, _RECTANGLE, _SIGMOID, _ARCTANGENT, _FAST_SIGMOID = (
     SURROGATES.index(name) for name in ("triangle", "rectangle", "sigmoid", "arctangent", "fast-sigmoid")
 )
-SQUARES = 2.0 * SPREAD**2
-PEAK = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / SQUARES)
 TILE = 512
 """Most values of a tile, but for a pixel with more channels."""
 BLOCK = 32
@@ -42,8 +40,8 @@ BLOCK = 32
 memory is read in pieces of a block at each time step, and pieces of 64 kB stream."""
 
 MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
-RAN: set[tuple[Callable[..., None], Any]] = set()
-compiled = njit(parallel=True, cache=True, error_model="numpy")
+_LAUNCHED: set[tuple[Callable[..., None], Any]] = set()
+parallel_kernel = njit(parallel=True, cache=True, error_model="numpy")
 
 
 def widen(value: Any) -> Any:
@@ -80,7 +78,7 @@ def _put(array: Any, i: int, value: Any) -> Any:
 
 
 @register_jitable
-def part(values: Any, t: int, start: int, count: int) -> Any:
+def tile_values(values: Any, t: int, start: int, count: int) -> Any:
     """Values of a tile. Indices into it count from 0, which lets loops over it use vector instructions."""
     return values[t, start : start + count]
 
@@ -106,7 +104,7 @@ def advance(membrane: Any, leak: Any, currents: Any, scale: Any, shift: Any) -> 
         membrane[i] = leak * membrane[i] + (widen(currents[i]) * scale[i] + shift[i])
 
 
-@compiled
+@parallel_kernel
 def _moments(currents: Any, origin: Any, tiles: int, sums: Any, squares: Any) -> None:
     """Sums (S, K, C) of values and squares, both from the first pixel's, `origin` (S, L), which keeps them small."""
     steps, blocks, _ = sums.shape
@@ -115,7 +113,7 @@ def _moments(currents: Any, origin: Any, tiles: int, sums: Any, squares: Any) ->
         step, block = job // blocks, job % blocks
         total, square = np.zeros(length, origin.dtype), np.zeros(length, origin.dtype)
         for at in range(block * tiles * length, min(size, (block + 1) * tiles * length), length):
-            tile, zero = part(currents, step, at, min(length, size - at)), origin[step]
+            tile, zero = tile_values(currents, step, at, min(length, size - at)), origin[step]
             for i in range(len(tile)):
                 value = widen(tile[i]) - zero[i]
                 total[i] += value
@@ -140,7 +138,7 @@ def add(value: Any, skip: Any) -> None:
         value[i] += widen(skip[i])
 
 
-@compiled
+@parallel_kernel
 def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold: Any, tiles: int, output: Any) -> None:
     """A threshold of 0 stands for no neurons, a skip of no steps for none."""
     steps, size = output.shape
@@ -154,24 +152,24 @@ def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold
             for tile in range(0, count, length):
                 of_tile = membrane[tile : min(count, tile + length)]
                 at, values = first + tile, len(of_tile)
-                advance(of_tile, leak, part(currents, 0 if repeated else t, at, values), scale[t], shift[t])
+                advance(of_tile, leak, tile_values(currents, 0 if repeated else t, at, values), scale[t], shift[t])
                 spike(of_tile, threshold, value)
                 if joined:
-                    add(value, part(skip, t, at, values))
-                store(part(output, t, at, values), value)
+                    add(value, tile_values(skip, t, at, values))
+                store(tile_values(output, t, at, values), value)
 
 
 @register_jitable
 def bent(x: Any, shape: Any) -> Any:
     """The surrogates' other shapes than the triangle; multi-gaussian is the last."""
-    if shape == RECTANGLE:
+    if shape == _RECTANGLE:
         return 1.0 if abs(x) < 0.5 else 0.0
-    if shape == SIGMOID:
+    if shape == _SIGMOID:
         part = math.exp(-abs(x))
         return 4.0 * part / ((1.0 + part) * (1.0 + part))
-    if shape == ARCTANGENT:
+    if shape == _ARCTANGENT:
         return 1.0 / (1.0 + x * x)
-    if shape == FAST_SIGMOID:
+    if shape == _FAST_SIGMOID:
         return 1.0 / ((1.0 + abs(x)) * (1.0 + abs(x)))
     wide = math.exp(-(x - 1.0) * (x - 1.0) / SQUARES) + math.exp(-(x + 1.0) * (x + 1.0) / SQUARES)
     return ((1.0 + SIDE) * math.exp(-x * x / 2.0) - SIDE / SPREAD * wide) / PEAK
@@ -212,7 +210,7 @@ def multiply(carried: Any, currents: Any, mean: Any, products: Any) -> None:
         products[i] += carried[i] * (widen(currents[i]) - mean[i])
 
 
-@compiled
+@parallel_kernel
 def _fire_backward(
     grad: Any,
     currents: Any,
@@ -240,10 +238,10 @@ def _fire_backward(
         for t in range(steps):
             for tile in range(0, count, length):
                 of_tile = membrane[tile : min(count, tile + length)]
-                given = part(currents, 0 if repeated else t, first + tile, len(of_tile))
+                given = tile_values(currents, 0 if repeated else t, first + tile, len(of_tile))
                 advance(of_tile, leak, given, scale[t], shift[t])
-                to = part(slope, t, tile, len(of_tile))
-                if shape == TRIANGLE:
+                to = tile_values(slope, t, tile, len(of_tile))
+                if shape == _TRIANGLE:
                     slopes(of_tile, threshold, height, narrow, to)
                 else:
                     bent_slopes(of_tile, threshold, shape, height, narrow, to)
@@ -253,9 +251,9 @@ def _fire_backward(
             for tile in range(0, count, length):
                 of_tile = carried[tile : min(count, tile + length)]
                 at, values = first + tile, len(of_tile)
-                carry(of_tile, leak, part(slope, t, tile, values), part(grad, t, at, values), sums)
-                multiply(of_tile, part(currents, 0 if repeated else t, at, values), mean[t], products)
-                store(part(driven, t, at, values), of_tile)
+                carry(of_tile, leak, tile_values(slope, t, tile, values), tile_values(grad, t, at, values), sums)
+                multiply(of_tile, tile_values(currents, 0 if repeated else t, at, values), mean[t], products)
+                store(tile_values(driven, t, at, values), of_tile)
             fold(sums, total[job, t])
             fold(products, centred[job, t])
 
@@ -266,7 +264,7 @@ def weigh(driven: Any, currents: Any, a: Any, b: Any, c: Any, value: Any) -> Non
         value[i] += a[i] * widen(driven[i]) + (b[i] * widen(currents[i]) + c[i])
 
 
-@compiled
+@parallel_kernel
 def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, output: Any) -> None:
     """Each stored step gets the sum over the steps that it stands for, in their order."""
     steps, size = driven.shape
@@ -280,11 +278,11 @@ def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, out
             count = min(length, size - at)
             value[:] = a[0, 0] - a[0, 0]
             for t in range(s * stands_for, (s + 1) * stands_for):
-                weigh(part(driven, t, at, count), part(currents, s, at, count), a[t], b[t], c[t], value)
-            store(part(output, s, at, count), value)
+                weigh(tile_values(driven, t, at, count), tile_values(currents, s, at, count), a[t], b[t], c[t], value)
+            store(tile_values(output, s, at, count), value)
 
 
-def run(kernel: Callable[..., None], *given: Any) -> None:
+def _launch(kernel: Callable[..., None], *given: Any) -> None:
     """Calls a kernel with as many threads as torch has.
 
     Its first call compiles it or loads it from numba's cache. Processes of one user take turns at that, so that one
@@ -292,12 +290,12 @@ def run(kernel: Callable[..., None], *given: Any) -> None:
     """
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, MOST_THREADS))
-    if (kernel, given[0].dtype) in RAN:
+    if (kernel, given[0].dtype) in _LAUNCHED:
         return kernel(*given)
     with one_process():
         kernel(*given)
     torch.set_num_threads(threads)  # numba starts its threads with the first kernel, and tells OpenMP their number
-    RAN.add((kernel, given[0].dtype))
+    _LAUNCHED.add((kernel, given[0].dtype))
     return None
 
 
@@ -322,12 +320,12 @@ def derivative(
 ) -> tuple[int, np.floating[Any], np.floating[Any]]:
     """Shape, height and 1 / width; without neurons everything goes through."""
     if leak is None:
-        return TRIANGLE, number(currents)(1.0), number(currents)(1.0)
+        return _TRIANGLE, number(currents)(1.0), number(currents)(1.0)
     form = number(currents)
     return SURROGATES.index(surrogate.shape), form(surrogate.height), form(1.0 / surrogate.width)
 
 
-def flat(values: Tensor) -> npt.NDArray[Any]:
+def _flat(values: Tensor) -> npt.NDArray[Any]:
     """(T, P, C) as (T, N)."""
     memory = array(values)
     return memory.reshape(len(memory), math.prod(memory.shape[1:]))
@@ -342,7 +340,7 @@ def pixels_of_tile(channels: int) -> int:
     return max(1, TILE // channels)
 
 
-def blocks(currents: Tensor) -> int:
+def _blocks(currents: Tensor) -> int:
     """K of (S, P, C)."""
     return -(-currents.shape[1] // (BLOCK * pixels_of_tile(currents.shape[2])))
 
@@ -351,9 +349,9 @@ def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
     """As reference.moments."""
     steps, pixels, channels = currents.shape
     origin = currents[:, 0].to(statistics_type(currents.dtype))
-    sums = np.zeros((steps, blocks(currents), channels), number(currents))
+    sums = np.zeros((steps, _blocks(currents), channels), number(currents))
     squares = np.zeros_like(sums)
-    run(_moments, flat(currents), tiled(origin), BLOCK, sums, squares)
+    _launch(_moments, _flat(currents), tiled(origin), BLOCK, sums, squares)
     total, square = sums.sum(1, dtype=np.float64), squares.sum(1, dtype=np.float64)
     mean = origin.double().numpy() + total / pixels
     deviations = np.maximum(square - total**2 / pixels, 0.0)
@@ -363,8 +361,8 @@ def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
 def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, leak: float | None) -> Tensor:
     """As reference.fire."""
     output = currents.new_empty(len(scale), *currents.shape[1:])
-    joined = flat(currents.new_empty(0, 0, 0) if skip is None else skip)
-    run(_fire, flat(currents), tiled(scale), tiled(shift), joined, *neuron(currents, leak), BLOCK, flat(output))
+    joined = _flat(currents.new_empty(0, 0, 0) if skip is None else skip)
+    _launch(_fire, _flat(currents), tiled(scale), tiled(shift), joined, *neuron(currents, leak), BLOCK, _flat(output))
     return output
 
 
@@ -373,10 +371,10 @@ def fire_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As reference.fire_backward."""
     driven = torch.empty_like(grad)
-    total = np.zeros((blocks(grad), *scale.shape), number(currents))
+    total = np.zeros((_blocks(grad), *scale.shape), number(currents))
     centred = np.zeros_like(total)
-    given = (flat(grad), flat(currents), tiled(scale), tiled(shift), tiled(mean), *neuron(currents, leak))
-    run(_fire_backward, *given, *derivative(currents, leak, surrogate), BLOCK, flat(driven), total, centred)
+    given = (_flat(grad), _flat(currents), tiled(scale), tiled(shift), tiled(mean), *neuron(currents, leak))
+    _launch(_fire_backward, *given, *derivative(currents, leak, surrogate), BLOCK, _flat(driven), total, centred)
     sums, products = (torch.from_numpy(part.sum(0, dtype=np.float64).astype(part.dtype)) for part in (total, centred))
     return driven, sums, products
 
@@ -384,5 +382,5 @@ def fire_backward(
 def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """As reference.combine."""
     output = driven if len(driven) == len(currents) else currents.new_empty(currents.shape)
-    run(_combine, flat(driven), flat(currents), tiled(a), tiled(b), tiled(c), BLOCK, flat(output))
+    _launch(_combine, _flat(driven), _flat(currents), tiled(a), tiled(b), tiled(c), BLOCK, _flat(output))
     return output

@@ -8,7 +8,6 @@ Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channe
 """
 
 import contextlib
-import math
 import os
 import shutil
 from typing import Any
@@ -21,20 +20,18 @@ from torch import Tensor
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
-from models.surrogate import SHAPES, SIDE, SPREAD, Surrogate
+from models.surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
 
 if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or triton.knobs.runtime.interpret):
     raise ImportError("Triton starts its kernels through a few lines of C; install gcc or clang, or set CC")
 
 SURROGATES = tuple(SHAPES)
-RECTANGLE, SIGMOID, ARCTANGENT, FAST_SIGMOID = (
+_RECTANGLE, _SIGMOID, _ARCTANGENT, _FAST_SIGMOID = (
     tl.constexpr(SURROGATES.index(name)) for name in ("rectangle", "sigmoid", "arctangent", "fast-sigmoid")
 )
-TRIANGLE = tl.constexpr(SURROGATES.index("triangle"))
-BESIDE, SQUARES = tl.constexpr(SIDE), tl.constexpr(2.0 * SPREAD**2)
-AT_SIDE = tl.constexpr(SIDE / SPREAD)
-PEAK = tl.constexpr((1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / (2.0 * SPREAD**2)))
-RAN: set[Any] = set()
+_TRIANGLE = tl.constexpr(SURROGATES.index("triangle"))
+_SIDE, _AT_SIDE, _SQUARES, _PEAK = (tl.constexpr(value) for value in (SIDE, SIDE / SPREAD, SQUARES, PEAK))
+_LAUNCHED: set[Any] = set()
 """Kernels that were compiled or found, by what they are compiled for: before that, processes take turns."""
 COLUMNS = 64
 """Most channels of a tile: in bfloat16 a row of them is a line of 128 bytes."""
@@ -155,20 +152,20 @@ def _fire(
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _shape(x: tl.tensor, shape: tl.constexpr) -> tl.tensor:
     """The surrogate's; multi-gaussian is the last."""
-    if shape == TRIANGLE:
+    if shape == _TRIANGLE:
         slope = 1.0 - tl.abs(x)
         return tl.where(slope > 0, slope, 0.0)
-    if shape == RECTANGLE:
+    if shape == _RECTANGLE:
         return tl.where(tl.abs(x) < 0.5, 1.0, 0.0).to(x.dtype)
-    if shape == SIGMOID:
+    if shape == _SIGMOID:
         part = tl.exp(-tl.abs(x))
         return 4.0 * part / ((1.0 + part) * (1.0 + part))
-    if shape == ARCTANGENT:
+    if shape == _ARCTANGENT:
         return 1.0 / (1.0 + x * x)
-    if shape == FAST_SIGMOID:
+    if shape == _FAST_SIGMOID:
         return 1.0 / ((1.0 + tl.abs(x)) * (1.0 + tl.abs(x)))
-    wide = tl.exp(-(x - 1.0) * (x - 1.0) / SQUARES) + tl.exp(-(x + 1.0) * (x + 1.0) / SQUARES)
-    return ((1.0 + BESIDE) * tl.exp(-x * x / 2.0) - AT_SIDE * wide) / PEAK
+    wide = tl.exp(-(x - 1.0) * (x - 1.0) / _SQUARES) + tl.exp(-(x + 1.0) * (x + 1.0) / _SQUARES)
+    return ((1.0 + _SIDE) * tl.exp(-x * x / 2.0) - _AT_SIDE * wide) / _PEAK
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
@@ -277,20 +274,20 @@ def tile(currents: Tensor) -> dict[str, int]:
     return {"rows": values // columns, "columns": columns}
 
 
-def blocks(currents: Tensor, parts: int = 1) -> int:
+def _blocks(currents: Tensor, parts: int = 1) -> int:
     """K, where each block is of `parts` tiles of pixels."""
     return -(-currents.shape[1] // (parts * tile(currents)["rows"]))
 
 
-def run(kernel: Any, currents: Tensor, *given: Any, parts: int = 1, steps: int = 1, **others: Any) -> None:
+def _launch(kernel: Any, currents: Tensor, *given: Any, parts: int = 1, steps: int = 1, **others: Any) -> None:
     """Runs a kernel with a program for each block of pixels, tile of channels and one of `steps`."""
     _, pixels, channels = currents.shape
-    grid = (blocks(currents, parts), -(-channels // tile(currents)["columns"]), steps)
+    grid = (_blocks(currents, parts), -(-channels // tile(currents)["columns"]), steps)
     others |= {"pixels": pixels, "channels": channels, "size": pixels * channels} | tile(currents)
     key = (kernel, currents.dtype, currents.shape[2])
-    with torch.cuda.device_of(currents), contextlib.nullcontext() if key in RAN else one_process():
+    with torch.cuda.device_of(currents), contextlib.nullcontext() if key in _LAUNCHED else one_process():
         kernel[grid](*given, **others, num_warps=WARPS, enable_fp_fusion=False)
-    RAN.add(key)
+    _LAUNCHED.add(key)
 
 
 def stride(currents: Tensor) -> int:
@@ -302,9 +299,9 @@ def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
     """As reference.moments."""
     currents, dtype = currents.contiguous(), statistics_type(currents.dtype)
     steps, pixels, channels = currents.shape
-    sums = currents.new_empty(steps, blocks(currents, PARTS), channels, dtype=dtype)
+    sums = currents.new_empty(steps, _blocks(currents, PARTS), channels, dtype=dtype)
     squares = torch.empty_like(sums)
-    run(_moments, currents, currents, sums, squares, PARTS, parts=PARTS, steps=steps)
+    _launch(_moments, currents, currents, sums, squares, PARTS, parts=PARTS, steps=steps)
     total, square = sums.sum(1, dtype=torch.float64), squares.sum(1, dtype=torch.float64)
     mean = currents[:, 0].double() + total / pixels
     return mean.to(dtype), (square - total.square() / pixels).clamp_min(0.0).to(dtype)
@@ -315,7 +312,7 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
     currents, skip = currents.contiguous(), None if skip is None else skip.contiguous()
     output = currents.new_empty(len(scale), *currents.shape[1:])
     given = (currents, scale, shift, skip, output, len(scale))
-    run(_fire, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD)
+    _launch(_fire, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD)
     return output
 
 
@@ -325,12 +322,12 @@ def fire_backward(
     """As reference.fire_backward."""
     grad, currents = grad.contiguous(), currents.contiguous()
     driven, slopes = torch.empty_like(grad), None if leak is None else torch.empty_like(grad, dtype=scale.dtype)
-    total = scale.new_empty(blocks(currents), *scale.shape)
+    total = scale.new_empty(_blocks(currents), *scale.shape)
     centred = torch.empty_like(total)
     given = (grad, currents, scale, shift, mean, slopes, driven, total, centred, len(scale))
     form: dict[str, Any] = {"height": surrogate.height, "narrow": 1.0 / surrogate.width}
     form["shape"] = SURROGATES.index(surrogate.shape)
-    run(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, **form)
+    _launch(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, **form)
     sums, products = (part.sum(0, dtype=torch.float64).to(scale.dtype) for part in (total, centred))
     return driven, sums, products
 
@@ -339,5 +336,5 @@ def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -
     """As reference.combine; the result lies in the memory of `driven` where all steps are stored."""
     driven, currents = driven.contiguous(), currents.contiguous()
     output = driven if len(driven) == len(currents) else torch.empty_like(currents)
-    run(_combine, currents, driven, currents, a, b, c, output, len(currents), len(driven) // len(currents))
+    _launch(_combine, currents, driven, currents, a, b, c, output, len(currents), len(driven) // len(currents))
     return output

@@ -21,9 +21,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.checkpoint import load
+from models.checkpoint import load_network
 from models.config import NetworkConfig
-from models.hooks import fired, shown
+from models.hooks import fired, layer_hooks
 from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
@@ -134,7 +134,7 @@ def compare(
 
     for model, name, hook in ((other, theirs, note), (exact, ours, note_flips)):
         generator = torch.Generator(inputs.device).manual_seed(seed)
-        with computed_again(), implementation(name), shown(model, SpikingLayer, hook):
+        with computed_again(), implementation(name), layer_hooks(model, SpikingLayer, hook):
             model.features(inputs, generator)
     return Comparison(alone=tuple(alone), free=tuple(free))
 
@@ -254,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, metavar="FILE", help="all counts, each layer and step, as JSON")
     settings = parser.parse_args(arguments)
     try:
-        model = load(settings.model).eval()
+        model = load_network(settings.model).eval()
         inputs = inputs_of(model, settings.inputs, settings.images, settings.seed)
         exact, other, names = pair(model, settings.against)
         comparison = compare(exact, other, inputs, implementations=names, seed=settings.seed)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, cross_entropy
 from torch.optim import SGD
 
-from models.hooks import fired, shown
+from models.hooks import fired, layer_hooks
 from models.residual import SpikingLayer
 from models.sresnet import SResNet
 from pipeline.authors.authors_code import recorded_calls
@@ -113,7 +113,7 @@ def of_ours(model: SResNet, case: Case, inputs: Tensor, labels: Tensor) -> Compu
     if case.kind == "SResnetNM":
         inputs = avg_pool2d(inputs.flatten(0, 2), 2).unflatten(0, inputs.shape[:3])
     spikes: dict[str, Tensor] = {}
-    with shown(model, SpikingLayer, lambda name, _, given, output: spikes.update({name: fired(given, output)})):
+    with layer_hooks(model, SpikingLayer, lambda name, _, given, output: spikes.update({name: fired(given, output)})):
         logits = model.train()(inputs[0])
     loss, gradients, tested = stepped(model, logits, inputs, labels)
     return Computed(

@@ -200,9 +200,9 @@ def _add_forensics(commands: Any) -> None:
 
 def examine_printed(printed: str, precision: int | None, test_size: int, batches: list[int] | None) -> None:
     """Says which ways to score can print a percentage. Raises InputError."""
-    from pipeline.report.forensics import BATCHES, examine, read_printed, table
+    from pipeline.report.forensics import BATCHES, examine, forensics_table, read_printed
 
-    print(table(examine(read_printed(printed, precision), test_size, tuple(batches or BATCHES))))
+    print(forensics_table(examine(read_printed(printed, precision), test_size, tuple(batches or BATCHES))))
 
 
 def _add_oracle(commands: Any) -> None:
@@ -318,9 +318,9 @@ def check_params(path: Path = PARAMS) -> None:
     """Says that params.yaml and the cluster are as they should be. Raises InputError that names what is wrong."""
     from pipeline.download.fetch import check_download, check_source
     from pipeline.preprocess.preprocess import check_preprocess
-    from pipeline.protocol.params import load
+    from pipeline.protocol.params import load_params
 
-    params = load(path)
+    params = load_params(path)
     check_places()
     try:
         for name, dataset in params.datasets.items():
@@ -375,9 +375,9 @@ def plan_trainings() -> None:
 def _plan_trainings() -> None:
     from pipeline.cli.plan import plan, start_seconds, table, unknown
     from pipeline.cli.sweep import reproduce
-    from pipeline.protocol.params import load
+    from pipeline.protocol.params import load_params
 
-    params = load()
+    params = load_params()
     if datasets := unknown(params):
         print(f"how many samples there are shows only when they are preprocessed: {', '.join(datasets)}", flush=True)
         reproduce(*(f"preprocess@{name}" for name in datasets))

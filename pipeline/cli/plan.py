@@ -23,7 +23,7 @@ from models.config import NetworkConfig
 from models.sresnet import Recompute
 from pipeline.data.store import VERSION, Manifest, Row, Store, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.evaluate.evaluate import Task, evaluate
-from pipeline.evaluate.evaluate import on_ray as see_on_ray
+from pipeline.evaluate.evaluate import evaluate_on_ray as see_on_ray
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams, DatasetParams
@@ -34,7 +34,7 @@ from pipeline.protocol.reduce import Alone
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.train.export import export
 from pipeline.train.job import Job
-from pipeline.train.jobs import on_ray
+from pipeline.train.jobs import train_on_ray
 from pipeline.train.progress import duration
 from pipeline.train.state import State
 from pipeline.train.step import step
@@ -226,7 +226,7 @@ def start_seconds(params: Params) -> float:
             write_noise(folder, Data(training.batch_size, (1, 16, 16), 2), training.batch_size, split)
         job = job_on(folder, replace(experiment.model, blocks=1, width=2, time_steps=1), training, "nothing")
         began = time.perf_counter()
-        on_ray(params.cluster)(job)
+        train_on_ray(params.cluster)(job)
         export(job, "plan", "noise", folder / "plan")
         task = Task(model=folder / "plan" / "model.safetensors", data=folder, training=training, seed=0)
         evaluate(task, see_on_ray(params.cluster), "plan")

@@ -19,7 +19,7 @@ from pipeline.cli.screen import ScreenRow, screen
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.paths import ROOT, RUNS
-from pipeline.protocol.params import Params, load
+from pipeline.protocol.params import Params, load_params
 
 STAGES = ("train", "evaluate")
 """Of a run, in the order of dvc.yaml."""
@@ -67,7 +67,7 @@ def sweep() -> None:
 
 
 def _sweep() -> None:
-    params = load()
+    params = load_params()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
     runs = [SweepRun(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)

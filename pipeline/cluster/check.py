@@ -17,7 +17,7 @@ from pipeline.ground.code import code_digest, code_files
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 
-PACKAGES = ("torch", "numpy", "numba", "pyarrow")
+NODE_PACKAGES = ("torch", "numpy", "numba", "pyarrow")
 """What a worker computes with; Ray compares its own version and Python's."""
 PROBE_SECONDS = 120
 """Within this time every node starts a process with our code and answers."""
@@ -75,13 +75,13 @@ def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
         try:
             found[waiting[one]] = ray.get(one)
         except ray.exceptions.RayError as error:
-            lines.append(f"  {nodes[waiting[one]]}: cannot run our code ({last_line(error)}); see the node's logs")
+            lines.append(f"  {nodes[waiting[one]]}: cannot run our code ({_last_line(error)}); see the node's logs")
     if lines:
         raise InputError("\n".join(["the cluster is not ready:", *lines]))
     return found
 
 
-def last_line(error: Exception) -> str:
+def _last_line(error: Exception) -> str:
     """Of Ray's long text, whose end names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__
@@ -101,7 +101,7 @@ def probe(storage: Storage, key: str) -> Found:
 
 def versions() -> dict[str, str]:
     """Of the packages here, without what a build adds: a driver without a GPU may lead nodes that have one."""
-    return {name: version_of(name) for name in PACKAGES}
+    return {name: version_of(name) for name in NODE_PACKAGES}
 
 
 def version_of(package: str) -> str:
@@ -125,7 +125,7 @@ def problems(node: str, found: Found, written: Container[str], cluster: ClusterP
     ours = versions()
     lines = [
         f"has {name} {found.versions[name]}, here is {ours[name]}; install requirements.lock there"
-        for name in PACKAGES
+        for name in NODE_PACKAGES
         if found.versions[name] != ours[name]
     ]
     if found.code != code_digest(code_files()):

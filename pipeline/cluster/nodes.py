@@ -7,7 +7,7 @@ import ray
 
 from pipeline.cluster.ray_internals import free_by_node
 
-ANSWER_SECONDS = 1
+_ANSWER_SECONDS = 1
 """Within this time a node takes a connection; Ray itself counts a dead one as alive for up to 15 s."""
 
 
@@ -15,7 +15,7 @@ def free_workers(cpus_each: int, gpus_each: int) -> int:
     """Workers of this size that fit beside what runs, on nodes that answer."""
     free = free_by_node()
     return sum(
-        fit(free.get(node["NodeID"], {}), cpus_each, gpus_each)
+        _workers_on_node(free.get(node["NodeID"], {}), cpus_each, gpus_each)
         for node in ray.nodes()
         if node["Alive"] and answers(node)
     )
@@ -23,10 +23,10 @@ def free_workers(cpus_each: int, gpus_each: int) -> int:
 
 def all_workers(cpus_each: int, gpus_each: int) -> int:
     """Workers of this size that the nodes have room for when nothing else runs."""
-    return sum(fit(node["Resources"], cpus_each, gpus_each) for node in ray.nodes() if node["Alive"])
+    return sum(_workers_on_node(node["Resources"], cpus_each, gpus_each) for node in ray.nodes() if node["Alive"])
 
 
-def fit(free: dict[str, float], cpus_each: int, gpus_each: int) -> int:
+def _workers_on_node(free: dict[str, float], cpus_each: int, gpus_each: int) -> int:
     """Workers that fit on one node."""
     room = [free.get("CPU", 0) // cpus_each] + ([free.get("GPU", 0) // gpus_each] if gpus_each else [])
     return int(min(room))
@@ -36,7 +36,7 @@ def answers(node: dict[str, Any]) -> bool:
     """Whether a node's raylet takes a connection."""
     try:
         where = (node["NodeManagerAddress"], node["NodeManagerPort"])
-        socket.create_connection(where, timeout=ANSWER_SECONDS).close()
+        socket.create_connection(where, timeout=_ANSWER_SECONDS).close()
     except OSError:
         return False
     return True

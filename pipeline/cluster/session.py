@@ -29,7 +29,7 @@ from pipeline.ground.lifetime import private_folder
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import PARAMS
 
-ANSWER_SECONDS = 10
+_ANSWER_SECONDS = 10
 """Within this time a running cluster takes a connection."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
 SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
@@ -80,10 +80,10 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     try:
         host, colon, port = cluster.address.rpartition(":")
         if colon:  # Ray itself asks a silent address for ever
-            socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS).close()
+            socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
         running = _init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
-        raise refusal(cluster, error) from None
+        raise connection_refusal(cluster, error) from None
     if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray says so in this process too, where it found a token
         print(
             f"WARNING: the cluster {cluster.address} asks for no token: who reaches it runs code there", file=sys.stderr
@@ -114,7 +114,7 @@ def _python() -> dict[str, Any]:
     return {} if quoted == sys.executable else {"runtime_env": {"py_executable": quoted}}
 
 
-def refusal(cluster: ClusterParams, error: Exception) -> InputError:
+def connection_refusal(cluster: ClusterParams, error: Exception) -> InputError:
     """The user's error behind Ray's, with its remedy."""
     text = "; ".join(dict.fromkeys(str(one) for one in _causes(error)))
     where = f"{PARAMS}: cluster.address {cluster.address}"

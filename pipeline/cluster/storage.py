@@ -13,7 +13,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
 SCHEMES = ("file://", "s3://", "gs://")
-REMEDY = "look at the address, the credentials and the right to write there"
+_REMEDY = "look at the address, the credentials and the right to write there"
 CHUNK = 1 << 20
 
 
@@ -87,7 +87,7 @@ class Storage:
         return f"{self.root.rstrip('/')}/{key}"
 
     def _refusal(self, what: str, error: Exception) -> InputError:
-        return InputError(f"cluster.storage {self.address}: {what} ({_first_line(error)}); {REMEDY}")
+        return InputError(f"cluster.storage {self.address}: {what} ({_first_line(error)}); {_REMEDY}")
 
 
 def open_storage(address: str) -> Storage:
@@ -97,7 +97,7 @@ def open_storage(address: str) -> Storage:
     try:
         files, root = FileSystem.from_uri(address)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"cluster.storage {address}: cannot be opened ({_first_line(error)}); {REMEDY}") from None
+        raise InputError(f"cluster.storage {address}: cannot be opened ({_first_line(error)}); {_REMEDY}") from None
     if not root.strip("/"):
         raise InputError(f"cluster.storage {address}: names no folder or bucket")
     return Storage(address=address, files=files, root=root)

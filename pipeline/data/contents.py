@@ -16,8 +16,8 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
 FILE = "contents.arrow"
-COLUMNS = ["split", "id", "label", "source", "content"]
-EXAMPLES = 3
+_COLUMNS = ["split", "id", "label", "source", "content"]
+_EXAMPLES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ def read_contents(folder: Path) -> dict[str, list[Content]]:
     """What write_contents wrote. Raises InputError."""
     path = folder / FILE
     try:
-        columns = pa.ipc.open_file(str(path)).read_all().select(COLUMNS).to_pydict()
+        columns = pa.ipc.open_file(str(path)).read_all().select(_COLUMNS).to_pydict()
     except (OSError, KeyError, pa.ArrowException) as error:
         raise InputError(f"{path}: missing or damaged ({error}); preprocess the dataset again") from None
     parts: dict[str, list[Content]] = {}
@@ -90,7 +90,7 @@ def _same(part: str, other: str, parts: Mapping[str, list[Content]]) -> Same:
     else:
         there = {content.content: content.id for content in parts[other]}
         pairs = [(content.id, there[content.content]) for content in own if content.content in there]
-    return Same(part=part, other=other, samples=len(pairs), of=len(own), examples=pairs[:EXAMPLES])
+    return Same(part=part, other=other, samples=len(pairs), of=len(own), examples=pairs[:_EXAMPLES])
 
 
 def digests(parts: Mapping[str, list[Content]]) -> dict[str, str]:

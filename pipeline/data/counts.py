@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 Counts = Mapping[str, int]
-KINDS = ("recordings", "packets", "windows", "events")
+_KINDS = ("recordings", "packets", "windows", "events")
 
 
 def left_out(kind: str, reason: str) -> str:
@@ -40,7 +40,7 @@ def total(parts: Iterable[Counts]) -> dict[str, int]:
 
 def in_words(counts: Counts) -> str:
     """All kinds in a line: recordings: 10 (all used); events: 5,000 (4,990 used, 10 left out: invalid)."""
-    return "; ".join(_kind_in_words(counts, kind) for kind in KINDS if kind in counts)
+    return "; ".join(_kind_in_words(counts, kind) for kind in _KINDS if kind in counts)
 
 
 def _kind_in_words(counts: Counts, kind: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Literal, NamedTuple
+from typing import IO, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +21,10 @@ import pyarrow as pa
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, whole, write_whole
 
+Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 VERSION = 2
-COLUMNS = {"images": "image", "frames": "frames"}
+_PIXEL_COLUMN = {"images": "image", "frames": "frames"}
 LABELS_AND_IDS = pa.ipc.IpcReadOptions(included_fields=[1, 2])
 IMAGES_A_BATCH = 1000
 """An image is smaller than the metadata of a record batch; a recording has a batch of its own (44 us to read one)."""
@@ -130,7 +132,7 @@ def write_shard(
     with whole(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as pixels:
         written = [_set_aside(row, pixels) for row in rows]
         dtype = np.result_type(*(row.dtype for row in written))
-        schema = _schema(COLUMNS[kind], dtype, written, about)
+        schema = _schema(_PIXEL_COLUMN[kind], dtype, written, about)
         pixels.seek(0)
         with pa.ipc.new_file(str(temporary), schema, options=options) as file:
             for start in range(0, len(written), size):
@@ -195,7 +197,7 @@ class Store:
     Raises InputError if the split is missing, incomplete or damaged.
     """
 
-    def __init__(self, folder: Path, split: Literal["train", "test"]) -> None:
+    def __init__(self, folder: Path, split: Split) -> None:
         self.folder, self.split = folder, split
         self.manifest = read_manifest(folder, split)
         self.kind = self.manifest.kind

@@ -15,7 +15,7 @@ from pipeline.cluster.staging import Shipment, publish, stage
 from pipeline.cluster.storage import open_storage
 from pipeline.data.store import Store
 from pipeline.evaluate.observe import work_of
-from pipeline.evaluate.operations import added
+from pipeline.evaluate.operations import summed_work
 from pipeline.evaluate.predictions import Seen
 from pipeline.evaluate.trained import read_network
 from pipeline.ground.errors import InputError
@@ -96,26 +96,31 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
     """
     store = Store(task.data, "test")
     batches = task.batches(len(store))
-    seen: list[Seen] = []
+    parts: list[Seen] = []
     with progress(f"evaluate {name}", total=len(store), unit="sample") as bar:
         for one in see(task, len(batches)):
-            seen.append(one)
+            parts.append(one)
             bar.update(len(one.voltage))
-    voltage = np.concatenate([one.voltage for one in seen])
-    if not np.isfinite(voltage).all():
-        sample = store.ids[int(np.argwhere(~np.isfinite(voltage))[0, 0])]
+    seen = all_batches(parts)
+    if not np.isfinite(seen.voltage).all():
+        sample = store.ids[int(np.argwhere(~np.isfinite(seen.voltage))[0, 0])]
         raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
-    spikes = {layer: np.sum([one.spikes[layer] for one in seen], axis=0) for layer in seen[0].spikes}
+    return seen
+
+
+def all_batches(parts: list[Seen]) -> Seen:
+    """What was seen on all batches, in their order."""
+    first = parts[0]
     return Seen(
-        voltage=voltage,
-        spikes=spikes,
-        neurons=seen[0].neurons,
-        work=added([one.work for one in seen]),
-        computed_by=frozenset().union(*(one.computed_by for one in seen)),
+        voltage=np.concatenate([part.voltage for part in parts]),
+        spikes={layer: np.sum([part.spikes[layer] for part in parts], axis=0) for layer in first.spikes},
+        neurons=first.neurons,
+        work=summed_work([part.work for part in parts]),
+        computed_by=frozenset().union(*(part.computed_by for part in parts)),
     )
 
 
-def in_process(device: torch.device) -> See:
+def evaluate_in_process(device: torch.device) -> See:
     """This process sees every batch."""
 
     def see(task: Task, batches: int) -> Iterator[Seen]:
@@ -125,7 +130,7 @@ def in_process(device: torch.device) -> See:
     return see
 
 
-def on_ray(cluster: ClusterParams) -> See:
+def evaluate_on_ray(cluster: ClusterParams) -> See:
     """Workers of the cluster share the batches."""
 
     def see(task: Task, batches: int) -> Iterator[Seen]:

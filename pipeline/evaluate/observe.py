@@ -13,19 +13,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from models.hooks import shown
+from models.hooks import layer_hooks
 from models.residual import Firing, Layer, SpikingLayer
 from models.sresnet import SResNet
 from pipeline.evaluate.operations import Kind, Work
 
-EVERY = 4
+_SAMPLE_STRIDE = 4
 """Of each batch every fourth sample is looked at: all of them would cost up to half of the network's time."""
 PORTION = 2**20
 """Values that are looked at together: few enough for a processor's cache, enough to be worth a call."""
 
 
 @contextmanager
-def work_of(model: SResNet, *, every: int = EVERY) -> Iterator[dict[str, Work]]:
+def work_of(model: SResNet, *, every: int = _SAMPLE_STRIDE) -> Iterator[dict[str, Work]]:
     """Within it, the work of every layer with weights on each batch that SResNet.observe is given, by name.
 
     It is counted on the samples 0, `every`, 2 `every`, ... of the batch. An input that is stored once for all steps
@@ -47,7 +47,7 @@ def work_of(model: SResNet, *, every: int = EVERY) -> Iterator[dict[str, Work]]:
 
     with ExitStack() as stack:
         for kind, see in ((Layer, see_layer), (Firing, see_neurons), (nn.Linear, see_readout)):
-            stack.enter_context(shown(model, kind, see, before=True))
+            stack.enter_context(layer_hooks(model, kind, see, before=True))
         yield work
 
 

@@ -107,7 +107,7 @@ class Operations:
         return asdict(self)
 
 
-def added(parts: list[dict[str, Work]]) -> dict[str, Work]:
+def summed_work(parts: list[dict[str, Work]]) -> dict[str, Work]:
     """Work of each layer over all parts."""
     return {name: sum((part[name] for part in parts[1:]), start=work) for name, work in parts[0].items()}
 

@@ -14,7 +14,7 @@ from pipeline.evaluate.ledger import scores_by_epoch
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 
-KINDS: Mapping[str, type] = {
+_CONFIG_TYPES: Mapping[str, type] = {
     "experiment": str,
     "seed": int,
     "dataset": str,
@@ -27,7 +27,7 @@ KINDS: Mapping[str, type] = {
     "sha256": dict,
 }
 """What config.json holds; `sha256` are digests of the files beside it."""
-REMEDY = "train again: `dvc repro` does"
+_REMEDY = "train again: `dvc repro` does"
 
 
 def check_trained(folder: Path, data: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,12 +39,12 @@ def check_trained(folder: Path, data: Path, wanted: Mapping[str, Any]) -> dict[s
     path, weights, history = (folder / name for name in ("config.json", "model.safetensors", "history.csv"))
     config, model = read_config(path), read_network(weights)
     for where, expected, found in config_differences(json.loads(json.dumps(wanted)), config):
-        raise InputError(f"{path}: {where} is {found!r}, in params.yaml {expected!r}; {REMEDY}")
+        raise InputError(f"{path}: {where} is {found!r}, in params.yaml {expected!r}; {_REMEDY}")
     for where, expected, found in config_differences(config["network"], asdict(model.config)):
-        raise InputError(f"{weights}: {where} of the network is {found!r}, in config.json {expected!r}; {REMEDY}")
+        raise InputError(f"{weights}: {where} of the network is {found!r}, in config.json {expected!r}; {_REMEDY}")
     rows = Store(data, "train").digest
     if config["data_digest"] != rows:
-        raise InputError(f"{path}: trained on rows {config['data_digest'][:16]}, {data} has {rows[:16]}; {REMEDY}")
+        raise InputError(f"{path}: trained on rows {config['data_digest'][:16]}, {data} has {rows[:16]}; {_REMEDY}")
     check_fits(weights, model, Store(data, "test"))
     scores_by_epoch(history)
     check_digests(folder, config)
@@ -54,9 +54,9 @@ def check_trained(folder: Path, data: Path, wanted: Mapping[str, Any]) -> dict[s
 def read_network(path: Path) -> SResNet:
     """The network of a model.safetensors. Raises InputError."""
     try:
-        return checkpoint.load(path)
+        return checkpoint.load_network(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: not found; {checkpoint.REMEDY}") from None
+        raise InputError(f"{path}: not found; {checkpoint.NETWORK_REMEDY}") from None
     except (OSError, ValueError) as error:
         raise InputError(str(error)) from None
 
@@ -66,14 +66,14 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: not found; {checkpoint.REMEDY}") from None
+        raise InputError(f"{path}: not found; {checkpoint.NETWORK_REMEDY}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no JSON, or damaged ({error}); {REMEDY}") from None
+        raise InputError(f"{path}: no JSON, or damaged ({error}); {_REMEDY}") from None
     if not isinstance(config, dict):
-        raise InputError(f"{path}: expected keys with values, found {str(config)[:60]!r}; {REMEDY}")
-    for key, kind in KINDS.items():
+        raise InputError(f"{path}: expected keys with values, found {str(config)[:60]!r}; {_REMEDY}")
+    for key, kind in _CONFIG_TYPES.items():
         if type(config.get(key)) is not kind:
-            raise InputError(f"{path}: {key} is {config.get(key)!r:.60}, expected {kind.__name__}; {REMEDY}")
+            raise InputError(f"{path}: {key} is {config.get(key)!r:.60}, expected {kind.__name__}; {_REMEDY}")
     return config
 
 
@@ -108,5 +108,5 @@ def check_digests(folder: Path, config: Mapping[str, Any]) -> None:
         if found != expected:
             raise InputError(
                 f"{folder / name}: SHA-256 {found}, expected {expected} as the training wrote it (config.json): it was "
-                f"changed or exchanged since; {checkpoint.REMEDY}"
+                f"changed or exchanged since; {checkpoint.NETWORK_REMEDY}"
             )

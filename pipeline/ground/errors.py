@@ -4,7 +4,7 @@ import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-REMEDY = "fetch or record the file again"
+RECORDING_REMEDY = "fetch or record the file again"
 """What to do about a damaged recording."""
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG)

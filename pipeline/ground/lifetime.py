@@ -38,14 +38,14 @@ _TERMINATED = threading.Event()
 """Set when SIGTERM came."""
 OF_DVC = "DVC_STAGE"
 """DVC sets it in the environment of every command that it starts."""
-POLL_SECONDS = 0.5
-END_SECONDS = 5.0
+_POLL_SECONDS = 0.5
+_END_SECONDS = 5.0
 """Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
 PATIENCE_SECONDS = 10.0
 """A run whose DVC has just been ended gets this time to end."""
 SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
 NAME = len("/sr-12345678")
-LONGEST = 26
+LONGEST_FOLDER = 26
 """Bytes of the run's folder: Ray's sockets in it take up to 81 more, and the path of a Unix socket has 107."""
 
 
@@ -86,7 +86,7 @@ def watched_run() -> Iterator[None]:
 
 
 @contextmanager
-def alone(name: str) -> Iterator[None]:
+def stage_lock(name: str) -> Iterator[None]:
     """Within it no other process can be in the stage: an older run that still lives would write over this one's files.
 
     The lock is the kernel's, so it ends with the process that holds it. Raises InputError.
@@ -117,12 +117,12 @@ def private_folder() -> Iterator[Path]:
 def _short_folder() -> Path:
     """A new folder of our own, whose path is short enough for the sockets that Ray makes in it. Raises InputError."""
     for place in (tempfile.gettempdir(), SHORT):
-        if place.isascii() and len(place) <= LONGEST - NAME:
+        if place.isascii() and len(place) <= LONGEST_FOLDER - NAME:
             with suppress(OSError):
                 return Path(tempfile.mkdtemp(prefix="sr-", dir=place))
     raise InputError(
         f"TMPDIR {tempfile.gettempdir()}: neither it nor /tmp is a folder with a short plain path that can be written; "
-        f"set TMPDIR to a folder whose path has at most {LONGEST - NAME} ASCII characters"
+        f"set TMPDIR to a folder whose path has at most {LONGEST_FOLDER - NAME} ASCII characters"
     )
 
 
@@ -161,10 +161,10 @@ def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
     """Returns when the run has ended: by itself, or because one of the processes was gone."""
     stage, *above = [_process(pid) for pid in pids]
     while lives(stage) and all(lives(process) for process in above):
-        time.sleep(POLL_SECONDS)
+        time.sleep(_POLL_SECONDS)
     me = {os.getpid()}
     if stage and lives(stage):
-        _end({stage}, END_SECONDS)  # it ends what it has started
+        _end({stage}, _END_SECONDS)  # it ends what it has started
     _end(_marked(mark, but=me), 0.0)
     _end(_marked(mark, but=me), 0.0)  # what was being started meanwhile
     shutil.rmtree(folder, ignore_errors=True)

@@ -20,7 +20,7 @@ from pydantic import AfterValidator
 
 from pipeline.ground.errors import InputError
 
-LONGEST = 64
+_LONGEST = 64
 SEED_DIGITS = 21
 """A run is named <experiment>-<seed>."""
 PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -28,8 +28,8 @@ RESERVED = {"audit-checkpoint", "con", "prn", "aux", "nul"} | {
     f"{port}{n}" for port in ("com", "lpt") for n in range(10)
 }
 """A folder in results/ that is no experiment, and names that a checkout on Windows cannot have."""
-RULE = (
-    f"a name has at most {LONGEST} letters (a to z), digits, - and _, and begins with a letter or digit: folders and "
+NAME_RULE = (
+    f"a name has at most {_LONGEST} letters (a to z), digits, - and _, and begins with a letter or digit: folders and "
     "stages of DVC are named so"
 )
 FILE_NAME_BYTES = 255
@@ -51,10 +51,10 @@ def checked(where: str, rule: Callable[[Value], Kept], value: Value) -> Kept:
         raise InputError(f"{shown(where)}: {reason}") from None
 
 
-def check_name(name: str, longest: int = LONGEST) -> str:
+def check_name(name: str, longest: int = _LONGEST) -> str:
     """The name of a dataset, an experiment, a run or a profile. Raises ValueError."""
     if not PATTERN.fullmatch(name) or len(name) > longest:
-        raise ValueError(RULE)
+        raise ValueError(NAME_RULE)
     if name.lower() in RESERVED:
         raise ValueError("this name is reserved; choose another one")
     return name
@@ -62,7 +62,7 @@ def check_name(name: str, longest: int = LONGEST) -> str:
 
 def check_run_name(name: str) -> str:
     """The same for a run. Raises ValueError."""
-    return check_name(name, LONGEST + SEED_DIGITS)
+    return check_name(name, _LONGEST + SEED_DIGITS)
 
 
 def check_spelling(named: Mapping[str, Value]) -> Mapping[str, Value]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.ground.errors import InputError, refusal
 from pipeline.ground.files import write_whole
-from pipeline.ground.lifetime import alone, how_it_was_stopped, watched_run
+from pipeline.ground.lifetime import how_it_was_stopped, stage_lock, watched_run
 from pipeline.ground.names import shown, use_utf8
 from pipeline.ground.paths import ROOT, RUNS, check_places
 from pipeline.ground.stage_record import Plan, path_of
@@ -35,7 +35,7 @@ def key_of(stage: str, argument: str) -> str:
     return argument.split(f"{stage}@", 1)[-1]
 
 
-def run(name: str, main: Callable[[], Done | None]) -> None:
+def run_stage(name: str, main: Callable[[], Done | None]) -> None:
     """Runs a stage, then writes its record, if dvc.yaml has it among its outs, and runs/stages/<name>.json.
 
     Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C, with 143 on SIGTERM.
@@ -44,7 +44,7 @@ def run(name: str, main: Callable[[], Done | None]) -> None:
     began, start = datetime.now(UTC), time.perf_counter()
     try:
         check_places()
-        with alone(name), watched_run():
+        with stage_lock(name), watched_run():
             plan = Plan.read(name, ROOT)
             done = main() or Done()
             if plan.has_record():

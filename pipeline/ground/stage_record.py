@@ -19,7 +19,7 @@ from pipeline.ground.yaml_file import read_yaml
 
 RECORDS = Path("records")
 """Folder of the records, below the repository and in a report's evidence."""
-PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn")
+_PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn")
 """What a number can depend on."""
 
 
@@ -106,7 +106,7 @@ class Plan:
             stage=self.name,
             command=["python", "-m", f"stages.{stage}", *([key] if key else [])],
             python=platform.python_version(),
-            packages=packages(),
+            packages=installed_packages(),
             parameters={
                 one: reduce(lambda part, step: part[step], one.split("."), self.params) for one in self.listed("params")
             },
@@ -141,10 +141,10 @@ def read_stage_record(path: Path) -> StageRecord:
         raise InputError(f"{path}: not a record of a stage ({error}); run the stage again") from None
 
 
-def packages() -> dict[str, str]:
+def installed_packages() -> dict[str, str]:
     """Installed versions of what a number can depend on; triton is not there on every system."""
     found = {}
-    for name in PACKAGES:
+    for name in _PACKAGES:
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -9,7 +9,7 @@ from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, NotChecked, read_claims
-from pipeline.judge.matching import FREE_OF_ACCURACY, evidence, name_of
+from pipeline.judge.matching import FREE_OF_ACCURACY, matching_records, name_of
 from pipeline.judge.verdicts import Judgement, judge
 
 
@@ -102,7 +102,9 @@ def _training(record: Record) -> tuple[Any, ...]:
 
 def _marked(claim: Claim, judgement: Judgement, own: set[str], unchecked: list[Record]) -> Judgement:
     """Says if records of other runs stand behind it, and how many more would if their predictions were there."""
-    fitting = evidence(claim.configuration, unchecked, FREE_OF_ACCURACY) if isinstance(claim, AccuracyClaim) else []
+    fitting = (
+        matching_records(claim.configuration, unchecked, FREE_OF_ACCURACY) if isinstance(claim, AccuracyClaim) else []
+    )
     more = f"; {len(fitting)} recorded result(s) of it are not checked and do not count" if fitting else ""
     recorded = not own.issuperset(judgement.evidence)
     return replace(judgement, recorded=recorded, reason=judgement.reason + more)

@@ -12,7 +12,7 @@ from pipeline.ground.params import PositiveFloat, PositiveInt, Section, validate
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.config import TrainingConfig
 
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_SIGNED_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class Rows(Section):
@@ -22,7 +22,7 @@ class Rows(Section):
     test: str
 
 
-class Data(Section):
+class ClaimedDataset(Section):
     """What a record must say of its dataset."""
 
     title: str
@@ -40,7 +40,7 @@ class Data(Section):
 class Configuration(Section):
     """What a number is about. Every key of a network and a training has to be stated, as in a profile."""
 
-    dataset: Data
+    dataset: ClaimedDataset
     network: NetworkConfig
     training: TrainingConfig
 
@@ -115,7 +115,7 @@ class AccuracyClaim(Stated):
     @model_validator(mode="after")
     def _number_with_a_margin(self) -> "AccuracyClaim":
         number, unit = self.printed.removesuffix(" %"), self.printed.endswith(" %")
-        if not unit or not NUMBER.fullmatch(number) or not 0 <= float(number) <= 100:
+        if not unit or not _SIGNED_NUMBER.fullmatch(number) or not 0 <= float(number) <= 100:
             raise ValueError(f"{self.id}: printed must be a percentage such as 94.14 %, not {self.printed!r}")
         if self.margin <= self.precision:
             raise ValueError(f"{self.id}: a margin of {self.margin} is not above the rounding of {self.printed}")
@@ -178,7 +178,7 @@ class DifferenceClaim(Stated):
     @model_validator(mode="after")
     def _two_that_differ(self) -> "DifferenceClaim":
         number, unit = self.printed.removesuffix(" points"), self.printed.endswith(" points")
-        if self.relation == "as printed" and not (unit and NUMBER.fullmatch(number)):
+        if self.relation == "as printed" and not (unit and _SIGNED_NUMBER.fullmatch(number)):
             raise ValueError(f"{self.id}: printed must be a difference such as +0.8 points, not {self.printed!r}")
         if self.relation == "as printed" and self.margin <= self.precision:
             raise ValueError(f"{self.id}: a margin of {self.margin} is not above the rounding of {self.printed}")

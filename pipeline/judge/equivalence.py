@@ -16,7 +16,7 @@ ALPHA = 0.05
 """Error rate of each one-sided test; two of them are an interval of 90 % (Schuirmann 1987, doi 10.1007/BF01068419)."""
 CHANCE = 0.8
 """With which the seeds that are said to be needed decide."""
-MOST_SEEDS, MOST_SAMPLES = 100, 1_000_000
+MOST_NEEDED_SEEDS, MOST_NEEDED_SAMPLES = 100, 1_000_000
 """Nobody is sent for more."""
 
 Floats = npt.NDArray[np.float64]
@@ -82,10 +82,10 @@ def decide(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = 
     low, high = interval(correct, samples, earlier)
     if np.shape(correct)[-1] == 1 and earlier is None:
         return np.full(np.shape(low), "UNDERPOWERED")
-    return place(low, high, goal)
+    return interval_verdicts(low, high, goal)
 
 
-def place(low: Floats, high: Floats, goal: Goal) -> Verdicts:
+def interval_verdicts(low: Floats, high: Floats, goal: Goal) -> Verdicts:
     """Where intervals lie: within the margin for any value that is printed so, outside for any, or neither."""
     inside = (goal.inner[0] <= low) & (high <= goal.inner[1])
     below, above = high < goal.outer[0], low > goal.outer[1]
@@ -114,11 +114,11 @@ def needed(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = 
     """
     sd, freedom = _spread(correct, samples, earlier)
     estimate, n = 100 * float(np.mean(correct)) / samples, np.shape(correct)[-1]
-    more = np.arange(n + 1, MOST_SEEDS + 1)
+    more = np.arange(n + 1, MOST_NEEDED_SEEDS + 1)
     if (seeds := _first(more, _will_decide(estimate, samples, sd, freedom + more - n, more, goal))) is not None:
         return Needed(seeds=seeds, samples=None)
-    sizes = np.unique(np.geomspace(samples, max(MOST_SAMPLES, samples), 500).round())
-    most = max(MOST_SEEDS, n)
+    sizes = np.unique(np.geomspace(samples, max(MOST_NEEDED_SAMPLES, samples), 500).round())
+    most = max(MOST_NEEDED_SEEDS, n)
     will = _will_decide(estimate, sizes, sd, np.full(sizes.shape, freedom + most - n), np.array(most), goal)
     return Needed(seeds=None, samples=_first(sizes, will))
 
@@ -135,7 +135,7 @@ def _will_decide(
     wide = sd * np.sqrt(special.chdtri(freedom, (1 - CHANCE) / 2) / freedom)
     strays = special.ndtri(1 - (1 - CHANCE) / 4) * sd / np.sqrt(seeds)
     low, high = _combined(np.full(freedom.shape, estimate), samples, _quantile(freedom) * wide / np.sqrt(seeds))
-    return np.asarray(place(low - strays, high + strays, goal) != "UNDERPOWERED")
+    return np.asarray(interval_verdicts(low - strays, high + strays, goal) != "UNDERPOWERED")
 
 
 def clopper_pearson(correct: Floats, samples: int | Floats) -> tuple[Floats, Floats]:

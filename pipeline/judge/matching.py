@@ -6,7 +6,7 @@ from itertools import combinations, product
 from typing import Any
 
 from pipeline.evaluate.record import Record
-from pipeline.judge.claims import Configuration, Data
+from pipeline.judge.claims import ClaimedDataset, Configuration
 from pipeline.protocol.config import TrainingConfig
 
 Free = Mapping[str, frozenset[str]]
@@ -18,7 +18,7 @@ FREE_OF_WEIGHTS: Free = {"dataset": OF_DATASET, "training": frozenset({"test_eac
 FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch", "threads"})}
 """The number of threads is the order of additions inside a convolution: other last bits, as another processor gives."""
 FREE_OF_PARAMETERS: Free = {
-    "dataset": OF_DATASET | (Data.model_fields.keys() - {"title", "sample_shape"}),
+    "dataset": OF_DATASET | (ClaimedDataset.model_fields.keys() - {"title", "sample_shape"}),
     "digests": frozenset({"train_rows", "test_rows"}),
     "network": frozenset(
         {
@@ -78,13 +78,13 @@ def _differences(part: str, wanted: Mapping[str, Any], had: Mapping[str, Any], f
     return texts
 
 
-def evidence(wanted: Configuration, records: Sequence[Record], free: Free) -> list[Record]:
+def matching_records(wanted: Configuration, records: Sequence[Record], free: Free) -> list[Record]:
     """The records that are what is wanted, in the order of their seeds."""
     fitting = [record for record in records if not differences(wanted, record, free)]
     return sorted(fitting, key=lambda record: (record.seed, record.experiment))
 
 
-def nearest(wanted: Configuration, records: Sequence[Record], free: Free) -> Nearest | None:
+def nearest_record(wanted: Configuration, records: Sequence[Record], free: Free) -> Nearest | None:
     """The record of the same dataset, else of any, with the fewest differences; None if there is no record."""
     found = [_near(wanted, record, free) for record in records]
     return min(

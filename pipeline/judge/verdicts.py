@@ -24,15 +24,15 @@ from pipeline.judge.matching import (
     FREE_OF_PARAMETERS,
     FREE_OF_WEIGHTS,
     Free,
-    evidence,
+    matching_records,
     name_of,
-    nearest,
+    nearest_record,
     objections,
     unpaired,
 )
 
 Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
-NOTHING = equivalence.Needed(seeds=None, samples=None)
+_NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
 OTHER = "what was run is not what the claim is about"
 
 
@@ -83,7 +83,7 @@ def judge(claim: Claim, records: Sequence[Record]) -> Judgement:
 
 
 def _judge_accuracy(claim: AccuracyClaim, records: Sequence[Record]) -> Judgement:
-    runs = evidence(claim.configuration, records, FREE_OF_ACCURACY)
+    runs = matching_records(claim.configuration, records, FREE_OF_ACCURACY)
     if not runs:
         return _without_evidence(claim, claim.configuration, records, FREE_OF_ACCURACY)
     if faults := objections(runs):
@@ -96,7 +96,7 @@ def _judge_accuracy(claim: AccuracyClaim, records: Sequence[Record]) -> Judgemen
     found: dict[str, Any] = {"samples": samples, "estimate": 100 * correct.mean() / samples, "low": low, "high": high}
     if len(runs) == 1 and claim.spread is None:
         return _verdict(claim, verdict, _one_seed(low, high, goal), runs, seeds_needed=2, **found)
-    needed = equivalence.needed(correct, samples, goal, earlier) if verdict == "UNDERPOWERED" else NOTHING
+    needed = equivalence.needed(correct, samples, goal, earlier) if verdict == "UNDERPOWERED" else _NOTHING_NEEDED
     reason = "; ".join([*_seeds(claim, runs), _where(low, high, goal), *_missing(needed, verdict, len(runs), samples)])
     return _verdict(claim, verdict, reason, runs, seeds_needed=needed.seeds, samples_needed=needed.samples, **found)
 
@@ -133,7 +133,7 @@ def _where(low: float, high: float, goal: Goal) -> str:
         "BELOW": f"the whole 90 % interval lies below {_short(least)} %",
         "ABOVE": f"the whole 90 % interval lies above {_short(most)} %",
         "UNDERPOWERED": f"the 90 % interval crosses an end of {_short(start)} to {_short(end)} %",
-    }[equivalence.place(np.array(low), np.array(high), goal).item()]
+    }[equivalence.interval_verdicts(np.array(low), np.array(high), goal).item()]
 
 
 def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int) -> list[str]:
@@ -146,14 +146,14 @@ def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int)
         seeds_more = "1 more seed" if more == 1 else f"{more} more seeds"
         return [f"{seeds_more} would decide it in {chance} of cases or more, if mean and spread stay"]
     if needed.samples is not None:
-        few = f"not even {equivalence.MOST_SEEDS} seeds would decide it on {samples} test samples"
+        few = f"not even {equivalence.MOST_NEEDED_SEEDS} seeds would decide it on {samples} test samples"
         return [f"{few}, on about {_round_up(needed.samples):,} they would"]
     return ["the mean lies at an end of that range, where no number of seeds or test samples decides"]
 
 
 def _judge_weights(claim: WeightsClaim, records: Sequence[Record]) -> Judgement:
     """Equal to the bit where it was trained on one platform that the claim names."""
-    fitting = evidence(claim.configuration, records, FREE_OF_WEIGHTS)
+    fitting = matching_records(claim.configuration, records, FREE_OF_WEIGHTS)
     runs = [run for run in fitting if run.seed == claim.seed]
     if not fitting:
         return _without_evidence(claim, claim.configuration, records, FREE_OF_WEIGHTS)
@@ -176,7 +176,7 @@ def _compare_weights(claim: WeightsClaim, run: Record) -> tuple[Verdict, str]:
 
 
 def _judge_parameters(claim: ParametersClaim, records: Sequence[Record]) -> Judgement:
-    runs = evidence(claim.configuration, records, FREE_OF_PARAMETERS)
+    runs = matching_records(claim.configuration, records, FREE_OF_PARAMETERS)
     if not runs:
         return _without_evidence(claim, claim.configuration, records, FREE_OF_PARAMETERS)
     if wrong := [run for run in runs if run.parameters != claim.count]:
@@ -185,7 +185,7 @@ def _judge_parameters(claim: ParametersClaim, records: Sequence[Record]) -> Judg
 
 
 def _judge_difference(claim: DifferenceClaim, records: Sequence[Record]) -> Judgement:
-    firsts, seconds = (evidence(arm, records, FREE_OF_ACCURACY) for arm in (claim.first, claim.second))
+    firsts, seconds = (matching_records(arm, records, FREE_OF_ACCURACY) for arm in (claim.first, claim.second))
     for arm, runs in ((claim.first, firsts), (claim.second, seconds)):
         if not runs:
             return _without_evidence(claim, arm, records, FREE_OF_ACCURACY)
@@ -209,7 +209,7 @@ def _judge_pairs(claim: DifferenceClaim, pairs: list[tuple[Record, Record]]) -> 
         aim = f"more than {_short(claim.margin)} points"
     else:
         goal = Goal(value=claim.value, margin=claim.margin, precision=claim.precision)
-        verdict = equivalence.place(np.array(low), np.array(high), goal).item()
+        verdict = equivalence.interval_verdicts(np.array(low), np.array(high), goal).item()
         aim = f"{_short(goal.inner[0])} to {_short(goal.inner[1])} points"
     reason = (
         f"{len(pairs)} seeds in pairs, claimed is {aim}; Student's 90 % interval is about these {samples} test "
@@ -224,7 +224,7 @@ def _judge_pairs(claim: DifferenceClaim, pairs: list[tuple[Record, Record]]) -> 
 
 def _without_evidence(claim: Claim, wanted: Configuration, records: Sequence[Record], free: Free) -> Judgement:
     """Nothing fits: what comes nearest, if it was an attempt at the claim or not."""
-    near = nearest(wanted, records, free)
+    near = nearest_record(wanted, records, free)
     if near is None:
         return _verdict(claim, "NOT RUN", "there is no result")
     about = f"{name_of(near.record)} of {near.record.dataset['title']}"

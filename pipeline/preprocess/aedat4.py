@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pipeline.data.counts import Counts, left_out
-from pipeline.ground.errors import REMEDY, RecordingError
+from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sources import only_source
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -29,8 +29,8 @@ EVENT = np.dtype(
 )
 CODECS = (None, "lz4", "lz4", "zstd", "zstd")
 """By the header's number; LZ4 and LZ4_HIGH, ZSTD and ZSTD_HIGH are read alike."""
-SMALL = 16 << 20  # bytes that any file may decompress to
-EXPANSION = 16
+DECOMPRESSED_BYTES = 16 << 20  # bytes that any file may decompress to
+DECOMPRESSION_RATIO = 16
 """A larger one at most so many times its size; zstd at its best makes a quarter of events at random places."""
 OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
 LATEST = 1 << 60
@@ -98,7 +98,7 @@ class _Flatbuffer:
         return self.content[start + 4 : start + 4 + number * size]
 
     def error(self, what: str) -> RecordingError:
-        return RecordingError(f"{self.where}: {what}; {REMEDY}")
+        return RecordingError(f"{self.where}: {what}; {RECORDING_REMEDY}")
 
 
 def read_events(data: bytes, where: str) -> Events:
@@ -107,11 +107,13 @@ def read_events(data: bytes, where: str) -> Events:
     blocks: dict[int, list[Any]] = {number: [] for number, stream in streams.items() if stream.kind == "EVTS"}
     if not blocks:
         raise RecordingError(f"{where}: byte {len(MAGIC)}: no stream of events (EVTS); export the camera's events")
-    most, packets = max(SMALL, EXPANSION * len(data)), 0
+    most, packets = max(DECOMPRESSED_BYTES, DECOMPRESSION_RATIO * len(data)), 0
     while start < end:
         stream, packet, place = _packet(data, start, end, where)
         if stream not in streams:
-            raise RecordingError(f"{place}: a packet of stream {stream}, which the header does not name; {REMEDY}")
+            raise RecordingError(
+                f"{place}: a packet of stream {stream}, which the header does not name; {RECORDING_REMEDY}"
+            )
         if stream in blocks:
             block = _Flatbuffer(_content(packet, codec, most, place), place)
             most -= len(block.content)
@@ -132,7 +134,7 @@ def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, St
     """Codec, first byte and end of the packets, the streams by their numbers."""
     start = len(MAGIC) + 4
     if not data.startswith(MAGIC):
-        raise RecordingError(f"{where}: byte 0: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}; {REMEDY}")
+        raise RecordingError(f"{where}: byte 0: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}; {RECORDING_REMEDY}")
     block = _Flatbuffer(memoryview(data)[start:], f"{where}: byte {start - 4}")
     size = int.from_bytes(data[start - 4 : start], "little")
     if len(data) < start or size > len(block.content):
@@ -182,11 +184,12 @@ def _packet(data: bytes, start: int, end: int, where: str) -> tuple[int, memoryv
     """Number of the stream, the packet's bytes, and its place for errors."""
     place = f"{where}: byte {start}"
     if end - start < 8:
-        raise RecordingError(f"{place}: a packet's header is cut off; {REMEDY}")
+        raise RecordingError(f"{place}: a packet's header is cut off; {RECORDING_REMEDY}")
     stream, size = struct.unpack_from("<iI", data, start)
     if size > end - start - 8:
         raise RecordingError(
-            f"{place}: a packet of {size} bytes, but {end - start - 8} are left; the file is cut off; {REMEDY}"
+            f"{place}: a packet of {size} bytes, but {end - start - 8} are left; the file is cut off; "
+            f"{RECORDING_REMEDY}"
         )
     return stream, memoryview(data)[start + 8 : start + 8 + size], place
 
@@ -202,14 +205,15 @@ def _content(packet: memoryview, codec: str | None, most: int, place: str) -> An
             size = int.from_bytes(file.read(4), "little")
             if size > most:
                 raise RecordingError(
-                    f"{place}: a packet of {size} bytes where the whole file may still decompress to {most}; {REMEDY}"
+                    f"{place}: a packet of {size} bytes where the whole file may still decompress to {most}; "
+                    f"{RECORDING_REMEDY}"
                 )
             content = file.read(size)
             rest = file.read(1)
     except OSError as error:
-        raise RecordingError(f"{place}: expected data compressed by {codec}: {error}; {REMEDY}") from None
+        raise RecordingError(f"{place}: expected data compressed by {codec}: {error}; {RECORDING_REMEDY}") from None
     if len(content) < size or rest:
-        raise RecordingError(f"{place}: expected {size} bytes after the block's size, found others; {REMEDY}")
+        raise RecordingError(f"{place}: expected {size} bytes after the block's size, found others; {RECORDING_REMEDY}")
     return content
 
 
@@ -218,5 +222,5 @@ def _check_times(events: npt.NDArray[Any], where: str) -> None:
     if len(times) and not 0 <= times.min() <= times.max() < LATEST:
         first = int(np.flatnonzero((times < 0) | (times >= LATEST))[0])
         raise RecordingError(
-            f"{where}: event {first}: time {times[first]}, expected microseconds from 0 to 2^60; {REMEDY}"
+            f"{where}: event {first}: time {times[first]}, expected microseconds from 0 to 2^60; {RECORDING_REMEDY}"
         )

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.data.counts import Counts, left_out
 from pipeline.data.recording import DVS128, Recording
@@ -16,18 +15,19 @@ from pipeline.preprocess.recordings import (
     NMNIST,
     Orientation,
     aedat2_start,
-    decode,
+    decode_recording,
     of_aedat4,
     on_sensor,
     orient,
 )
-from pipeline.preprocess.scatter import NOWHERE, Buffer, Table, count_aedat2, count_columns, count_rows
+from pipeline.preprocess.scatter import NOWHERE, Buffer, Frames, LookupTable, count_aedat2, count_columns, count_rows
 
-RULE = "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
+FRAMING_RULE = (
+    "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
+)
 
 OUTSIDE = left_out("events", "outside of the centred square that is framed")
 
-Frames = npt.NDArray[Any]
 _BYTE = np.arange(256)
 
 
@@ -106,7 +106,7 @@ class Framed(NamedTuple):
 def frames_of_bytes(
     data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
 ) -> tuple[Frames, Framed]:
-    """to_frames(orient(decode(data))), to the bit, and the sensor and its events. Raises the same RecordingErrors.
+    """to_frames(orient(decode_recording(data))), to the bit, and the sensor and its events. Raises the same errors.
 
     AEDAT 2.0, AEDAT 4 and N-MNIST are counted straight from bytes; a file in which anything is unusual is decoded.
     """
@@ -121,7 +121,7 @@ def frames_of_bytes(
         frames = None
     if frames is not None:
         return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
-    recording = orient(decode(data, suffix, where), framing.orientation)
+    recording = orient(decode_recording(data, suffix, where), framing.orientation)
     return framed(recording, where, framing, buffer)
 
 
@@ -181,9 +181,9 @@ def _shape(framing: Framing) -> tuple[int, int]:
 class _Places:
     """What x, y and polarity add to an event's place in a frame (2, size, size)."""
 
-    x: Table
-    y: Table
-    p: Table
+    x: LookupTable
+    y: LookupTable
+    p: LookupTable
 
 
 @cache
@@ -191,7 +191,7 @@ def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
     """Tables of a sensor: a rule that turns it maps x, y and polarity one by one, so their parts add up."""
     k = sensor // size
 
-    def place(x: Table, y: Table, p: Table) -> Table:
+    def place(x: LookupTable, y: LookupTable, p: LookupTable) -> LookupTable:
         events = orient(Recording(t=x, x=x, y=y, p=p, width=sensor, height=sensor), orientation)
         return (events.p * size + events.y // k) * size + events.x // k
 
@@ -202,14 +202,14 @@ def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
 
 
 @cache
-def _aedat2_tables(size: int, orientation: Orientation) -> tuple[Table, Table]:
+def _aedat2_tables(size: int, orientation: Orientation) -> tuple[LookupTable, LookupTable]:
     """For the second lowest byte of an address, y, and the lowest, x and polarity. A y over 127 is no pixel's."""
     places = _places(DVS128, size, orientation)
     return places.y[_BYTE & 127], places.x[_BYTE >> 1] + places.p[_BYTE & 1]
 
 
 @cache
-def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Table, Table, Table]:
+def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[LookupTable, LookupTable, LookupTable]:
     """For x, y and polarity in a byte each: NOWHERE for what is not on the sensor."""
     places = _places(sensor, size, orientation)
     x, y, p = (
@@ -219,7 +219,7 @@ def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Tabl
 
 
 @cache
-def _nmnist_tables(size: int, orientation: Orientation) -> tuple[Table, Table, Table]:
+def _nmnist_tables(size: int, orientation: Orientation) -> tuple[LookupTable, LookupTable, LookupTable]:
     """For the first three bytes of an event: the polarity is bit 7 of the third."""
     x, y, p = _byte_tables(NMNIST, size, orientation)
     return x, y, p[_BYTE >> 7]
@@ -231,11 +231,12 @@ def scale(shorter_side: int, size: int) -> float:
 
 
 def framing_rule(sensor: list[int], size: int) -> str:
-    """RULE, and which part of the sensor (width and height) it holds for where that is not all of it."""
+    """FRAMING_RULE, and which part of the sensor (width and height) it holds for where that is not all of it."""
     width, height = sensor
     side = min(width, height) // size * size
     if side == width == height:
-        return RULE
+        return FRAMING_RULE
     return (
-        f"{RULE}; of the centred square of {side} x {side} of {width} x {height} pixels, whose events alone are the N"
+        f"{FRAMING_RULE}; of the centred square of {side} x {side} of {width} x {height} pixels, whose events alone "
+        "are the N"
     )

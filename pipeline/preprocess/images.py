@@ -8,20 +8,19 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.data.store import Row
+from pipeline.data.store import SPLITS, Row, Split
 from pipeline.download import archives
 from pipeline.download.catalog import Entry
 from pipeline.download.embedded import DIGITS_FILE, digits
 from pipeline.download.layout import split_files
 from pipeline.ground.errors import InputError
 from pipeline.preprocess.labels import class_names
-from pipeline.preprocess.parquet import Table, image_files, read_table
-from pipeline.preprocess.pictures import decode
-from pipeline.preprocess.splits import Sample, Split, split_by_class
+from pipeline.preprocess.parquet import ImageTable, image_files, read_table
+from pipeline.preprocess.pictures import decode_image
+from pipeline.preprocess.splits import Sample, split_by_class
 
 DIGIT_SIZE = 32  # pixels; scikit-learn's digits are 8 x 8, the network's first images 32 x 32
 
-PARTS: tuple[Split, ...] = ("train", "test")
 Images = dict[Split, list[Row]]
 
 
@@ -60,7 +59,7 @@ def _cifar(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
     reader = datasets.CIFAR10 if entry.decoder == "cifar10" else datasets.CIFAR100
     root = archives.unpacked(raw / entry.files[0].name)
     images: Images = {}
-    for part in PARTS:
+    for part in SPLITS:
         data = reader(root=str(root), train=part == "train", download=False)
         images[part] = [
             _row(f"{part}/{index:05}", label, np.ascontiguousarray(pixels.transpose(2, 0, 1)))
@@ -71,12 +70,12 @@ def _cifar(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
 
 def _parquet(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
     files, _ = split_files(raw, archives.members(raw, entry.suffixes))
-    tables = {part: [read_table(member) for member in files[part]] for part in PARTS}
+    tables = {part: [read_table(member) for member in files[part]] for part in SPLITS}
     classes = class_names(tables)
-    images = {part: list(_rows(part, tables[part])) for part in PARTS}
+    images = {part: list(_rows(part, tables[part])) for part in SPLITS}
     shapes = {row.pixels.shape for rows in images.values() for row in rows}
     if len(shapes) != 1:
-        train, test = (_sides(images[part][0].pixels) for part in PARTS)
+        train, test = (_sides(images[part][0].pixels) for part in SPLITS)
         raise InputError(f"{raw}: images of train have {train}, those of test {test}; all images need one size")
     return images, classes
 
@@ -85,7 +84,7 @@ def _sides(pixels: npt.NDArray[np.uint8]) -> str:
     return f"{pixels.shape[2]} x {pixels.shape[1]} pixels"
 
 
-def _rows(part: Split, tables: list[Table]) -> Iterator[Row]:
+def _rows(part: Split, tables: list[ImageTable]) -> Iterator[Row]:
     first, index = None, 0
     for table in tables:
         grown = 0
@@ -95,7 +94,7 @@ def _rows(part: Split, tables: list[Table]) -> Iterator[Row]:
                 raise InputError(
                     f"{where}: no bytes of an image, only its path; write the files with the images in them"
                 )
-            pixels = decode(content, where)
+            pixels = decode_image(content, where)
             grown += len(content) + pixels.nbytes
             archives.refuse_bomb(table.member.path, f"what its rows up to {place} hold", grown, table.member.size)
             if first is not None and _sides(pixels) != first:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 
+from pipeline.data.store import Split
 from pipeline.ground.errors import InputError
-from pipeline.preprocess.parquet import Table
-from pipeline.preprocess.splits import Split, check_classes
+from pipeline.preprocess.parquet import ImageTable
+from pipeline.preprocess.splits import check_classes
 
 
-def class_names(tables: Mapping[Split, list[Table]]) -> tuple[str, ...]:
+def class_names(tables: Mapping[Split, list[ImageTable]]) -> tuple[str, ...]:
     """The names in the metadata of the files of both splits, else the numbers. Raises InputError.
 
     Nothing is made as large as a label before it is checked: a damaged one may be any number.
@@ -28,11 +29,11 @@ def class_names(tables: Mapping[Split, list[Table]]) -> tuple[str, ...]:
     return names
 
 
-def _labels(tables: list[Table]) -> set[int]:
+def _labels(tables: list[ImageTable]) -> set[int]:
     return {label for table in tables for label in table.labels if label is not None}
 
 
-def _names(tables: list[Table]) -> tuple[str, ...] | None:
+def _names(tables: list[ImageTable]) -> tuple[str, ...] | None:
     """The names on which all files agree that have some. Raises InputError."""
     first = tables[0]
     for table in tables:
@@ -50,7 +51,7 @@ def _names(tables: list[Table]) -> tuple[str, ...] | None:
     return named[0].names if named else None
 
 
-def _check(tables: list[Table], count: int, reason: str) -> None:
+def _check(tables: list[ImageTable], count: int, reason: str) -> None:
     for table in tables:
         for place, label in enumerate(table.labels):
             if label is None or not 0 <= label < count:

@@ -19,7 +19,7 @@ BATCH = 16  # rows; equal images are stored once, and read as often as they stan
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class ImageTable:
     """What a file says without its images."""
 
     member: Member
@@ -30,7 +30,7 @@ class Table:
     """Of the classes, from the metadata of the hub; None if it has none."""
 
 
-def read_table(member: Member) -> Table:
+def read_table(member: Member) -> ImageTable:
     """The columns, labels and class names of a file. Raises InputError."""
     with _file(member) as file:
         schema, groups = file.schema_arrow, file.metadata
@@ -39,10 +39,10 @@ def read_table(member: Member) -> Table:
         refuse_bomb(member.path, member.id, max(grown, 8 * groups.num_rows), member.size)
         numbers = file.read(columns=[label])[label].to_pylist()
         _same_rows(member.id, label, len(numbers), groups.num_rows)
-    return Table(member=member, image=image, label=label, labels=numbers, names=_names(member.id, schema, label))
+    return ImageTable(member=member, image=image, label=label, labels=numbers, names=_names(member.id, schema, label))
 
 
-def image_files(table: Table) -> Iterator[bytes | None]:
+def image_files(table: ImageTable) -> Iterator[bytes | None]:
     """The bytes of the image of each row; None where a row has none. Raises InputError."""
     rows = 0
     with _file(table.member) as file:

@@ -23,7 +23,7 @@ GROUND = "white"
 OPAQUE_MODES = ("1", "L", "P", "RGB", "CMYK")
 
 
-def decode(content: bytes, where: str) -> npt.NDArray[np.uint8]:
+def decode_image(content: bytes, where: str) -> npt.NDArray[np.uint8]:
     """Pixels (3, H, W) of an image file; `where` names it in errors. Raises InputError."""
     try:
         with _opened(content) as image:

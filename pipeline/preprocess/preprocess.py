@@ -12,7 +12,17 @@ import numpy as np
 
 from pipeline.data.contents import write_contents
 from pipeline.data.counts import Counts, all_left_out, check, in_words, total
-from pipeline.data.store import VERSION, Content, Manifest, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.data.store import (
+    SPLITS,
+    VERSION,
+    Content,
+    Manifest,
+    Split,
+    rows_digest,
+    shard_name,
+    write_manifest,
+    write_shard,
+)
 from pipeline.download import archives
 from pipeline.download.catalog import CATALOG, Entry
 from pipeline.download.fetch import SOURCE_FILE, Source, read_source
@@ -23,12 +33,11 @@ from pipeline.ground.files import whole_folder
 from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
 from pipeline.ground.stage_record import code_of
-from pipeline.preprocess.frames import RULE, framing_rule, scale
+from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
-from pipeline.preprocess.splits import Sample, Split, check_classes, split_recordings
+from pipeline.preprocess.splits import Sample, check_classes, split_recordings
 
-SPLITS: tuple[Split, ...] = ("train", "test")
 Made = tuple[Manifest, list[Content]]
 
 
@@ -182,7 +191,7 @@ def _about(
         "title": source.title,
         "split": split,
         "split_rule": _rule_name(params.split),
-        "framing_rule": RULE if params.frames is not None else "none",
+        "framing_rule": FRAMING_RULE if params.frames is not None else "none",
         "classes": json.dumps(classes),
     }
 
@@ -245,6 +254,6 @@ def in_lines(manifest: Manifest) -> list[str]:
     if manifest.counts is None:
         return lines
     lines.append(f"  {in_words(total(manifest.counts.values()))}")
-    if manifest.framing_rule != RULE:
+    if manifest.framing_rule != FRAMING_RULE:
         lines.append(f"  framing: {manifest.framing_rule}")
     return lines + [f"  {name}: {in_words(counts)}" for name, counts in manifest.counts.items() if all_left_out(counts)]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeline.data.counts import left_out
 from pipeline.data.recording import DVS128, Recording
-from pipeline.ground.errors import REMEDY, InputError, RecordingError
+from pipeline.ground.errors import RECORDING_REMEDY, InputError, RecordingError
 from pipeline.preprocess import aedat4
 from pipeline.preprocess.sources import check_aedat2_camera, only_source, sensor_of, sources_of_aedat3
 
@@ -28,17 +28,17 @@ CLOCK = left_out("events", "overflows of the clock")
 Orientation = Literal["cifar10-dvs"] | None
 
 
-def read(path: Path) -> Recording:
+def read_recording(path: Path) -> Recording:
     """The recording in a file; the suffix names its format. Raises RecordingError."""
-    return decode(path.read_bytes(), path.suffix.lower(), str(path))
+    return decode_recording(path.read_bytes(), path.suffix.lower(), str(path))
 
 
-def decode(data: bytes, suffix: str, where: str) -> Recording:
+def decode_recording(data: bytes, suffix: str, where: str) -> Recording:
     """The recording in the bytes of a file; `where` names it in errors. Raises RecordingError."""
     if suffix not in DECODERS:
         raise InputError(f"{where}: no decoder for {suffix!r}; there are {', '.join(DECODERS)}")
     if not data:
-        raise RecordingError(f"{where}: byte 0: the file is empty; {REMEDY}")
+        raise RecordingError(f"{where}: byte 0: the file is empty; {RECORDING_REMEDY}")
     return on_sensor(DECODERS[suffix](data, where), where)
 
 
@@ -65,7 +65,9 @@ def _aedat(data: bytes, where: str) -> Recording:
         return _aedat2(data, where)
     if data.startswith(b"#!AER-DAT3.1"):
         return _aedat3(data, where)
-    raise RecordingError(f"{where}: byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found {data[:12]!r}; {REMEDY}")
+    raise RecordingError(
+        f"{where}: byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found {data[:12]!r}; {RECORDING_REMEDY}"
+    )
 
 
 def _aedat2(data: bytes, where: str) -> Recording:
@@ -99,7 +101,7 @@ def aedat2_start(data: bytes, where: str) -> int:
     while data[start : start + 1] == b"#":
         end = data.find(b"\n", start)
         if end < 0:
-            raise RecordingError(f"{where}: byte {start}: the header line has no end; {REMEDY}")
+            raise RecordingError(f"{where}: byte {start}: the header line has no end; {RECORDING_REMEDY}")
         start = end + 1
     check_aedat2_camera(data[:start], where)
     return start
@@ -113,7 +115,7 @@ def _aedat3(data: bytes, where: str) -> Recording:
     """
     end = data.find(DAVIS_HEADER_END)
     if end < 0:
-        raise RecordingError(f"{where}: byte {len(data)}: the header has no end line #!END-HEADER; {REMEDY}")
+        raise RecordingError(f"{where}: byte {len(data)}: the header has no end line #!END-HEADER; {RECORDING_REMEDY}")
     cameras = sources_of_aedat3(data[:end], where)
     parts, counts = _packets(data, end + len(DAVIS_HEADER_END), cameras, where)
     counts["events"] = sum(map(len, parts.values()))
@@ -127,7 +129,7 @@ def _aedat3(data: bytes, where: str) -> Recording:
         first = int(np.flatnonzero(late)[0])
         raise RecordingError(
             f"{where}: event {first}: time {events[first, 1]} after {events[first, 2]} overflows, expected less than "
-            f"2^31 of both; {REMEDY}"
+            f"2^31 of both; {RECORDING_REMEDY}"
         )
     address, t = events[:, 0], events[:, 1] + (events[:, 2] << 31)
     x, y, p = address >> 17 & 0x7FFF, address >> 2 & 0x7FFF, address >> 1 & 1
@@ -144,9 +146,11 @@ def _packets(
         kind, source, size, overflow, number = _packet(data, offset, where)
         if kind == POLARITY_EVENT:
             if size != 8:
-                raise RecordingError(f"{where}: byte {offset}: events of {size} bytes, expected 8; {REMEDY}")
+                raise RecordingError(f"{where}: byte {offset}: events of {size} bytes, expected 8; {RECORDING_REMEDY}")
             if source not in cameras:
-                raise RecordingError(f"{where}: byte {offset}: the header names no camera as source {source}; {REMEDY}")
+                raise RecordingError(
+                    f"{where}: byte {offset}: the header names no camera as source {source}; {RECORDING_REMEDY}"
+                )
             found = np.frombuffer(data, "<u4", number * 2, offset + 28).reshape(-1, 2).astype(np.int64)
             parts.setdefault(source, []).append(np.column_stack([found, np.full(number, overflow)]))
         else:
@@ -160,14 +164,14 @@ def _packets(
 def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int, int]:
     """Kind, source, bytes of an event, overflows of the timestamp and number of events of the packet at `offset`."""
     if len(data) - offset < 28:
-        raise RecordingError(f"{where}: byte {offset}: a packet's header is cut off; {REMEDY}")
+        raise RecordingError(f"{where}: byte {offset}: a packet's header is cut off; {RECORDING_REMEDY}")
     kind, source = (int(value) for value in np.frombuffer(data, "<u2", 2, offset))
     size, _, overflow, _, number, _ = (int(value) for value in np.frombuffer(data, "<u4", 6, offset + 4))
     if kind & COMPRESSED:
         raise RecordingError(f"{where}: byte {offset}: a compressed packet; record or export the file as `RAW`")
     if size == 0 or offset + 28 + size * number > len(data):
         raise RecordingError(
-            f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {REMEDY}"
+            f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {RECORDING_REMEDY}"
         )
     return kind, source, size, overflow, number
 
@@ -212,11 +216,12 @@ def _gesture(data: bytes, where: str) -> Recording:
         whole = (events[:, :3] % 1 == 0).all(axis=1)
     if not fits.all():
         raise RecordingError(
-            f"{where}: event {int(np.flatnonzero(~fits)[0])}: a number that is not finite, or too large; {REMEDY}"
+            f"{where}: event {int(np.flatnonzero(~fits)[0])}: a number that is not finite, or too large; "
+            f"{RECORDING_REMEDY}"
         )
     if not whole.all():
         raise RecordingError(
-            f"{where}: event {int(np.flatnonzero(~whole)[0])}: x, y and polarity are whole numbers; {REMEDY}"
+            f"{where}: event {int(np.flatnonzero(~whole)[0])}: x, y and polarity are whole numbers; {RECORDING_REMEDY}"
         )
     x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
     return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128, counts={"events": len(events)})
@@ -230,14 +235,16 @@ def _array(data: bytes, where: str) -> npt.NDArray[Any]:
             header = lib.read_array_header_1_0 if lib.read_magic(file) == (1, 0) else lib.read_array_header_2_0
             shape, by_column, dtype = header(file)
     except Exception as error:  # a damaged header is parsed as Python, which fails in many ways
-        raise RecordingError(f"{where}: byte 0: not an array of numpy's format ({error}); {REMEDY}") from None
+        raise RecordingError(f"{where}: byte 0: not an array of numpy's format ({error}); {RECORDING_REMEDY}") from None
     if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
-        raise RecordingError(f"{where}: byte 0: expected an array of numbers, found {shape} of {dtype}; {REMEDY}")
+        raise RecordingError(
+            f"{where}: byte 0: expected an array of numbers, found {shape} of {dtype}; {RECORDING_REMEDY}"
+        )
     start, number = file.tell(), math.prod(shape)
     if number * dtype.itemsize != len(data) - start:
         raise RecordingError(
             f"{where}: byte {start}: expected {number} numbers of {dtype.itemsize} bytes, as the header says, found "
-            f"{len(data) - start} bytes; {REMEDY}"
+            f"{len(data) - start} bytes; {RECORDING_REMEDY}"
         )
     return np.frombuffer(data, dtype, number, start).reshape(shape, order="F" if by_column else "C")
 
@@ -255,7 +262,7 @@ def _check_length(length: int, unit: int, start: int, where: str) -> None:
         cut = start + length - length % unit
         raise RecordingError(
             f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte "
-            f"{start}; the file is cut off; {REMEDY}"
+            f"{start}; the file is cut off; {RECORDING_REMEDY}"
         )
 
 
@@ -268,7 +275,7 @@ def on_sensor(recording: Recording, where: str) -> Recording:
         first = int(np.flatnonzero(outside)[0])
         raise RecordingError(
             f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
-            f"lies outside of the sensor of {recording.width} x {recording.height}; {REMEDY}, or convert it to AEDAT 4 "
-            "if another camera recorded it"
+            f"lies outside of the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or convert it "
+            "to AEDAT 4 if another camera recorded it"
         )
     return recording

@@ -18,9 +18,9 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import OUTSIDE, Frames, Framing, centred, framed, frames_of_bytes
-from pipeline.preprocess.recordings import Orientation, decode, orient
-from pipeline.preprocess.scatter import Buffer
+from pipeline.preprocess.frames import OUTSIDE, Framing, centred, framed, frames_of_bytes
+from pipeline.preprocess.recordings import Orientation, decode_recording, orient
+from pipeline.preprocess.scatter import Buffer, Frames
 from pipeline.preprocess.windows import windows
 
 ONE_SENSOR = "give each size a dataset of its own"
@@ -182,7 +182,7 @@ class _Reader:
             counts.update(seen.counts)
             yield member.id, frames
             return
-        recording = orient(decode(data, suffix, member.id), self.part.orientation)
+        recording = orient(decode_recording(data, suffix, member.id), self.part.orientation)
         self._same_sensor(member, recording.width, recording.height)
         counts.update(recording.counts)
         for name, piece in _windows(recording, framing.size, params.window, member.id, counts):

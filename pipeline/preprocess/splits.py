@@ -7,15 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
-from typing import Literal
 
+from pipeline.data.store import Split
 from pipeline.download.catalog import Entry
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import FolderSplit
 
-Split = Literal["train", "test"]
 PAPER_TRAIN, PAPER_TEST = 900, 100  # of each class; authors' code by way of SpikingJelly's split_to_train_test_set
-EVERY = 5
+_EVERY = 5
 NAMED = 5
 """Classes that an error names."""
 
@@ -49,7 +48,7 @@ def split_by_class(samples: list[Sample], rule: str) -> dict[Split, list[Sample]
     for name, group in groupby(by_class, key=lambda sample: sample.class_name):
         members = list(group)
         for place, sample in enumerate(members):
-            split["test" if RULES[rule](place, len(members), name) else "train"].append(sample)
+            split["test" if _RULES[rule](place, len(members), name) else "train"].append(sample)
     return {part: sorted(chosen, key=lambda sample: sample.id) for part, chosen in split.items()}
 
 
@@ -63,10 +62,10 @@ def _paper(place: int, count: int, class_name: str) -> bool:
 
 
 def _every_fifth(place: int, count: int, class_name: str) -> bool:
-    return place % EVERY == EVERY - 1
+    return place % _EVERY == _EVERY - 1
 
 
-RULES: dict[str, Callable[[int, int, str], bool]] = {"paper": _paper, "every-fifth-tests": _every_fifth}
+_RULES: dict[str, Callable[[int, int, str], bool]] = {"paper": _paper, "every-fifth-tests": _every_fifth}
 
 
 def _by_folder(samples: list[Sample], train: str, test: str) -> dict[Split, list[Sample]]:

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.recording import Recording
-from pipeline.ground.errors import REMEDY, RecordingError
+from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.params import WindowParams
 
-FEW = 10_000
+_FEW_WINDOWS = 10_000
 """So many windows need no event in each."""
 LATE = 10_000
 """Microseconds that an event may be earlier than one before it: cameras send packets of 10 ms (libcaer's default), in
@@ -29,15 +29,15 @@ def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recor
     _check_order(recording.t, latest)
     time = latest - recording.t[0]
     count = int(time[-1] // (params.ms * 1000))
-    if count > max(len(recording), FEW):
+    if count > max(len(recording), _FEW_WINDOWS):
         first = int(np.argmax(np.diff(time)))
         raise RecordingError(
             f"event {first + 1}: time {recording.t[first + 1]} after {recording.t[first]} makes {count} windows of "
-            f"{len(recording)} events; {REMEDY}"
+            f"{len(recording)} events; {RECORDING_REMEDY}"
         )
     cuts = np.searchsorted(time, np.arange(count + 1) * params.ms * 1000)
     return [
-        (f"{k * params.ms:06}-{(k + 1) * params.ms:06}ms", part(recording, slice(cuts[k], cuts[k + 1])))
+        (f"{k * params.ms:06}-{(k + 1) * params.ms:06}ms", select_events(recording, slice(cuts[k], cuts[k + 1])))
         for k in range(count)
     ]
 
@@ -54,7 +54,7 @@ def _check_order(t: npt.NDArray[np.int64], latest: npt.NDArray[np.int64]) -> Non
         )
 
 
-def part(recording: Recording, events: slice) -> Recording:
+def select_events(recording: Recording, events: slice) -> Recording:
     """Some events of a recording, in their order."""
     return replace(
         recording, t=recording.t[events], x=recording.x[events], y=recording.y[events], p=recording.p[events]

@@ -80,13 +80,13 @@ class Params(ResultParams):
 
 def load_run(name: str, path: Path = PARAMS) -> tuple[RunParams, ExperimentParams]:
     """One training and its experiment. Raises InputError."""
-    params = load(path)
+    params = load_params(path)
     run = params.runs.get(name)
     if run is None:
         raise InputError(f"{path}: runs.{shown(name)} is missing; it has {', '.join(params.runs)}")
     return run, params.experiments[run.experiment]
 
 
-def load(path: Path = PARAMS) -> Params:
+def load_params(path: Path = PARAMS) -> Params:
     """The checked content of a params.yaml. Raises InputError that names the file and every wrong key."""
     return validate(Params, read_params(path), path)

@@ -2,7 +2,7 @@
 
 from html import escape
 
-COLOURS = {
+_COLOURS = {
     "REPRODUCED": "#0b6e4f",
     "BELOW": "#b3261e",
     "DIFFERS": "#b3261e",
@@ -10,7 +10,7 @@ COLOURS = {
     "UNDERPOWERED": "#8a5a00",
 }
 """White text on each has a contrast of 5 or more; any other verdict is grey."""
-GREY, DARK = "#57606a", "#24292f"
+_GREY, _DARK = "#57606a", "#24292f"
 WIDTH, ROOM = 6.6, 12
 """Of a character, and around a text (pixels); `textLength` makes every font fit."""
 
@@ -27,8 +27,8 @@ def badge(left: str, right: str, verdict: str) -> bytes:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="20" role="img" aria-label="{title}">'
         f'<title>{title}</title><clipPath id="round"><rect width="{whole}" height="20" rx="3"/></clipPath>'
-        f'<g clip-path="url(#round)"><rect width="{whole}" height="20" fill="{DARK}"/>'
-        f'<rect x="{widths[0]}" width="{widths[1]}" height="20" fill="{COLOURS.get(verdict, GREY)}"/></g>'
+        f'<g clip-path="url(#round)"><rect width="{whole}" height="20" fill="{_DARK}"/>'
+        f'<rect x="{widths[0]}" width="{widths[1]}" height="20" fill="{_COLOURS.get(verdict, _GREY)}"/></g>'
         f'<g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11">{texts}</g>'
         "</svg>\n"
     ).encode()

@@ -17,24 +17,24 @@ from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, run_folder
 from pipeline.protocol.curves import curves_path
-from pipeline.report.chain import REPORT, stages_of
+from pipeline.report.chain import REPORT_STAGE, stages_of
 
 EVIDENCE = "evidence"
-OF_A_RUN = ("config.json", "history.csv", "predictions.parquet")
+RUN_FILES = ("config.json", "history.csv", "predictions.parquet")
 PICTURES = "examples.parquet"
 PARAMETERS = ("profile", "datasets", "experiments", "runs")
 """What the report shows of params.yaml; the rest changes no result."""
-OF_A_DATASET = ("train.json", "test.json", "contents.arrow")
+DATASET_FILES = ("train.json", "test.json", "contents.arrow")
 
 
-def place(path: str) -> str:
+def path_in_report(path: str) -> str:
     """Where a file of the repository lies in the report's folder, if it lies there at all."""
-    return path.removeprefix(f"{REPORT}/") if path.startswith(f"{REPORT}/") else f"{EVIDENCE}/{path}"
+    return path.removeprefix(f"{REPORT_STAGE}/") if path.startswith(f"{REPORT_STAGE}/") else f"{EVIDENCE}/{path}"
 
 
 def gather(audit: Audit, root: Path, target: Path) -> None:
     """Fills the folder `target` with the evidence of the repository `root`."""
-    for path in evidence(audit, root):
+    for path in evidence_files(audit, root):
         copy = target / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
@@ -43,7 +43,7 @@ def gather(audit: Audit, root: Path, target: Path) -> None:
     write_whole(target / "params.yaml", text.getvalue().encode())
 
 
-def evidence(audit: Audit, root: Path) -> list[Path]:
+def evidence_files(audit: Audit, root: Path) -> list[Path]:
     """The files below `root`, a repository or the evidence of a report, that a report rests on, beside params.yaml."""
     return sorted({root / path for path in _paths(audit) if (root / path).exists()})
 
@@ -54,7 +54,7 @@ def _paths(audit: Audit) -> Iterator[Path]:
         *_stated(audit),
         *_split_files(audit.held),
     )
-    yield from (run_folder(record) / name for record in audit.held for name in OF_A_RUN)
+    yield from (run_folder(record) / name for record in audit.held for name in RUN_FILES)
     yield from (run_folder(record) / PICTURES for record in audit.records)
     yield from _curves(audit.records)
     yield from map(path_of, stages_of(audit.held))
@@ -73,4 +73,4 @@ def _curves(records: Iterable[Record]) -> list[Path]:
 
 def _split_files(records: Iterable[Record]) -> Iterator[Path]:
     datasets = sorted({str(record.dataset["name"]) for record in records})
-    yield from (Path("data") / "arrow" / dataset / name for dataset in datasets for name in OF_A_DATASET)
+    yield from (Path("data") / "arrow" / dataset / name for dataset in datasets for name in DATASET_FILES)

@@ -11,7 +11,8 @@ from pipeline.evaluate.record import Record
 from pipeline.ground.errors import InputError
 from pipeline.ground.stage_record import StageRecord, path_of, read_stage_record
 
-REPORT = "report"
+REPORT_STAGE = "report"
+"""Its folder has the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,12 +15,12 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json
 from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, is_signature
-from pipeline.report.bundle import place
+from pipeline.report.bundle import path_in_report
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
 TERMS = {"sha256": "http://schema.org/sha256"}  # RO-Crate 1.1 has no term of its own
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
-FORMATS = {
+_MEDIA_TYPES = {
     ".html": "text/html",
     ".md": "text/markdown",
     ".json": "application/json",
@@ -64,7 +64,7 @@ def _entity(crate: Any, identifier: str, properties: dict[str, Any]) -> Any:
 def _add_file(crate: Any, file: FileDigest) -> Any:
     suffix = Path(file.path).suffix
     properties = {"name": file.path, "sha256": file.sha256, "contentSize": str(file.bytes)}
-    properties |= {"encodingFormat": FORMATS[suffix]} if suffix in FORMATS else {}
+    properties |= {"encodingFormat": _MEDIA_TYPES[suffix]} if suffix in _MEDIA_TYPES else {}
     return crate.add_file(dest_path=file.path, properties=properties)
 
 
@@ -76,7 +76,7 @@ def _add_action(crate: Any, record: StageRecord, inside: dict[str, Any]) -> None
         _entity(crate, f"#{record.stage}/{key}", {"@type": "PropertyValue", "name": key, "value": json.dumps(value)})
         for key, value in record.parameters.items()
     ]
-    own = inside[place(path_of(record.stage).as_posix())]
+    own = inside[path_in_report(path_of(record.stage).as_posix())]
     action = crate.add_action(
         _software(crate, record),
         identifier=f"#{record.stage}",
@@ -99,7 +99,7 @@ def _plain(entities: list[Any]) -> Any:
 
 def _file_entity(crate: Any, file: FileDigest, inside: dict[str, Any]) -> Any:
     """The file in the folder if these are its bytes, else a name with a digest."""
-    entity = inside.get(place(file.path))
+    entity = inside.get(path_in_report(file.path))
     if entity is not None and entity["sha256"] == file.sha256:
         return entity
     properties = {"@type": "CreativeWork", "name": file.path, "sha256": file.sha256, "contentSize": str(file.bytes)}

@@ -21,7 +21,7 @@ from pipeline.protocol.bands import Band
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
 MOST_NAMED = 20  # squares a side that a screen reader is told one by one
-KINDS = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
+_KIND_COLOURS = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
 ROWS = alt.NamedData("rows")
 EPOCH = alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d"), scale=alt.Scale(nice=False))
 CLAIM_TIPS = ["name", "verdict", "value", "estimate", "low", "high"]
@@ -248,24 +248,24 @@ def _firing_form(layers: int, steps: int) -> Spec:
 def operations_chart(operations: Operations) -> Spec:
     """Operations of each layer and sample by the kind of its input."""
     rows = [
-        {"layer": layer, "operations": [in_a_chart(getattr(work, kind) / work.samples / 1e6) for kind in KINDS]}
+        {"layer": layer, "operations": [in_a_chart(getattr(work, kind) / work.samples / 1e6) for kind in _KIND_COLOURS]}
         for layer, work in operations.synaptic().items()
     ]
     total = operations.total()
-    sums = ", ".join(f"{total[kind] / operations.samples / 1e6:.3f} on {kind} inputs" for kind in KINDS)
+    sums = ", ".join(f"{total[kind] / operations.samples / 1e6:.3f} on {kind} inputs" for kind in _KIND_COLOURS)
     return _filled(_operations_form(len(rows)), rows, f"Million operations a sample: {sums}.")
 
 
 @cache
 def _operations_form(layers: int) -> Spec:
-    scale = alt.Scale(domain=list(KINDS), range=list(KINDS.values()))
+    scale = alt.Scale(domain=list(_KIND_COLOURS), range=list(_KIND_COLOURS.values()))
     unfolded = (
         alt.Chart(ROWS)
         .mark_bar()
         .transform_flatten(["operations"])
         .transform_window(place="row_number()", groupby=["layer"])
         .transform_calculate(input="columns[datum.place - 1]")
-        .add_params(alt.param(name="columns", value=list(KINDS)))
+        .add_params(alt.param(name="columns", value=list(_KIND_COLOURS)))
     )
     return _form(
         unfolded.encode(

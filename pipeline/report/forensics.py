@@ -18,12 +18,12 @@ MOST_RUNS = 5
 AROUND = 500
 """Units of the last digit on both sides of a number, for what would fit by chance."""
 MOST_DECIMALS = 4
-MOST_SAMPLES = 100_000
+_MOST_SAMPLES = 100_000
 """With more, sums of halves would not fit 64 bits."""
 NEAREST = ("half up", "half even", "format")
 """Ways to round to the nearest: they differ where a value lies halfway. `format` is Python's of floats."""
-RULES = (*NEAREST, "truncated")
-NUMBER = re.compile(r"(\d{1,3})(?:\.(\d+))?(?: ?%)?")
+_ROUNDINGS = (*NEAREST, "truncated")
+_PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d+))?(?: ?%)?")
 
 Rule = Literal["every sample", "last partial batch dropped", "mean of batch means"]
 
@@ -74,20 +74,24 @@ class Scoring:
     """Samples in full batches; all that count, where no rest is kept."""
     rest: int = 0
 
-    def lines(self, runs: int, low: int, high: int, whole: int) -> Iterator["Line"]:
+    def lines(self, runs: int, low: int, high: int, whole: int) -> Iterator["_Progression"]:
         """All counts over `runs` whose value lies between low and high of `whole`."""
         if not self.rest:
-            yield Line.between(low, high, whole, most=self.full * runs, step=1, offset=0, bottom=self.full * runs)
+            yield _Progression.between(
+                low, high, whole, most=self.full * runs, step=1, offset=0, bottom=self.full * runs
+            )
             return
         bottom = runs * (self.full // self.batch + 1) * self.batch * self.rest
         for last in range(self.rest * runs + 1):
             offset = last * self.batch
-            line = Line.between(low, high, whole, most=self.full * runs, step=self.rest, offset=offset, bottom=bottom)
+            line = _Progression.between(
+                low, high, whole, most=self.full * runs, step=self.rest, offset=offset, bottom=bottom
+            )
             yield replace(line, last=last)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class _Progression:
     """Values (correct step + offset) / bottom, for each correct of a range."""
 
     correct: range
@@ -99,10 +103,10 @@ class Line:
     """Correct samples in the smaller last batch."""
 
     @staticmethod
-    def between(low: int, high: int, whole: int, *, most: int, step: int, offset: int, bottom: int) -> "Line":
+    def between(low: int, high: int, whole: int, *, most: int, step: int, offset: int, bottom: int) -> "_Progression":
         first = -((offset - -(-low * bottom // whole)) // step)
         final = (high * bottom // whole - offset) // step
-        return Line(correct=range(max(0, first), min(most, final) + 1), step=step, offset=offset, bottom=bottom)
+        return _Progression(correct=range(max(0, first), min(most, final) + 1), step=step, offset=offset, bottom=bottom)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +129,7 @@ class Finding:
     def conditions(self) -> str:
         """What must hold for it to be possible; empty if nothing."""
         rules = {rule for count in self.counts for rule in count.rules}
-        return "" if self.possible else " or ".join(rule for rule in RULES if rule in rules)
+        return "" if self.possible else " or ".join(rule for rule in _ROUNDINGS if rule in rules)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +158,7 @@ def read_printed(text: str, precision: int | None = None) -> Printed:
 
     Raises InputError.
     """
-    match = NUMBER.fullmatch(text.strip())
+    match = _PERCENTAGE.fullmatch(text.strip())
     if not match:
         raise InputError(f"{text!r}: expected a percentage as it was printed, such as 72.98")
     whole, decimals = match[1], match[2] or ""
@@ -172,8 +176,8 @@ def read_printed(text: str, precision: int | None = None) -> Printed:
 
 def examine(printed: Printed, test_size: int, batches: tuple[int, ...] = BATCHES) -> Forensics:
     """Tries every way to score on a number; `batches` are of the training. Raises InputError."""
-    if not 1 <= test_size <= MOST_SAMPLES:
-        raise InputError(f"a test set of {test_size}: expected 1 to {MOST_SAMPLES} samples")
+    if not 1 <= test_size <= _MOST_SAMPLES:
+        raise InputError(f"a test set of {test_size}: expected 1 to {_MOST_SAMPLES} samples")
     if wrong := [batch for batch in batches if batch < 1]:
         raise InputError(f"a batch of {wrong[0]}: expected at least 1 sample")
     ways = list(scorings(test_size, batches))
@@ -253,14 +257,14 @@ def _find(printed: Printed, scoring: Scoring, runs: int, fits: set[int]) -> Find
     return Finding(scoring=scoring, runs=runs, counts=counts, chance=chance)
 
 
-def nearest(printed: Printed, samples: int) -> list[str]:
+def nearest_counts(printed: Printed, samples: int) -> list[str]:
     """What the counts on both sides of the number print, such as 729/1000 = 72.90."""
     below = printed.units * samples // printed.whole
     both = [correct for correct in (below, below + 1) if correct <= samples]
     return [f"{n}/{samples} = {printed.say(prints(n, samples, printed)['half up'])}" for n in both]
 
 
-def table(forensics: Forensics) -> str:
+def forensics_table(forensics: Forensics) -> str:
     """Everything that was found, as text for a terminal."""
     head = ["scored", "samples", "one run", *(f"mean of {runs}" for runs in range(2, MOST_RUNS + 1)), "by chance"]
     lines = [head]
@@ -296,7 +300,7 @@ def say_all(forensics: Forensics) -> list[str]:
     if plain.counts:
         first = f"One run on every sample can print {text}: {say_cell(plain)}."
     else:
-        beside = " and ".join(nearest(forensics.printed, forensics.test_size))
+        beside = " and ".join(nearest_counts(forensics.printed, forensics.test_size))
         first = f"One run on every sample cannot print {text}: the nearest are {beside}."
     fit, most = forensics.dropping, 12
     more = f" and {len(fit) - most} more" if len(fit) > most else ""

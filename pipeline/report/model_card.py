@@ -142,7 +142,7 @@ import torch
 
 from models import checkpoint
 
-network = checkpoint.load(Path("artifacts/{record.experiment}/{record.seed}/model.safetensors")).eval()
+network = checkpoint.load_network(Path("artifacts/{record.experiment}/{record.seed}/model.safetensors")).eval()
 with torch.no_grad():
     logits = network(torch.zeros(1, {shape}))  # (1, {len(record.dataset["classes"])}); inputs: {values}
 ```

@@ -20,7 +20,7 @@ from pipeline.protocol.bands import Band
 from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
-from pipeline.report.bundle import EVIDENCE, OF_A_RUN, PICTURES
+from pipeline.report.bundle import EVIDENCE, PICTURES, RUN_FILES
 from pipeline.report.chain import read_stage_records, stages_of
 from pipeline.report.evidence import Evidence, evidence_of, examined
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
@@ -29,9 +29,9 @@ from pipeline.report.pictures import Example, examples
 from pipeline.report.split_manifest import SplitManifest
 from pipeline.report.summary import ORIGINS, WORDS, by_dataset, summary
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("tables.js", "charts.js")
-FEW = 3
+_FEW_RUNS = 3
 """Runs that are shown opened; of more, each is opened by the reader and its charts are drawn then."""
 
 
@@ -131,7 +131,7 @@ def _files(audit: Audit) -> dict[str, dict[str, str]]:
         name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
         files[name] = {"result": f"{EVIDENCE}/results/{name}"}
         if record in audit.held:
-            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(OF_A_RUN, reverse=True)}
+            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(RUN_FILES, reverse=True)}
         if record in audit.records:
             files[name]["model card"] = f"models/{record.experiment}-{record.seed}.md"
     return files
@@ -150,10 +150,10 @@ def page_files(page: Page) -> dict[str, bytes]:
     html = _environment().get_template("report.html.j2")
     text = html.render(
         page=page,
-        style=(TEMPLATES / "style.css").read_text(encoding="utf-8"),
+        style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
         vega=_drawing(),
-        scripts=[(TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        few=FEW,
+        scripts=[(_TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
+        few=_FEW_RUNS,
         origins=ORIGINS,
         order=list(WORDS),
     )
@@ -175,7 +175,7 @@ def _as_script(value: Any) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(_TEMPLATES),
         autoescape=select_autoescape(["html.j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,

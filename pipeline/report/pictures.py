@@ -15,7 +15,7 @@ from PIL import Image
 from pipeline.ground.errors import InputError
 
 GAP = 2  # pixels between frames
-MOST = 8  # frames of a strip
+_STRIP_FRAMES = 8  # frames of a strip
 ON, OFF = (0, 114, 178), (213, 94, 0)  # Okabe and Ito's blue and vermilion
 
 
@@ -48,7 +48,7 @@ def _examples(path: Path, classes: list[str]) -> list[Example]:
     stored = {name: table[name].to_pylist() for name in ("id", "label", "predicted")}
     made = []
     for i, pixels in enumerate(table["pixels"].combine_chunks().to_numpy_ndarray()):
-        picture, frames = (strip(pixels), min(MOST, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)
+        picture, frames = (strip(pixels), min(_STRIP_FRAMES, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)
         label, predicted = classes[stored["label"][i]], classes[stored["predicted"][i]]
         address = _address(picture)
         made.append(Example(id=stored["id"][i], label=label, predicted=predicted, address=address, frames=frames))
@@ -67,7 +67,7 @@ def strip(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     Each pixel has the colour of the polarity that had more events; its opacity is their number, on the scale of the
     sample's 99th percentile.
     """
-    shown = frames[np.linspace(0, len(frames) - 1, min(MOST, len(frames))).astype(int)].astype(np.int64)
+    shown = frames[np.linspace(0, len(frames) - 1, min(_STRIP_FRAMES, len(frames))).astype(int)].astype(np.int64)
     total = shown.sum(1)
     active = total[total > 0]
     full = max(1.0, float(np.percentile(active, 99))) if active.size else 1.0

@@ -9,14 +9,14 @@ from pipeline.evaluate.record import Record, spikes_a_neuron
 from pipeline.judge.audit import Audit
 from pipeline.judge.matching import name_of
 
-COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "unit", "low", "high", "n", "source")
+_COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "unit", "low", "high", "n", "source")
 
 
 def results_csv(audit: Audit) -> bytes:
     """Those of this profile first, then those that were recorded before, with their predictions or without."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(_COLUMNS)
     groups = {"this run": audit.records, "recorded": audit.recorded, "recorded, not checked": audit.unchecked}
     for computed, records in groups.items():
         for record in records:

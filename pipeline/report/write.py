@@ -14,13 +14,13 @@ from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
 from pipeline.report import bundle
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
-from pipeline.report.bundle import EVIDENCE, place
-from pipeline.report.chain import REPORT, Break, breaks, read_stage_records, stages_of
+from pipeline.report.bundle import EVIDENCE, path_in_report
+from pipeline.report.chain import REPORT_STAGE, Break, breaks, read_stage_records, stages_of
 from pipeline.report.crate import crate_metadata
 from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest, split_manifest
 
-SPLITS = f"{EVIDENCE}/splits.json"
+SPLITS_FILE = f"{EVIDENCE}/splits.json"
 
 
 def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
@@ -28,18 +28,18 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
 
     Raises InputError.
     """
-    own = Plan.read(REPORT, root).record(reads=[], writes=[])
+    own = Plan.read(REPORT_STAGE, root).record(reads=[], writes=[])
     evidence = folder / EVIDENCE
     bundle.gather(audit, root, evidence)
     for name, content in rendered(evidence, audit, sources(audit, evidence), own).items():
         write_whole(folder / name, content)
-    stages = [*stages_of(audit.held), REPORT]
+    stages = [*stages_of(audit.held), REPORT_STAGE]
     return list(breaks(read_stage_records(evidence / RECORDS, stages), stages))
 
 
 def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
     """Path below `evidence`, digest and size of each file that was copied into it."""
-    paths = [*bundle.evidence(audit, evidence), evidence / "params.yaml"]
+    paths = [*bundle.evidence_files(audit, evidence), evidence / "params.yaml"]
     return [
         FileDigest(path=path.relative_to(evidence).as_posix(), sha256=sha256(path), bytes=path.stat().st_size)
         for path in paths
@@ -54,12 +54,12 @@ def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: Stage
     splits = split_manifests(audit, evidence)
     shown = page_files(make_page(audit, evidence, splits)) | {"audit.json": audit.as_json()}
     reads = [file for file in sources if file.path != "params.yaml"]
-    writes = [digest_of(f"{REPORT}/{name}", content) for name, content in sorted(shown.items())]
+    writes = [digest_of(f"{REPORT_STAGE}/{name}", content) for name, content in sorted(shown.items())]
     own = replace(own, reads=reads, writes=writes)
     records = [*read_stage_records(evidence / RECORDS, stages_of(audit.held)), own]
     files = shown | {
-        SPLITS: json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n",
-        place(path_of(REPORT).as_posix()): own.as_json(),
+        SPLITS_FILE: json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n",
+        path_in_report(path_of(REPORT_STAGE).as_posix()): own.as_json(),
     }
     return files | _described(files, records, sources, evidence)
 
@@ -68,11 +68,11 @@ def _described(
     files: dict[str, bytes], records: list[StageRecord], sources: list[FileDigest], evidence: Path
 ) -> dict[str, bytes]:
     """The statements about the stages, and ro-crate-metadata.json about all files."""
-    listed = {place(file.path): replace(file, path=place(file.path)) for file in sources}
+    listed = {path_in_report(file.path): replace(file, path=path_in_report(file.path)) for file in sources}
     listed |= {name: digest_of(name, content) for name, content in files.items()}
     described = {}
     for record in records:
-        digest = listed[place(path_of(record.stage).as_posix())].sha256
+        digest = listed[path_in_report(path_of(record.stage).as_posix())].sha256
         described[f"{STATEMENTS.as_posix()}/{record.stage}.json"] = as_file(statement(record, digest))
     listed |= {name: digest_of(name, content) for name, content in described.items()}
     released = str(read_yaml(evidence / "CITATION.cff")["date-released"])

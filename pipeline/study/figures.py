@@ -7,14 +7,14 @@ from pipeline.report.figures import BLUE, GREEN, ORANGE
 from pipeline.study.grid import Cell
 from pipeline.study.part import StudyPart
 
-GREY, LIGHT_BLUE = "#999999", "#56B4E9"
+_GREY, _LIGHT_BLUE = "#999999", "#56B4E9"
 ANN = "relu"
 """The part of the study that does not spike."""
-COLOURS = {
+_COLOURS = {
     "better": BLUE,
     "worse": ORANGE,
-    "by itself": LIGHT_BLUE,
-    "open": GREY,
+    "by itself": _LIGHT_BLUE,
+    "open": _GREY,
     "no interval": "#DDDDDD",
     "failed": "#CC79A7",
 }
@@ -53,7 +53,7 @@ def forest(part: StudyPart) -> alt.Chart:
             "is:N",
             title=None,
             legend=alt.Legend(orient="top"),
-            scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())),
+            scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
         ),
     )
     # Linear near 0 and logarithmic away from it: a part that fails would leave the others no room.
@@ -83,7 +83,7 @@ def pareto(part: StudyPart) -> alt.LayerChart:
         for cell in part.cells
         if cell.accuracy >= floor
     ]
-    colours = alt.Scale(domain=["best", "other", ANN], range=[GREEN, GREY, ORANGE])
+    colours = alt.Scale(domain=["best", "other", ANN], range=[GREEN, _GREY, ORANGE])
     base = alt.Chart(pd.DataFrame(rows)).encode(
         x=alt.X(
             "operations:Q",
@@ -131,7 +131,7 @@ def over_time(part: StudyPart) -> alt.LayerChart:
     x = alt.X("step:Q", title="time steps at test", axis=alt.Axis(tickMinStep=1, format="d"))
     y = alt.Y("accuracy:Q", title="test accuracy (%), mean over seeds", scale=alt.Scale(domain=[floor, top]))
     lines = (
-        alt.Chart(pd.DataFrame(rows)).mark_line(color=GREY, opacity=0.4, clip=True).encode(x=x, y=y, detail="part:N")
+        alt.Chart(pd.DataFrame(rows)).mark_line(color=_GREY, opacity=0.4, clip=True).encode(x=x, y=y, detail="part:N")
     )
     best = alt.Chart(pd.DataFrame(best_by_step(shown))).encode(x=x, y=y)
     front = best.mark_line(interpolate="step-after", color=GREEN, point=alt.OverlayMarkDef(color=GREEN), clip=True)

@@ -14,7 +14,7 @@ from pipeline.study.figures import picture
 from pipeline.study.grid import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
 from pipeline.study.part import Declared, StudyPart, make_part
 
-TEMPLATES = Path(__file__).parent / "templates"
+_TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> list[Path]:
@@ -32,7 +32,7 @@ def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> 
         write_whole(path, content)
     missing = not_run({name: about.configuration for name, about in declared.items()}, known)
     environment = Environment(  # noqa: S701 # Markdown
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     text = environment.get_template("study.md.j2").render(
         parts=parts,

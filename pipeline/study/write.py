@@ -4,14 +4,14 @@ import json
 from pathlib import Path
 
 from pipeline.ground import paths
-from pipeline.protocol.params import ExperimentParams, load
+from pipeline.protocol.params import ExperimentParams, load_params
 from pipeline.study.page import write_study
 from pipeline.study.part import Declared
 
 
 def write(into: Path = paths.ROOT / "docs") -> list[Path]:
     """Writes study.md and its pictures into a folder, and gives their paths. Raises InputError."""
-    profile = load(paths.PROFILES / "study.yaml")
+    profile = load_params(paths.PROFILES / "study.yaml")
     declared = {
         name: Declared(
             experiment=run.experiment,

@@ -47,7 +47,7 @@ class Checkpoints:
         if self._last is None:
             remove_older(self.folder, self.number)
         self.number += 1
-        self._last = self._thread.submit(write, state, self.folder, self.number)
+        self._last = self._thread.submit(write_state, state, self.folder, self.number)
 
     def wait(self) -> None:
         """Until the last state is on the disk. Raises what went wrong."""
@@ -78,7 +78,7 @@ def remove_older(folder: Path, number: int) -> None:
             checkpoint_path(folder, greater).unlink(missing_ok=True)
 
 
-def write(state: State, folder: Path, number: int) -> None:
+def write_state(state: State, folder: Path, number: int) -> None:
     """Writes a state under its number, and removes those before the last two."""
     buffer = io.BytesIO()
     torch.save({"training": training_of(folder), "state": vars(state)}, buffer)
@@ -105,7 +105,7 @@ def numbers(folder: Path) -> list[int]:
     return sorted(int(path.stem) for path in folder.glob("*.pt") if re.fullmatch(r"[0-9]{8,}", path.stem))
 
 
-def read(folder: Path, number: int) -> State:
+def read_state(folder: Path, number: int) -> State:
     """The state of that number, on the CPU.
 
     Raises DamagedError, FileNotFoundError, and InputError for a state that is whole, but not one of this training.
@@ -124,7 +124,7 @@ def read(folder: Path, number: int) -> State:
     return state
 
 
-def newest(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
+def newest_checkpoint(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
     """Number and state of the newest one that is sound, (0, None) without any; damaged ones are said.
 
     Raises InputError for a state of another training.
@@ -132,15 +132,15 @@ def newest(folder: Path, say: Callable[[str], None] = lambda text: None) -> tupl
     found = numbers(folder)
     for number in reversed(found):
         try:
-            return number, read(folder, number)
+            return number, read_state(folder, number)
         except FileNotFoundError:  # a newer one has replaced it meanwhile
-            return newest(folder, say)
+            return newest_checkpoint(folder, say)
         except DamagedError as error:
             before = "falls back to the checkpoint before it" if number > found[0] else "none before it: starts anew"
             say(f"{error}; {before}")
     return 0, None
 
 
-def load(folder: Path) -> State | None:
-    """The newest state that is sound, or None if there is none. Raises InputError as `newest`."""
-    return newest(folder)[1]
+def newest_state(folder: Path) -> State | None:
+    """The newest state that is sound, or None if there is none. Raises InputError as `newest_checkpoint`."""
+    return newest_checkpoint(folder)[1]

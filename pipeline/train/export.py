@@ -9,14 +9,14 @@ from pathlib import Path
 from models import checkpoint
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, whole, write_whole
-from pipeline.train.checkpoints import load
+from pipeline.train.checkpoints import newest_state
 from pipeline.train.job import Job
 from pipeline.train.state import State
 
 
 def finished(job: Job) -> State | None:
     """The state of the training if it has come to its end."""
-    state = load(job.checkpoint())
+    state = newest_state(job.checkpoint())
     return state if state is not None and state.epoch == job.training.epochs else None
 
 
@@ -30,7 +30,7 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
     platforms, model = platforms_of(job), job.build()
     model.load_state_dict(state.selected or state.weights)
     with whole(folder / "model.safetensors") as temporary:
-        checkpoint.save(model, temporary)
+        checkpoint.save_network(model, temporary)
     write_whole(folder / "history.csv", _table(state).encode())
     config = {
         "experiment": experiment,

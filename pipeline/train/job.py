@@ -3,11 +3,10 @@
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 from models.config import NetworkConfig
 from models.sresnet import Recompute, SResNet
-from pipeline.data.store import Store
+from pipeline.data.store import Split, Store
 from pipeline.protocol.bands import Bands
 from pipeline.protocol.config import TrainingConfig
 from pipeline.train.identity import run_identity
@@ -37,9 +36,7 @@ class Job:
     @cached_property
     def identity(self) -> str:
         """Computed once and sent with the job: code that is edited meanwhile must not change the name of a training."""
-        splits: tuple[Literal["train", "test"], ...] = (
-            ("train", "test") if self.training.test_each_epoch else ("train",)
-        )
+        splits: tuple[Split, ...] = ("train", "test") if self.training.test_each_epoch else ("train",)
         digests = tuple(Store(self.data, split).digest for split in splits)
         return run_identity(self.network, self.training, self.seed, digests)
 

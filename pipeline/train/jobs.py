@@ -36,7 +36,7 @@ def job_of(name: str, run: RunParams, experiment: ExperimentParams, cluster: Clu
     )
 
 
-def on_ray(cluster: ClusterParams) -> Fit:
+def train_on_ray(cluster: ClusterParams) -> Fit:
     """Workers of the cluster share each step."""
 
     def fit(job: Job) -> tuple[str, int]:
@@ -47,7 +47,7 @@ def on_ray(cluster: ClusterParams) -> Fit:
     return fit
 
 
-def in_process(device: torch.device) -> Fit:
+def train_in_process(device: torch.device) -> Fit:
     """This process does every step, without Ray."""
 
     def fit(job: Job) -> tuple[str, int]:

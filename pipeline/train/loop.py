@@ -13,7 +13,7 @@ from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import epoch_batches, learning_rate
 from pipeline.protocol.score import score
-from pipeline.train.checkpoints import Checkpoints, newest, read
+from pipeline.train.checkpoints import Checkpoints, newest_checkpoint, read_state
 from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
 from pipeline.train.state import State
@@ -46,10 +46,10 @@ def train(
 
 def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> tuple[int, State]:
     """The newest state that every worker finds, and its number: a writer that is about to be killed may add one."""
-    number, state = newest(job.checkpoint(), say)
+    number, state = newest_checkpoint(job.checkpoint(), say)
     common = min(int(found) for found in workers.gather(torch.tensor([number], device=device)))
     if common and common < number:
-        state = read(job.checkpoint(), common)
+        state = read_state(job.checkpoint(), common)
     return common, state if common and state else State()
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from pipeline.cluster.storage import Storage
 from pipeline.ground.errors import InputError, afterwards
 
-POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 """Between two looks for a file that changed."""
 LISTS = 3
 """Times that storage is listed if a file vanishes before it is fetched: another worker writes newer ones."""
-Listing = dict[str, tuple[int, int]]
+FileStats = dict[str, tuple[int, int]]
 """Time of change (nanoseconds) and size of each file by its name."""
 
 
@@ -47,7 +47,7 @@ def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None])
     def follow() -> None:
         nonlocal seen
         failing = False
-        while not done.wait(POLL_SECONDS):
+        while not done.wait(_POLL_SECONDS):
             try:
                 seen, failing = push(folder, storage, key, seen), False
             except Exception as error:  # tried again at the next look
@@ -66,7 +66,7 @@ def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None])
         yield
 
 
-def push(folder: Path, storage: Storage, key: str, seen: Listing) -> Listing:
+def push(folder: Path, storage: Storage, key: str, seen: FileStats) -> FileStats:
     """Copies what is not as it was `seen`; gives what there is now. Raises InputError."""
     now = _listed(folder)
     for name, stat in now.items():
@@ -77,7 +77,7 @@ def push(folder: Path, storage: Storage, key: str, seen: Listing) -> Listing:
     return now
 
 
-def _listed(folder: Path) -> Listing:
+def _listed(folder: Path) -> FileStats:
     """The files of the folder that are not being written, whose names begin with a dot."""
     found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size) for path in found}

@@ -35,7 +35,7 @@ from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.journal import FromFar, Journal, show
 from pipeline.train.loop import train
-from pipeline.train.placement import Placement, place
+from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
 
 FAILURES = 3
@@ -123,7 +123,7 @@ def work_for(job: Job, cluster: ClusterParams, wanted: int) -> WorkerJob:
         say = FromFar(journal=ray.remote(num_cpus=0)(Journal).options(scheduling_strategy=here).remote(job.log()))
     return WorkerJob(
         job=job,
-        placement=place(job, cluster),
+        placement=publish_job(job, cluster),
         say=say,
         code=code_digest(code_files()) if far else None,
         cpus=cluster.cpus(job.training.threads),

@@ -85,7 +85,7 @@ def already_finished(job: Job, cluster: ClusterParams) -> bool:
     return finished(job) is not None
 
 
-def place(job: Job, cluster: ClusterParams) -> Placement:
+def publish_job(job: Job, cluster: ClusterParams) -> Placement:
     """Sends the data to storage, if the workers may be elsewhere, and checkpoints of a training that began here.
 
     Raises InputError.

@@ -46,19 +46,19 @@ def contribution(training: Training, part: np.ndarray, index: int, batch_size: i
         buffer.copy_(start)
     if not len(part):
         return torch.zeros(sum(training.sizes), device=training.device)
-    values, labels = samples(training, part)
+    values, labels = load_micro_batch(training, part)
     generator = torch.Generator(training.device)
     generator.manual_seed(encoding_seed(training.job.seed, training.state.epoch, training.state.step, index))
 
     def compute(values: Tensor, labels: Tensor) -> Tensor:
-        return added(training, values, labels, batch_size, generator)
+        return gradients_and_statistics(training, values, labels, batch_size, generator)
 
     if training.replay is None:
         return compute(values, labels)
     return training.replay(compute, values, labels, batch_size)
 
 
-def samples(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
+def load_micro_batch(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
     """The samples of one micro-batch as the network takes them in, (B, ...), and their labels (B,)."""
     job, store = training.job, training.store
     pixels = store.read(part)
@@ -68,7 +68,9 @@ def samples(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
     return prepare(pixels, store.scale, job.training, training.device), labels
 
 
-def added(training: Training, values: Tensor, labels: Tensor, batch_size: int, generator: torch.Generator) -> Tensor:
+def gradients_and_statistics(
+    training: Training, values: Tensor, labels: Tensor, batch_size: int, generator: torch.Generator
+) -> Tensor:
     """What these samples add to the step, (D,), with the buffers as the step found them.
 
     The loss is divided by the size of the whole batch, and the statistics weighted by the micro-batch's part of it, so

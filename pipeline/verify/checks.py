@@ -22,15 +22,15 @@ from pipeline.judge.audit import run_folder
 from pipeline.judge.claims import read_claims
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate
-from pipeline.report.bundle import EVIDENCE, place
+from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.chain import Break
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 from pipeline.verify.report_folder import ReportFolder
 
-NOTHING = "nothing"
-PLAIN = "a plain file (`cp -RL` copies a folder without links)"
-WIDTH = 160
+_NOTHING = "nothing"
+_PLAIN = "a plain file (`cp -RL` copies a folder without links)"
+_WIDTH = 160
 """Characters of a line that are shown where two files differ."""
 
 
@@ -39,10 +39,10 @@ def plain_files(report: ReportFolder) -> Iterator[Break]:
     for path in sorted(report.folder.rglob("*")):
         if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
             kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            yield Break(link="files", file=report.name(path), expected=PLAIN, found=kind)
+            yield Break(link="files", file=report.name(path), expected=_PLAIN, found=kind)
 
 
-def files(report: ReportFolder) -> Iterator[Break]:
+def listed_files(report: ReportFolder) -> Iterator[Break]:
     """Every file has the bytes that ro-crate-metadata.json lists; no other file lies there."""
     there = {report.name(path): path for path in sorted(report.folder.rglob("*")) if path.is_file()}
     for file in report.listed.values():
@@ -61,7 +61,7 @@ def rendering(report: ReportFolder) -> Iterator[Break]:
     """Page, verdicts, tables, badges, cards, statements and list have the bytes that the evidence gives anew; beside
     them and the evidence, only signatures lie in the folder.
     """
-    known = {*report.rendered, *(place(file.path) for file in report.sources)}
+    known = {*report.rendered, *(path_in_report(file.path) for file in report.sources)}
     for path in sorted(report.folder.rglob("*")):
         if path.is_file() and (name := report.name(path)) not in known and not attestation.is_signature(Path(name)):
             yield Break(link="page", file=name, expected="only files that follow from the evidence", found="this one")
@@ -80,8 +80,8 @@ def _first_difference(expected: bytes, found: bytes | None) -> dict[str, str]:
     for number, (one, other) in enumerate(zip_longest(*texts, fillvalue=""), 1):
         if one != other:
             same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-            start = max(0, same - WIDTH // 2)
-            cut = slice(start, start + WIDTH)
+            start = max(0, same - _WIDTH // 2)
+            cut = slice(start, start + _WIDTH)
             return {"expected": f"line {number} {one[cut]!r}, as the evidence gives it", "found": repr(other[cut])}
     return {"expected": "the text that the evidence gives", "found": "bytes that are no text"}
 
@@ -102,7 +102,7 @@ def links(report: ReportFolder) -> Iterator[Break]:
     yield from chain.breaks(report.records, report.stages)
     for record in report.records:
         for file in record.writes:
-            path = report.folder / place(file.path)
+            path = report.folder / path_in_report(file.path)
             if path.is_file() and report.sha256(path) != file.sha256:
                 expected = f"SHA-256 {file.sha256} as {record.stage} wrote it"
                 yield Break(link="chain", file=report.name(path), expected=expected, found=report.sha256(path))
@@ -224,7 +224,7 @@ def checkout(report: ReportFolder) -> Iterator[Break]:
         path = paths.ROOT / file.path
         if file.path != "params.yaml" and path.is_file() and (found := sha256(path)) != file.sha256:
             expected = f"{file.path} as it lies in the checkout, {found}; `dvc repro report` makes the report anew"
-            yield Break(link="checkout", file=place(file.path), expected=expected, found=file.sha256)
+            yield Break(link="checkout", file=path_in_report(file.path), expected=expected, found=file.sha256)
 
 
 def scores(report: ReportFolder) -> Iterator[Break]:
@@ -245,7 +245,7 @@ def value_differences(expected: Any, found: Any, where: str = "") -> Iterator[tu
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in [*expected, *(key for key in found if key not in expected)]:
             yield from value_differences(
-                expected.get(key, NOTHING), found.get(key, NOTHING), f"{where}/{key}".strip("/")
+                expected.get(key, _NOTHING), found.get(key, _NOTHING), f"{where}/{key}".strip("/")
             )
     elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
         for index, (one, other) in enumerate(zip(expected, found, strict=True)):

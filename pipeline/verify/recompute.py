@@ -22,8 +22,8 @@ from pipeline.data.contents import read_contents
 from pipeline.data.store import Store
 from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import SOURCE_FILE, fetch, read_source
-from pipeline.evaluate.evaluate import Evaluator, Task
-from pipeline.evaluate.operations import Operations, added
+from pipeline.evaluate.evaluate import Evaluator, Task, all_batches
+from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import Seen, read_predictions
 from pipeline.evaluate.record import Record
 from pipeline.ground.files import sha256
@@ -55,11 +55,11 @@ LOCAL = ClusterParams(
 CPU = torch.device("cpu")
 CLOSE = 1e-3
 """Of the largest voltage of a sample: how far another kind of processor may be off."""
-STRAY = 0.01
+_STRAY = 0.01
 """Share of the samples in which a spike may have flipped there."""
 
 
-def again(report: ReportFolder) -> Iterator[Break]:
+def compute_again(report: ReportFolder) -> Iterator[Break]:
     """Where what is computed anew is not what the report says. Raises InputError."""
     yield from _again(report, train_too=False)
 
@@ -79,7 +79,7 @@ def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
             arrow = Path(folder) / "arrow" / str(record.dataset["name"])
             yield from predictions(report, record, arrow)
             if train_too and record.platforms == [here(record)]:
-                yield from weights(report, record, arrow, Path(folder))
+                yield from trained_weights(report, record, arrow, Path(folder))
 
 
 def raw_data(report: ReportFolder, dataset: str, work: Path) -> Iterator[Break]:
@@ -166,7 +166,7 @@ def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[B
     for where, expected, found in value_differences(record.network, asdict(worker.model.config)):
         yield Break(link="weights", file=str(model), expected=f"{where} {expected}", found=str(found))
     batches = range(len(worker.task.batches(len(Store(arrow, "test")))))
-    seen = together([worker.see(index) for index in batches])
+    seen = all_batches([worker.see(index) for index in batches])
     stated = read_predictions(path).voltage
     if seen.voltage.shape != stated.shape:
         yield Break(
@@ -188,7 +188,7 @@ def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[B
         yield from _counted(record, seen)
 
 
-def weights(report: ReportFolder, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
+def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
     """The training, done again on the shards made anew, gives these very weights and this history."""
     assert report.root is not None, "asked with a checkout"
     job = Job(
@@ -219,24 +219,12 @@ def here(record: Record) -> str:
     return computed_by(CPU, record.network["precision"])
 
 
-def together(parts: list[Seen]) -> Seen:
-    """What was seen on all batches."""
-    first = parts[0]
-    return Seen(
-        voltage=np.concatenate([part.voltage for part in parts]),
-        spikes={layer: np.sum([part.spikes[layer] for part in parts], axis=0) for layer in first.spikes},
-        neurons=first.neurons,
-        work=added([part.work for part in parts]),
-        computed_by=first.computed_by,
-    )
-
-
 def strayed(made: npt.NDArray[np.float32], stated: npt.NDArray[np.float32], *, exact: bool) -> int:
     """Samples whose voltages (N, T, K) are not those computed; none where they are few enough for another processor."""
     if exact:
         return int((made != stated).any((1, 2)).sum())
     off = np.abs(made - stated).max((1, 2)) > CLOSE * np.abs(made).max((1, 2))
-    return 0 if off.mean() <= STRAY else int(off.sum())
+    return 0 if off.mean() <= _STRAY else int(off.sum())
 
 
 def _counted(record: Record, seen: Seen) -> Iterator[Break]:
@@ -263,5 +251,5 @@ def not_trained_again(report: ReportFolder) -> Iterator[str]:
             yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
 
 
-AGAIN = Recomputation(check=again, notes=other_trainings)
+AGAIN = Recomputation(check=compute_again, notes=other_trainings)
 TRAIN_AGAIN = Recomputation(check=train_again, notes=not_trained_again)

@@ -15,8 +15,8 @@ from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, make_audit, run_folder
 from pipeline.protocol.params import ResultParams
 from pipeline.report import attestation, bundle, chain
-from pipeline.report.bundle import EVIDENCE, place
-from pipeline.report.chain import REPORT
+from pipeline.report.bundle import EVIDENCE, path_in_report
+from pipeline.report.chain import REPORT_STAGE
 from pipeline.report.crate import read_crate
 from pipeline.report.write import rendered
 
@@ -86,7 +86,7 @@ class ReportFolder:
     @cached_property
     def stages(self) -> list[str]:
         """Stages that the chain has to have, in its order."""
-        return [*chain.stages_of(self.audit.held), REPORT]
+        return [*chain.stages_of(self.audit.held), REPORT_STAGE]
 
     @cached_property
     def records(self) -> list[StageRecord]:
@@ -95,7 +95,7 @@ class ReportFolder:
     @cached_property
     def sources(self) -> list[FileDigest]:
         """The evidence that was copied into the folder: what everything else is rendered from."""
-        paths = [*bundle.evidence(self.audit, self.evidence), self.evidence / "params.yaml"]
+        paths = [*bundle.evidence_files(self.audit, self.evidence), self.evidence / "params.yaml"]
         names = [path.relative_to(self.evidence).as_posix() for path in paths]
         return [
             FileDigest(path=name, sha256=self.sha256(path), bytes=path.stat().st_size)
@@ -105,7 +105,7 @@ class ReportFolder:
     @cached_property
     def rendered(self) -> dict[str, bytes]:
         """Every other file, rendered anew, by path."""
-        own = read_stage_record(self.evidence / path_of(REPORT))
+        own = read_stage_record(self.evidence / path_of(REPORT_STAGE))
         return rendered(self.evidence, self.audit, self.sources, own)
 
     def written(self) -> dict[str, str]:
@@ -114,7 +114,9 @@ class ReportFolder:
 
     def only_named(self) -> dict[str, str]:
         """Those that do not lie in the folder."""
-        return {path: digest for path, digest in self.written().items() if not (self.folder / place(path)).exists()}
+        return {
+            path: digest for path, digest in self.written().items() if not (self.folder / path_in_report(path)).exists()
+        }
 
     def packages_that_differ(self) -> list[str]:
         """Packages of which stages had several versions."""

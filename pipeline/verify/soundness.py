@@ -22,7 +22,7 @@ from pipeline.verify.report_folder import ReportFolder
 ALIKE = 0.999
 """Correlation of the outputs of two seeds from which on they are one training. What real ones reach stands in
 docs/audit-matrix.md; a copy with noise of 1 % of the spread of the outputs has 0.99995."""
-STRAY, STRAY_SHARE = 2, 0.01
+_STRAY, _STRAY_SHARE = 2, 0.01
 """Test samples, and share of them, whose answer may change where another processor evaluates: a few spikes flip. The
 greater one counts."""
 
@@ -61,10 +61,10 @@ def selections(report: ReportFolder) -> Iterator[Break]:
 
 
 def stray_points(record: Record) -> float:
-    """STRAY of the samples in full batches, in points."""
+    """What may stray of the samples in full batches, in points."""
     size = 2 * int(record.training["batch_size"])  # of a test batch
     samples = int(record.test["samples"]) // size * size
-    return 100 * max(STRAY, STRAY_SHARE * samples) / samples
+    return 100 * max(_STRAY, _STRAY_SHARE * samples) / samples
 
 
 def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:

@@ -23,7 +23,7 @@ RANGES = 16
 """Of equal width up to 255; the last holds all counts above."""
 SAMPLES = 500
 """Of each split at most, evenly spread: frames of all recordings of a large dataset would not fit into memory."""
-VALUES = 65_536
+_VALUES = 65_536
 """Looked at together."""
 TELLING = 0.9
 """Share of the test samples whose class one pixel tells, from which on it is said."""
@@ -107,9 +107,9 @@ def best_single_value(folder: Path) -> float:
     train, test = Store(folder, "train"), Store(folder, "test")
     known, labels = _some(train)
     asked, wanted = _some(test)
-    parts = range(0, known.shape[1], VALUES)
+    parts = range(0, known.shape[1], _VALUES)
     return max(
-        float(_right(known[:, at : at + VALUES], labels, asked[:, at : at + VALUES], wanted).max()) for at in parts
+        float(_right(known[:, at : at + _VALUES], labels, asked[:, at : at + _VALUES], wanted).max()) for at in parts
     )
 
 

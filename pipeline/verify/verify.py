@@ -52,7 +52,7 @@ def verify(
     if found := _all("files", report, checks.plain_files):
         return Verified(breaks=found, looked=[], notes=[])
     steps: list[tuple[str, Check]] = [
-        ("files", checks.files),
+        ("files", checks.listed_files),
         ("signatures", checks.signatures),
         ("chain", checks.links),
         ("data and weights", checks.elsewhere),

@@ -171,7 +171,7 @@ def test_two_networks_are_refused() -> None:
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    checkpoint.save(small_network().float(), tmp_path / "model.safetensors")
+    checkpoint.save_network(small_network().float(), tmp_path / "model.safetensors")
     return tmp_path / "model.safetensors"
 
 
@@ -180,7 +180,7 @@ def test_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     np.save(tmp_path / "inputs.npy", inputs)
     output = tmp_path / "flips.json"
     main([str(saved), "--against=bfloat16", f"--inputs={tmp_path / 'inputs.npy'}", "--images=2", f"--output={output}"])
-    model = in_precision(checkpoint.load(saved), "float32").eval()
+    model = in_precision(checkpoint.load_network(saved), "float32").eval()
     expected = compare(model, in_precision(model, "bfloat16"), torch.from_numpy(inputs[:2]).float())
     assert capsys.readouterr().out == table(expected) + "\n"
     written = json.loads(output.read_text())
@@ -224,8 +224,8 @@ def test_what_cannot_be_read_is_one_error(
     np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8)))
     (tmp_path / "damaged.npy").write_bytes(b"\x93NUMPY")
     np.savez(tmp_path / "several.npz", one=np.zeros(2))
-    checkpoint.save(small_network().half(), tmp_path / "half.safetensors")
-    checkpoint.save(small_network(neuron="relu", time_steps=1).float(), tmp_path / "relu.safetensors")
+    checkpoint.save_network(small_network().half(), tmp_path / "half.safetensors")
+    checkpoint.save_network(small_network(neuron="relu", time_steps=1).float(), tmp_path / "relu.safetensors")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         main(arguments)

@@ -29,7 +29,7 @@ SHAPES = {"images": [3, 32, 32], "frames": [2, 2, 64, 64]}
 def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches are evaluated one after another in this process."""
 
-    monkeypatch.setattr(published, "on_ray", lambda cluster: evaluate.in_process(torch.device("cpu")))
+    monkeypatch.setattr(published, "evaluate_on_ray", lambda cluster: evaluate.evaluate_in_process(torch.device("cpu")))
 
 
 def network(kind: str, *, boosting: bool = False) -> SResNet:

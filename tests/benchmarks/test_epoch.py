@@ -20,7 +20,7 @@ from pipeline.protocol.reduce import Alone
 from pipeline.train.export import finished
 from pipeline.train.loop import train
 from pipeline.train.state import State
-from pipeline.train.step import samples
+from pipeline.train.step import load_micro_batch
 from pipeline.train.training import begin
 from tests.train.tiny import TRAINING, tiny_job
 
@@ -66,7 +66,7 @@ def test_bare_batches_are_those_of_the_training(tmp_path: Path, small: argparse.
     assert [len(labels) for _, labels in ready] == [20, 20]
     training = begin(job, Alone(), CPU, State())
     first = epoch.epoch_batches(training.samples, job.training, job.seed, 0)[0]
-    for used, bare in zip(samples(training, first), ready[0], strict=True):
+    for used, bare in zip(load_micro_batch(training, first), ready[0], strict=True):
         assert torch.equal(used, bare)
 
 

@@ -92,5 +92,5 @@ def test_real_recordings_are_cut_and_named(tmp_path: Path) -> None:
         file.writestr("Test/0/1.bin", bytes([1, 2, 0, 0, 9]))
     inputs = event_inputs.make_inputs(tmp_path / "data", tmp_path / "made", recordings=3, events=200)
     assert inputs.description == "real: 1 recordings of data/dvs-objects cut to 200 events; nmnist-small"
-    assert [len(event_inputs.read(path)) for path in inputs.aedat2] == [200]
+    assert [len(event_inputs.read_recording(path)) for path in inputs.aedat2] == [200]
     assert [path.read_bytes() for path in inputs.nmnist] == [bytes([1, 2, 0, 0, 9])]

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import events_scale
 from benchmarks.events_scale import make_recordings, peak, rate
-from pipeline.preprocess.recordings import read
+from pipeline.preprocess.recordings import read_recording
 from tests.benchmarks.test_events import drawn
 from tests.preprocess.made import without_ray
 
@@ -23,7 +23,7 @@ def raw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_every_recording_is_another_of_the_same_length(raw: Path) -> None:
     paths = sorted(raw.rglob("*.aedat"))
     assert len(paths) == 20
-    assert {len(read(path)) for path in paths} == {200}
+    assert {len(read_recording(path)) for path in paths} == {200}
     assert len({path.read_bytes() for path in paths}) == 20
 
 

@@ -8,8 +8,8 @@ import torch
 from benchmarks.fine_tuning import compare, job_of, paired_difference, started
 from benchmarks.trained import trained
 from pipeline.ground import paths
-from pipeline.protocol.params import Params, load
-from pipeline.train.checkpoints import load as load_state
+from pipeline.protocol.params import Params, load_params
+from pipeline.train.checkpoints import newest_state
 from tests.train.tiny import NETWORK, TRAINING, write_split
 
 
@@ -19,7 +19,7 @@ def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
     write_split(tmp_path / "digits-dvs", "train", "frames", 24)
     write_split(tmp_path / "digits-dvs", "test", "frames", 9)
-    study = load(paths.PROFILES / "study.yaml")
+    study = load_params(paths.PROFILES / "study.yaml")
     tiny = {"model": NETWORK, "training": TRAINING}
     experiments = {name: one.model_copy(update=tiny) for name, one in study.experiments.items()}
     return study.model_copy(update={"experiments": experiments})
@@ -30,7 +30,7 @@ def test_all_but_the_first_convolution_and_the_last_layer_is_taken(profile: Para
     drawn = job.build()
     drawn.reset_parameters(torch.Generator().manual_seed(0))
     taken = {name: torch.full_like(value, 3.0) for name, value in drawn.state_dict().items()}
-    state = load_state(started(job, taken).checkpoint())
+    state = newest_state(started(job, taken).checkpoint())
     assert state is not None
     assert (state.epoch, state.step, state.momentum) == (0, 0, {})
     own = {name for name, value in state.weights.items() if not bool((value == 3.0).all())}

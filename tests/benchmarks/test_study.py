@@ -19,7 +19,7 @@ def test_parts_stand_beside_the_base_of_their_dataset(
     """Digits are known without their shards; the profile's own data are not, and are named."""
     monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
     monkeypatch.setattr(study, "data_of", lambda *_: Data(30, (1, 8, 8), 3))
-    profile = params.load(paths.PROFILES / "study.yaml")
+    profile = params.load_params(paths.PROFILES / "study.yaml")
     few = {"base": NETWORK, "bn": replace(NETWORK, normalization="bn")}
     experiments = {
         f"study-digits-{part}": profile.experiments["study-digits-base"].model_copy(
@@ -35,7 +35,7 @@ def test_parts_stand_beside_the_base_of_their_dataset(
             "datasets": {name: profile.datasets[name] for name in ("digits", "nmnist-small")},
         }
     )
-    monkeypatch.setattr(params, "load", lambda _: small)
+    monkeypatch.setattr(params, "load_params", lambda _: small)
     study.main(["--rounds", "2", "--output", str(tmp_path / "seconds.json")])
     result = json.loads((tmp_path / "seconds.json").read_text(encoding="utf-8"))
     assert list(result["datasets"]) == ["digits"]

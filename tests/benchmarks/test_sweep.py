@@ -6,13 +6,13 @@ import pytest
 
 from benchmarks import sweep
 from pipeline.ground.errors import InputError
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 
 
 def test_four_runs_of_one_worker_and_thread(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(sweep.parameters(epochs=3), encoding="utf-8")
-    params = load(path)
+    params = load_params(path)
     assert list(params.runs) == ["digits-0", "digits-1", "digits-slower-0", "digits-slower-1"]
     assert {(one.training.threads, one.training.epochs) for one in params.experiments.values()} == {(1, 3)}
     assert [one.training.learning_rate for one in params.experiments.values()] == [0.3, 0.1]

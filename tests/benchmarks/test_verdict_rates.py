@@ -55,11 +55,13 @@ def test_the_seeds_that_are_needed_decide(result: dict) -> None:
 
 def test_a_spread_that_is_left_out_breaks_the_bound() -> None:
     """The simulation can tell: seeds that are taken for test samples alone give far more errors."""
-    from pipeline.judge.equivalence import Goal, interval, place
+    from pipeline.judge.equivalence import Goal, interval, interval_verdicts
 
     setting = made(TESTS[1], -1.0, 3.0, "normal", "shared")
     counts = draw(setting, RUNS, 1, np.random.default_rng(0))
-    verdicts = place(*interval(counts, setting.samples), Goal(value=setting.value, margin=setting.margin, precision=0))
+    verdicts = interval_verdicts(
+        *interval(counts, setting.samples), Goal(value=setting.value, margin=setting.margin, precision=0)
+    )
     assert (verdicts == "BELOW").mean() > 0.15
 
 

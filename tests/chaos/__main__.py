@@ -68,7 +68,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def digits(folder: Path, epochs: int) -> Job:
     """The profile quick's training of the digits, in three shards."""
-    profile = params.load(PROFILES / "quick.yaml")
+    profile = params.load_params(PROFILES / "quick.yaml")
     experiment = profile.experiments["digits"]
     return Job(
         name="chaos-0",

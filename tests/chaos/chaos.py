@@ -17,7 +17,7 @@ from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams
 from pipeline.protocol.hardware import note
 from pipeline.protocol.sampler import epoch_batches, hold_out
-from pipeline.train.checkpoints import load, numbers
+from pipeline.train.checkpoints import newest_state, numbers
 from pipeline.train.export import export
 from pipeline.train.job import Job
 from pipeline.train.placement import STATE
@@ -109,7 +109,7 @@ class Run:
         folder = self.job.checkpoint().with_name(STATE)  # the workers' storage: the driver's own follow after each run
         found = numbers(folder)
         if found != self.read:
-            state = load(folder)
+            state = newest_state(folder)
             self.read, self.steps = found, state.epoch * self.epoch_steps + state.step if state else 0
         return self.steps
 

@@ -13,7 +13,7 @@ from pipeline.cli.profiles import read_profile, written
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PROFILES
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 
 
 def test_a_profile_keeps_its_comments(tmp_path: Path) -> None:
@@ -47,7 +47,7 @@ def test_an_override_of_dvc_changes_one_value(tmp_path: Path, profile: str, key:
     apply_overrides(str(path), [f"{key}={value}"])
     assert leaves(read_yaml(path)) == before | {key: value}
     assert before[key] != value
-    load(path)
+    load_params(path)
 
 
 @pytest.mark.parametrize("profile", sorted(path.stem for path in PROFILES.glob("*.yaml")))
@@ -67,7 +67,9 @@ def test_data_stands_where_the_profile_says(tmp_path: Path) -> None:
     for name in ("cifar10-jpeg-q75", "nmnist-small", "dvs-objects"):
         (tmp_path / "data" / name).mkdir(parents=True)
     use_profile("real-small", tmp_path / "data", 1, tmp_path / "params.yaml")
-    sources = {name: dataset.download.source for name, dataset in load(tmp_path / "params.yaml").datasets.items()}
+    sources = {
+        name: dataset.download.source for name, dataset in load_params(tmp_path / "params.yaml").datasets.items()
+    }
     assert sources["nmnist-small"] == str(tmp_path / "data" / "nmnist-small")
     assert "# n: 6n + 2 layers" in (tmp_path / "params.yaml").read_text(encoding="utf-8")
 
@@ -82,7 +84,7 @@ def test_missing_data_change_nothing(tmp_path: Path) -> None:
 
 def test_seeds_make_runs(tmp_path: Path) -> None:
     use_profile("quick", None, 3, tmp_path / "params.yaml")
-    runs = load(tmp_path / "params.yaml").runs
+    runs = load_params(tmp_path / "params.yaml").runs
     assert [name for name in runs if name.startswith("digits-dvs")] == ["digits-dvs-0", "digits-dvs-1", "digits-dvs-2"]
     assert len(runs) == 6
     for seeds in (0, 10**30):

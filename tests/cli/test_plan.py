@@ -11,7 +11,7 @@ from pipeline.cli.plan import Data, data_of, planned, step_seconds, table, worke
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.protocol.config import TrainingConfig
-from pipeline.protocol.params import Params, load
+from pipeline.protocol.params import Params, load_params
 from tests.train.tiny import NETWORK, TRAINING, write_split
 
 DIGITS = Data(1_442, (1, 32, 32), 10)
@@ -22,7 +22,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Profile quick on a machine that has two cores and no data."""
     monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
     monkeypatch.setattr(plan.os, "sched_getaffinity", lambda _: {0, 1})
-    return load(paths.PROFILES / "quick.yaml")
+    return load_params(paths.PROFILES / "quick.yaml")
 
 
 def test_by_hand(params: Params) -> None:

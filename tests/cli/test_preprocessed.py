@@ -9,7 +9,7 @@ from pipeline.cli import command_line, preprocessed
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import read_params
 from pipeline.ground.paths import PROFILES
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 from tests.train.tiny import write_split
 
 QUICK = (PROFILES / "quick.yaml").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_check_says_what_cannot_be_trained_on_the_data_that_are_there(params: Pa
 def test_data_that_were_made_otherwise_say_nothing(params: Path, dataset: str, old: str, new: str) -> None:
     assert preprocessed.training_split(dataset, read_params(params)["datasets"][dataset])
     params.write_text(QUICK.replace(old, new, 1), encoding="utf-8")
-    load(params)
+    load_params(params)
     assert preprocessed.training_split(dataset, read_params(params)["datasets"][dataset]) is None
 
 

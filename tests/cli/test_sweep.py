@@ -18,7 +18,7 @@ from pipeline.cli import screen, sweep
 from pipeline.cli.command_line import main, use_profile
 from pipeline.ground.errors import InputError
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 
 STEP = """
 import pathlib, sys, time
@@ -61,7 +61,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(folder, tmp_path / "serial")
     monkeypatch.setattr(sweep, "ROOT", folder)
     monkeypatch.setattr(sweep, "LOGS", folder / "logs")
-    monkeypatch.setattr(sweep, "load", lambda: load(folder / "params.yaml"))
+    monkeypatch.setattr(sweep, "load_params", lambda: load_params(folder / "params.yaml"))
     monkeypatch.setattr(sweep, "POLL_SECONDS", 0.1)
     monkeypatch.setattr(sweep, "on_cluster", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
     return folder

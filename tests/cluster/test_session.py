@@ -64,7 +64,7 @@ def test_each_node_that_cannot_take_part_has_a_line_with_a_remedy(one: Found, wr
     ],
 )
 def test_what_ray_says_becomes_one_line_with_a_remedy(said: str, line: str) -> None:
-    error = session.refusal(FAR, RuntimeError(said))
+    error = session.connection_refusal(FAR, RuntimeError(said))
     assert isinstance(error, InputError)
     assert line in str(error)
     assert "\n" not in str(error)
@@ -84,7 +84,7 @@ def test_the_code_that_is_sent_is_the_packages_as_they_are(tmp_path: Path) -> No
 
 
 def test_a_package_that_a_node_lacks_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(check, "PACKAGES", ("numpy", "never-installed"))
+    monkeypatch.setattr(check, "NODE_PACKAGES", ("numpy", "never-installed"))
     assert check.versions()["never-installed"] == "none"
 
 

@@ -12,7 +12,7 @@ from pipeline.data.recording import Recording
 from pipeline.download import camera as module
 from pipeline.download.camera import simulate, write_aedat2
 from pipeline.ground.params import CameraParams
-from pipeline.preprocess.recordings import read
+from pipeline.preprocess.recordings import read_recording
 
 CAMERA = CameraParams(
     recordings_per_class=1,
@@ -170,7 +170,7 @@ def test_aedat2_is_read_back_as_it_was_simulated(tmp_path: Path) -> None:
     written = simulate(picture(), camera(noise_hz=2.0), index=0)
     write_aedat2(written, tmp_path / "a.aedat")
     assert (tmp_path / "a.aedat").read_bytes().startswith(b"#!AER-DAT2.0\r\n")
-    found = read(tmp_path / "a.aedat")
+    found = read_recording(tmp_path / "a.aedat")
     np.testing.assert_array_equal(events(found), events(written))
     assert (found.width, found.height) == (128, 128)
     assert [path.name for path in tmp_path.iterdir()] == ["a.aedat"]

@@ -107,7 +107,7 @@ from pipeline.download import transfer
 from pipeline.download.catalog import File
 transfer.DISK_MARGIN = -1 << 40  # as if another process filled the disk after the check
 file = File(name="a.zip", urls=(sys.argv[1],), md5=sys.argv[2])
-stage.run("download@a", lambda: transfer.transfer(file, Path(sys.argv[3]), pinned=True))
+stage.run_stage("download@a", lambda: transfer.transfer(file, Path(sys.argv[3]), pinned=True))
 """
 
 

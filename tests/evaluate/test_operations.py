@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from models.residual import Downsampling, Layer, SpikingLayer
 from pipeline.evaluate.observe import kinds_of, of_layer, of_linear, over_samples, work_of
-from pipeline.evaluate.operations import Operations, Work, added, read_operations
+from pipeline.evaluate.operations import Operations, Work, read_operations, summed_work
 from pipeline.evaluate.record import read_record
 from pipeline.ground.paths import ROOT
 from tests.models.small import drawn, small_inputs, small_network
@@ -183,7 +183,7 @@ def test_parts_add_up() -> None:
         with work_of(model, every=1) as work:
             model.observe(batch)
         works.append(work)
-    assert added(works[1:]) == works[0]
+    assert summed_work(works[1:]) == works[0]
 
 
 def test_the_conventions_by_hand() -> None:

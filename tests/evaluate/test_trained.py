@@ -11,14 +11,14 @@ import pytest
 import torch
 
 from models import checkpoint
-from pipeline.evaluate.evaluate import Task, in_process
+from pipeline.evaluate.evaluate import Task, evaluate_in_process
 from pipeline.evaluate.trained import check_trained, read_network
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.protocol.params import ExperimentParams, RunParams
 from pipeline.train.export import export
 from pipeline.train.job import Job
-from pipeline.train.jobs import in_process as train_in_process
+from pipeline.train.jobs import train_in_process
 from stages import evaluate
 from tests.train.tiny import NETWORK, TRAINING, tiny_job
 
@@ -57,10 +57,10 @@ def edit(path: Path, change: Callable[[Any], object]) -> None:
 
 def save_again(folder: Path, change: Callable[[dict[str, torch.Tensor]], object], **parts: Any) -> None:
     """Other weights, or other parts of the network, in the place of those that were trained."""
-    model = checkpoint.load(folder / "model.safetensors")
+    model = checkpoint.load_network(folder / "model.safetensors")
     change(model.state_dict())
     model.config = replace(model.config, **parts)
-    checkpoint.save(model, folder / "model.safetensors")
+    checkpoint.save_network(model, folder / "model.safetensors")
 
 
 def refused(folder: Path, data: Path, wanted: dict[str, Any] = WANTED) -> str:
@@ -171,6 +171,6 @@ def test_the_stage_refuses_before_anything_is_computed_or_written(stage_on: Path
 
 
 def test_the_record_says_what_evaluated(stage_on: Path, tmp_path: Path) -> None:
-    evaluate.main("tiny-0", in_process(torch.device("cpu")))
+    evaluate.main("tiny-0", evaluate_in_process(torch.device("cpu")))
     record = json.loads((tmp_path / "results" / "tiny" / "0.json").read_text(encoding="utf-8"))
     assert record["evaluated_by"] == record["platforms"]

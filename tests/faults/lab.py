@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 from torch import Tensor
 
 from pipeline.download import embedded
-from pipeline.evaluate.evaluate import in_process
+from pipeline.evaluate.evaluate import evaluate_in_process
 from pipeline.ground import digests, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, load_cluster, load_dataset
@@ -221,17 +221,17 @@ def run(name: str) -> None:
         "download": download.download,
         "preprocess": preprocess.main,
         "train": lambda key: train_stage.main(key, partial(fit_here, load_cluster(paths.PARAMS))),
-        "evaluate": lambda key: evaluate.main(key, in_process(CPU)),
+        "evaluate": lambda key: evaluate.main(key, evaluate_in_process(CPU)),
         "report": lambda key: report.main(),
     }
-    stage.run(name, lambda: mains[kind](key))
+    stage.run_stage(name, lambda: mains[kind](key))
 
 
 @contextmanager
 def inside(root: Path) -> Iterator[None]:
     """Within it, stages and auditor work below `root`, in this process."""
     path = root / "params.yaml"
-    load, load_run = params.load, params.load_run
+    load, load_run = params.load_params, params.load_run
     places = {name: root / name.lower() for name in ("RESULTS", "REPORT", "RUNS")}
     places |= {"ROOT": root, "PARAMS": path, "CLAIMS": root / "paper" / "claims.yaml"}
     of_dataset = {"load_dataset": lambda name: load_dataset(name, path)}
@@ -242,7 +242,7 @@ def inside(root: Path) -> Iterator[None]:
         (stage, {"ROOT": root, "RUNS": root / "runs"}),
         (digests, {"BOOK": root / "runs" / "digests.json"}),
         (placement, {"ROOT": root, "RUNS": root / "runs"}),
-        (params, {"load": lambda path=path: load(path)}),
+        (params, {"load_params": lambda path=path: load(path)}),
         (download, of_dataset),
         (preprocess, of_dataset | of_cluster),
         (train_stage, of_run),

@@ -94,15 +94,15 @@ def _(lab: Lab) -> None:
 
 def with_other_torch(lab: Lab) -> None:
     lab.only(0)
-    other = stage_record.packages() | {"torch": "2.9.0"}
-    with patch.object(torch, "__version__", "2.9.0"), patch.object(stage_record, "packages", lambda: other):
+    other = stage_record.installed_packages() | {"torch": "2.9.0"}
+    with patch.object(torch, "__version__", "2.9.0"), patch.object(stage_record, "installed_packages", lambda: other):
         lab.stage(stage_name("train", lab))
     lab.after("evaluate")
 
 
 def hide_version(lab: Lab) -> None:
     path = lab.root / "records" / f"{stage_name('train', lab)}.json"
-    edit_json(path, lambda record: record.update(packages=stage_record.packages()))
+    edit_json(path, lambda record: record.update(packages=stage_record.installed_packages()))
 
 
 @fault(

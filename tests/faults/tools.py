@@ -152,13 +152,13 @@ def put_weights(lab: Lab, seed: int, weights: dict[str, Tensor]) -> None:
     """Other weights in the place of those that the training ended with."""
     model = job_of(lab, seed).build()
     model.load_state_dict(weights)
-    checkpoint.save(model, lab.artifacts(seed) / "model.safetensors")
+    checkpoint.save_network(model, lab.artifacts(seed) / "model.safetensors")
 
 
 def get_weights(lab: Lab, seed: int) -> dict[str, Tensor]:
     return {
         name: value.clone()
-        for name, value in checkpoint.load(lab.artifacts(seed) / "model.safetensors").state_dict().items()
+        for name, value in checkpoint.load_network(lab.artifacts(seed) / "model.safetensors").state_dict().items()
     }
 
 

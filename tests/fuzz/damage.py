@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from random import Random
 
-from pipeline.preprocess.aedat4 import SMALL
+from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES
 from tests.fuzz.seeds import FORMATS, SENSOR, Seed, seeds
 from tests.preprocess.aedat4 import aedat4_of, block
 
@@ -230,7 +230,15 @@ def _bomb(drawn: Random, source: Seed) -> bytes:
     """AEDAT 4: a small file that decompresses to much, by one packet or by many; half of them stay below the limit."""
     if drawn.random() < 0.9:  # they are slow
         return _count_of_many(drawn, source)
-    size, compression = drawn.choice(((SMALL, 1), (SMALL, 3), (4 * SMALL, 3), (SMALL // 9, 3), (SMALL - 4096, 1)))
+    size, compression = drawn.choice(
+        (
+            (DECOMPRESSED_BYTES, 1),
+            (DECOMPRESSED_BYTES, 3),
+            (4 * DECOMPRESSED_BYTES, 3),
+            (DECOMPRESSED_BYTES // 9, 3),
+            (DECOMPRESSED_BYTES - 4096, 1),
+        )
+    )
     return _bomb_of(size, compression, drawn.choice((1, 8) if compression == 1 else (1, 8, 200)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.ground.errors import RecordingError
 from pipeline.ground.params import WindowParams
 from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
-from pipeline.preprocess.recordings import decode
+from pipeline.preprocess.recordings import decode_recording
 from pipeline.preprocess.windows import windows
 from tests.fuzz.damage import Case
 from tests.fuzz.seeds import SIZES
@@ -40,7 +40,7 @@ def run(case: Case) -> str:
 def _decoded(case: Case, framing: Framing) -> np.ndarray | None:
     """Frames of the decoded recording, cut into windows beside; None if it is refused."""
     try:
-        recording = decode(case.data, case.suffix, NAME)
+        recording = decode_recording(case.data, case.suffix, NAME)
     except RecordingError as error:
         return _check_text(str(error), named=True)
     try:

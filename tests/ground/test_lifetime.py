@@ -14,7 +14,7 @@ import pytest
 from pipeline.ground import lifetime
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
-from pipeline.ground.lifetime import FOLDER, alone, private_folder
+from pipeline.ground.lifetime import FOLDER, private_folder, stage_lock
 from pipeline.ground.paths import ROOT
 from tests.stages.processes import MARK, is_private, left, marked
 
@@ -135,12 +135,12 @@ def test_a_second_run_of_a_stage_is_refused_with_the_firsts_process(
     monkeypatch.setattr(lifetime, "RUNS", tmp_path)
     monkeypatch.setattr(lifetime, "PATIENCE_SECONDS", 0.1)
     with (
-        alone("train@x"),
+        stage_lock("train@x"),
         pytest.raises(InputError, match=f"is running already, as process {os.getpid()}"),
-        alone("train@x"),
+        stage_lock("train@x"),
     ):
         pytest.fail("two runs in one stage")
-    with alone("train@x"), alone("train@y"):
+    with stage_lock("train@x"), stage_lock("train@y"):
         pass
 
 
@@ -161,7 +161,7 @@ def test_an_odd_tmpdir_is_done_without(name: str, tmp_path: Path, monkeypatch: p
         (tmp_path / name).mkdir()
     with private_folder() as folder:
         assert str(folder).isascii()
-        assert len(str(folder)) <= lifetime.LONGEST
+        assert len(str(folder)) <= lifetime.LONGEST_FOLDER
         assert is_private(folder)
 
 

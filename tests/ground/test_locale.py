@@ -67,7 +67,7 @@ def main():
     print("übung \u65e5")
 
 
-stage.run("train@x", main)
+stage.run_stage("train@x", main)
 """
 
 

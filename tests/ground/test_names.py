@@ -14,13 +14,13 @@ from pipeline.cli import command_line
 from pipeline.ground import lifetime
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import (
-    RULE,
+    NAME_RULE,
     check_name,
     shown,
 )
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
-from pipeline.protocol.params import load, load_run
+from pipeline.protocol.params import load_params, load_run
 from pipeline.report.chain import Break
 from pipeline.verify import verify
 from pipeline.verify.verify import Verified
@@ -89,17 +89,17 @@ def refused(action: Callable[[], object]) -> str:
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("name", HOSTILE, ids=IDS)
 def test_a_hostile_name_is_refused_by_key_name_and_rule(tmp_path: Path, place: str, name: str) -> None:
-    text = refused(lambda: load(written(tmp_path, place, name)))
+    text = refused(lambda: load_params(written(tmp_path, place, name)))
     key = "profile" if place == "profile" else f"{place}.{shown(name)}"
     assert f"{key}: " in text
-    assert RULE in text or "reserved" in text
+    assert NAME_RULE in text or "reserved" in text
     assert not any(ord(character) < 32 for character in text.replace("\n  ", ""))
 
 
 def test_names_as_people_choose_them_are_taken(tmp_path: Path) -> None:
     for name in ("digits", "digits-lr01", "CIFAR10_dvs", "0", "x" * 64):
         for place in ("datasets", "experiments", "profile"):
-            load(written(tmp_path, place, name))
+            load_params(written(tmp_path, place, name))
     with pytest.raises(ValueError, match="at most 64"):
         check_name("x" * 65)
 
@@ -117,16 +117,16 @@ def test_two_names_that_differ_only_in_case_are_refused(tmp_path: Path, place: s
     content[place]["Mine"] = deepcopy(content[place]["mine"])
     with path.open("w", encoding="utf-8") as file:
         YAML(typ="safe").dump(content, file)
-    assert f"{place}: Mine and mine differ only in case" in refused(lambda: load(path))
+    assert f"{place}: Mine and mine differ only in case" in refused(lambda: load_params(path))
     if place == "datasets":
         assert "Mine and mine differ" in refused(lambda: load_dataset("mine", path))
 
 
 def test_a_name_that_yaml_takes_for_a_number_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, "datasets", "1")
-    load(path)  # in quotes
+    load_params(path)  # in quotes
     path.write_text(path.read_text(encoding="utf-8").replace("'1'", "1"), encoding="utf-8")
-    for read in (lambda: load(path), lambda: load_dataset("1", path)):
+    for read in (lambda: load_params(path), lambda: load_dataset("1", path)):
         assert refused(read) == f"{path}: line 4: datasets: a key has to be a text; put it into quotes"
 
 
@@ -136,7 +136,7 @@ def elsewhere(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
     inside = tmp_path / "inside"
     inside.mkdir()
     monkeypatch.setattr(lifetime, "RUNS", tmp_path_factory.mktemp("runs"))
-    for function in (load, load_run, load_dataset, load_cluster, command_line.check_params):
+    for function in (load_params, load_run, load_dataset, load_cluster, command_line.check_params):
         monkeypatch.setattr(function, "__defaults__", (inside / "params.yaml",))
     monkeypatch.chdir(inside)
     return inside

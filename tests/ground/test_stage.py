@@ -55,7 +55,7 @@ def test_a_failure_is_one_line_and_no_record(
 ) -> None:
     assert callable(main)
     with pytest.raises(SystemExit) as stop:
-        stage.run("train@x", main)
+        stage.run_stage("train@x", main)
     assert stop.value.code == code
     assert capsys.readouterr().err == line
     assert not any(tmp_path.rglob("*@x.json"))
@@ -68,11 +68,11 @@ def test_a_stage_takes_its_key_alone_and_as_dvc_gives_it() -> None:
 
 def test_our_own_mistakes_keep_their_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
-        stage.run("train@x", lambda: stage.Done(note=str(1 // 0)))
+        stage.run_stage("train@x", lambda: stage.Done(note=str(1 // 0)))
 
 
 def test_a_finished_stage_is_recorded(tmp_path: Path) -> None:
-    stage.run("train@x-0", lambda: stage.Done(note="trained"))
+    stage.run_stage("train@x-0", lambda: stage.Done(note="trained"))
     record = read_stage_record(tmp_path / "records" / "train@x-0.json")
     assert (record.stage, record.command) == ("train@x-0", ["python", "-m", "stages.train", "x-0"])
     seed = {"experiment": "x", "dataset": "d", "seed": 0}
@@ -92,7 +92,7 @@ def test_a_finished_stage_is_recorded(tmp_path: Path) -> None:
 def test_what_varies_from_run_to_run_is_no_part_of_the_record(tmp_path: Path) -> None:
     records = []
     for note in ("trained", "taken from runs/"):
-        stage.run("train@x-0", lambda note=note: stage.Done(note=note))
+        stage.run_stage("train@x-0", lambda note=note: stage.Done(note=note))
         records.append((tmp_path / "records" / "train@x-0.json").read_bytes())
         said = json.loads((tmp_path / "runs" / "stages" / "train@x-0.json").read_text(encoding="utf-8"))
         assert (said["stage"], said["note"]) == ("train@x-0", note)

@@ -5,7 +5,14 @@ from typing import Any
 
 from models.config import NetworkConfig
 from pipeline.evaluate.record import Record
-from pipeline.judge.claims import AccuracyClaim, Configuration, Data, DifferenceClaim, ParametersClaim, WeightsClaim
+from pipeline.judge.claims import (
+    AccuracyClaim,
+    ClaimedDataset,
+    Configuration,
+    DifferenceClaim,
+    ParametersClaim,
+    WeightsClaim,
+)
 from pipeline.protocol.config import TrainingConfig
 from tests.evaluate.made import RECORD
 from tests.train import tiny
@@ -20,7 +27,7 @@ TRAINING = replace(
     pixel_mean=(0.5,),
     pixel_std=(0.5,),
 )
-DATA = Data(
+DATA = ClaimedDataset(
     title="Tiny",
     published=True,
     split_rule="official",
@@ -60,7 +67,7 @@ def difference(**changes: Any) -> DifferenceClaim:
 def configured(**parts: dict[str, Any]) -> Configuration:
     """CONFIGURATION with other values in its parts."""
     return Configuration(
-        dataset=Data(**(DATA.model_dump() | parts.get("dataset", {}))),
+        dataset=ClaimedDataset(**(DATA.model_dump() | parts.get("dataset", {}))),
         network=NetworkConfig(**(asdict(NETWORK) | parts.get("network", {}))),
         training=TrainingConfig(**(asdict(TRAINING) | parts.get("training", {}))),
     )

@@ -12,7 +12,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.paths import CLAIMS, PROFILES, ROOT
 from pipeline.judge.claims import AccuracyClaim, DifferenceClaim, half_unit, read_claims
 from pipeline.protocol.config import TrainingConfig
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 from tests.judge.claimed import CONFIGURATION, accuracy, difference, parameters
 
 TEXT = CLAIMS.read_text(encoding="utf-8")
@@ -106,7 +106,7 @@ def test_a_wrong_entry_is_named(tmp_path: Path, old: str, new: str, problem: str
     ],
 )
 def test_the_profiles_train_what_the_claims_are_about(profile: str, pairs: dict[str, str]) -> None:
-    configurations, params = read_claims(CLAIMS).configurations, load(PROFILES / f"{profile}.yaml")
+    configurations, params = read_claims(CLAIMS).configurations, load_params(PROFILES / f"{profile}.yaml")
     for name, experiment in pairs.items():
         trained = params.experiments[experiment]
         assert (configurations[name].network, configurations[name].training) == (trained.model, trained.training)

@@ -10,8 +10,8 @@ from pipeline.judge.matching import (
     FREE_OF_PARAMETERS,
     FREE_OF_WEIGHTS,
     differences,
-    evidence,
-    nearest,
+    matching_records,
+    nearest_record,
     objections,
     unpaired,
 )
@@ -20,7 +20,7 @@ from tests.judge.claimed import CONFIGURATION, configured, run
 
 def test_names_do_not_matter() -> None:
     named = run(experiment="other", dataset={"name": "yours", "note": "n", "classes": ["x"]})
-    assert evidence(CONFIGURATION, [named], FREE_OF_ACCURACY) == [named]
+    assert matching_records(CONFIGURATION, [named], FREE_OF_ACCURACY) == [named]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_names_do_not_matter() -> None:
 )
 def test_one_difference_is_enough(parts: dict[str, Any], difference: str) -> None:
     assert differences(CONFIGURATION, run(**parts), FREE_OF_ACCURACY) == [difference]
-    assert evidence(CONFIGURATION, [run(**parts)], FREE_OF_ACCURACY) == []
+    assert matching_records(CONFIGURATION, [run(**parts)], FREE_OF_ACCURACY) == []
 
 
 def test_what_a_record_does_not_say_is_a_difference() -> None:
@@ -72,16 +72,16 @@ def test_the_nearest_has_the_same_data_then_the_fewest_differences() -> None:
     far = run(experiment="far", network={"width": 4, "blocks": 2, "leak": 0.7})
     near = run(experiment="near", network={"width": 4, "blocks": 2})
     other = run(experiment="other", dataset={"title": "Other"})
-    found = nearest(CONFIGURATION, [other, far, near], FREE_OF_ACCURACY)
+    found = nearest_record(CONFIGURATION, [other, far, near], FREE_OF_ACCURACY)
     assert found is not None
     assert (found.record, len(found.differences), found.attempt) == (near, 2, True)
-    resourced = nearest(CONFIGURATION, [other], FREE_OF_ACCURACY)
+    resourced = nearest_record(CONFIGURATION, [other], FREE_OF_ACCURACY)
     assert resourced is not None
     assert resourced.attempt, "the claim's network and training on other data"
-    unlike = nearest(CONFIGURATION, [run(dataset={"title": "Other"}, network={"width": 4})], FREE_OF_ACCURACY)
+    unlike = nearest_record(CONFIGURATION, [run(dataset={"title": "Other"}, network={"width": 4})], FREE_OF_ACCURACY)
     assert unlike is not None
     assert not unlike.attempt
-    assert nearest(CONFIGURATION, [], FREE_OF_ACCURACY) is None
+    assert nearest_record(CONFIGURATION, [], FREE_OF_ACCURACY) is None
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from models.checkpoint import Header, load, save
+from models.checkpoint import Header, load_network, save_network
 from models.sresnet import SResNet
 from tests.models.small import small_inputs, small_network
 
@@ -33,8 +33,8 @@ def used_network(**parts: Any) -> SResNet:
 @pytest.mark.parametrize("parts", KINDS)
 def test_round_trip(tmp_path: Path, parts: dict[str, Any]) -> None:
     written = used_network(**parts)
-    save(written, tmp_path / "model.safetensors")
-    read = load(tmp_path / "model.safetensors")
+    save_network(written, tmp_path / "model.safetensors")
+    read = load_network(tmp_path / "model.safetensors")
     assert read.config == written.config
     assert (read.input_shape, read.classes, read.frames) == (written.input_shape, written.classes, written.frames)
     assert read.state_dict().keys() == written.state_dict().keys()
@@ -46,18 +46,18 @@ def test_round_trip(tmp_path: Path, parts: dict[str, Any]) -> None:
 
 def test_the_same_network_gives_the_same_bytes(tmp_path: Path) -> None:
     paths = [tmp_path / name for name in ("one", "other", "again")]
-    save(used_network(), paths[0])
-    save(used_network(), paths[1])
-    save(load(paths[0]), paths[2])
+    save_network(used_network(), paths[0])
+    save_network(used_network(), paths[1])
+    save_network(load_network(paths[0]), paths[2])
     first, *others = [path.read_bytes() for path in paths]
     assert all(content == first for content in others)
 
 
 def test_any_change_of_a_number_changes_the_bytes(tmp_path: Path) -> None:
     model = used_network()
-    save(model, tmp_path / "one")
+    save_network(model, tmp_path / "one")
     model.stem.norm.running_var[0, 0] += 1e-3
-    save(model, tmp_path / "other")
+    save_network(model, tmp_path / "other")
     assert (tmp_path / "one").read_bytes() != (tmp_path / "other").read_bytes()
 
 
@@ -66,7 +66,7 @@ Tensors = dict[str, torch.Tensor]
 
 def changed(path: Path, change: Callable[[Tensors, Any], object]) -> None:
     """Writes a sound network, but for what `change` does to its tensors and header."""
-    save(used_network(), path)
+    save_network(used_network(), path)
     with safe_open(path, framework="pt") as file:
         network = json.loads(file.metadata()["network"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
@@ -78,7 +78,7 @@ def refused(path: Path) -> str:
     """The error of a reader, without the path that it begins with."""
     start = time.monotonic()
     with pytest.raises(ValueError, match=r"model\.safetensors: ") as caught:
-        load(path)
+        load_network(path)
     assert time.monotonic() - start < 1
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
@@ -89,7 +89,7 @@ def refused(path: Path) -> str:
 @pytest.mark.parametrize("damage", [lambda b: b[:-10], lambda b: b[:20], lambda b: b"", lambda b: b"\xff" * 8 + b[8:]])
 def test_a_damaged_file_is_named(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "model.safetensors"
-    save(used_network(), path)
+    save_network(used_network(), path)
     path.write_bytes(damage(path.read_bytes()))
     assert refused(path).startswith("damaged, or no safetensors file (")
 
@@ -115,9 +115,9 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 10134368\n")
     assert refused(path).startswith("damaged, or no safetensors file (")
     with pytest.raises(ValueError, match="a folder, expected a file"):
-        load(tmp_path)
+        load_network(tmp_path)
     with pytest.raises(FileNotFoundError):
-        load(tmp_path / "absent.safetensors")
+        load_network(tmp_path / "absent.safetensors")
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import aedat
 import numpy as np
 import pytest
 
-from pipeline.ground.errors import REMEDY, RecordingError
-from pipeline.preprocess.aedat4 import EXPANSION, SMALL, read_events
+from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO, read_events
 from tests.preprocess.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block, compressed, packet
 
 PACKETS: list[list[Event]] = [
@@ -63,18 +63,18 @@ def zeros(size: int) -> bytes:
 
 @pytest.mark.parametrize("compression", [1, 3])
 def test_a_compression_bomb_is_refused_before_it_fills_the_memory(compression: int) -> None:
-    for blocks in ([zeros(SMALL)], [zeros(SMALL // 2)] * 2):
+    for blocks in ([zeros(DECOMPRESSED_BYTES)], [zeros(DECOMPRESSED_BYTES // 2)] * 2):
         data = aedat4_of(blocks, SENSOR, compression)
-        assert len(data) < SMALL // 200
+        assert len(data) < DECOMPRESSED_BYTES // 200
         assert "where the whole file may still decompress to" in error_of(data)
 
 
 def test_a_larger_file_may_decompress_to_more_but_not_to_any_size() -> None:
-    size = 2 * SMALL // EXPANSION
+    size = 2 * DECOMPRESSED_BYTES // DECOMPRESSION_RATIO
     for blocks, fits in ((3, True), (5, False)):
-        data = aedat4_of([zeros(SMALL // 2)] * blocks, SENSOR, 3, table=bytes(size))
+        data = aedat4_of([zeros(DECOMPRESSED_BYTES // 2)] * blocks, SENSOR, 3, table=bytes(size))
         if fits:
-            assert len(read_events(data, "a")[0]) == blocks * (SMALL // 32)
+            assert len(read_events(data, "a")[0]) == blocks * (DECOMPRESSED_BYTES // 32)
         else:
             assert "where the whole file may still decompress to" in error_of(data)
 
@@ -117,7 +117,7 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
 def test_every_size_that_is_wrong_names_its_place(data: bytes, reason: str) -> None:
     text = error_of(data)
     assert text.startswith(reason)
-    assert text.endswith(REMEDY) or "export the camera's events" in text
+    assert text.endswith(RECORDING_REMEDY) or "export the camera's events" in text
 
 
 def test_packets_that_are_cut_off_or_nobodys_or_not_compressed_are_named() -> None:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pipeline.data.counts import check
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import InputError
-from pipeline.preprocess.frames import RULE, Framing, frames_of_bytes, framing_rule, scale, to_frames
-from pipeline.preprocess.recordings import Orientation, decode, orient
+from pipeline.preprocess.frames import FRAMING_RULE, Framing, frames_of_bytes, framing_rule, scale, to_frames
+from pipeline.preprocess.recordings import Orientation, decode_recording, orient
 from pipeline.preprocess.scatter import Buffer
 from tests.preprocess.aedat4 import Event, aedat4
 
@@ -111,9 +111,9 @@ def test_of_a_sensor_that_is_not_square_the_centred_square_of_a_multiple_is_fram
 
 
 def test_the_framing_rule_says_which_part_of_the_sensor_it_holds_for() -> None:
-    assert framing_rule([128, 128], 64) == framing_rule([34, 34], 34) == framing_rule([34, 34], 17) == RULE
+    assert framing_rule([128, 128], 64) == framing_rule([34, 34], 34) == framing_rule([34, 34], 17) == FRAMING_RULE
     assert framing_rule([240, 180], 64) == (
-        f"{RULE}; of the centred square of 128 x 128 of 240 x 180 pixels, whose events alone are the N"
+        f"{FRAMING_RULE}; of the centred square of 128 x 128 of 240 x 180 pixels, whose events alone are the N"
     )
     assert "the centred square of 120 x 120 of 128 x 128 pixels" in framing_rule([128, 128], 60)
 
@@ -210,7 +210,7 @@ def outcome_of_bytes(data: bytes, suffix: str, framing: Framing) -> object:
 
 def plain_outcome(data: bytes, suffix: str, framing: Framing) -> object:
     try:
-        source = orient(decode(data, suffix, "a"), framing.orientation)
+        source = orient(decode_recording(data, suffix, "a"), framing.orientation)
         to_frames(source, framing.num_frames, framing.size)
     except InputError as error:
         text = str(error)
@@ -272,7 +272,7 @@ def test_aedat4_straight_from_its_bytes_is_what_decoding_gives(
 
 
 def test_plain_bytes_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.preprocess.frames.decode", lambda *_: pytest.fail("decoded"))
+    monkeypatch.setattr("pipeline.preprocess.frames.decode_recording", lambda *_: pytest.fail("decoded"))
     framing = Framing(num_frames=2, size=2, orientation=None)
     frames, seen = frames_of_bytes(aedat2([(0x0105, 1), (0x7F00, 2), (0x7FFF, 3)]), ".aedat", "a", framing)
     assert (np.argwhere(frames).tolist(), seen.width) == ([[0, 1, 0, 0], [1, 0, 1, 0], [1, 1, 1, 1]], 128)

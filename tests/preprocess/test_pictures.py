@@ -13,7 +13,7 @@ from PIL import ExifTags, Image, features
 
 from pipeline.ground.errors import InputError
 from pipeline.preprocess import pictures
-from pipeline.preprocess.pictures import FORMATS, decode
+from pipeline.preprocess.pictures import FORMATS, decode_image
 
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
 Colour = tuple[int, ...]
@@ -27,7 +27,7 @@ def written(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
 
 def pixels(content: bytes) -> npt.NDArray[np.uint8]:
     """Height, width, channels."""
-    return decode(content, "row 3").transpose(1, 2, 0)
+    return decode_image(content, "row 3").transpose(1, 2, 0)
 
 
 def colours(content: bytes) -> list[Colour]:
@@ -37,7 +37,7 @@ def colours(content: bytes) -> list[Colour]:
 
 def error_of(content: bytes) -> str:
     with pytest.raises(InputError) as error:
-        decode(content, "row 3")
+        decode_image(content, "row 3")
     return str(error.value)
 
 

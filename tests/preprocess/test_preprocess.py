@@ -14,9 +14,9 @@ from pipeline.download import archives
 from pipeline.download.catalog import CATALOG
 from pipeline.ground import files
 from pipeline.ground.params import FolderSplit, WindowParams
-from pipeline.preprocess.frames import RULE, to_frames
+from pipeline.preprocess.frames import FRAMING_RULE, to_frames
 from pipeline.preprocess.preprocess import _check_counts, in_lines
-from pipeline.preprocess.recordings import read
+from pipeline.preprocess.recordings import read_recording
 from tests.preprocess.made import PARAMS, TITLE, Files, contents, download, error_of, record, run
 
 IMAGES = PARAMS.model_copy(update={"frames": None, "size": None})
@@ -56,7 +56,7 @@ def test_the_manifest_and_every_shard_say_what_they_are(
         kind="frames",
         split=split,
         split_rule="every-fifth-tests",
-        framing_rule=RULE,
+        framing_rule=FRAMING_RULE,
         scale=0.25,
         classes=["cup", "mug"],
         sample_shape=[4, 2, 64, 64],
@@ -84,7 +84,7 @@ def test_the_manifest_and_every_shard_say_what_they_are(
             "title": TITLE,
             "split": split,
             "split_rule": "every-fifth-tests",
-            "framing_rule": RULE,
+            "framing_rule": FRAMING_RULE,
             "classes": '["cup", "mug"]',
             "version": str(VERSION),
         }
@@ -97,7 +97,7 @@ def test_each_row_is_the_frames_of_its_recording(raw: Path, tmp_path: Path, no_r
     assert splits[1].ids == ["cup/09.aedat", "cup/19.aedat", "mug/08.aedat", "mug/18.aedat"]
     assert sorted(splits[0].ids + splits[1].ids) == sorted(member.id for member in archives.members(raw, (".aedat",)))
     for store in splits:
-        frames = np.stack([to_frames(read(raw / name), 4, 64) for name in store.ids])
+        frames = np.stack([to_frames(read_recording(raw / name), 4, 64) for name in store.ids])
         np.testing.assert_array_equal(store.read(np.arange(len(store))), frames)
         assert store.labels.tolist() == [("cup", "mug").index(name[:3]) for name in store.ids]
 
@@ -135,7 +135,7 @@ def test_windows_that_are_left_out_are_counted(raw: Path, tmp_path: Path, no_ray
 def test_a_part_of_the_sensor_is_said(raw: Path, tmp_path: Path, no_ray: None) -> None:
     train, _ = run(raw, tmp_path, PARAMS.model_copy(update={"size": 48}))
     assert train.framing_rule == (
-        f"{RULE}; of the centred square of 96 x 96 of 128 x 128 pixels, whose events alone are the N"
+        f"{FRAMING_RULE}; of the centred square of 96 x 96 of 128 x 128 pixels, whose events alone are the N"
     )
     assert (train.scale, train.sensor, in_lines(train)[2]) == (0.25, [128, 128], f"  framing: {train.framing_rule}")
     assert train.counts is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import InputError, RecordingError
-from pipeline.preprocess.recordings import DECODERS, REMEDY, decode, orient, read
+from pipeline.preprocess.recordings import DECODERS, RECORDING_REMEDY, decode_recording, orient, read_recording
 from tests.preprocess.aedat4 import aedat4
 from tests.preprocess.written import HEADER2, HEADER3, aedat2, nmnist, npy, packet3, polarity3
 
@@ -26,21 +26,21 @@ def values(recording: Recording) -> list[tuple[int, int, int, int]]:
 def test_aedat2_is_big_endian_with_polarity_x_and_y_from_the_lowest_bit() -> None:
     #                          y = 1, x = 2, p = 1          y = 127, x = 64, p = 0
     data = HEADER2 + bytes.fromhex("00000105 0000000a" + "00007f80 01020304")
-    recording = decode(data, ".aedat", "a.aedat")
+    recording = decode_recording(data, ".aedat", "a.aedat")
     assert values(recording) == [(10, 2, 1, 1), (0x01020304, 64, 127, 0)]
     assert (recording.width, recording.height) == (128, 128)
 
 
 def test_aedat2_leaves_out_what_no_pixel_made_and_keeps_the_order_of_the_file() -> None:
     data = aedat2((1, 30), (0x8000, 20), (0xFFFF8001, 20), (2, 10))
-    recording = decode(data, ".aedat", "a.aedat")
+    recording = decode_recording(data, ".aedat", "a.aedat")
     assert values(recording) == [(30, 0, 0, 1), (10, 1, 0, 0)]
     assert recording.counts == {"events": 4, "events left out: of no pixel (bit 15 of the address)": 2}
 
 
 def test_aedat2_time_goes_on_where_its_32_bits_wrap() -> None:
     data = aedat2((0, 2**32 - 1), (0, 5), (0, 4), (0, 2**32 - 2), (0, 6))
-    times = decode(data, ".aedat", "a.aedat").t.tolist()
+    times = decode_recording(data, ".aedat", "a.aedat").t.tolist()
     assert times == [2**32 - 1, 2**32 + 5, 2**32 + 4, 2**33 - 2, 2**33 + 6]
 
 
@@ -51,7 +51,7 @@ def test_aedat3_is_little_endian_packets_and_other_kinds_are_passed_over() -> No
         + packet3([(0xFFFFFFFF, 0)] * 3, kind=3, size=36)
         + packet3([(polarity3(127, 0, 0), 7)], overflow=2)
     )
-    recording = decode(data, ".aedat", "a.aedat")
+    recording = decode_recording(data, ".aedat", "a.aedat")
     assert values(recording) == [(10, 3, 4, 1), (2 * 2**31 + 7, 127, 0, 0)]
     assert (recording.width, recording.height) == (128, 128)
     assert recording.counts == {
@@ -65,35 +65,37 @@ def test_aedat3_is_little_endian_packets_and_other_kinds_are_passed_over() -> No
 
 def test_aedat4_has_its_own_sensor_and_joins_its_packets() -> None:
     data = aedat4([[(5, 1, 2, 1), (7, 239, 179, 0)], [(2**40, 0, 0, 1)]], width=240, height=180)
-    recording = decode(data, ".aedat4", "a.aedat4")
+    recording = decode_recording(data, ".aedat4", "a.aedat4")
     assert values(recording) == [(5, 1, 2, 1), (7, 239, 179, 0), (2**40, 0, 0, 1)]
     assert (recording.width, recording.height) == (240, 180)
 
 
 def test_nmnist_is_five_bytes_an_event_with_23_bits_of_time() -> None:
-    recording = decode(bytes([33, 0, 0xFF, 0xFF, 0xFE]) + bytes([1, 33, 0x01, 0x02, 0x03]), ".bin", "1.bin")
+    recording = decode_recording(bytes([33, 0, 0xFF, 0xFF, 0xFE]) + bytes([1, 33, 0x01, 0x02, 0x03]), ".bin", "1.bin")
     assert values(recording) == [(2**23 - 2, 33, 0, 1), (0x010203, 1, 33, 0)]
     assert (recording.width, recording.height) == (34, 34)
 
 
 def test_nmnist_clock_overflows_move_what_follows_and_are_no_events() -> None:
     data = nmnist((1, 1, 0, 8000), (0, 240, 0, 0), (2, 2, 1, 5), (0, 240, 1, 9), (3, 3, 0, 6))
-    recording = decode(data, ".bin", "1.bin")
+    recording = decode_recording(data, ".bin", "1.bin")
     assert values(recording) == [(8000, 1, 1, 0), (8192 + 5, 2, 2, 1), (16384 + 6, 3, 3, 0)]
     assert recording.counts == {"events": 5, "events left out: overflows of the clock": 2}
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16", "int64", "float32", "float64"])
 def test_npy_milliseconds_become_microseconds_in_any_type(dtype: str) -> None:
-    recording = decode(npy(np.array([[1, 2, 0, 200], [127, 3, 1, 201]], dtype)), ".npy", "0.npy")
+    recording = decode_recording(npy(np.array([[1, 2, 0, 200], [127, 3, 1, 201]], dtype)), ".npy", "0.npy")
     assert values(recording) == [(200_000, 1, 2, 0), (201_000, 127, 3, 1)]
     assert (recording.width, recording.height) == (128, 128)
 
 
 def test_a_recording_without_events_is_empty_in_every_format() -> None:
     empty = {".aedat": HEADER2, ".aedat4": aedat4([], width=9, height=9), ".npy": npy(np.zeros((0, 4)))}
-    assert {suffix: len(decode(data, suffix, "a")) for suffix, data in empty.items()} == dict.fromkeys(empty, 0)
-    assert len(decode(HEADER3, ".aedat", "a")) == 0
+    assert {suffix: len(decode_recording(data, suffix, "a")) for suffix, data in empty.items()} == dict.fromkeys(
+        empty, 0
+    )
+    assert len(decode_recording(HEADER3, ".aedat", "a")) == 0
 
 
 @given(
@@ -106,8 +108,8 @@ def test_one_recording_in_three_formats_of_aedat_is_the_same(events: list[tuple[
     in2 = aedat2(*((y << 8 | x << 1 | p, t) for t, x, y, p in events))
     in3 = HEADER3 + packet3([(polarity3(x, y, p), t) for t, x, y, p in events])
     in4 = aedat4([events], width=128, height=128)
-    assert values(decode(in2, ".aedat", "2")) == values(decode(in3, ".aedat", "3")) == events
-    assert values(decode(in4, ".aedat4", "4")) == events
+    assert values(decode_recording(in2, ".aedat", "2")) == values(decode_recording(in3, ".aedat", "3")) == events
+    assert values(decode_recording(in4, ".aedat4", "4")) == events
 
 
 GOOD = {
@@ -166,20 +168,20 @@ def error_of(action: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize(("suffix", "data", "reason"), BAD)
 def test_damage_names_the_file_the_place_and_what_to_do(suffix: str, data: bytes, reason: str) -> None:
-    text = error_of(lambda: decode(data, suffix, f"cup/7{suffix}"))
+    text = error_of(lambda: decode_recording(data, suffix, f"cup/7{suffix}"))
     assert text.startswith(f"cup/7{suffix}: {reason}")
-    assert text.endswith(REMEDY)
+    assert text.endswith(RECORDING_REMEDY)
 
 
 @pytest.mark.parametrize(("suffix", "data", "event", "sensor"), OUTSIDE)
 def test_an_event_outside_of_the_sensor_is_named(suffix: str, data: bytes, event: str, sensor: str) -> None:
-    text = error_of(lambda: decode(data, suffix, f"cup/7{suffix}"))
-    assert text == f"cup/7{suffix}: {event} lies outside of the sensor of {sensor}; {REMEDY}{OTHER}"
+    text = error_of(lambda: decode_recording(data, suffix, f"cup/7{suffix}"))
+    assert text == f"cup/7{suffix}: {event} lies outside of the sensor of {sensor}; {RECORDING_REMEDY}{OTHER}"
 
 
 def test_aedat2_of_another_camera_is_refused() -> None:
     davis = aedat2((0x8000, 1), (5 << 22 | 1 << 12 | 1 << 11, 2))
-    assert error_of(lambda: decode(davis, ".aedat", "a.aedat")) == (
+    assert error_of(lambda: decode_recording(davis, ".aedat", "a.aedat")) == (
         "a.aedat: event 1: address 0x1401800 has more than the 15 bits of a DVS128, the only camera "
         "whose AEDAT 2.0 is read; convert the file to AEDAT 4"
     )
@@ -187,18 +189,18 @@ def test_aedat2_of_another_camera_is_refused() -> None:
 
 @pytest.mark.parametrize(("events", "found"), [([[1, 2, 0]], "(1, 3) of int64"), ([["a"] * 4], "(1, 4) of <U1")])
 def test_an_array_of_something_else_says_what_it_is(events: list[list[Any]], found: str) -> None:
-    assert error_of(lambda: decode(npy(events), ".npy", "0.npy")) == (
+    assert error_of(lambda: decode_recording(npy(events), ".npy", "0.npy")) == (
         f"0.npy: byte 0: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
     )
 
 
 def test_a_pickle_in_an_array_is_not_opened() -> None:
     data = npy(np.array([[{}] * 4], dtype=object))
-    assert "expected an array of numbers" in error_of(lambda: decode(data, ".npy", "0.npy"))
+    assert "expected an array of numbers" in error_of(lambda: decode_recording(data, ".npy", "0.npy"))
 
 
 def test_an_unknown_suffix_lists_the_known_ones() -> None:
-    text = error_of(lambda: decode(b"1", ".dat", "a.dat"))
+    text = error_of(lambda: decode_recording(b"1", ".dat", "a.dat"))
     assert text == "a.dat: no decoder for '.dat'; there are .aedat, .aedat4, .bin, .npy"
 
 
@@ -210,7 +212,7 @@ def test_whatever_is_damaged_is_events_on_the_sensor_or_an_input_error(data: st.
     for _ in range(data.draw(st.integers(0, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
-        recording = decode(bytes(content[: data.draw(st.integers(0, len(content)))]), suffix, "a")
+        recording = decode_recording(bytes(content[: data.draw(st.integers(0, len(content)))]), suffix, "a")
     except InputError:
         return
     assert all(0 <= x < recording.width and 0 <= y < recording.height for _, x, y, _ in values(recording))
@@ -218,7 +220,9 @@ def test_whatever_is_damaged_is_events_on_the_sensor_or_an_input_error(data: st.
 
 def test_every_cut_of_an_aedat4_file_is_an_input_error() -> None:
     for length in range(1, len(GOOD[".aedat4"])):
-        assert error_of(lambda data=GOOD[".aedat4"][:length]: decode(data, ".aedat4", "a")).endswith(REMEDY)
+        assert error_of(lambda data=GOOD[".aedat4"][:length]: decode_recording(data, ".aedat4", "a")).endswith(
+            RECORDING_REMEDY
+        )
 
 
 def test_a_file_is_read_by_its_suffix_and_named_in_errors(tmp_path: Path) -> None:
@@ -226,13 +230,13 @@ def test_a_file_is_read_by_its_suffix_and_named_in_errors(tmp_path: Path) -> Non
     for suffix, data in GOOD.items():
         path = tmp_path / f"a{suffix.upper()}"
         path.write_bytes(data)
-        assert values(read(path)) == values(decode(data, suffix, ""))
+        assert values(read_recording(path)) == values(decode_recording(data, suffix, ""))
     path.write_bytes(b"")
-    assert error_of(lambda: read(path)) == f"{path}: byte 0: the file is empty; {REMEDY}"
+    assert error_of(lambda: read_recording(path)) == f"{path}: byte 0: the file is empty; {RECORDING_REMEDY}"
 
 
 def test_cifar10_dvs_is_turned_as_the_authors_reader_turns_it() -> None:
-    raw = decode(aedat2((100 << 8 | 3 << 1 | 1, 10), (127 << 8 | 0 << 1 | 0, 20)), ".aedat", "a")
+    raw = decode_recording(aedat2((100 << 8 | 3 << 1 | 1, 10), (127 << 8 | 0 << 1 | 0, 20)), ".aedat", "a")
     turned = orient(raw, "cifar10-dvs")
     assert values(turned) == [(10, 127 - 100, 127 - 3, 0), (20, 0, 127, 1)]
     assert orient(raw, None) is raw

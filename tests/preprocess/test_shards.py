@@ -19,7 +19,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.params import PreprocessParams, WindowParams
 from pipeline.preprocess import shards
 from pipeline.preprocess.frames import to_frames
-from pipeline.preprocess.recordings import orient, read
+from pipeline.preprocess.recordings import orient, read_recording
 from pipeline.preprocess.shards import Part, Summary, make_shard, read_summary
 
 PARAMS = PreprocessParams(split="every-fifth-tests", shards=1, frames=3, size=32, compression="none", window=None)
@@ -85,7 +85,7 @@ def test_a_recording_is_a_row_of_its_frames(raw: Path, turned: bool) -> None:
         "label": [0, 1],
         "source_sha256": [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
     }
-    expected = [to_frames(orient(read(path), "cifar10-dvs" if turned else None), 3, 32) for path in paths]
+    expected = [to_frames(orient(read_recording(path), "cifar10-dvs" if turned else None), 3, 32) for path in paths]
     np.testing.assert_array_equal(pixels(shard), np.stack(expected))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
-from pipeline.preprocess.recordings import decode
+from pipeline.preprocess.recordings import decode_recording
 from pipeline.preprocess.sources import CONVERT, SENSORS
 from tests.preprocess.aedat4 import Event, aedat4_of_streams
 from tests.preprocess.written import header3, packet3, polarity3
@@ -31,7 +31,7 @@ def error_of(action: Callable[[], object]) -> str:
 
 def test_two_cameras_in_one_aedat4_file_are_refused_and_named() -> None:
     data = aedat4_of_streams([("left", LEFT), ("right", RIGHT)], width=128, height=128)
-    assert error_of(lambda: decode(data, ".aedat4", "a.aedat4")) == (
+    assert error_of(lambda: decode_recording(data, ".aedat4", "a.aedat4")) == (
         "a.aedat4: byte 14: 2 streams have events, 0 (left): 2 events, 1 (right): 3 events; a recording is of one: "
         "export each to a file of its own and keep one"
     )
@@ -39,18 +39,18 @@ def test_two_cameras_in_one_aedat4_file_are_refused_and_named() -> None:
 
 def test_the_raw_and_the_filtered_stream_of_a_camera_are_not_counted_together() -> None:
     data = aedat4_of_streams([("capture", RIGHT), ("noise filter", RIGHT[1:])], width=128, height=128)
-    text = error_of(lambda: decode(data, ".aedat4", "a.aedat4"))
+    text = error_of(lambda: decode_recording(data, ".aedat4", "a.aedat4"))
     assert "2 streams have events, 0 (capture): 3 events, 1 (noise filter): 2 events;" in text
 
 
 def test_the_only_aedat4_stream_that_has_events_is_read() -> None:
     data = aedat4_of_streams([("left", []), ("right", RIGHT)], width=128, height=128)
-    assert values(decode(data, ".aedat4", "a.aedat4")) == RIGHT
+    assert values(decode_recording(data, ".aedat4", "a.aedat4")) == RIGHT
 
 
 def test_two_cameras_in_one_aedat3_file_are_refused_and_named() -> None:
     data = header3("0: DVS128", "1: DAVIS240C") + packet_of(LEFT, 0) + packet_of(RIGHT, 1)
-    assert error_of(lambda: decode(data, ".aedat", "a.aedat")) == (
+    assert error_of(lambda: decode_recording(data, ".aedat", "a.aedat")) == (
         "a.aedat: byte 0: 2 streams have events, 0 (DVS128): 2 events, 1 (DAVIS240C): 3 events; a recording is of one: "
         "export each to a file of its own and keep one"
     )
@@ -58,7 +58,7 @@ def test_two_cameras_in_one_aedat3_file_are_refused_and_named() -> None:
 
 def test_the_only_aedat3_source_that_has_valid_events_is_read_with_its_sensor() -> None:
     data = header3("0: DVS128", "1: DAVIS346B") + packet_of(LEFT, 0, valid=0) + packet_of([(5, 345, 259, 1)], 1)
-    recording = decode(data, ".aedat", "a.aedat")
+    recording = decode_recording(data, ".aedat", "a.aedat")
     assert (values(recording), recording.width, recording.height) == ([(5, 345, 259, 1)], 346, 260)
     assert recording.counts["events left out: invalid by their own mark"] == 2
 
@@ -75,32 +75,38 @@ def test_the_only_aedat3_source_that_has_valid_events_is_read_with_its_sensor() 
 )
 def test_the_sensor_is_the_one_of_the_camera_in_the_header(camera: str, width: int, height: int) -> None:
     last = (9, width - 1, height - 1, 0)
-    recording = decode(header3(f"1: {camera}") + packet_of([last], 1), ".aedat", "a.aedat")
+    recording = decode_recording(header3(f"1: {camera}") + packet_of([last], 1), ".aedat", "a.aedat")
     assert (values(recording), recording.width, recording.height) == ([last], width, height)
     beyond = header3(f"1: {camera}") + packet_of([(9, width, 0, 0)], 1)
-    text = error_of(lambda: decode(beyond, ".aedat", "a.aedat"))
+    text = error_of(lambda: decode_recording(beyond, ".aedat", "a.aedat"))
     assert f"lies outside of the sensor of {width} x {height}; " in text
 
 
 @pytest.mark.parametrize("camera", ["DYNAPSE", "SCAMP5", "File,dvsSizeX=0,dvsSizeY=0"])
 def test_an_unknown_camera_is_refused_by_its_name(camera: str) -> None:
-    text = error_of(lambda: decode(header3(f"1: {camera}") + packet_of(LEFT, 1), ".aedat", "a.aedat"))
+    text = error_of(lambda: decode_recording(header3(f"1: {camera}") + packet_of(LEFT, 1), ".aedat", "a.aedat"))
     assert text.startswith(f"a.aedat: byte 0: the camera {camera!r} is not one whose AEDAT 3.1 is read (DVS128, ")
     assert text.endswith(CONVERT)
 
 
 def test_a_header_that_names_no_camera_or_two_for_a_source_is_refused() -> None:
-    assert "the header names no camera" in error_of(lambda: decode(header3() + packet_of(LEFT, 1), ".aedat", "a"))
+    assert "the header names no camera" in error_of(
+        lambda: decode_recording(header3() + packet_of(LEFT, 1), ".aedat", "a")
+    )
     two = header3("1: DVS128", "1: DAVIS240C") + packet_of(LEFT, 1)
-    assert "gives one source two cameras: 1: DVS128, 1: DAVIS240C;" in error_of(lambda: decode(two, ".aedat", "a"))
+    assert "gives one source two cameras: 1: DVS128, 1: DAVIS240C;" in error_of(
+        lambda: decode_recording(two, ".aedat", "a")
+    )
     header = header3("1: DVS128")
-    text = error_of(lambda: decode(header + packet_of(LEFT, 2), ".aedat", "a"))
+    text = error_of(lambda: decode_recording(header + packet_of(LEFT, 2), ".aedat", "a"))
     assert text.startswith(f"a: byte {len(header)}: the header names no camera as source 2;")
 
 
 def test_a_compressed_packet_is_refused_and_not_passed_over() -> None:
     data = header3("1: DVS128") + packet3([(1, 1)], kind=0x8001, source=1)
-    assert "a compressed packet; record or export the file as `RAW`" in error_of(lambda: decode(data, ".aedat", "a"))
+    assert "a compressed packet; record or export the file as `RAW`" in error_of(
+        lambda: decode_recording(data, ".aedat", "a")
+    )
 
 
 CHIP = "ch.unizh.ini.jaer.chip.retina"
@@ -108,7 +114,9 @@ CHIP = "ch.unizh.ini.jaer.chip.retina"
 
 @pytest.mark.parametrize("line", [f"AEChip: {CHIP}.DVS128", f"AEChip: {CHIP}.Tmpdiff128", "HardwareInterface: DVS128"])
 def test_aedat2_of_a_dvs128_is_read(line: str) -> None:
-    assert values(decode(f"#!AER-DAT2.0\r\n# {line}\r\n".encode() + bytes(8), ".aedat", "a")) == [(0, 0, 0, 0)]
+    assert values(decode_recording(f"#!AER-DAT2.0\r\n# {line}\r\n".encode() + bytes(8), ".aedat", "a")) == [
+        (0, 0, 0, 0)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,7 @@ def test_aedat2_of_a_dvs128_is_read(line: str) -> None:
 )
 def test_aedat2_of_another_camera_is_refused_by_its_name(key: str, camera: str) -> None:
     data = f"#!AER-DAT2.0\r\n# made by hand\r\n# {key}: {camera}\r\n".encode() + bytes(8)
-    assert error_of(lambda: decode(data, ".aedat", "a")) == (
+    assert error_of(lambda: decode_recording(data, ".aedat", "a")) == (
         f"a: byte 0: the header names the camera {camera}; of AEDAT 2.0 only a DVS128 is read; {CONVERT}"
     )
 

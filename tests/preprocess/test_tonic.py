@@ -12,7 +12,7 @@ from tonic.io import make_structured_array, read_mnist_file
 
 from pipeline.data.recording import Recording
 from pipeline.preprocess.frames import to_frames
-from pipeline.preprocess.recordings import read
+from pipeline.preprocess.recordings import read_recording
 
 EVENTS = 4000
 
@@ -38,7 +38,7 @@ def test_nmnist(tmp_path: Path) -> None:
     drawn = np.random.default_rng(8).integers(0, 34, (500, 5)).astype(np.uint8)  # no y of 240, which marks an overflow
     path.write_bytes(drawn.tobytes())
     dtype = np.dtype([("x", int), ("y", int), ("t", int), ("p", int)])
-    assert columns(read_mnist_file(str(path), dtype)) == ours(read(path))
+    assert columns(read_mnist_file(str(path), dtype)) == ours(read_recording(path))
 
 
 @pytest.mark.parametrize("frames", [1, 8, 50])

@@ -13,12 +13,12 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.params import load_cluster, load_dataset, read_params
 from pipeline.ground.paths import PARAMS, PROFILES
 from pipeline.protocol import params
-from pipeline.protocol.params import load, load_run
+from pipeline.protocol.params import load_params, load_run
 
 
 @pytest.mark.parametrize("profile", sorted(path.name for path in PROFILES.glob("*.yaml")))
 def test_every_profile_is_valid_and_says_its_name(profile: str) -> None:
-    read = load(PROFILES / profile)
+    read = load_params(PROFILES / profile)
     assert f"{read.profile}.yaml" == profile
     assert {run.experiment for run in read.runs.values()} == read.experiments.keys()
 
@@ -59,16 +59,16 @@ WRONG = {
 def test_a_wrong_value_is_named(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = changed(tmp_path, old, new)
     with pytest.raises(InputError, match=message) as error:
-        load(path)
+        load_params(path)
     assert str(error.value).startswith(f"{path}: ")
 
 
 def test_no_file_and_no_mapping_are_errors(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="sresnet use quick"):
-        load(tmp_path / "params.yaml")
+        load_params(tmp_path / "params.yaml")
     (tmp_path / "params.yaml").write_text("[]\n", encoding="utf-8")
     with pytest.raises(InputError, match="expected keys and values"):
-        load(tmp_path / "params.yaml")
+        load_params(tmp_path / "params.yaml")
 
 
 def test_an_unknown_dataset_or_run_is_answered_with_those_that_exist() -> None:
@@ -93,11 +93,11 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
         path = tmp_path / "params.yaml"
         path.write_text(images + events + recordings.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(InputError, match=r"experiments\.digits-dvs" + message):
-            load(path)
+            load_params(path)
     with pytest.raises(InputError, match=r"digits\.training\.decay_after: must ascend, each percent once"):
-        load(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
+        load_params(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
     with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than micro_batches, 21"):
-        load(changed(tmp_path, "micro_batches: 2\n      threads", "micro_batches: 21\n      threads"))
+        load_params(changed(tmp_path, "micro_batches: 2\n      threads", "micro_batches: 21\n      threads"))
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: 
 
 
 def test_check_counts_the_cpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    cluster = load(PROFILES / "quick.yaml").cluster
+    cluster = load_params(PROFILES / "quick.yaml").cluster
     monkeypatch.setattr(command_line.os, "cpu_count", lambda: 4)
     command_line.check_cluster(cluster, 4)
     with pytest.raises(InputError, match=r"takes 5 CPUs \(training\.threads.* this machine has 4; lower them"):
@@ -210,14 +210,14 @@ def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypat
 def test_each_number_can_be_both_of_its_bounds(tmp_path: Path) -> None:
     for old, bounds in {"learning_rate: 0.3": ("1.0e-9", "1000"), "leak: 0.8744": ("1.0e-6", "1")}.items():
         for bound in bounds:
-            load(changed(tmp_path, old, f"{old.split(':')[0]}: {bound}"))
+            load_params(changed(tmp_path, old, f"{old.split(':')[0]}: {bound}"))
 
 
 def test_values_that_keys_share_are_refused_in_params_yaml_alone(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_bytes((PROFILES / "paper.yaml").read_bytes())
-    assert load(PROFILES / "paper.yaml").profile == "paper"
-    for read in (load, load_cluster, lambda path: load_dataset("cifar10", path)):
+    assert load_params(PROFILES / "paper.yaml").profile == "paper"
+    for read in (load_params, load_cluster, lambda path: load_dataset("cifar10", path)):
         with pytest.raises(InputError, match=r"experiments\.cifar10\.model: the anchor &sresnet38 shares a value"):
             read(path)
 
@@ -225,4 +225,4 @@ def test_values_that_keys_share_are_refused_in_params_yaml_alone(tmp_path: Path)
 def test_merged_values_are_refused_without_an_anchor_too(tmp_path: Path) -> None:
     path = changed(tmp_path, "      momentum: 0.9\n", "      <<: {momentum: 0.9}\n")
     with pytest.raises(InputError, match=r"experiments\.digits\.training: << merges values"):
-        load(path)
+        load_params(path)

@@ -12,11 +12,11 @@ from pipeline.report.forensics import (
     Printed,
     Scoring,
     examine,
-    nearest,
+    forensics_table,
+    nearest_counts,
     prints,
     read_printed,
     scorings,
-    table,
 )
 
 
@@ -42,7 +42,7 @@ def test_the_papers_number_on_event_frames() -> None:
     forensics = examine(number("72.98"), 1000)
     plain = forensics.findings[0]
     assert (plain.scoring.rule, plain.counts, plain.chance) == ("every sample", [], pytest.approx(0.1, abs=0.001))
-    assert nearest(forensics.printed, 1000) == ["729/1000 = 72.90", "730/1000 = 73.00"]
+    assert nearest_counts(forensics.printed, 1000) == ["729/1000 = 72.90", "730/1000 = 73.00"]
     authors = found(forensics, 42, "last partial batch dropped")
     assert (counts(authors), authors.possible) == ([(705, 966)], True)
     assert authors.counts[0].percent == pytest.approx(72.9814, abs=1e-4)
@@ -156,7 +156,7 @@ def test_what_cannot_be_examined_is_named(arguments: list[str], message: str) ->
 def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     main(["forensics", "72.98", "--test-size", "1000", "--batch", "21"])
     said = capsys.readouterr().out
-    assert said.strip() == table(examine(number("72.98"), 1000, (21,)))
+    assert said.strip() == forensics_table(examine(number("72.98"), 1000, (21,)))
     assert "test batch 42 (2 x 21), last partial batch dropped  966      705/966" in said
     assert (
         "One run on every sample cannot print 72.98 %: the nearest are 729/1000 = 72.90 and 730/1000 = 73.00." in said

@@ -10,13 +10,13 @@ import torch
 
 from pipeline.ground.paths import ROOT
 from pipeline.train.export import finished
-from pipeline.train.jobs import in_process
+from pipeline.train.jobs import train_in_process
 from tests.train.tiny import TRAINING, tiny_job
 
 
 def test_the_state_lies_where_the_stage_looks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job, threads = tiny_job(tmp_path, TRAINING), torch.get_num_threads()
-    note, peak = in_process(torch.device("cpu"))(job)
+    note, peak = train_in_process(torch.device("cpu"))(job)
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(False)
     assert (note, peak) == ("trained in one process, without Ray", 0)

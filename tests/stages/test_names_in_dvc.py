@@ -7,7 +7,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.sweep import copy_repository
-from pipeline.ground.names import RULE, shown
+from pipeline.ground.names import NAME_RULE, shown
 from pipeline.ground.paths import PROFILES, ROOT
 from tests.download.test_data_names import NAMES, recordings
 from tests.preprocess.made import contents
@@ -49,7 +49,7 @@ def test_a_name_is_no_shell_code(tmp_path: Path) -> None:
         assert done.returncode != 0
         assert f'> stages/python -m stages.{stage} "$DVC_STAGE"' in done.stdout
         assert f"error: {shown(target)}: {folder}/params.yaml" in done.stderr
-        assert RULE in done.stderr
+        assert NAME_RULE in done.stderr
         assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("pwn*"))
 

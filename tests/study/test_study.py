@@ -10,7 +10,7 @@ import pytest
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 from pipeline.study.figures import best_by_step, frontier
 from pipeline.study.grid import Cell, configuration_of, not_run, significant
 from pipeline.study.page import in_both, write_study
@@ -242,7 +242,7 @@ def test_without_a_base_there_is_nothing_to_compare_with(records: list[Record]) 
 
 def test_the_profiles_records_are_told_apart_by_their_configurations() -> None:
     """What is declared is what a record has: JSON's lists and numbers."""
-    profile = load(PROFILES / "quick.yaml")
+    profile = load_params(PROFILES / "quick.yaml")
     record = read_record(RESULTS / "digits" / "0.json")
     assert as_recorded(profile.experiments["digits"]) == configuration_of(record)
 
@@ -252,7 +252,7 @@ def test_the_committed_page_is_of_the_committed_records(tmp_path: Path) -> None:
     written = write(tmp_path)
     committed = ROOT / "docs" / "study.md"
     assert written[0].read_text(encoding="utf-8") == committed.read_text(encoding="utf-8"), "sresnet study"
-    profile = load(PROFILES / "study.yaml")
+    profile = load_params(PROFILES / "study.yaml")
     for path in RESULTS.glob("study-*/*.json"):
         record = read_record(path)
         assert as_recorded(profile.experiments[record.experiment]) == configuration_of(record), path

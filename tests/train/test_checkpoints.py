@@ -12,7 +12,14 @@ import torch
 
 from pipeline.ground.errors import InputError
 from pipeline.train import checkpoints
-from pipeline.train.checkpoints import Checkpoints, checkpoint_path, load, newest, numbers, write
+from pipeline.train.checkpoints import (
+    Checkpoints,
+    checkpoint_path,
+    newest_checkpoint,
+    newest_state,
+    numbers,
+    write_state,
+)
 from pipeline.train.state import State
 
 
@@ -29,8 +36,8 @@ def test_round_trip(tmp_path: Path) -> None:
         history=[{"epoch": 1}],
         samples=["ef"],
     )
-    write(written, tmp_path / "states", 1)
-    read = load(tmp_path / "states")
+    write_state(written, tmp_path / "states", 1)
+    read = newest_state(tmp_path / "states")
     assert read is not None
     for part in ("weights", "momentum"):
         assert torch.equal(getattr(read, part).pop("w"), getattr(written, part).pop("w"))
@@ -38,8 +45,8 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_no_state_yet(tmp_path: Path) -> None:
-    assert load(tmp_path) is None
-    assert load(tmp_path / "none") is None
+    assert newest_state(tmp_path) is None
+    assert newest_state(tmp_path / "none") is None
 
 
 def test_the_last_two_are_kept_by_number(tmp_path: Path) -> None:
@@ -47,33 +54,33 @@ def test_the_last_two_are_kept_by_number(tmp_path: Path) -> None:
         for epoch in range(5):
             writer.save(State(epoch=epoch))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["00000004.pt", "00000005.pt"]
-    assert [newest(tmp_path)[0], epoch_of(tmp_path)] == [5, 4]
+    assert [newest_checkpoint(tmp_path)[0], epoch_of(tmp_path)] == [5, 4]
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty"])
 def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str) -> None:
     for number in (6, 7):
-        write(State(epoch=number), tmp_path, number)
+        write_state(State(epoch=number), tmp_path, number)
     path, said = checkpoint_path(tmp_path, 7), list[str]()
     content = bytearray(path.read_bytes())
     if damage == "flipped":
         content[len(content) // 2] ^= 1
     path.write_bytes({"cut": content[:-1], "flipped": content, "empty": b""}[damage])
-    number, state = newest(tmp_path, said.append)
+    number, state = newest_checkpoint(tmp_path, said.append)
     assert state is not None
     assert (number, state.epoch) == (6, 6)
     assert said == [f"{path}: damaged; falls back to the checkpoint before it"]
     checkpoint_path(tmp_path, 6).write_bytes(b"")
-    assert newest(tmp_path, said.append) == (0, None)
+    assert newest_checkpoint(tmp_path, said.append) == (0, None)
     assert said[-1] == f"{checkpoint_path(tmp_path, 6)}: damaged; none before it: starts anew"
-    write(State(epoch=6), tmp_path, 6)
+    write_state(State(epoch=6), tmp_path, 6)
     with Checkpoints(tmp_path, number) as writer:  # and is replaced, so that two sound ones are there again
         writer.save(State(epoch=8))
     assert [numbers(tmp_path), epoch_of(tmp_path)] == [[6, 7], 8]
 
 
 def test_a_crash_while_writing_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write(State(epoch=1), tmp_path, 1)
+    write_state(State(epoch=1), tmp_path, 1)
 
     def crash(content: object, target: BinaryIO) -> None:
         target.write(b"half")
@@ -106,7 +113,7 @@ def test_a_writer_that_lives_on_does_not_disturb_the_newest(tmp_path: Path) -> N
 def test_writing_does_not_hold_the_training_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first write hangs: `save` returns all the same, and only the second one waits."""
     go_on, second = threading.Event(), threading.Event()
-    monkeypatch.setattr(checkpoints, "write", lambda *state: go_on.wait(60))
+    monkeypatch.setattr(checkpoints, "write_state", lambda *state: go_on.wait(60))
     with Checkpoints(tmp_path, 0) as writer:
         writer.save(State())
 
@@ -123,7 +130,7 @@ def test_writing_does_not_hold_the_training_up(tmp_path: Path, monkeypatch: pyte
 
 
 def epoch_of(folder: Path) -> int:
-    state = load(folder)
+    state = newest_state(folder)
     assert state is not None
     return state.epoch
 
@@ -131,25 +138,25 @@ def epoch_of(folder: Path) -> int:
 def test_with_all_damaged_the_next_ones_stay(tmp_path: Path) -> None:
     for number in (7, 8):
         checkpoint_path(tmp_path, number).write_bytes(b"")
-    with Checkpoints(tmp_path, newest(tmp_path)[0]) as writer:
+    with Checkpoints(tmp_path, newest_checkpoint(tmp_path)[0]) as writer:
         writer.save(State(epoch=1))
     assert numbers(tmp_path) == [1]
-    assert newest(tmp_path) == (1, State(epoch=1))
+    assert newest_checkpoint(tmp_path) == (1, State(epoch=1))
 
 
 def test_a_state_of_another_training_is_one_error(tmp_path: Path) -> None:
     """A copy by hand would otherwise go on with other weights."""
     own, other = (tmp_path / name / "checkpoints" for name in ("digits-0-aa", "digits-1-bb"))
-    write(State(epoch=1), own, 1)
-    write(State(epoch=2), other, 2)
+    write_state(State(epoch=1), own, 1)
+    write_state(State(epoch=2), other, 2)
     shutil.copy(checkpoint_path(other, 2), own)
     with pytest.raises(
         InputError, match=r"00000002\.pt: a state of the training digits-1-bb, expected digits-0-aa"
     ) as it:
-        load(own)
+        newest_state(own)
     assert "take it away" in str(it.value)
     checkpoint_path(own, 2).unlink()
-    assert load(own) == State(epoch=1)
+    assert newest_state(own) == State(epoch=1)
 
 
 @pytest.mark.parametrize("content", [{"epoch": 1}, {"training": "t", "state": {"roots": []}}, [1], "text"])
@@ -158,11 +165,11 @@ def test_a_state_of_another_version_is_one_error(tmp_path: Path, content: object
     torch.save(content, buffer)
     checkpoint_path(tmp_path, 1).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
     with pytest.raises(InputError, match=r"00000001\.pt: the state of another version of this code; it was put there"):
-        load(tmp_path)
+        newest_state(tmp_path)
 
 
 def test_a_copy_under_a_name_of_its_own_is_no_state(tmp_path: Path) -> None:
-    write(State(epoch=1), tmp_path, 1)
+    write_state(State(epoch=1), tmp_path, 1)
     for name in ("00000001 copy.pt", "2-before.pt", "²0000000.pt", "7.pt"):
         shutil.copy(checkpoint_path(tmp_path, 1), tmp_path / name)
     assert numbers(tmp_path) == [1]

@@ -20,8 +20,8 @@ from ray.train.v2.api.exceptions import WorkerGroupError
 
 from pipeline.cluster import session
 from pipeline.evaluate import evaluate as evaluation
-from pipeline.evaluate.evaluate import Task, evaluate, in_process
-from pipeline.evaluate.operations import added
+from pipeline.evaluate.evaluate import Task, evaluate, evaluate_in_process
+from pipeline.evaluate.operations import summed_work
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 from pipeline.protocol.hardware import note
@@ -231,10 +231,13 @@ def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, byte
     task = Task(
         model=job.runs / "exported" / "model.safetensors", data=job.data, training=replace(LONG, batch_size=3), seed=0
     )
-    two, batches = evaluate(task, evaluation.on_ray(TWO), "tiny"), list(in_process(torch.device("cpu"))(task, 3))
+    two, batches = (
+        evaluate(task, evaluation.evaluate_on_ray(TWO), "tiny"),
+        list(evaluate_in_process(torch.device("cpu"))(task, 3)),
+    )
     assert two.voltage.shape == (13, 2, 3)
     assert two.voltage.tobytes() == b"".join(batch.voltage.tobytes() for batch in batches)
     for layer, spikes in two.spikes.items():
         assert spikes.tolist() == sum(batch.spikes[layer] for batch in batches).tolist()
-    assert two.work == added([batch.work for batch in batches])
+    assert two.work == summed_work([batch.work for batch in batches])
     assert two.work["stem"].samples == 5  # of batches of 6, 6 and 1: the first, and the fifth of six

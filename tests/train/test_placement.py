@@ -14,7 +14,7 @@ from pipeline.protocol.reduce import Alone
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.train.placement import Placement, already_finished, place
+from pipeline.train.placement import Placement, already_finished, publish_job
 from tests.cluster.s3 import bucket, serving
 from tests.preprocess.made import LOCAL
 from tests.train.tiny import NETWORK, TRAINING, tiny_job
@@ -64,7 +64,7 @@ def test_another_node_goes_on_from_the_bucket(tmp_path: Path, monkeypatch: pytes
     with serving() as server:
         cluster = far(bucket(server, "runs"))
         assert not already_finished(job, cluster)
-        placement = place(job, cluster)
+        placement = publish_job(job, cluster)
         said: list[object] = []
         with pytest.raises(DiedError):
             work_on(tmp_path / "a", placement, job, die_at("epoch 2/"), monkeypatch)
@@ -80,13 +80,13 @@ def test_a_training_that_began_here_goes_on_there(tmp_path: Path, monkeypatch: p
     job, said = tiny_job(tmp_path, TRAINING), list[object]()
     with pytest.raises(DiedError):
         train(job, Alone(), CPU, die_at("epoch 2/"))
-    work_on(tmp_path / "a", place(job, far(str(tmp_path / "storage"))), job, said.append, monkeypatch)
+    work_on(tmp_path / "a", publish_job(job, far(str(tmp_path / "storage"))), job, said.append, monkeypatch)
     assert str(said[0]).startswith("goes on from epoch 2")
 
 
 def test_data_that_were_altered_on_the_way_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job = tiny_job(tmp_path, TRAINING)
-    placement = place(job, far(str(tmp_path / "storage")))
+    placement = publish_job(job, far(str(tmp_path / "storage")))
     monkeypatch.setattr(staging.tempfile, "gettempdir", lambda: str(tmp_path))
     for path in (tmp_path / "storage" / "files").iterdir():
         path.write_bytes(path.read_bytes()[:-1] + b"!")

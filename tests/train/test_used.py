@@ -13,7 +13,7 @@ from pipeline.ground.errors import InputError
 from pipeline.protocol.reduce import Alone
 from pipeline.protocol.sampler import epoch_batches, micro_batches_of
 from pipeline.train import loop, step
-from pipeline.train.checkpoints import load, write
+from pipeline.train.checkpoints import newest_state, write_state
 from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -77,7 +77,7 @@ def test_a_lost_or_doubled_sample_stops_the_training(
     job = tiny_job(tmp_path, TRAINING)
     with pytest.raises(AssertionError, match="the micro-batches lose or double a sample"):
         train(job, Alone(), CPU, lambda text: None)
-    assert load(job.checkpoint()) is None
+    assert newest_state(job.checkpoint()) is None
 
 
 def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
@@ -104,10 +104,10 @@ def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
 def test_a_step_that_is_lost_or_done_twice_stops_the_training(tmp_path: Path, step_by: int) -> None:
     """A checkpoint whose position is one off: the epoch's digest tells."""
     job = interrupted(tiny_job(tmp_path, TRAINING))
-    state = load(job.checkpoint())
+    state = newest_state(job.checkpoint())
     assert state is not None
     state.step += step_by
-    write(state, job.checkpoint(), 99)
+    write_state(state, job.checkpoint(), 99)
     with pytest.raises(InputError, match=r"epoch 1 did not use each sample once: a step was lost or done twice"):
         train(job, Alone(), CPU, lambda text: None)
     assert finished(job) is None

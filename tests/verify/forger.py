@@ -8,14 +8,14 @@ from pipeline.ground.files import sha256
 from pipeline.ground.stage_record import RECORDS, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
-from pipeline.report.bundle import EVIDENCE, place
+from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.crate import crate_metadata, is_about
 
 
 def mend(report: Path, stages: list[str]) -> None:
     """`stages` are those of the records in the folder, in the order of the chain."""
     for stage in stages:
-        mend_record(report, report / place(path_of(stage).as_posix()))
+        mend_record(report, report / path_in_report(path_of(stage).as_posix()))
     records = [read_stage_record(report / EVIDENCE / path_of(stage)) for stage in stages]
     for record in records:
         digest = sha256(report / EVIDENCE / RECORDS / f"{record.stage}.json")
@@ -35,7 +35,7 @@ def mend_record(report: Path, path: Path) -> None:
 
 
 def _of_today(report: Path, file: FileDigest) -> FileDigest:
-    path = report / place(file.path)
+    path = report / path_in_report(file.path)
     return replace(file, sha256=sha256(path), bytes=path.stat().st_size) if path.is_file() else file
 
 

@@ -30,7 +30,7 @@ from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.protocol.config import TrainingConfig
-from pipeline.protocol.params import load
+from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.report.write import write_report
 from pipeline.train.used import epoch_digest
@@ -70,13 +70,13 @@ def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
     _write_params(root / "params.yaml")
     raw, arrow = root / "data" / "raw" / "digits", root / "data" / "arrow" / "digits"
     artifacts, result = root / "artifacts" / "digits" / "0", root / "results" / "digits" / "0.json"
-    stage.run("download@digits", lambda: _download(raw))
-    stage.run("preprocess@digits", lambda: _preprocess(raw, arrow))
-    stage.run("train@digits-0", lambda: _train(root, arrow, artifacts))
-    stage.run("evaluate@digits-0", lambda: _evaluate(arrow, artifacts, result))
+    stage.run_stage("download@digits", lambda: _download(raw))
+    stage.run_stage("preprocess@digits", lambda: _preprocess(raw, arrow))
+    stage.run_stage("train@digits-0", lambda: _train(root, arrow, artifacts))
+    stage.run_stage("evaluate@digits-0", lambda: _evaluate(arrow, artifacts, result))
     report = root / "report"
     shutil.copy(ROOT / "results" / "curves-digits.json", root / "results")  # another recipe
-    stage.run("report", lambda: _report(root, report))
+    stage.run_stage("report", lambda: _report(root, report))
     return report
 
 
@@ -153,7 +153,7 @@ def _history(training: TrainingConfig) -> str:
 
 def _train(root: Path, arrow: Path, artifacts: Path) -> None:
     artifacts.mkdir(parents=True)
-    experiment = load(root / "params.yaml").experiments["digits"]
+    experiment = load_params(root / "params.yaml").experiments["digits"]
     save_file({"stem.norm.bias": np.full((4, 2), 0.5, np.float32)}, artifacts / "model.safetensors")
     (artifacts / "history.csv").write_text(_history(experiment.training))
     config = {

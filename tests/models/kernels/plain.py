@@ -9,7 +9,7 @@ from torch.nn.functional import batch_norm
 
 from models.kernels.choice import implementation
 from models.neuron import lif_step
-from models.normalization import EPSILON, MOMENTUM, NORMALIZATIONS, Normalization
+from models.normalization import EPSILON, NORMALIZATIONS, STATISTICS_MOMENTUM, Normalization
 from models.surrogate import AUTHORS
 from tests.models.small import drawn, normalized
 
@@ -77,7 +77,7 @@ def step_by_step(norm: Normalization, currents: Tensor) -> Tensor:
             norm.gain[g],
             norm.bias[g],
             norm.training,
-            MOMENTUM,
+            STATISTICS_MOMENTUM,
             EPSILON,
         )
         for g, group in enumerate(groups)

@@ -1,0 +1,58 @@
+"""One name, one thing: a public name of a module is defined in one file of the product."""
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterator
+
+from tests.test_rooms import MODULES
+
+OPEN = {
+    "CLASSES",  # authors
+    "LEAK",  # authors
+    "LOG_SECONDS",  # cli, ground
+    "SPLITS",  # download, data
+    "described",  # authors
+    "table",  # authors, cli
+    "unknown",  # authors, cli
+}
+"""Names that still stand for several things, with their rooms."""
+ENTRY = "main"
+"""Of every program."""
+KERNELS = {f"models.kernels.{name}" for name in ("reference", "cpu", "cuda")}
+INTERFACE = {"SURROGATES", "moments", "fire", "fire_backward", "combine"}
+"""Of the kernels: three implementations of one interface, between which models/kernels/choice.py chooses."""
+
+
+def defined(module: str) -> Iterator[str]:
+    """The public names that a module's own statements bind, imports aside."""
+    for node in ast.parse(MODULES[module].read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names = [node.name]
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            names = [part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)]
+        else:
+            names = []
+        yield from (name for name in names if not name.startswith("_"))
+
+
+def shared() -> dict[str, set[str]]:
+    """The modules of each name that several define, but for the exceptions."""
+    modules = defaultdict[str, set[str]](set)
+    for module in MODULES:
+        for name in defined(module):
+            modules[name].add(module)
+    return {
+        name: found
+        for name, found in modules.items()
+        if len(found) > 1 and name != ENTRY and not (name in INTERFACE and found <= KERNELS)
+    }
+
+
+def test_a_public_name_is_defined_in_one_file() -> None:
+    assert {name: found for name, found in shared().items() if name not in OPEN} == {}
+
+
+def test_the_kernels_have_one_interface() -> None:
+    for module in KERNELS:
+        assert set(defined(module)) >= INTERFACE, module
