@@ -3,12 +3,12 @@
 import argparse
 import sys
 
-from pipeline.data.contents import across
+from pipeline.data.contents import between_parts
 from pipeline.ground import paths, stage
 from pipeline.ground.files import whole_folder
 from pipeline.judge.audit import make_audit
 from pipeline.protocol import params
-from pipeline.report.canaries import changed, run_canaries
+from pipeline.report.canaries import changed_rules, run_canaries
 from pipeline.report.chain import stages_of
 from pipeline.report.reproduction import reproduction
 from pipeline.report.split_manifest import SplitManifest, split_manifest
@@ -25,8 +25,8 @@ def main() -> None:
         broken = write_report(audit, paths.ROOT, folder, canaries, splits)
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
-    shared = [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
-    for line in [*changed(canaries), *shared, *(f"the chain is broken: {one}" for one in broken)]:
+    shared = [f"{split.dataset}: {same}" for split in splits for same in between_parts(split.duplicates)]
+    for line in [*changed_rules(canaries), *shared, *(f"the chain is broken: {one}" for one in broken)]:
         print(f"WARNING: {line}", file=sys.stderr)
     print(reproduction(paths.ROOT, set(stages_of(audit.records))))
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")

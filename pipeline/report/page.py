@@ -24,7 +24,7 @@ from pipeline.report.brief import brief
 from pipeline.report.bundle import EVIDENCE, RUN_FILES, has_predictions, run_folder
 from pipeline.report.canaries import CanaryOutcome
 from pipeline.report.chain import read_stage_records, stages_of
-from pipeline.report.evidence import Evidence, evidence_of, examined
+from pipeline.report.evidence import Evidence, evidence_of, examined_claims
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.report.handouts import handouts
 from pipeline.report.pictures import Example, examples
@@ -97,7 +97,7 @@ def make_page(audit: Audit, root: Path, canaries: list[CanaryOutcome], splits: l
         stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
         canaries=canaries,
         splits=splits,
-        forensics=examined(audit.claims),
+        forensics=examined_claims(audit.claims),
     )
 
 

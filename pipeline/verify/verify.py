@@ -52,7 +52,7 @@ def verify(
         ("statements", checks.statements),
         ("signatures", checks.signatures),
         ("chain", checks.links),
-        ("data and weights", checks.elsewhere),
+        ("data and weights", checks.files_in_checkout),
         ("split", checks.split),
         ("configuration", checks.configuration),
         ("predictions", soundness.outputs),
