@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from pipeline.data.contents import across, duplicates, read_contents
+from pipeline.data.contents import between_parts, duplicates, read_contents
 from pipeline.ground import paths, stage
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.preprocess.preprocess import in_lines, preprocess
@@ -16,7 +16,7 @@ def main(dataset: str) -> None:
     manifests = preprocess(dataset, paths.raw(dataset), params, load_cluster(), paths.arrow(dataset), work)
     for manifest in manifests:
         print("\n".join(in_lines(manifest)))
-    for same in across(duplicates(read_contents(paths.arrow(dataset)))):
+    for same in between_parts(duplicates(read_contents(paths.arrow(dataset)))):
         print(f"WARNING: {dataset}: {same}; what is tested was trained on", file=sys.stderr)
 
 

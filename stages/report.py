@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from pipeline.data.contents import across
+from pipeline.data.contents import between_parts
 from pipeline.ground import paths, stage
 from pipeline.ground.files import whole_folder
 from pipeline.judge.audit import make_audit
@@ -23,7 +23,7 @@ def main() -> None:
     for judgement in audit.judgements:
         print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
     splits = split_manifests(audit, paths.ROOT)
-    shared = [f"{split.dataset}: {same}" for split in splits for same in across(split.duplicates)]
+    shared = [f"{split.dataset}: {same}" for split in splits for same in between_parts(split.duplicates)]
     for line in [*shared, *(f"the chain is broken: {one}" for one in broken)]:
         print(f"WARNING: {line}", file=sys.stderr)
     print(reproduction(paths.ROOT, set(stages_of(audit.records))))

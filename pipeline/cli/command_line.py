@@ -402,14 +402,14 @@ def write_study_page() -> None:
 
 def try_canaries() -> None:
     """A line for each canary. Raises InputError that names every rule that changed."""
-    from pipeline.report.canaries import changed, run_canaries
+    from pipeline.report.canaries import changed_rules, run_canaries
     from pipeline.verify.rules import RULES
 
     outcomes = [*run_canaries(), *run_canaries(RULES)]
     for outcome in outcomes:
         canary = outcome.canary
         print(f"{outcome.state:<13}  {canary.name} ({canary.package} {outcome.version or '-'}): {canary.rule}")
-    if lines := changed(outcomes):
+    if lines := changed_rules(outcomes):
         raise InputError("\n".join([f"{len(lines)} rule(s) changed", *lines]))
 
 

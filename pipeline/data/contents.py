@@ -76,7 +76,7 @@ def duplicates(parts: Mapping[str, list[Content]]) -> list[Same]:
     return [same for same in found if same.samples]
 
 
-def across(found: list[Same]) -> list[Same]:
+def between_parts(found: list[Same]) -> list[Same]:
     """Those that stand in two parts: what is tested was trained on."""
     return [same for same in found if same.part != same.other]
 

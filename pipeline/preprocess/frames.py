@@ -20,7 +20,7 @@ from pipeline.preprocess.recordings import (
     on_sensor,
     orient,
 )
-from pipeline.preprocess.scatter import NOWHERE, Buffer, Frames, LookupTable, count_aedat2, count_columns, count_rows
+from pipeline.preprocess.scatter import NOWHERE, Buffer, Frames, Lookup, count_aedat2, count_columns, count_rows
 
 FRAMING_RULE = (
     "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
@@ -122,10 +122,10 @@ def frames_of_bytes(
     if frames is not None:
         return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
     recording = orient(decode_recording(data, suffix, where), framing.orientation)
-    return framed(recording, where, framing, buffer)
+    return frames_of_recording(recording, where, framing, buffer)
 
 
-def framed(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
+def frames_of_recording(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
     """to_frames of a recording that is turned already; `where` names it in errors. Raises RecordingError."""
     try:
         inside = _framed_part(recording, framing.size)
@@ -156,7 +156,9 @@ def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | Non
 def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
     frames = _count_aedat4(read, framing, buffer)
     if frames is None:
-        return framed(orient(on_sensor(of_aedat4(read), where), framing.orientation), where, framing, buffer)
+        return frames_of_recording(
+            orient(on_sensor(of_aedat4(read), where), framing.orientation), where, framing, buffer
+        )
     seen = Framed(read.width, read.height, read.counts)
     return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
 
@@ -181,9 +183,9 @@ def _shape(framing: Framing) -> tuple[int, int]:
 class _Places:
     """What x, y and polarity add to an event's place in a frame (2, size, size)."""
 
-    x: LookupTable
-    y: LookupTable
-    p: LookupTable
+    x: Lookup
+    y: Lookup
+    p: Lookup
 
 
 @cache
@@ -191,7 +193,7 @@ def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
     """Tables of a sensor: a rule that turns it maps x, y and polarity one by one, so their parts add up."""
     k = sensor // size
 
-    def place(x: LookupTable, y: LookupTable, p: LookupTable) -> LookupTable:
+    def place(x: Lookup, y: Lookup, p: Lookup) -> Lookup:
         events = orient(Recording(t=x, x=x, y=y, p=p, width=sensor, height=sensor), orientation)
         return (events.p * size + events.y // k) * size + events.x // k
 
@@ -202,14 +204,14 @@ def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
 
 
 @cache
-def _aedat2_tables(size: int, orientation: Orientation) -> tuple[LookupTable, LookupTable]:
+def _aedat2_tables(size: int, orientation: Orientation) -> tuple[Lookup, Lookup]:
     """For the second lowest byte of an address, y, and the lowest, x and polarity. A y over 127 is no pixel's."""
     places = _places(DVS128, size, orientation)
     return places.y[_BYTE & 127], places.x[_BYTE >> 1] + places.p[_BYTE & 1]
 
 
 @cache
-def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[LookupTable, LookupTable, LookupTable]:
+def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Lookup, Lookup, Lookup]:
     """For x, y and polarity in a byte each: NOWHERE for what is not on the sensor."""
     places = _places(sensor, size, orientation)
     x, y, p = (
@@ -219,7 +221,7 @@ def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Look
 
 
 @cache
-def _nmnist_tables(size: int, orientation: Orientation) -> tuple[LookupTable, LookupTable, LookupTable]:
+def _nmnist_tables(size: int, orientation: Orientation) -> tuple[Lookup, Lookup, Lookup]:
     """For the first three bytes of an event: the polarity is bit 7 of the third."""
     x, y, p = _byte_tables(NMNIST, size, orientation)
     return x, y, p[_BYTE >> 7]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.kernels.turns import one_process
 
-LookupTable = npt.NDArray[np.int64]
+Lookup = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Frames = npt.NDArray[Any]
 
@@ -41,10 +41,7 @@ class Buffer:
 
 
 def count_columns(
-    columns: tuple[LookupTable, LookupTable, LookupTable],
-    tables: tuple[LookupTable, ...],
-    shape: tuple[int, int],
-    buffer: Buffer,
+    columns: tuple[Lookup, Lookup, Lookup], tables: tuple[Lookup, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
     """Frames (T, cells) of N events whose cell is the sum of the tables' entries for their x, y and polarity.
 
@@ -55,7 +52,7 @@ def count_columns(
 
 
 def count_rows(
-    rows: Bytes, places: tuple[int, int, int], tables: tuple[LookupTable, ...], shape: tuple[int, int], buffer: Buffer
+    rows: Bytes, places: tuple[int, int, int], tables: tuple[Lookup, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
     """Frames (T, cells) of N events, a row of bytes each, from the three bytes at `places` in a row.
 
@@ -67,7 +64,7 @@ def count_rows(
 
 
 def count_aedat2(
-    data: Bytes, start: int, tables: tuple[LookupTable, LookupTable], shape: tuple[int, int], buffer: Buffer
+    data: Bytes, start: int, tables: tuple[Lookup, Lookup], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
     """Frames (T, cells) of the DVS128 events of 8 bytes from byte `start`, big-endian address and time.
 
@@ -93,9 +90,9 @@ def _columns_kernel(
     x: npt.NDArray[Any],
     y: npt.NDArray[Any],
     p: npt.NDArray[Any],
-    a: LookupTable,
-    b: LookupTable,
-    c: LookupTable,
+    a: Lookup,
+    b: Lookup,
+    c: Lookup,
     each: int,
     frames: Any,
 ) -> int:
@@ -114,9 +111,7 @@ def _columns_kernel(
     return NOT_PLAIN if outside else int(wrapped)
 
 
-def _rows_kernel(
-    rows: Bytes, x: int, y: int, p: int, a: LookupTable, b: LookupTable, c: LookupTable, each: int, frames: Any
-) -> int:
+def _rows_kernel(rows: Bytes, x: int, y: int, p: int, a: Lookup, b: Lookup, c: Lookup, each: int, frames: Any) -> int:
     outside, wrapped = 0, False
     for t in range(u64(len(frames))):
         frame = frames[t]
@@ -130,7 +125,7 @@ def _rows_kernel(
     return NOT_PLAIN if outside >= NOWHERE else int(wrapped)
 
 
-def _aedat2_kernel(data: Bytes, start: int, high: LookupTable, low: LookupTable, each: int, frames: Any) -> int:
+def _aedat2_kernel(data: Bytes, start: int, high: Lookup, low: Lookup, each: int, frames: Any) -> int:
     other, wrapped = np.uint8(0), False
     number = (u64(len(data)) - start) // u64(8)
     for t in range(u64(len(frames))):

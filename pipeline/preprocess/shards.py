@@ -18,7 +18,7 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import OUTSIDE, Framing, centred, framed, frames_of_bytes
+from pipeline.preprocess.frames import OUTSIDE, Framing, centred, frames_of_bytes, frames_of_recording
 from pipeline.preprocess.recordings import Orientation, decode_recording, orient
 from pipeline.preprocess.scatter import Buffer, Frames
 from pipeline.preprocess.windows import windows
@@ -186,7 +186,7 @@ class _Reader:
         self._same_sensor(member, recording.width, recording.height)
         counts.update(recording.counts)
         for name, piece in _windows(recording, framing.size, params.window, member.id, counts):
-            yield f"{member.id}@{name}", framed(piece, f"{member.id}@{name}", framing, self._buffer)[0]
+            yield f"{member.id}@{name}", frames_of_recording(piece, f"{member.id}@{name}", framing, self._buffer)[0]
 
     def _same_sensor(self, member: archives.Member, width: int, height: int) -> None:
         if self.sensor not in ((), (width, height)):

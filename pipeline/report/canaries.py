@@ -52,7 +52,7 @@ def run_canaries(canaries: tuple[Canary, ...] | None = None) -> list[CanaryOutco
     return [_run(canary) for canary in canaries or CANARIES]
 
 
-def changed(outcomes: list[CanaryOutcome]) -> list[str]:
+def changed_rules(outcomes: list[CanaryOutcome]) -> list[str]:
     """A line for each rule that is no longer as pinned."""
     return [
         f"{outcome.canary.name}: {outcome.canary.package} {outcome.version} gives {outcome.found}, pinned "

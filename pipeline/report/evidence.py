@@ -63,7 +63,7 @@ def _left_out(ledger: dict[str, Any]) -> LeftOut:
     )
 
 
-def examined(claims: list[Claim]) -> list[tuple[Claim, Forensics]]:
+def examined_claims(claims: list[Claim]) -> list[tuple[Claim, Forensics]]:
     """Forensics of every percentage that the paper prints, with the batch of the claim's training."""
     return [
         (claim, _examined(claim.printed, size, batch))

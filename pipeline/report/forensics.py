@@ -74,24 +74,20 @@ class Scoring:
     """Samples in full batches; all that count, where no rest is kept."""
     rest: int = 0
 
-    def lines(self, runs: int, low: int, high: int, whole: int) -> Iterator["_Progression"]:
+    def lines(self, runs: int, low: int, high: int, whole: int) -> Iterator["_Line"]:
         """All counts over `runs` whose value lies between low and high of `whole`."""
         if not self.rest:
-            yield _Progression.between(
-                low, high, whole, most=self.full * runs, step=1, offset=0, bottom=self.full * runs
-            )
+            yield _Line.between(low, high, whole, most=self.full * runs, step=1, offset=0, bottom=self.full * runs)
             return
         bottom = runs * (self.full // self.batch + 1) * self.batch * self.rest
         for last in range(self.rest * runs + 1):
             offset = last * self.batch
-            line = _Progression.between(
-                low, high, whole, most=self.full * runs, step=self.rest, offset=offset, bottom=bottom
-            )
+            line = _Line.between(low, high, whole, most=self.full * runs, step=self.rest, offset=offset, bottom=bottom)
             yield replace(line, last=last)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Progression:
+class _Line:
     """Values (correct step + offset) / bottom, for each correct of a range."""
 
     correct: range
@@ -103,10 +99,10 @@ class _Progression:
     """Correct samples in the smaller last batch."""
 
     @staticmethod
-    def between(low: int, high: int, whole: int, *, most: int, step: int, offset: int, bottom: int) -> "_Progression":
+    def between(low: int, high: int, whole: int, *, most: int, step: int, offset: int, bottom: int) -> "_Line":
         first = -((offset - -(-low * bottom // whole)) // step)
         final = (high * bottom // whole - offset) // step
-        return _Progression(correct=range(max(0, first), min(most, final) + 1), step=step, offset=offset, bottom=bottom)
+        return _Line(correct=range(max(0, first), min(most, final) + 1), step=step, offset=offset, bottom=bottom)
 
 
 @dataclass(frozen=True, kw_only=True)

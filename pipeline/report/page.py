@@ -22,7 +22,7 @@ from pipeline.report import figures
 from pipeline.report.brief import brief
 from pipeline.report.bundle import EVIDENCE, PICTURES, RUN_FILES
 from pipeline.report.chain import read_stage_records, stages_of
-from pipeline.report.evidence import Evidence, evidence_of, examined
+from pipeline.report.evidence import Evidence, evidence_of, examined_claims
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.report.handouts import handouts
 from pipeline.report.pictures import Example, examples
@@ -93,7 +93,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
         files=_files(audit),
         stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
         splits=splits,
-        forensics=examined(audit.claims),
+        forensics=examined_claims(audit.claims),
     )
 
 

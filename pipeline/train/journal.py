@@ -49,7 +49,7 @@ def add_line(path: Path, text: str) -> None:
         file.write(text + "\n")
 
 
-def show(message: str | ProgressReport, run: str) -> None:
+def set_gauges(message: str | ProgressReport, run: str) -> None:
     """Puts the numbers of a report on Ray's metrics endpoint."""
     if isinstance(message, ProgressReport):
         for field, gauge in gauges().items():

@@ -40,7 +40,7 @@ def train(
     with Checkpoints(job.checkpoint(), number) as checkpoints:
         while training.state.epoch < job.training.epochs:
             run_epoch(training, checkpoints, say)
-            if agreed(workers, device, int(leave())):
+            if first_answer(workers, device, int(leave())):
                 return
 
 
@@ -53,7 +53,7 @@ def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> 
     return common, state if common and state else State()
 
 
-def agreed(workers: Workers, device: torch.device, answer: int) -> bool:
+def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
     """The first worker's answer."""
     return bool(workers.gather(torch.tensor([answer], device=device))[0])
 

@@ -33,7 +33,7 @@ from pipeline.protocol.reduce import Alone, Group
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.journal import FromFar, Journal, show
+from pipeline.train.journal import FromFar, Journal, set_gauges
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
@@ -103,14 +103,14 @@ def fit(job: Job, cluster: ClusterParams) -> TrainingOutcome:
     most, cpus = job.training.micro_batches, cluster.cpus(job.training.threads)
     with (
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
-        followed(job.log()),
+        printed_log(job.log()),
     ):
-        work = work_for(job, cluster, wanted(cluster, most, workers))
+        work = work_for(job, cluster, most_workers(cluster, most, workers))
         work.placement.download(job)
         return until_finished(work, workers)
 
 
-def wanted(cluster: ClusterParams, most: int, workers: int) -> int:
+def most_workers(cluster: ClusterParams, most: int, workers: int) -> int:
     """So many it may grow to: in a sweep the places that become free are those of other trainings."""
     return most if cluster.workers == "auto" and WORKERS not in os.environ else workers
 
@@ -162,7 +162,7 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
                     "whether their node and this machine reach the same cluster.storage"
                 )
             failures = 0
-        workers = room(work)
+        workers = startable_workers(work)
 
 
 def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
@@ -186,7 +186,7 @@ def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
             ) from None
 
 
-def room(work: WorkerJob) -> int:
+def startable_workers(work: WorkerJob) -> int:
     """Workers that can start now, at most as many as wanted; waits for a node if there are none. Raises InputError."""
     for _ in range(WAIT_SECONDS):
         time.sleep(1)  # what dead workers held comes back
@@ -244,13 +244,13 @@ def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
 def run_worker(config: dict[str, Any]) -> TrainingOutcome:
     """The life of one worker."""
     work: WorkerJob = config["work"]
-    meet(work)
+    join_process_group(work)
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
     def say(message: str | ProgressReport) -> None:
         if workers.rank == 0:
             work.say(message)
-            show(message, work.job.name)
+            set_gauges(message, work.job.name)
 
     def more_fit() -> bool:
         return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
@@ -265,7 +265,7 @@ def run_worker(config: dict[str, Any]) -> TrainingOutcome:
     return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()))
 
 
-def meet(work: WorkerJob) -> None:
+def join_process_group(work: WorkerJob) -> None:
     """Joins the workers of one machine without a port beyond its loopback.
 
     torch's own store listens on every interface, and gives its keys to whoever asks.
@@ -292,7 +292,7 @@ def check_code(expected: str | None) -> None:
 
 
 @contextmanager
-def followed(log: Path) -> Iterator[None]:
+def printed_log(log: Path) -> Iterator[None]:
     """Prints what is added to the log meanwhile."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch()

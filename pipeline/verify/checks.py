@@ -108,7 +108,7 @@ def links(report: ReportFolder) -> Iterator[Break]:
                 yield Break(link="chain", file=report.name(path), expected=expected, found=report.sha256(path))
 
 
-def elsewhere(report: ReportFolder) -> Iterator[Break]:
+def files_in_checkout(report: ReportFolder) -> Iterator[Break]:
     """What stages wrote, in a checkout that the reader names: data and weights, and what also lies in the report."""
     if report.root is None:
         return

@@ -78,7 +78,7 @@ def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
         for record in report.audit.records:
             arrow = Path(folder) / "arrow" / str(record.dataset["name"])
             yield from predictions(report, record, arrow)
-            if train_too and record.platforms == [here(record)]:
+            if train_too and record.platforms == [own_processor(record)]:
                 yield from trained_weights(report, record, arrow, Path(folder))
 
 
@@ -176,8 +176,8 @@ def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[B
             found=str(stated.shape),
         )
         return
-    exact = (record.evaluated_by or record.platforms) == [here(record)]
-    if off := strayed(seen.voltage, stated, exact=exact):
+    exact = (record.evaluated_by or record.platforms) == [own_processor(record)]
+    if off := stray_samples(seen.voltage, stated, exact=exact):
         yield Break(
             link="predictions again",
             file=report.name(path),
@@ -214,12 +214,12 @@ def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: P
             yield Break(link="training again", file=str(run_folder(record) / name), expected=expected, found=found)
 
 
-def here(record: Record) -> str:
+def own_processor(record: Record) -> str:
     """What computes a recorded network anew."""
     return computed_by(CPU, record.network["precision"])
 
 
-def strayed(made: npt.NDArray[np.float32], stated: npt.NDArray[np.float32], *, exact: bool) -> int:
+def stray_samples(made: npt.NDArray[np.float32], stated: npt.NDArray[np.float32], *, exact: bool) -> int:
     """Samples whose voltages (N, T, K) are not those computed; none where they are few enough for another processor."""
     if exact:
         return int((made != stated).any((1, 2)).sum())
@@ -246,7 +246,7 @@ def not_trained_again(report: ReportFolder) -> Iterator[str]:
     """Notes, and which trainings another processor computed, whose last bits this one does not give."""
     yield from other_trainings(report)
     for record in report.audit.records:
-        if record.platforms != [here(record)]:
+        if record.platforms != [own_processor(record)]:
             run = f"{record.experiment}-{record.seed}"
             yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
 

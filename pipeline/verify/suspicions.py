@@ -9,7 +9,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from pipeline.data.contents import across
+from pipeline.data.contents import between_parts
 from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
 from pipeline.judge.audit import run_folder
@@ -49,7 +49,7 @@ def shared_samples(report: ReportFolder) -> Iterator[str]:
         if (dataset, percent) not in seen:
             seen.add((dataset, percent))
             folder = report.evidence / "data" / "arrow" / dataset
-            for same in across(split_manifest(dataset, folder, percent).duplicates):
+            for same in between_parts(split_manifest(dataset, folder, percent).duplicates):
                 yield f"{dataset}: {same}; what is tested was trained on"
 
 

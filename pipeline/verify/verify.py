@@ -55,7 +55,7 @@ def verify(
         ("files", checks.listed_files),
         ("signatures", checks.signatures),
         ("chain", checks.links),
-        ("data and weights", checks.elsewhere),
+        ("data and weights", checks.files_in_checkout),
         ("checkout", checks.checkout),
         ("claims", checks.claims),
         ("split", checks.split),

@@ -11,7 +11,7 @@ from unittest.mock import patch
 from pipeline.cli.command_line import check_params
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
-from pipeline.report.canaries import changed, run_canaries
+from pipeline.report.canaries import changed_rules, run_canaries
 from pipeline.verify import recompute
 from pipeline.verify.verify import Recomputation, verify
 from tests.faults.lab import Lab, inside
@@ -59,7 +59,7 @@ def canaries(lab: Lab) -> list[str]:
         said = lab.in_its_code("pipeline.cli.command_line", "canaries").splitlines()
         return [line for line in said if " gives " in line]
     with lab.library():
-        return changed(run_canaries())
+        return changed_rules(run_canaries())
 
 
 def verdicts(lab: Lab) -> list[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.data.contents import Same, across, digests, duplicates, read_contents, write_contents
+from pipeline.data.contents import Same, between_parts, digests, duplicates, read_contents, write_contents
 from pipeline.data.store import Content, Row
 from pipeline.ground.errors import InputError
 from pipeline.protocol.sampler import hold_out
@@ -26,7 +26,7 @@ def test_what_stands_twice_is_found_within_and_across() -> None:
     assert within == Same(part="train", other="train", samples=1, of=4, examples=[("c", "a")])
     assert between == Same(part="test", other="train", samples=2, of=3, examples=[("e", "b"), ("g", "b")])
     assert again == Same(part="test", other="test", samples=1, of=3, examples=[("g", "e")])
-    assert across([within, between, again]) == [between]
+    assert between_parts([within, between, again]) == [between]
     assert str(between) == "2 of 3 test samples are also in train: e = b, g = b"
     assert str(within) == "1 of 4 train samples stand twice in train: c = a"
 
@@ -75,6 +75,6 @@ def test_a_recording_that_trains_and_tests_is_found_by_its_frames(tmp_path: Path
     assert manifest.samples == {"train": 6, "validation": 2, "test": 2}
     training, validation = hold_out(np.zeros(8), 25)
     assert manifest.digests["validation"] == digests({"v": [parts["train"][i] for i in validation]})["v"]
-    (found,) = across(manifest.duplicates)
+    (found,) = between_parts(manifest.duplicates)
     assert (found.part, found.other) == ("test", "train" if 0 in training else "validation")
     assert split_manifest("mine", folder, 0).samples == {"train": 8, "test": 2}

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pipeline.cli import command_line
 from pipeline.report import canaries
-from pipeline.report.canaries import CANARIES, Canary, CanaryOutcome, changed, run_canaries
+from pipeline.report.canaries import CANARIES, Canary, CanaryOutcome, changed_rules, run_canaries
 from pipeline.verify import rules
 from pipeline.verify.rules import RULES
 
@@ -25,7 +25,7 @@ def outcome(name: str) -> CanaryOutcome:
 
 def test_every_rule_is_as_pinned_or_its_library_is_not_installed() -> None:
     outcomes = run_canaries()
-    assert changed(outcomes) == []
+    assert changed_rules(outcomes) == []
     states = {outcome.canary.package: outcome.state for outcome in outcomes}
     assert (states["tonic"], states["torchvision"]) == ("as pinned", "as pinned")
     assert len(NAMED) == len(CANARIES)
@@ -125,5 +125,5 @@ def test_a_threshold_that_fires_on_equality_and_a_reset_to_zero_are_named(monkey
         return spikes, membrane * (1 - spikes)
 
     monkeypatch.setattr(rules, "lif_step", to_zero_at_equality)
-    lines = changed(run_canaries(RULES))
+    lines = changed_rules(run_canaries(RULES))
     assert [line.split(":")[0] for line in lines] == ["threshold", "reset"]

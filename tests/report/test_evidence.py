@@ -8,7 +8,7 @@ import pytest
 from pipeline.evaluate.operations import Operations, Work
 from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import make_audit
-from pipeline.report.evidence import evidence_of, examined
+from pipeline.report.evidence import evidence_of, examined_claims
 from tests.evaluate.made import RECORD, record
 from tests.report.test_page import root, written
 
@@ -113,7 +113,7 @@ def test_forensics_of_the_papers_numbers(both: tuple[str, str]) -> None:
 
 def test_only_percentages_of_the_paper_are_examined(root: Path) -> None:
     claims = make_audit("tiny", CLAIMS, root, [root / "results" / "tiny" / "0.json"]).claims
-    found = {claim.printed: forensics.test_size for claim, forensics in examined(claims)}
+    found = {claim.printed: forensics.test_size for claim, forensics in examined_claims(claims)}
     assert found.items() >= {"94.14 %": 10000, "74.65 %": 10000, "72.98 %": 1000}.items()
     assert "92.5 %" not in found
 

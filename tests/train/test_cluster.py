@@ -207,9 +207,9 @@ def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_training_of_a_sweep_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     auto = ONE.model_copy(update={"workers": "auto"})
-    assert (on_ray.wanted(auto, 3, 1), on_ray.wanted(ONE, 3, 1)) == (3, 1)
+    assert (on_ray.most_workers(auto, 3, 1), on_ray.most_workers(ONE, 3, 1)) == (3, 1)
     monkeypatch.setenv("SRESNET_WORKERS", "1")
-    assert on_ray.wanted(auto, 3, 1) == 1
+    assert on_ray.most_workers(auto, 3, 1) == 1
 
 
 def test_a_cluster_that_does_not_answer_is_one_error(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import ray
 from pipeline.cluster.session import connect
 from pipeline.ground.params import ClusterParams
 from pipeline.train.job import Job
-from pipeline.train.journal import Journal, show
+from pipeline.train.journal import Journal, set_gauges
 from pipeline.train.progress import ProgressReport
 from tests.train.tiny import TRAINING, tiny_job
 
@@ -40,7 +40,7 @@ REPORT = ProgressReport(
 
 def measure_and_stay(job: Job) -> None:
     Journal(job.log()).add(REPORT)
-    show(REPORT, job.name)
+    set_gauges(REPORT, job.name)
     time.sleep(120)
 
 
