@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.download import archives
 from pipeline.download.catalog import CATALOG, Entry, File
+from pipeline.download.disk import check_space, md5
 from pipeline.download.embedded import copy_digits, record_digits
 from pipeline.download.layout import split_files
-from pipeline.download.transfer import Unreachable, check_space, md5, transfer
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.names import file_path
@@ -151,6 +151,8 @@ def _embed(into: Path, download: DownloadParams) -> None:
 
 
 def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    from pipeline.download.transfer import Unreachable, transfer  # requests: only for what comes over the network
+
     cache = DOWNLOADS / dataset
     if download.altered:  # files of the same names and other bytes: never beside those of another address
         cache = cache / hash_sha256(str(download.source).encode()).hexdigest()[:16]
