@@ -114,7 +114,7 @@ def _receive_all(url: str, part: Path) -> bool:
 def _receive(address: _Address, part: Path) -> bool:
     """Appends what is missing to `part`; True if bytes of an earlier answer are kept. Raises _Refused."""
     have = _size(part)
-    with requests.Session() as session, _ask(session, address, have) as response:
+    with _ask(address, have) as response:
         if response.status_code >= 400:
             _judge(response, part, have)
             return True
@@ -124,15 +124,15 @@ def _receive(address: _Address, part: Path) -> bool:
         return start > 0
 
 
-def _ask(session: requests.Session, address: _Address, have: int) -> requests.Response:
+def _ask(address: _Address, have: int) -> requests.Response:
     # The digest is of the published bytes: they have to come without a compression that requests would undo.
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
     if have and address.version:
         headers["If-Range"] = address.version
-    session.max_redirects = _REDIRECTS
-    with _network_errors():
+    with _network_errors(), requests.Session() as session:
+        session.max_redirects = _REDIRECTS
         return session.get(address.url, headers=headers, stream=True, timeout=SILENCE_SECONDS)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.data.contents import write_contents
 from pipeline.data.counts import Counts, all_left_out, check, in_words, total
 from pipeline.data.store import VERSION, Content, Manifest, rows_digest, shard_name, write_manifest, write_shard
-from pipeline.download import archives
+from pipeline.download import listing
 from pipeline.download.catalog import CATALOG, Entry
 from pipeline.download.fetch import SOURCE_FILE, Source, read_source
 from pipeline.ground import names
@@ -116,7 +116,7 @@ def _recordings(
     cluster: ClusterParams,
     folder: Path,
 ) -> list[Made]:
-    members = {member.id: member for member in archives.members(raw, entry.suffixes)}
+    members = {member.id: member for member in listing.members(raw, entry.suffixes)}
     split = split_recordings(list(members), params.split, entry)
     classes = _classes(entry, [sample for samples in split.values() for sample in samples])
     parts: dict[Split, list[Part]] = {}
