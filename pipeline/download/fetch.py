@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256 as hash_sha256
 from pathlib import Path, PurePosixPath
 
-from pipeline.download import archives
+from pipeline.download.archives import is_archive, is_hidden
 from pipeline.download.catalog import CATALOG, Entry, File
+from pipeline.download.disk import check_space, md5
 from pipeline.download.embedded import copy_digits, record_digits
 from pipeline.download.layout import split_files
-from pipeline.download.transfer import Unreachable, check_space, md5, transfer
+from pipeline.download.listing import list_files, visible_files
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.names import file_path
@@ -151,6 +152,8 @@ def _embed(into: Path, download: DownloadParams) -> None:
 
 
 def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
+    from pipeline.download.transfer import Unreachable, transfer  # requests: only for what comes over the network
+
     cache = DOWNLOADS / dataset
     if download.altered:  # files of the same names and other bytes: never beside those of another address
         cache = cache / hash_sha256(str(download.source).encode()).hexdigest()[:16]
@@ -224,7 +227,7 @@ def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
         )
     if entry.class_from == "folder":
         _check_unused(folder, entry, set(tally.used))
-    _copy([path for path in archives.files(folder) if path != folder / SOURCE_FILE], folder, into)
+    _copy([path for path in visible_files(folder) if path != folder / SOURCE_FILE], folder, into)
     if (copied := _tally(into, entry).used) != tally.used:
         raise InputError(
             f"{folder}: {tally.used.total()} files were to be used and {copied.total()} arrived; are files still being "
@@ -236,8 +239,8 @@ def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
 def _check_unused(folder: Path, entry: Entry, used: set[str]) -> None:
     """Raises InputError that names a folder beside the classes whose files are all left out: a class would be lost."""
     beside = {str(PurePosixPath(name).parent) for name in used}
-    plain = [path.relative_to(folder) for path in archives.files(folder) if not archives.is_archive(path.name)]
-    found = {file_path(path.parent.as_posix()) for path in plain if not archives.is_hidden(path.as_posix())} - {""}
+    plain = [path.relative_to(folder) for path in visible_files(folder) if not is_archive(path.name)]
+    found = {file_path(path.parent.as_posix()) for path in plain if not is_hidden(path.as_posix())} - {""}
     lost = sorted(name for name in found - used if str(PurePosixPath(name).parent) in beside)
     if lost:
         raise InputError(
@@ -286,8 +289,8 @@ def _is_url(source: str) -> bool:
 def _tally(folder: Path, entry: Entry) -> Tally:
     """Lists a folder and the archives in it. Raises InputError."""
     if not entry.suffixes:
-        return Tally(Counter(path.name for path in archives.files(folder)), Counter())
-    found = archives.listing(folder, entry.suffixes)
+        return Tally(Counter(path.name for path in visible_files(folder)), Counter())
+    found = list_files(folder, entry.suffixes)
     if entry.decoder == "parquet" and found.members:
         files, others = split_files(folder, found.members)
         return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others)
@@ -322,7 +325,7 @@ def _write_source(dataset: str, entry: Entry, download: DownloadParams, into: Pa
     if download.altered:
         title = download.title or f"{title} (altered)"
         note = "another selection of the data, or other bytes, than published"
-    files = {path.relative_to(into).as_posix(): sha256(path) for path in archives.files(into)}
+    files = {path.relative_to(into).as_posix(): sha256(path) for path in visible_files(into)}
     published = (entry.origin == "published" and not download.altered) or entry.decoder == "digits"
     source = Source(
         catalog=download.catalog,

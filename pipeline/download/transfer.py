@@ -1,19 +1,18 @@
 """One published file over HTTP: several addresses, resumed where it was cut off, used only when its digest is right."""
 
-import hashlib
-import http.client
-import shutil
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+import urllib3
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_fixed
+
 from pipeline.download.catalog import File
-from pipeline.ground.errors import InputError
+from pipeline.download.disk import check_space, md5
 from pipeline.ground.progress import progress
 
 USER_AGENT = "sresnet-repro/0.1"
@@ -24,7 +23,7 @@ PROGRESS = 1 << 14  # bytes
 TRIES = 3
 """Failures in a row without progress, after which the next address is tried."""
 PAUSE_SECONDS = 2.0
-DISK_MARGIN = 256 << 20  # bytes left free for everything else on the disk
+_REDIRECTS = 10
 _BLOCK = 1 << 18  # bytes
 
 
@@ -36,7 +35,7 @@ class _Refused(Exception):  # noqa: N818 - an answer, not a mistake
     """This address will not give the file."""
 
 
-class _Interrupted(Exception):  # noqa: N818 - what may be tried again, not a mistake
+class _Interrupted(_Refused):
     """This address may give the rest when asked again."""
 
 
@@ -62,22 +61,6 @@ def transfer(file: File, folder: Path, *, pinned: bool) -> Path:
     raise Unreachable("\n".join(reasons))
 
 
-def md5(path: Path) -> str:
-    """Hexadecimal MD5 of a file's bytes: the digest that the publishers of these datasets are pinned by."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def check_space(folder: Path, needed: int) -> None:
-    """Raises InputError if `needed` bytes and a margin do not fit on the disk of `folder`."""
-    free = shutil.disk_usage(folder).free
-    if free < needed + DISK_MARGIN:
-        raise InputError(
-            f"{folder}: {needed / 1e9:.2f} GB are to be written and {DISK_MARGIN / 1e9:.2f} GB left free, "
-            f"but the disk has only {free / 1e9:.2f} GB; free some and run it again"
-        )
-
-
 def _from_address(url: str, part: Path, digest: str | None) -> None:
     """Makes `part` whole from one address. Raises _Refused."""
     for _ in range(TRIES):
@@ -98,46 +81,62 @@ class _Address:
     """What the server called the version that it began to send: its ETag or time of modification."""
 
 
+class _Stalled:
+    """Tells tenacity to stop after TRIES failures in a row without progress."""
+
+    def __init__(self, part: Path) -> None:
+        self.part, self.most, self.failures = part, _size(part), 0
+
+    def __call__(self, state: RetryCallState) -> bool:
+        size = _size(self.part)
+        self.failures = 0 if size >= self.most + PROGRESS else self.failures + 1
+        self.most = max(self.most, size)
+        return self.failures == TRIES
+
+
 def _receive_all(url: str, part: Path) -> bool:
     """Makes `part` complete; True if it is joined from more than one answer. Raises _Refused."""
-    address, most, failures = _Address(url), _size(part), 0
-    joined = most > 0
-    while True:
-        try:
-            _receive(address, part)
-        except _Interrupted as reason:
-            joined = True
-            failures = 0 if _size(part) >= most + PROGRESS else failures + 1
-            most = max(most, _size(part))
-            if failures == TRIES:
-                raise _Refused(str(reason)) from None
-            print(f"{part.stem}: {url}: {reason}; asking again", file=sys.stderr)
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return joined
+
+    def say(state: RetryCallState) -> None:
+        reason = state.outcome and state.outcome.exception()
+        print(f"{part.stem}: {url}: {reason}; asking again", file=sys.stderr)
+
+    retrying = Retrying(
+        retry=retry_if_exception_type(_Interrupted),
+        stop=_Stalled(part),
+        wait=wait_fixed(PAUSE_SECONDS),
+        before_sleep=say,
+        reraise=True,
+    )
+    return retrying(_receive, _Address(url), part)
 
 
-def _receive(address: _Address, part: Path) -> None:
-    """Appends what is missing to `part`. Raises _Refused or _Interrupted."""
+def _receive(address: _Address, part: Path) -> bool:
+    """Appends what is missing to `part`; True if bytes of an earlier answer are kept. Raises _Refused."""
     have = _size(part)
-    headers = {"User-Agent": USER_AGENT} | ({"Range": f"bytes={have}-"} if have else {})
-    if have and address.version:
-        headers["If-Range"] = address.version
-    try:
-        with _network_errors():
-            request = urllib.request.Request(address.url, headers=headers)  # noqa: S310 - from the catalog or the user
-            response = urllib.request.urlopen(request, timeout=SILENCE_SECONDS)  # noqa: S310 - as above
-    except urllib.error.HTTPError as error:
-        error.close()
-        _judge(error, part, have)
-        return
-    with response:
+    with _ask(address, have) as response:
+        if response.status_code >= 400:
+            _judge(response, part, have)
+            return True
         start = _start(response, have)
         _same_version(address, response, part, start)
-        _write(response, part, start, None if response.length is None else start + response.length)
+        _write(response, part, start)
+        return start > 0
 
 
-def _same_version(address: _Address, response: http.client.HTTPResponse, part: Path, start: int) -> None:
+def _ask(address: _Address, have: int) -> requests.Response:
+    # The digest is of the published bytes: they have to come without a compression that requests would undo.
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    if have and address.version:
+        headers["If-Range"] = address.version
+    with _network_errors(), requests.Session() as session:
+        session.max_redirects = _REDIRECTS
+        return session.get(address.url, headers=headers, stream=True, timeout=SILENCE_SECONDS)
+
+
+def _same_version(address: _Address, response: requests.Response, part: Path, start: int) -> None:
     """Raises _Interrupted, and removes the part, if the file changed between two answers."""
     version = response.headers.get("ETag") or response.headers.get("Last-Modified")
     if start and address.version and version != address.version:
@@ -152,19 +151,26 @@ def _network_errors() -> Iterator[None]:
     """Turns what the network does into _Interrupted; an error of the disk must not look like one of the network."""
     try:
         yield
-    except urllib.error.HTTPError:
-        raise
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _Interrupted(str(getattr(error, "reason", error)) or type(error).__name__) from None
+    except (requests.TooManyRedirects, ValueError) as error:  # requests says ValueError of what is no web address
+        raise _Refused(str(error)) from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise _Interrupted(_first_cause(error)) from None
 
 
-def _start(response: http.client.HTTPResponse, have: int) -> int:
+def _first_cause(error: BaseException) -> str:
+    """What the system said; requests and urllib3 wrap it in all that they tried."""
+    while cause := error.__cause__ or error.__context__:
+        error = cause
+    return str(error) or type(error).__name__
+
+
+def _start(response: requests.Response, have: int) -> int:
     """Position in the file of the first byte that the response brings: `have`, or 0 if the server ignores Range."""
-    if response.status not in (200, 206):
-        raise _Refused(f"status {response.status} instead of the file; its web firewall may refuse scripts")
-    if response.headers.get_content_type() == "text/html":
+    if response.status_code not in (200, 206):
+        raise _Refused(f"status {response.status_code} instead of the file; its web firewall may refuse scripts")
+    if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise _Refused("a web page instead of the file")
-    if response.status == 200:
+    if response.status_code == 200:
         return 0
     if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         raise _Refused(
@@ -173,8 +179,11 @@ def _start(response: http.client.HTTPResponse, have: int) -> int:
     return have
 
 
-def _write(response: http.client.HTTPResponse, part: Path, start: int, total: int | None) -> None:
-    check_space(part.parent, (total or start) - start)
+def _write(response: requests.Response, part: Path, start: int) -> None:
+    response.raw.enforce_content_length = False  # what is cut off is told below, with the part that was there
+    length = response.raw.length_remaining
+    total = None if length is None else start + length
+    check_space(part.parent, length or 0)
     with part.open("ab") as file, progress(part.stem, total=total, unit="B", initial=start) as bar:
         file.truncate(start)
         since, received = time.monotonic(), 0
@@ -192,22 +201,23 @@ def _write(response: http.client.HTTPResponse, part: Path, start: int, total: in
         raise _Refused("an empty answer; its web firewall may refuse scripts")
 
 
-def _read(response: http.client.HTTPResponse) -> bytes:
+def _read(response: requests.Response) -> bytes:
     """What has arrived, without waiting for a full block: what is not written yet is lost with the process."""
     with _network_errors():
-        return response.read1(_BLOCK)
+        return response.raw.read1(_BLOCK, decode_content=False)
 
 
-def _judge(error: urllib.error.HTTPError, part: Path, have: int) -> None:
+def _judge(response: requests.Response, part: Path, have: int) -> None:
     """Returns if the answer says that nothing is missing; raises _Interrupted for what may pass, else _Refused."""
-    if error.code == 416 and error.headers.get("Content-Range") == f"bytes */{have}":
+    status = response.status_code
+    if status == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
         return
-    if error.code == 416:
+    if status == 416:
         part.unlink()
         raise _Interrupted(f"the part of {have} bytes was not of this file")
-    if error.code in (408, 425, 429) or error.code >= 500:
-        raise _Interrupted(f"status {error.code} {error.reason}")
-    raise _Refused(f"status {error.code} {error.reason}")
+    if status in (408, 425, 429) or status >= 500:
+        raise _Interrupted(f"status {status} {response.reason}")
+    raise _Refused(f"status {status} {response.reason}")
 
 
 def _size(path: Path) -> int:

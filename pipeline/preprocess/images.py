@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from pipeline.data.store import SPLITS, Row, Split
-from pipeline.download import archives
+from pipeline.download import archives, listing
 from pipeline.download.catalog import Entry
 from pipeline.download.embedded import DIGITS_FILE, digits
 from pipeline.download.layout import split_files
@@ -69,7 +69,7 @@ def _cifar(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
 
 
 def _parquet(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
-    files, _ = split_files(raw, archives.members(raw, entry.suffixes))
+    files, _ = split_files(raw, listing.members(raw, entry.suffixes))
     tables = {part: [read_table(member) for member in files[part]] for part in SPLITS}
     classes = class_names(tables)
     images = {part: list(_rows(part, tables[part])) for part in SPLITS}

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.download.archives import Member, read, refuse_bomb
+from pipeline.download.archives import refuse_bomb
+from pipeline.download.listing import Member, read_member
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import labels
 
@@ -61,7 +62,7 @@ def _same_rows(where: str, column: str, found: int, expected: int) -> None:
 @contextmanager
 def _file(member: Member) -> Iterator[pq.ParquetFile]:
     try:
-        with pq.ParquetFile(member.path if member.name is None else pa.BufferReader(read(member))) as file:
+        with pq.ParquetFile(member.path if member.name is None else pa.BufferReader(read_member(member))) as file:
             yield file
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{member.id}: not a whole Parquet file ({error}); fetch or write it again") from None

@@ -23,7 +23,7 @@ from pipeline.data.store import (
     write_manifest,
     write_shard,
 )
-from pipeline.download import archives
+from pipeline.download import listing
 from pipeline.download.catalog import CATALOG, Entry
 from pipeline.download.fetch import SOURCE_FILE, Source, read_source
 from pipeline.ground import names
@@ -125,7 +125,7 @@ def _recordings(
     cluster: ClusterParams,
     folder: Path,
 ) -> list[Made]:
-    members = {member.id: member for member in archives.members(raw, entry.suffixes)}
+    members = {member.id: member for member in listing.members(raw, entry.suffixes)}
     split = split_recordings(list(members), params.split, entry)
     classes = _classes(entry, [sample for samples in split.values() for sample in samples])
     parts: dict[Split, list[Part]] = {}

@@ -13,7 +13,7 @@ import numpy as np
 from pipeline.data.counts import check, left_out, total
 from pipeline.data.recording import Recording
 from pipeline.data.store import Content, Row, Written, write_shard
-from pipeline.download import archives
+from pipeline.download.listing import Member, read_member
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
@@ -32,7 +32,7 @@ class Part:
     """The recordings of one shard, and how to make rows of them."""
 
     path: Path
-    members: list[archives.Member]
+    members: list[Member]
     labels: list[int]
     params: PreprocessParams
     orientation: Orientation
@@ -161,7 +161,7 @@ class _Reader:
     def rows(self) -> Iterator[Row]:
         """Each row is valid until the next: all lie in one buffer. Raises InputError that names the recording."""
         for member, label in zip(self.part.members, self.part.labels, strict=True):
-            data = archives.read(member)
+            data = read_member(member)
             digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
             for name, pixels in self._pieces(member, data, counts):
@@ -170,7 +170,7 @@ class _Reader:
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _pieces(self, member: archives.Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
+    def _pieces(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
         """The recording, or its windows, each with its name."""
         params, suffix = self.part.params, Path(member.id).suffix.lower()
         assert params.frames is not None, "checked by preprocess"
@@ -188,7 +188,7 @@ class _Reader:
         for name, piece in _windows(recording, framing.size, params.window, member.id, counts):
             yield f"{member.id}@{name}", frames_of_recording(piece, f"{member.id}@{name}", framing, self._buffer)[0]
 
-    def _same_sensor(self, member: archives.Member, width: int, height: int) -> None:
+    def _same_sensor(self, member: Member, width: int, height: int) -> None:
         if self.sensor not in ((), (width, height)):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
             raise InputError(f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}")

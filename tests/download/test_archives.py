@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download import archives
-from pipeline.download.archives import listing, members, read, unpacked
+from pipeline.download import archives, listing
+from pipeline.download.archives import unpacked
+from pipeline.download.listing import list_files, members, read_member
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 
@@ -64,7 +65,7 @@ def tarred_entries(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
 
 
 def contents(raw: Path) -> dict[str, bytes]:
-    return {member.id: read(member) for member in members(raw, (".bin",))}
+    return {member.id: read_member(member) for member in members(raw, (".bin",))}
 
 
 def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
@@ -129,7 +130,7 @@ def test_every_other_file_is_counted(raw: Path, form: str) -> None:
     others = {"a.txt": b"", "b.TXT": b"", "c/README": b"", "c/.x.bin": b"", ".h/1.bin": b"", "__MACOSX/c/1.bin": b""}
     files = SAMPLES | others
     write_files(raw, {"folder": files, "zip": {"a.zip": zipped(files)}, "tar": {"a.tgz": tarred(files)}}[form])
-    found = listing(raw, (".bin",))
+    found = list_files(raw, (".bin",))
     assert [member.id for member in found.members] == sorted(SAMPLES)
     assert found.left_out == {".txt": 2, "no suffix": 1, "hidden": 3}
     assert len(found.members) + found.left_out.total() == len(files)
@@ -169,7 +170,7 @@ def test_bytes_beyond_the_stated_size_are_not_held(raw: Path) -> None:
     (member,) = members(raw, (".bin",))
     tracemalloc.start()
     with pytest.raises(InputError, match=r"a\.zip: damaged or cut off \(cat/1\.bin"):
-        read(member)
+        read_member(member)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1 << 20
@@ -230,7 +231,7 @@ def test_a_tar_is_unpacked_once_by_its_digest(raw: Path, unpacked_here: Path) ->
     write_files(raw, {"a.tar.gz": tarred(FILES), "copy/a.tar.gz": tarred({})})
     first = unpacked(raw / "a.tar.gz")
     (first / "cat" / "10.bin").write_bytes(b"seen again")
-    assert read(members(raw, (".bin",))[0]) == b"seen again"
+    assert read_member(members(raw, (".bin",))[0]) == b"seen again"
     assert sorted(path.name for path in unpacked_here.iterdir()) == sorted(
         sha256(raw / name) for name in ("a.tar.gz", "copy/a.tar.gz")
     )
@@ -327,7 +328,7 @@ def test_a_changed_byte_in_a_zip_is_found_when_it_is_read(raw: Path) -> None:
     (raw / "a.zip").write_bytes((raw / "a.zip").read_bytes().replace(b"right", b"wrong"))
     (member,) = members(raw, (".bin",))
     with pytest.raises(InputError, match=r"a\.zip: damaged or cut off \(1\.bin"):
-        read(member)
+        read_member(member)
 
 
 def test_a_member_that_vanished_is_named(raw: Path) -> None:
@@ -335,7 +336,7 @@ def test_a_member_that_vanished_is_named(raw: Path) -> None:
     (member,) = members(raw, (".bin",))
     (raw / "1.bin").unlink()
     with pytest.raises(InputError, match=r"1\.bin: it was there"):
-        read(member)
+        read_member(member)
 
 
 def test_forked_processes_read_one_zip_at_the_same_time(raw: Path) -> None:
@@ -343,16 +344,16 @@ def test_forked_processes_read_one_zip_at_the_same_time(raw: Path) -> None:
     write_files(raw, {"a.zip": zipped(files)})
     listed = members(raw, (".bin",))
     assert pickle.loads(pickle.dumps(listed)) == listed
-    read(listed[0])  # opens the zip before the fork
+    read_member(listed[0])  # opens the zip before the fork
     with ProcessPoolExecutor(2, mp_context=get_context("fork")) as pool:
-        assert list(pool.map(read, listed * 5)) == [files[member.id] for member in listed * 5]
+        assert list(pool.map(read_member, listed * 5)) == [files[member.id] for member in listed * 5]
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_a_bomb_is_refused_before_it_is_unpacked(
     raw: Path, unpacked_here: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
 ) -> None:
-    monkeypatch.setattr(archives, "SMALL", 1 << 20)
+    monkeypatch.setattr(archives, "_SMALL", 1 << 20)
     make = zipped if suffix == ".zip" else tarred
     write_files(raw, {f"a{suffix}": make({"1.bin": bytes(1 << 20)})})
     assert len(contents(raw)["1.bin"]) == 1 << 20
@@ -365,8 +366,8 @@ def test_a_bomb_is_refused_before_it_is_unpacked(
 
 @pytest.mark.parametrize("suffix", [".zip", ".tar.gz"])
 def test_a_bomb_of_many_small_files_is_refused(raw: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    monkeypatch.setattr(archives, "SMALL", 1 << 20)
-    monkeypatch.setattr(archives, "EXPANSION", 5)
+    monkeypatch.setattr(archives, "_SMALL", 1 << 20)
+    monkeypatch.setattr(archives, "_EXPANSION", 5)
     make = zipped if suffix == ".zip" else tarred
     write_files(raw, {f"a{suffix}": make({f"{number}.bin": bytes(1 << 10) for number in range(1025)})})
     with pytest.raises(InputError, match="its content would grow"):
@@ -390,7 +391,7 @@ def test_a_zip_with_any_byte_changed_is_read_right_or_refused(raw: Path, method:
 
 def test_archives_in_archives_have_an_end(raw: Path) -> None:
     inner = zipped({"1.bin": b"1"})
-    for _ in range(archives.DEPTH):
+    for _ in range(listing._DEPTH):
         inner = zipped({"a.zip": inner})
     write_files(raw, {"a.zip": inner})
     assert contents(raw) == {"1.bin": b"1"}

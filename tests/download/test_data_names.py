@@ -15,8 +15,8 @@ import pytest
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Store
 from pipeline.download import archives
-from pipeline.download.archives import members
 from pipeline.download.fetch import fetch
+from pipeline.download.listing import members, read_member
 from pipeline.evaluate.predictions import About, Predictions, read_predictions
 from pipeline.ground.names import file_name, label, labels, markdown, one_spelling, shown
 from pipeline.ground.params import DownloadParams, FolderSplit
@@ -120,7 +120,7 @@ def test_a_zip_that_does_not_say_that_its_names_are_utf8(tmp_path: Path) -> None
     (tmp_path / "packed" / "all.zip").write_bytes(content)
     (member,) = members(tmp_path / "packed", (".aedat",))
     assert member.id == "übung/übung 0.aedat"
-    assert archives.read(member) == (tmp_path / "source" / "übung" / "übung 0.aedat").read_bytes()
+    assert read_member(member) == (tmp_path / "source" / "übung" / "übung 0.aedat").read_bytes()
 
 
 # What is refused

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.download import archives, transfer
+from pipeline.download import archives, disk, transfer
 from pipeline.download import fetch as module
 from pipeline.download.catalog import CATALOG, File
 from pipeline.download.fetch import Source, fetch, read_source
@@ -369,7 +369,7 @@ def test_a_source_that_is_no_folder_is_named(into: Path, source: str) -> None:
 
 
 def test_a_copy_needs_its_space(into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, transfer.DISK_MARGIN + 5))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(1, 1, disk.DISK_MARGIN + 5))
     with pytest.raises(InputError, match="the disk has only"):
         fetch("objects", params("recordings", folder_of(tmp_path, MINE)), into)
     assert not list(into.iterdir())

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download.archives import Member
 from pipeline.download.layout import split_files
+from pipeline.download.listing import Member
 from pipeline.ground.errors import InputError
 
 RAW = Path("raw")

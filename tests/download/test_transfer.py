@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.download import transfer as module
 from pipeline.download.catalog import File
+from pipeline.download.disk import DISK_MARGIN
 from pipeline.download.transfer import Unreachable, transfer
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
@@ -122,10 +123,13 @@ def test_what_may_pass_is_tried_three_times_and_what_will_not_once(site: Site, t
     assert [path for path, _, _ in site.served] == ["/busy", "/busy", "/busy", "/gone"]
 
 
-def test_a_body_that_is_cut_again_and_again_is_continued_while_bytes_come(site: Site, tmp_path: Path) -> None:
+def test_a_body_that_is_cut_again_and_again_is_continued_while_bytes_come(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     url = site.add("/a.zip", Page(CONTENT, cut_after=50_000))
     assert transfer(file(url), tmp_path, pinned=True).read_bytes() == CONTENT
     assert site.served == [("/a.zip", start, 50_000) for start in range(0, len(CONTENT), 50_000)]
+    assert f"a.zip: {url}: cut off after 250000 of 300000 bytes; asking again\n" in capsys.readouterr().err
 
 
 def test_a_server_that_falls_silent_is_asked_again(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +153,7 @@ def test_a_disk_that_is_too_small_is_found_before_a_byte_is_written(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = site.add("/a.zip", Page(CONTENT))
-    free = len(CONTENT) + module.DISK_MARGIN
+    free = len(CONTENT) + DISK_MARGIN
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(free, 0, free - 1))
     with pytest.raises(InputError, match="the disk has only"):
         transfer(file(url), tmp_path, pinned=True)

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.store import rows_digest
-from pipeline.download import archives
+from pipeline.download import archives, listing
 from pipeline.download.catalog import CATALOG
 from pipeline.download.embedded import copy_digits
 from pipeline.ground.errors import InputError
@@ -321,7 +321,7 @@ def test_files_with_other_label_columns_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [[0, 1], [0, 1, 0, 1]])
 def test_columns_of_other_lengths_are_refused(tmp_path: Path, labels: list[int]) -> None:
     write_split(tmp_path, "train", [0, 1, 0])
-    (member,) = archives.members(tmp_path, (".parquet",))
+    (member,) = listing.members(tmp_path, (".parquet",))
     table = replace(read_table(member), labels=labels)
     with pytest.raises(InputError, match=f"train-0.*: img has 3 rows of {len(labels)}; fetch or write it again"):
         list(image_files(table))
@@ -345,11 +345,11 @@ def test_a_file_that_grows_without_bound_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, size: int
 ) -> None:
     """One image of many bytes, and a small one that is stored once for many rows."""
-    monkeypatch.setattr(archives, "SMALL", 1 << 17)
+    monkeypatch.setattr(archives, "_SMALL", 1 << 17)
     content = png(picture(0)) + bytes(size)
     write_split(tmp_path, "test", [0])
     write(tmp_path / "train-0.parquet", [content] * rows, [0] * rows)
-    monkeypatch.setattr(archives, "EXPANSION", 5)
+    monkeypatch.setattr(archives, "_EXPANSION", 5)
     text = error_of(tmp_path)
     assert f"{tmp_path}/train-0.parquet: " in text
     assert "as no dataset does; take it from its publisher" in text
@@ -358,7 +358,7 @@ def test_a_file_that_grows_without_bound_is_refused(
 def test_images_of_more_pixels_than_their_files_can_hold_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archives, "SMALL", 1 << 17)
+    monkeypatch.setattr(archives, "_SMALL", 1 << 17)
     for split in ("train", "test"):
         write(tmp_path / f"{split}-0.parquet", [png(np.zeros((1000, 1000), np.uint8))], [0])
     assert "what its rows up to 0 hold would grow from" in error_of(tmp_path)

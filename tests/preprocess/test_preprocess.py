@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.data.store import VERSION, Manifest, Store
-from pipeline.download import archives
+from pipeline.download import listing
 from pipeline.download.catalog import CATALOG
 from pipeline.ground import files
 from pipeline.ground.params import FolderSplit, WindowParams
@@ -95,7 +95,7 @@ def test_each_row_is_the_frames_of_its_recording(raw: Path, tmp_path: Path, no_r
     run(raw, tmp_path)
     splits = [Store(tmp_path / "arrow" / "mine", split) for split in ("train", "test")]
     assert splits[1].ids == ["cup/09.aedat", "cup/19.aedat", "mug/08.aedat", "mug/18.aedat"]
-    assert sorted(splits[0].ids + splits[1].ids) == sorted(member.id for member in archives.members(raw, (".aedat",)))
+    assert sorted(splits[0].ids + splits[1].ids) == sorted(member.id for member in listing.members(raw, (".aedat",)))
     for store in splits:
         frames = np.stack([to_frames(read_recording(raw / name), 4, 64) for name in store.ids])
         np.testing.assert_array_equal(store.read(np.arange(len(store))), frames)

@@ -13,7 +13,7 @@ import pytest
 from pipeline.cluster import session
 from pipeline.data.recording import Recording
 from pipeline.data.store import rows_digest
-from pipeline.download import archives
+from pipeline.download import listing
 from pipeline.download.camera import write_aedat2
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import PreprocessParams, WindowParams
@@ -35,7 +35,7 @@ def record(path: Path, times: Sequence[int]) -> Path:
 
 def part(raw: Path, params: PreprocessParams = PARAMS, *, turned: bool = False) -> Part:
     """All recordings below `raw` as one shard, labels 0, 1, ..."""
-    members = archives.members(raw, (".aedat", ".bin"))
+    members = listing.members(raw, (".aedat", ".bin"))
     return Part(
         path=raw.parent / "shards" / "train-00000-of-00001.arrow",
         members=members,
@@ -186,7 +186,7 @@ def test_a_suffix_in_capitals_is_the_same_format(raw: Path) -> None:
     make_shard(before)
     expected = pixels(before)
     (raw / "b" / "2.aedat").rename(raw / "b" / "2.AEDAT")
-    shard = replace(before, members=[*before.members[:1], archives.Member("b/2.AEDAT", 1, raw / "b" / "2.AEDAT", None)])
+    shard = replace(before, members=[*before.members[:1], listing.Member("b/2.AEDAT", 1, raw / "b" / "2.AEDAT", None)])
     make_shard(shard)
     np.testing.assert_array_equal(pixels(shard), expected)
 

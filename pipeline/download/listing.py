@@ -1,0 +1,148 @@
+"""The files of a dataset, in folders and in archives alike: which are members, and which are left out."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from pipeline.download.archives import is_archive, is_hidden, path_in_archive, read_zipped, unpacked, zip_entries
+from pipeline.ground import names
+from pipeline.ground.errors import InputError
+
+_DEPTH = 3
+"""Archives in archives in archives; some hold themselves, without an end."""
+_UNREAD = (".tar", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
+"""Archives that are not opened. They may hold samples, so they are refused and not left out."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of a dataset. It can be sent to another process on a machine that sees the same folders."""
+
+    id: str
+    """Posix path in the dataset, in NFC; an archive adds nothing of its own name."""
+    size: int
+    """Bytes when read."""
+    path: Path
+    """The file, or the zip that holds it."""
+    name: str | None
+    """Name in the zip; None for a plain file."""
+
+
+@dataclass(frozen=True)
+class ListedFiles:
+    """Every file of a dataset, in folders and in archives: it is a member, or it is left out."""
+
+    members: list[Member]
+    """Sorted by id in string order."""
+    left_out: Counter[str]
+    """Numbers of the other files, by suffix; hidden files are one kind."""
+
+
+def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
+    """The members of `list_files`. Raises InputError."""
+    return list_files(raw, suffixes).members
+
+
+def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
+    """The files below `raw` and in archives there; those with one of the suffixes, in small or capitals, are members.
+
+    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for a name that is
+    refused, two that differ only in case, a recording that is there twice, a link, or an archive that is cut off or of
+    a form that is not opened.
+    """
+    found = list(_listed(raw, PurePosixPath(), suffixes, 0))
+    members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
+    names.checked(str(raw), names.one_spelling, [member.id for member in members])
+    _refuse_doubles(members)
+    return ListedFiles(members, Counter(one for one in found if isinstance(one, str)))
+
+
+def _refuse_doubles(members: list[Member]) -> None:
+    """Refuses a recording that is there twice: under one name, or before and after a conversion to another format."""
+    stems: dict[str, Member] = {}
+    for member in members:
+        other = stems.setdefault(str(PurePosixPath(member.id).with_suffix("")), member)
+        if other is not member:
+            places = ", ".join(dict.fromkeys((str(other.path), str(member.path))))
+            both = " and ".join(dict.fromkeys((other.id, member.id)))
+            raise InputError(f"{places}: {both}: one recording twice; remove one, or rename it if it is another")
+
+
+def read_member(member: Member) -> bytes:
+    """The bytes of a member, checked against the zip's own checksum and size. Raises InputError."""
+    try:
+        return member.path.read_bytes() if member.name is None else read_zipped(member.path, member.name)
+    except FileNotFoundError:
+        raise InputError(f"{member.path}: it was there when the dataset was listed and is now missing") from None
+
+
+def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
+    """Members below a folder that was unpacked from an archive `depth` times, and why each other file is left out."""
+    if depth > _DEPTH:
+        raise InputError(f"{folder}: unpacked from archives in archives, more than {_DEPTH} deep; unpack them by hand")
+    yield from ["hidden"] * _hidden_files(folder)
+    for path in visible_files(folder):
+        place = within / names.file_path(path.relative_to(folder).as_posix())
+        if _suffix(path.name) == ".zip":
+            yield from _listed_zip(path, place.parent, suffixes, depth)
+        elif is_archive(path.name):
+            yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
+        elif _suffix(path.name) in suffixes:
+            yield Member(str(place), path.stat().st_size, path, None)
+        else:
+            yield _left_out(path, path.name)
+
+
+def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
+    entries = list(zip_entries(path))
+    seen = [entry for entry in entries if not is_hidden(entry.filename)]
+    yield from ["hidden"] * (len(entries) - len(seen))
+    names.checked(str(path), names.one_spelling, [entry.filename for entry in seen])
+    for entry in seen:
+        place = path_in_archive(path, entry.filename)
+        if _suffix(place) in suffixes:
+            yield Member(str(within / place), entry.file_size, path, entry.filename)
+        elif not is_archive(place):
+            yield _left_out(path, entry.filename)
+    if any(is_archive(entry.filename) for entry in seen):
+        yield from _listed(unpacked(path), within, suffixes, depth + 1)
+
+
+def _left_out(where: Path, name: str) -> str:
+    """The kind of a file that is no sample. Raises InputError for an archive that is not opened."""
+    suffix = _suffix(name)
+    if suffix in _UNREAD:
+        place = f"{where}" if where.name == name else f"{where}: {name}"
+        raise InputError(f"{place}: a {suffix} file is not opened; unpack it, pack it as .zip or .tar.gz, or remove it")
+    return suffix or "no suffix"
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.lower()
+
+
+def visible_files(folder: Path) -> Iterator[Path]:
+    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache.
+
+    Raises InputError for a name that is refused, and for two names that differ only in case or in Unicode's form.
+    """
+    inside = [path for path in sorted(folder.iterdir()) if not is_hidden(path.name)]
+    for path in inside:
+        names.checked(str(path), names.file_name, path.name)
+    names.checked(str(folder), names.one_spelling, [path.name for path in inside])
+    for path in inside:
+        if path.is_dir() and not path.is_symlink():
+            yield from visible_files(path)
+        elif path.is_file():
+            yield path
+        else:
+            raise InputError(
+                f"{path}: expected a file or a folder, found a broken link, a link to a folder or a device; remove it"
+            )
+
+
+def _hidden_files(folder: Path) -> int:
+    places = (Path(parent, name).relative_to(folder) for parent, _, inside in os.walk(folder) for name in inside)
+    return sum(is_hidden(place.as_posix()) for place in places)
