@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
@@ -32,6 +31,9 @@ from pipeline.report.summary import by_dataset, headline, summary
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
 IN_THE_TABLE = ("samples", "top1_percent", "top1_low", "top1_high")
 OF_A_RUN = ("correct", *IN_THE_TABLE)
 INTERVAL = ("estimate", "low", "high")
@@ -40,7 +42,7 @@ INTERVAL = ("estimate", "low", "high")
 class Report:
     """A report's folder, read when asked. Its properties raise InputError."""
 
-    def __init__(self, folder: Path, pinned: Ed25519PublicKey | None, root: Path | None) -> None:
+    def __init__(self, folder: Path, pinned: "SSlibKey | None", root: Path | None) -> None:
         self.folder, self.evidence = folder, folder / EVIDENCE
         self.pinned = pinned
         """The key whose signatures count, if the reader names one."""
@@ -68,11 +70,13 @@ class Report:
         return config
 
     @cached_property
-    def signer(self) -> Ed25519PublicKey | None:
+    def signer(self) -> "SSlibKey | None":
         """The pinned key, else the one that came with the signatures, else None."""
         if self.pinned is not None or not attestation.is_signed(self.folder):
             return self.pinned
-        return attestation.read_public_key(self.folder / attestation.STATEMENTS / attestation.KEY_FILE)
+        from pipeline.report.signing import read_public_key
+
+        return read_public_key(self.folder / attestation.STATEMENTS / attestation.KEY_FILE)
 
     @cached_property
     def params(self) -> dict[str, Any]:
@@ -192,10 +196,12 @@ def signatures(report: Report) -> Iterator[Break]:
     if report.signer is None:
         return
     if not attestation.is_signed(report.folder):
-        expected = f"signatures of key {attestation.fingerprint(report.signer)}"
+        expected = f"signatures of key {report.signer.keyid}"
         yield Break(link="signatures", file=attestation.STATEMENTS.as_posix(), expected=expected, found="none")
         return
-    yield from attestation.signature_breaks(report.folder, report.signer)
+    from pipeline.report.signing import signature_breaks
+
+    yield from signature_breaks(report.folder, report.signer)
 
 
 def links(report: Report) -> Iterator[Break]:

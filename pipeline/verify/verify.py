@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
-from pipeline.report import attestation
 from pipeline.report.chain import Break
 from pipeline.verify import checks, soundness
 from pipeline.verify.checks import Report
@@ -46,7 +45,12 @@ def verify(
 
     Raises InputError for what is no report and for a bad key.
     """
-    report = Report(folder, attestation.read_public_key(key) if key else None, root)
+    pinned = None
+    if key is not None:
+        from pipeline.report.signing import read_public_key  # takes a while to import
+
+        pinned = read_public_key(key)
+    report = Report(folder, pinned, root)
     found = _all("files", report, checks.files)
     steps: list[tuple[str, Check]] = [
         ("statements", checks.statements),
@@ -116,7 +120,7 @@ def _notes(report: Report) -> list[str]:
 def _signer(report: Report) -> str:
     if report.signer is None:
         return "not signed: whoever can write the folder can have made all of it anew"
-    name = attestation.fingerprint(report.signer)
+    name = report.signer.keyid
     if report.pinned is not None:
         return f"signed by the key that --key names, {name}"
     return f"signed by key {name}, which came with the report: --key FILE says whose it has to be"
