@@ -4,11 +4,9 @@ import os
 import platform
 import resource
 import socket
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,7 @@ from pipeline.protocol.reduce import Alone, Group
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.journal import FromFar, Journal, show
+from pipeline.train.journal import FromFar, Journal, followed, show
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, place
 from pipeline.train.progress import ProgressReport
@@ -289,29 +287,3 @@ def check_code(expected: str | None) -> None:
         raise InputError(
             f"{platform.node()}: runs other code than the driver's; start that node without our packages on its path"
         )
-
-
-@contextmanager
-def followed(log: Path) -> Iterator[None]:
-    """Prints what is added to the log meanwhile."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.touch()
-    done = threading.Event()
-
-    def follow() -> None:
-        with log.open(encoding="utf-8") as file:
-            file.seek(0, 2)
-            while True:
-                last = done.is_set()
-                print(file.read(), end="", flush=True)
-                if last:
-                    return
-                time.sleep(0.5)
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
