@@ -10,7 +10,7 @@ from functools import partial
 from rich import filesize
 from rich.console import Console
 from rich.live import Live
-from rich.progress import BarColumn, Progress, ProgressColumn, Task
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column
 from rich.text import Text
 
@@ -32,7 +32,9 @@ class ProgressBar:
 
     def __init__(self, description: str, total: int | None, unit: str, initial: int) -> None:
         console = terminal()
-        columns = _Description(), BarColumn(bar_width=None), _Amounts()
+        whole = Column(no_wrap=True, overflow="crop")  # an ellipsis is no ASCII
+        name = TextColumn("{task.description}", markup=False, table_column=whole)
+        columns = name, BarColumn(bar_width=None), _Amounts(whole)
         self.display = Progress(*columns, console=console, auto_refresh=False, disable=console is None)
         self.task = self.display.add_task(description, total=total, completed=initial, unit=unit)
         self.every_seconds = LOG_SECONDS if console is None else TERMINAL_SECONDS
@@ -64,18 +66,7 @@ def progress(description: str, *, total: int | None, unit: str, initial: int = 0
             bar.show()
 
 
-class _Description(ProgressColumn):
-    def __init__(self) -> None:
-        super().__init__(Column(no_wrap=True, overflow="crop"))
-
-    def render(self, task: Task) -> Text:
-        return Text(task.description)
-
-
 class _Amounts(ProgressColumn):
-    def __init__(self) -> None:
-        super().__init__(Column(no_wrap=True, overflow="crop"))
-
     def render(self, task: Task) -> Text:
         return Text(amounts(task))
 
