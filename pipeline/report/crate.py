@@ -52,7 +52,8 @@ def write_crate(report: Path, stages: list[str]) -> list[Break]:
     """
     from rocrate.rocrate import ROCrate  # takes a while to import, and `sresnet verify` does without
 
-    records = read_stage_records(report / EVIDENCE / RECORDS, stages)
+    folder = report / EVIDENCE / RECORDS
+    records = read_stage_records(folder, stages)
     for record in records:
         own = sha256(place(report, path_of(record.stage).as_posix()))
         write_statement(report, record.stage, statement(record, own))
@@ -71,7 +72,7 @@ def write_crate(report: Path, stages: list[str]) -> list[Break]:
     content = json.dumps(crate.metadata.generate(), indent=2, sort_keys=True).encode() + b"\n"
     write_whole(report / METADATA, content)
     write_statement(report, CRATE, crate_statement(sha256(report / METADATA)))
-    return list(breaks(records, stages))
+    return list(breaks(folder, stages))
 
 
 def is_about(path: Path) -> bool:

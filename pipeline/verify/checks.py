@@ -206,7 +206,7 @@ def signatures(report: Report) -> Iterator[Break]:
 
 def links(report: Report) -> Iterator[Break]:
     """Every stage is recorded and read what an earlier one wrote; copies in the folder are what was written."""
-    yield from chain.breaks(report.records, report.stages)
+    yield from chain.breaks(report.evidence / RECORDS, report.stages)
     for record in report.records:
         for file in record.writes:
             path = place(report.folder, file.path)
