@@ -150,6 +150,7 @@ WITHOUT_TORCH = [name for name in MODULES if room(name) in ("judge", "study")] +
     "pipeline.evaluate.record",
     "pipeline.report.attestation",
     "pipeline.report.forensics",
+    "pipeline.report.signing",
     "pipeline.verify.verify",
 ]
 

@@ -167,7 +167,7 @@ def verify_report(report: Path, key: Path | None, root: Path | None, anew: "Reco
 
 def sign_report(report: Path, key: Path) -> None:
     """Signs what holds. Raises InputError."""
-    from pipeline.report.attestation import sign
+    from pipeline.report.signing import sign
     from pipeline.verify.verify import verify
 
     if found := verify(report).breaks:

@@ -1,4 +1,4 @@
-"""Runs in progress: one screen on a terminal, lines in a log."""
+"""Runs that go on side by side: a table on a terminal, lines in a log."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,16 +8,15 @@ from datetime import timedelta
 from typing import Literal
 
 from rich import box
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.ground.progress import LOG_SECONDS, terminal
+
 RunState = Literal["running", "failed", "waiting", "done"]
 STATES: tuple[RunState, ...] = ("running", "failed", "waiting", "done")
 """In the order in which the screen shows them."""
-LOG_SECONDS = 10.0
-"""Time between two lines about a run that goes on."""
 Show = Callable[[Sequence["ScreenRow"]], None]
 
 
@@ -44,12 +43,12 @@ class ScreenRow:
 @contextmanager
 def screen() -> Iterator[Show]:
     """Gives a function that shows the runs as they are now."""
-    console = Console()
-    if not console.is_terminal:
+    console = terminal()
+    if console is None:
         yield Lines()
         return
     with Live(console=console, auto_refresh=False) as live:
-        yield lambda rows: live.update(table(rows, console.height), refresh=True)
+        yield lambda rows: live.update(runs_table(rows, console.height), refresh=True)
 
 
 def counts(rows: Sequence[ScreenRow]) -> str:
@@ -57,13 +56,13 @@ def counts(rows: Sequence[ScreenRow]) -> str:
     return ", ".join(f"{sum(row.state == state for row in rows)} {state}" for state in STATES)
 
 
-def table(rows: Sequence[ScreenRow], height: int) -> Table:
+def runs_table(rows: Sequence[ScreenRow], height: int) -> Table:
     """What fits on a terminal of `height` lines, those that run first."""
     shown = Table(box=box.SIMPLE, caption=counts(rows), caption_justify="left", expand=True)
-    shown.add_column("run", no_wrap=True)
-    shown.add_column("state", no_wrap=True)
-    shown.add_column("time", justify="right", no_wrap=True)
-    shown.add_column("last line of its log", no_wrap=True, ratio=1)
+    shown.add_column("run", no_wrap=True, overflow="crop")  # an ellipsis is no ASCII
+    shown.add_column("state", no_wrap=True, overflow="crop")
+    shown.add_column("time", justify="right", no_wrap=True, overflow="crop")
+    shown.add_column("last line of its log", no_wrap=True, overflow="crop", ratio=1)
     for row in sorted(rows, key=lambda row: STATES.index(row.state))[: max(1, height - 7)]:
         shown.add_row(row.name, row.state, row.time, Text(row.last))  # no markup of rich's
     return shown

@@ -40,7 +40,7 @@ def record_digits(into: Path, camera: CameraParams) -> None:
     for label in np.unique(labels):
         (into / str(label)).mkdir()
     paths = [into / str(labels[index]) / f"{labels[index]}_{index:04d}.aedat" for index in chosen]
-    with _processes() as pool, progress("digits-dvs (simulated)", total=len(chosen), unit="recording") as bar:
+    with _processes() as pool, progress("digits-dvs (simulated)", total=len(chosen), unit="recordings") as bar:
         for _ in pool.map(partial(_record, camera), paths, images[chosen], map(int, chosen), chunksize=4):
             bar.update()
 

@@ -5,29 +5,29 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path, PurePosixPath
 
+from pipeline.data.store import SPLITS, Split
 from pipeline.download.listing import Member
 from pipeline.ground.errors import InputError
 
-_SPLITS = ("train", "test")
 EXPECTED = "expected names such as train-00000-of-00001.parquet and test-00000-of-00001.parquet"
 _NAME = re.compile(r"[^-]+-(?P<index>\d{1,9})(-of-(?P<count>\d{1,9}))?(-[0-9a-f]{16})?\.parquet", re.IGNORECASE)
 """The hub adds 16 hexadecimal digits to some names."""
 _NAMED = 5  # files that an error names
 
 
-def split_files(raw: Path, members: list[Member]) -> tuple[dict[str, list[Member]], Counter[str]]:
+def split_files(raw: Path, members: list[Member]) -> tuple[dict[Split, list[Member]], Counter[str]]:
     """The files of train and test in the order of their numbers, and how many files each other split has.
 
     Raises InputError if they belong to two configurations, or if one of them is missing or is there twice.
     """
     split_of = {member: re.split(r"[-.]", PurePosixPath(member.id).name)[0] for member in members}
-    files = {split: [member for member in members if split_of[member] == split] for split in _SPLITS}
+    files = {split: [member for member in members if split_of[member] == split] for split in SPLITS}
     for split, found in files.items():
         if not found:
             raise InputError(f"{raw}: no {split}-*.parquet among {len(members)} Parquet file(s); {EXPECTED}")
     _refuse_configurations(raw, [member for found in files.values() for member in found])
     whole = {split: _whole(raw, split, found) for split, found in files.items()}
-    return whole, Counter(split for split in split_of.values() if split not in _SPLITS)
+    return whole, Counter(split for split in split_of.values() if split not in SPLITS)
 
 
 def _refuse_configurations(raw: Path, members: list[Member]) -> None:

@@ -97,7 +97,7 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
     store = Store(task.data, "test")
     batches = task.batches(len(store))
     parts: list[Seen] = []
-    with progress(f"evaluate {name}", total=len(store), unit="sample") as bar:
+    with progress(f"evaluate {name}", total=len(store), unit="samples") as bar:
         for one in see(task, len(batches)):
             parts.append(one)
             bar.update(len(one.voltage))

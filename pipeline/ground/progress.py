@@ -1,37 +1,104 @@
-"""Progress with rate and time left: a bar on a terminal, a line every few seconds in a log."""
+"""What a person watches: a live display on a terminal, lines in a log."""
 
 import sys
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 
-from tqdm import tqdm
+from rich import filesize
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
 
-LOG_SECONDS = 5.0
-
-
-class _Lines:
-    """Standard error that gets each state of a bar as a line of its own."""
-
-    def write(self, text: str) -> None:
-        if line := text.strip("\r\n "):
-            print(line, file=sys.stderr, flush=True)
-
-    def flush(self) -> None:
-        sys.stderr.flush()
+TERMINAL_SECONDS, LOG_SECONDS = 0.1, 5.0
+"""Time between two states of what goes on."""
 
 
-def progress(description: str, *, total: int | None, unit: str, initial: int = 0) -> "tqdm[Any]":
-    """A tqdm bar to be updated by hand. `unit` "B" counts bytes in kB, MB, GB."""
-    terminal = sys.stderr.isatty()
-    return tqdm(
-        desc=description,
-        total=total,
-        initial=initial,
-        unit=unit,
-        unit_scale=unit == "B",
-        file=None if terminal else _Lines(),
-        mininterval=0.1 if terminal else LOG_SECONDS,
-        miniters=0 if terminal else 1,
-        dynamic_ncols=terminal,
-        ncols=None if terminal else 100,
-        ascii=not terminal,
-    )
+def terminal() -> Console | None:
+    """The console of a live display; None for a log, a pipe, and a terminal that moves no cursor.
+
+    A live display takes over both streams, so both have to be that terminal.
+    """
+    console = Console()
+    return console if sys.stdout.isatty() and sys.stderr.isatty() and console.is_interactive else None
+
+
+class ProgressBar:
+    """A bar with rate and time left, or a line every few seconds."""
+
+    def __init__(self, description: str, total: int | None, unit: str, initial: int) -> None:
+        console = terminal()
+        whole = Column(no_wrap=True, overflow="crop")  # an ellipsis is no ASCII
+        name = TextColumn("{task.description}", markup=False, table_column=whole)
+        columns = name, BarColumn(bar_width=None), _Amounts(whole)
+        self.display = Progress(*columns, console=console, auto_refresh=False, disable=console is None)
+        self.task = self.display.add_task(description, total=total, completed=initial, unit=unit)
+        self.every_seconds = LOG_SECONDS if console is None else TERMINAL_SECONDS
+        self.shown = time.monotonic()
+
+    def update(self, amount: int = 1) -> None:
+        """Counts what was done."""
+        self.display.advance(self.task, amount)
+        if time.monotonic() - self.shown >= self.every_seconds:
+            self.show()
+
+    def show(self) -> None:
+        """Shows the state of now."""
+        self.shown = time.monotonic()
+        if self.display.disable:
+            (task,) = self.display.tasks
+            print(f"{task.description}: {amounts(task)}", file=sys.stderr, flush=True)
+        self.display.refresh()
+
+
+@contextmanager
+def progress(description: str, *, total: int | None, unit: str, initial: int = 0) -> Iterator[ProgressBar]:
+    """Gives a bar to be updated by hand. `unit` "B" counts bytes in kB, MB, GB."""
+    bar = ProgressBar(description, total, unit, initial)
+    with bar.display:
+        try:
+            yield bar
+        finally:
+            bar.show()
+
+
+class _Amounts(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(amounts(task))
+
+
+def amounts(task: Task) -> str:
+    """For instance: 45% of 1,797 samples  80.5 samples/s  left 0:00:13."""
+    number, speed, left = partial(_number, task.fields["unit"]), task.finished_speed or task.speed, task.time_remaining
+    done = number(task.completed) if task.total is None else f"{task.percentage:.0f}% of {number(task.total)}"
+    rate = f"{number(speed)}/s" if speed else ""
+    return "  ".join(filter(None, [done, rate, f"left {timedelta(seconds=left)}" if left else ""]))
+
+
+def _number(unit: str, value: float) -> str:
+    return filesize.decimal(int(value)) if unit == "B" else f"{round(value, 1):,} {unit}"
+
+
+@contextmanager
+def said_lines(on_terminal: Callable[[str], tuple[str, bool]]) -> Iterator[Callable[[str], None]]:
+    """Gives a function that says a line.
+
+    `on_terminal` gives the line as a terminal shows it, and whether the next one takes its place there.
+    """
+    console = terminal()
+    if console is None:
+        yield partial(print, flush=True)
+        return
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+
+        def say(line: str) -> None:
+            text, passes = on_terminal(line)
+            live.update(Text(text if passes else "", no_wrap=True, overflow="crop"), refresh=True)
+            if not passes:
+                console.print(Text(text))
+
+        yield say

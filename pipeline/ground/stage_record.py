@@ -133,12 +133,16 @@ def is_code(dep: str) -> bool:
 
 def read_stage_record(path: Path) -> StageRecord:
     """The content of records/<stage>.json. Raises InputError."""
-    content = read_json(path, "the stage writes it when it runs")
+    remedy = f"`dvc repro --force --single-item {path.stem}` writes it"
+    content = read_json(path, remedy)
     try:
         files = {name: [FileDigest(**file) for file in content[name]] for name in ("code", "reads", "writes")}
-        return StageRecord(**content | files)
+        record = StageRecord(**content | files)
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a record of a stage ({error}); run the stage again") from None
+        raise InputError(f"{path}: not a record of a stage ({error!r}); {remedy}") from None
+    if record.stage != path.stem:
+        raise InputError(f"{path}: the record of another stage, {record.stage}; {remedy}")
+    return record
 
 
 def installed_packages() -> dict[str, str]:

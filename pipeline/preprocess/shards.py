@@ -88,7 +88,7 @@ def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None
     missing = [part for part in parts if not (part.path.exists() and _summary_path(part.path).exists())]
     recordings = sum(len(part.members) for part in parts)
     done = recordings - sum(len(part.members) for part in missing)
-    with progress(dataset, total=recordings, unit="recording", initial=done) as bar:
+    with progress(dataset, total=recordings, unit="recordings", initial=done) as bar:
         if missing:
             for part in _on_ray(missing, cluster):
                 bar.update(len(part.members))

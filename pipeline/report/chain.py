@@ -40,27 +40,32 @@ def stages_of(records: Iterable[Record]) -> list[str]:
 
 
 def read_stage_records(folder: Path, stages: Iterable[str]) -> list[StageRecord]:
-    """Records of these stages that are there and have the form of today, in the order of `stages`."""
-    found = []
-    for stage in stages:
-        try:
-            found.append(read_stage_record(folder / f"{stage}.json"))
-        except InputError:
-            continue
-    return found
+    """Records of these stages that are there and whole, in the order of `stages`; `breaks` names the others."""
+    found = (_record_or_why_not(folder, stage) for stage in stages)
+    return [record for record in found if isinstance(record, StageRecord)]
 
 
-def breaks(records: list[StageRecord], stages: Iterable[str]) -> Iterator[Break]:
-    """Where the chain does not hold: a stage without record, or one that read what no stage before it wrote."""
-    by_stage, written = {record.stage: record for record in records}, dict[str, tuple[str, str]]()
+def breaks(folder: Path, stages: Iterable[str]) -> Iterator[Break]:
+    """Where the chain does not hold: a stage without a whole record, or one that read what no stage before it wrote."""
+    written: dict[str, tuple[str, str]] = {}
     for stage in stages:
-        record = by_stage.get(stage)
-        if record is None:
+        record = _record_or_why_not(folder, stage)
+        if isinstance(record, str):
             file, expected = path_of(stage).as_posix(), "a record of what the stage read and wrote"
-            yield Break(link=stage, file=file, expected=expected, found="none")
+            yield Break(link=stage, file=file, expected=expected, found=record)
             continue
         yield from _unwritten(record, written)
         written |= {file.path: (stage, file.sha256) for file in record.writes}
+
+
+def _record_or_why_not(folder: Path, stage: str) -> StageRecord | str:
+    path = folder / f"{stage}.json"
+    if not path.exists():
+        return "none"
+    try:
+        return read_stage_record(path)
+    except InputError as error:
+        return f"a damaged one, {str(error).removeprefix(f'{path}: ')}"
 
 
 def _unwritten(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iterator[Break]:

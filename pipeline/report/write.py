@@ -34,7 +34,7 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
     for name, content in rendered(evidence, audit, sources(audit, evidence), own).items():
         write_whole(folder / name, content)
     stages = [*stages_of(audit.held), REPORT_STAGE]
-    return list(breaks(read_stage_records(evidence / RECORDS, stages), stages))
+    return list(breaks(evidence / RECORDS, stages))
 
 
 def sources(audit: Audit, evidence: Path) -> list[FileDigest]:

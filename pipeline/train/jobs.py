@@ -6,6 +6,7 @@ import torch
 
 from pipeline.ground import paths
 from pipeline.ground.params import ClusterParams
+from pipeline.ground.progress import said_lines
 from pipeline.protocol.hardware import note
 from pipeline.protocol.params import ExperimentParams, RunParams
 from pipeline.protocol.reduce import Alone
@@ -13,7 +14,7 @@ from pipeline.train.job import Job
 from pipeline.train.journal import Journal
 from pipeline.train.loop import train
 from pipeline.train.placement import runs_folder
-from pipeline.train.progress import ProgressReport
+from pipeline.train.progress import ProgressReport, on_terminal
 
 Fit = Callable[[Job], tuple[str, int]]
 """Trains to the end, or goes on where it stopped; gives a note for the record, and the peak memory in bytes or 0.
@@ -53,12 +54,13 @@ def train_in_process(device: torch.device) -> Fit:
     def fit(job: Job) -> tuple[str, int]:
         note(job.platforms(), device, job.network.precision)
         journal = Journal(job.log())
+        with said_lines(on_terminal) as say_line:
 
-        def say(message: str | ProgressReport) -> None:
-            journal.add(message)
-            print(message, flush=True)
+            def say(message: str | ProgressReport) -> None:
+                journal.add(message)
+                say_line(str(message))
 
-        train(job, Alone(), device, say)
+            train(job, Alone(), device, say)
         return "trained in one process, without Ray", 0
 
     return fit

@@ -1,13 +1,16 @@
 """What a training says: lines of its log, numbers beside it, and gauges on Ray's metrics endpoint."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.train.progress import ProgressReport
+from pipeline.train.progress import ProgressReport, on_terminal
 
 GAUGES = {
     "samples_per_second": "Training samples a second, all workers together",
@@ -47,6 +50,36 @@ class FromFar:
 def add_line(path: Path, text: str) -> None:
     with path.open("a", encoding="utf-8") as file:
         file.write(text + "\n")
+
+
+@contextmanager
+def followed_log(log: Path) -> Iterator[None]:
+    """Shows what is added to the log meanwhile."""
+    from pipeline.ground.progress import said_lines  # only the driver shows something
+
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    done = threading.Event()
+    with log.open(encoding="utf-8") as file, said_lines(on_terminal) as say:
+        file.seek(0, 2)
+
+        def follow() -> None:
+            rest = ""
+            while True:
+                last = done.wait(0.5)
+                *lines, rest = (rest + file.read()).split("\n")
+                for line in lines:
+                    say(line)
+                if last:
+                    return
+
+        thread = threading.Thread(target=follow, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
 
 def set_gauges(message: str | ProgressReport, run: str) -> None:

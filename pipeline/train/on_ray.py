@@ -4,11 +4,9 @@ import os
 import platform
 import resource
 import socket
-import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +31,7 @@ from pipeline.protocol.reduce import Alone, Group
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.journal import FromFar, Journal, set_gauges
+from pipeline.train.journal import FromFar, Journal, followed_log, set_gauges
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
@@ -103,7 +101,7 @@ def fit(job: Job, cluster: ClusterParams) -> TrainingOutcome:
     most, cpus = job.training.micro_batches, cluster.cpus(job.training.threads)
     with (
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
-        printed_log(job.log()),
+        followed_log(job.log()),
     ):
         work = work_for(job, cluster, most_workers(cluster, most, workers))
         work.placement.download(job)
@@ -289,29 +287,3 @@ def check_code(expected: str | None) -> None:
         raise InputError(
             f"{platform.node()}: runs other code than the driver's; start that node without our packages on its path"
         )
-
-
-@contextmanager
-def printed_log(log: Path) -> Iterator[None]:
-    """Prints what is added to the log meanwhile."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.touch()
-    done = threading.Event()
-
-    def follow() -> None:
-        with log.open(encoding="utf-8") as file:
-            file.seek(0, 2)
-            while True:
-                last = done.is_set()
-                print(file.read(), end="", flush=True)
-                if last:
-                    return
-                time.sleep(0.5)
-
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()

@@ -1,5 +1,6 @@
 """What is read while a training runs: by a person as a line, by a program as numbers."""
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,6 +32,18 @@ class ProgressReport:
             f"epoch {self.epoch}/{self.epochs}  step {self.step}/{self.steps}  {rate}  "
             f"loss {self.loss:.4f}  accuracy {self.accuracy:.2f} %  left {left}"
         )
+
+
+REPORT_LINE = re.compile(r"(epoch \d+/\d+)  step (\d+)/(\d+)  (.+) samples(/s  .+)")
+
+
+def on_terminal(line: str) -> tuple[str, bool]:
+    """A line of the log as 80 columns have room for it, and whether the next line says more: the epoch goes on."""
+    found = REPORT_LINE.search(line)
+    if found is None:
+        return line, False
+    epoch, step, steps, rate, rest = found.groups()
+    return f"{epoch}  {step}/{steps}  {rate}{rest}", step != steps
 
 
 Say = Callable[[str | ProgressReport], None]

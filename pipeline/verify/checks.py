@@ -18,6 +18,7 @@ from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground import paths
 from pipeline.ground.files import read_json, sha256
+from pipeline.ground.stage_record import RECORDS
 from pipeline.judge.audit import run_folder
 from pipeline.judge.claims import read_claims
 from pipeline.protocol.sampler import epoch_batches, hold_out
@@ -91,15 +92,17 @@ def signatures(report: ReportFolder) -> Iterator[Break]:
     if report.signer is None:
         return
     if not attestation.is_signed(report.folder):
-        expected = f"signatures of key {attestation.fingerprint(report.signer)}"
+        expected = f"signatures of key {report.signer.keyid}"
         yield Break(link="signatures", file=attestation.STATEMENTS.as_posix(), expected=expected, found="none")
         return
-    yield from attestation.signature_breaks(report.folder, report.signer)
+    from pipeline.report.signing import signature_breaks
+
+    yield from signature_breaks(report.folder, report.signer)
 
 
 def links(report: ReportFolder) -> Iterator[Break]:
     """Every stage is recorded and read what an earlier one wrote; copies in the folder are what was written."""
-    yield from chain.breaks(report.records, report.stages)
+    yield from chain.breaks(report.evidence / RECORDS, report.stages)
     for record in report.records:
         for file in record.writes:
             path = report.folder / path_in_report(file.path)

@@ -2,9 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from typing import TYPE_CHECKING, Any
 
 from pipeline.evaluate.record import Record
 from pipeline.ground.digests import FileDigest
@@ -20,11 +18,14 @@ from pipeline.report.chain import REPORT_STAGE
 from pipeline.report.crate import read_crate
 from pipeline.report.write import rendered
 
+if TYPE_CHECKING:
+    from securesystemslib.signer import SSlibKey
+
 
 class ReportFolder:
     """Read when asked. Its properties raise InputError."""
 
-    def __init__(self, folder: Path, pinned: Ed25519PublicKey | None, root: Path | None) -> None:
+    def __init__(self, folder: Path, pinned: "SSlibKey | None", root: Path | None) -> None:
         self.folder, self.evidence = folder, folder / EVIDENCE
         self.pinned = pinned
         """The key whose signatures count, if the reader names one."""
@@ -59,11 +60,13 @@ class ReportFolder:
         return config
 
     @cached_property
-    def signer(self) -> Ed25519PublicKey | None:
+    def signer(self) -> "SSlibKey | None":
         """The pinned key, else the one that came with the signatures, else None."""
         if self.pinned is not None or not attestation.is_signed(self.folder):
             return self.pinned
-        return attestation.read_public_key(self.folder / attestation.STATEMENTS / attestation.KEY_FILE)
+        from pipeline.report.signing import read_public_key  # takes a while to import
+
+        return read_public_key(self.folder / attestation.STATEMENTS / attestation.KEY_FILE)
 
     @cached_property
     def params(self) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
-from pipeline.report import attestation
 from pipeline.report.chain import Break
 from pipeline.verify import checks, soundness
 from pipeline.verify.report_folder import ReportFolder
@@ -46,7 +45,12 @@ def verify(
 
     Raises InputError for what is no report and for a bad key.
     """
-    report = ReportFolder(folder, attestation.read_public_key(key) if key else None, root)
+    pinned = None
+    if key is not None:
+        from pipeline.report.signing import read_public_key  # takes a while to import
+
+        pinned = read_public_key(key)
+    report = ReportFolder(folder, pinned, root)
     if not report.listed:
         raise InputError(f"{folder}: no files are listed in it; expected the folder of a report")
     if found := _all("files", report, checks.plain_files):
@@ -116,7 +120,7 @@ def _notes(report: ReportFolder) -> list[str]:
 def _signer(report: ReportFolder) -> str:
     if report.signer is None:
         return "not signed: whoever can write the folder can have made all of it anew"
-    name = attestation.fingerprint(report.signer)
+    name = report.signer.keyid
     if report.pinned is not None:
         return f"signed by the key that --key names, {name}"
     return f"signed by key {name}, which came with the report: --key FILE says whose it has to be"

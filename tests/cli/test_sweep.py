@@ -121,7 +121,7 @@ def rows(*states: screen.RunState) -> list[screen.ScreenRow]:
 
 def test_a_terminal_shows_what_fits_and_counts_all() -> None:
     console = Console(width=60, height=9, record=True, file=io.StringIO())
-    console.print(screen.table(rows("waiting", "done", "failed", "running"), console.height))
+    console.print(screen.runs_table(rows("waiting", "done", "failed", "running"), console.height))
     shown = [" ".join(line.split()) for line in console.export_text().splitlines() if line.strip(" ─")]
     assert shown == [
         "run state time last line of its log",
@@ -129,6 +129,12 @@ def test_a_terminal_shows_what_fits_and_counts_all() -> None:
         "run-2 failed 0:01:05 epoch 2 [/5]",
         "1 running, 1 failed, 1 waiting, 1 done",
     ]
+
+
+def test_a_terminal_without_unicode_shows_the_table() -> None:
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    console = Console(width=30, height=9, force_terminal=True, file=file)
+    console.print(screen.runs_table(rows("running"), console.height))
 
 
 def test_a_log_gets_a_line_when_something_changes(

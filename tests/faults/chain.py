@@ -4,7 +4,8 @@ import base64
 from functools import partial
 from typing import Any
 
-from pipeline.report.attestation import STATEMENTS, sign
+from pipeline.report.attestation import STATEMENTS
+from pipeline.report.signing import sign
 from tests.faults.fault import Fault, add
 from tests.faults.lab import Lab, edit_json, edit_yaml
 from tests.faults.tools import more_correct, stage_name

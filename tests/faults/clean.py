@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluate.predictions import Predictions
-from pipeline.report.attestation import sign
+from pipeline.report.signing import sign
 from pipeline.train.checkpoints import numbers
 from tests.faults import tools
 from tests.faults.lab import Lab, edit_json, edit_yaml

@@ -47,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(seed: int, cases: int, workers: int) -> tuple[dict[str, Tally], list[Finding]]:
     tallies, findings = {name: Tally() for name in FORMATS}, []
-    with progress("fuzz", total=cases, unit="case") as bar:
+    with progress("fuzz", total=cases, unit="cases") as bar:
         for report in run_cases(seed, cases, workers, run):
             if isinstance(report, Finding):
                 findings.append(report)

@@ -15,7 +15,7 @@ from pipeline.ground.digests import FileDigest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.ground.stage_record import StageRecord, read_stage_record
-from pipeline.report.chain import breaks
+from pipeline.report.chain import breaks, read_stage_records
 from pipeline.report.crate import PROFILE, read_crate
 from tests.verify.made_report import make_root
 
@@ -92,16 +92,39 @@ def test_a_statement_is_one_of_in_toto(report: Path) -> None:
     assert {"python", "packages", "parameters"} == predicate["environment"].keys()
 
 
-def records(report: Path) -> list[StageRecord]:
-    return [read_stage_record(report / "evidence" / "records" / f"{stage}.json") for stage in STAGES]
+@pytest.fixture
+def records(report: Path, tmp_path: Path) -> Path:
+    """A copy of the folder of the stages' records."""
+    return shutil.copytree(report / "evidence" / "records", tmp_path / "records")
 
 
-def test_a_chain_breaks_where_a_link_is_missing(report: Path) -> None:
-    whole = records(report)
-    assert list(breaks(whole, STAGES)) == []
-    without = list(breaks([record for record in whole if record.stage != "preprocess@digits"], STAGES))
-    assert without[0].file == "records/preprocess@digits.json"
+def test_a_chain_breaks_where_a_link_is_missing(records: Path) -> None:
+    assert list(breaks(records, STAGES)) == []
+    (records / "preprocess@digits.json").unlink()
+    without = list(breaks(records, STAGES))
+    assert (without[0].file, without[0].found) == ("records/preprocess@digits.json", "none")
     assert (without[1].link, without[1].expected) == ("train@digits-0", "a file that an earlier stage wrote")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        ("{", "not valid JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+        ("{}", "not a record of a stage (KeyError('code'))"),
+        (None, "the record of another stage, download@digits"),
+    ],
+)
+def test_a_damaged_record_is_not_called_missing(records: Path, content: str | None, found: str) -> None:
+    path = records / "preprocess@digits.json"
+    path.write_text(content or (records / "download@digits.json").read_text())
+    first = next(breaks(records, STAGES))
+    assert str(first) == (
+        "preprocess@digits: records/preprocess@digits.json: expected a record of what the stage read and wrote, "
+        f"found a damaged one, {found}; `dvc repro --force --single-item preprocess@digits` writes it"
+    )
+    assert [record.stage for record in read_stage_records(records, STAGES)] == [
+        stage for stage in STAGES if stage != "preprocess@digits"
+    ]
 
 
 def test_what_is_no_record_and_no_crate_is_said(tmp_path: Path) -> None:

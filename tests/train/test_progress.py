@@ -1,11 +1,13 @@
 """The progress line can be redone by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from pipeline.train import progress
-from pipeline.train.progress import Progress, ProgressReport, duration
+from pipeline.train.journal import Journal, followed_log
+from pipeline.train.progress import Progress, ProgressReport, duration, on_terminal
 from pipeline.train.state import State
 from tests.train.tiny import TRAINING
 
@@ -23,6 +25,39 @@ def test_the_line_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(report) == "epoch 1/3  step 2/4  3 samples/s  loss 1.5000  accuracy 75.00 %  left 0:35"
     assert isinstance(report, ProgressReport)
     assert (report.samples_per_second, report.step_seconds) == (20 / 7, 3.5)
+
+
+def test_a_terminal_keeps_a_line_an_epoch_and_has_room_for_it() -> None:
+    report = ProgressReport(
+        epoch=99,
+        epochs=100,
+        step=1562,
+        steps=1562,
+        samples_per_second=12345.0,
+        step_seconds=1.0,
+        loss=2.3026,
+        accuracy=10.0,
+        seconds_left=36123.0,
+    )
+    line = "epoch 99/100  1562/1562  12,345/s  loss 2.3026  accuracy 10.00 %  left 10:02:03"
+    assert on_terminal(f"12:00:00  {report}") == (line, False)
+    assert len(line) <= 80
+    assert on_terminal(str(replace(report, step=2))) == (line.replace("1562/", "2/"), True)
+    assert on_terminal("12:00:00  WARNING: epoch 3 is outside") == ("12:00:00  WARNING: epoch 3 is outside", False)
+
+
+def test_what_is_added_to_a_log_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "run" / "log.txt"
+    with followed_log(log):
+        Journal(log).add("begins")
+    with followed_log(log), log.open("a", encoding="utf-8") as file:
+        file.write("a line in ")
+        file.flush()
+        file.write("two parts\n")
+    assert [line.partition("  ")[2] or line for line in capsys.readouterr().out.splitlines()] == [
+        "begins",
+        "a line in two parts",
+    ]
 
 
 def test_durations() -> None:

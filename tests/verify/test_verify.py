@@ -9,11 +9,12 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from ruamel.yaml import YAML
 
 from pipeline.cli.command_line import main
@@ -23,8 +24,8 @@ from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.report.attestation import sign
 from pipeline.report.chain import Break
+from pipeline.report.signing import sign
 from pipeline.train.used import epoch_digest
 from pipeline.verify.verify import verify
 from tests.verify.made_report import make_root, rewrite
@@ -100,7 +101,7 @@ def test_a_clean_report_holds_wherever_it_lies(root: Path, report: Path) -> None
 def test_it_needs_neither_torch_nor_ray(report: Path) -> None:
     code = (
         "import sys; from pipeline.cli.command_line import main; main(sys.argv[1:]);"
-        "sys.exit(sorted({'torch', 'ray', 'tonic', 'numba', 'dvc'} & sys.modules.keys()) or 0)"
+        "sys.exit(sorted({'torch', 'ray', 'tonic', 'numba', 'dvc', 'securesystemslib'} & sys.modules.keys()) or 0)"
     )
     command = [sys.executable, "-c", code, "verify", str(report)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -339,6 +340,48 @@ def test_a_forged_signature_is_named(report: Path, key: Path, part: str, said: s
     path = change_envelope(report, part)
     found = first(report)
     assert (found.link, found.file, found.found) == ("signatures", path.relative_to(report).as_posix(), said)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.pop("payload"),
+        lambda content: content.update(payload=None),
+        lambda content: content.update(payload="*"),
+        lambda content: content.update(signatures=[7]),
+        lambda content: content["signatures"][0].pop("keyid"),
+        lambda content: content["signatures"][0].update(keyid=[]),
+        lambda content: content["signatures"].append(content["signatures"][0]),
+        None,
+    ],
+)
+def test_a_malformed_envelope_is_named(
+    report: Path, key: Path, change: Callable[[dict[str, Any]], object] | None
+) -> None:
+    sign(report, key)
+    path = report / "evidence" / "statements" / "train@digits-0.dsse.json"
+    content = json.loads(path.read_text())
+    if change is not None:
+        change(content)
+    path.write_text("{" if change is None else json.dumps(content))
+    found = first(report)
+    assert (found.link, found.file) == ("signatures", path.relative_to(report).as_posix())
+    assert found.found.startswith("no DSSE envelope (")
+
+
+def test_an_envelope_is_one_of_dsse(report: Path, key: Path) -> None:
+    """The signed bytes by hand: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md."""
+    name, folder = sign(report, key), report / "evidence" / "statements"
+    content, payload = json.loads((folder / "crate.dsse.json").read_text()), (folder / "crate.json").read_bytes()
+    (signature,) = content.pop("signatures")
+    expected = {"payload": base64.b64encode(payload).decode(), "payloadType": "application/vnd.in-toto+json"}
+    assert content == expected
+    assert signature.keys() == {"keyid", "sig"}
+    assert signature["keyid"] == name
+    public = serialization.load_pem_public_key((folder / "key.pem").read_bytes())
+    assert isinstance(public, Ed25519PublicKey)
+    signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
+    public.verify(base64.b64decode(signature["sig"]), signed)
 
 
 def test_another_key_and_no_signature_are_named(report: Path, key: Path, tmp_path: Path) -> None:
