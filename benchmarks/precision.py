@@ -27,7 +27,7 @@ from benchmarks.forms import S_RESNET38
 from benchmarks.trained import accuracy_of, trained
 from models.config import NetworkConfig
 from models.sresnet import SResNet
-from pipeline.authors.compare import by_step, compare, described, first_flip, in_precision, rate, table
+from pipeline.authors.compare import by_step, compare, first_flip, flip_table, flip_text, in_precision, rate
 from pipeline.data.store import Store
 from pipeline.download.fetch import fetch
 from pipeline.ground.errors import InputError
@@ -193,13 +193,13 @@ def drawn(config: NetworkConfig, store: Store) -> SResNet:
 def flip_rates(name: str, model: SResNet, images: Tensor) -> dict[str, Any]:
     """Spikes of bfloat16 against float32."""
     found = compare(in_precision(model, "float32"), in_precision(model, "bfloat16"), images)
-    print(f"\n{name}, {len(images)} images\n{table(found)}", flush=True)
+    print(f"\n{name}, {len(images)} images\n{flip_table(found)}", flush=True)
     return {
         "network": asdict(model.config),
         "batch": len(images),
         "rate_alone": rate(found.alone),
         "rate_free": rate(found.free),
-        "first_flip": described(first_flip(found.free)),
+        "first_flip": flip_text(first_flip(found.free)),
         "flips_by_step": {"alone": by_step(found.alone), "free": by_step(found.free)},
         "layers": {
             alone.layer: {"alone": alone.rate, "free": free.rate, "greatest_margin": alone.greatest_margin}

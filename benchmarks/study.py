@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from benchmarks import positive
-from pipeline.cli.plan import data_of, timed_step, unknown, write_noise
+from pipeline.cli.split_sizes import split_size, unknown_sizes
+from pipeline.cli.step_time import timed_step, write_noise
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import PROFILES, RESULTS
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=RESULTS / SECONDS, help="file of the result")
     chosen = parser.parse_args(arguments)
     profile, load = params.load_params(PROFILES / "study.yaml"), os.getloadavg()[0]
-    left_out = unknown(profile)
+    left_out = unknown_sizes(profile)
     if left_out:
         print(f"left out, since they are not preprocessed: {', '.join(left_out)}", flush=True)
     measured = {name: of_dataset(name, profile, chosen.rounds) for name in profile.datasets if name not in left_out}
@@ -60,7 +61,7 @@ def of_dataset(dataset: str, profile: Params, rounds: int) -> dict[str, Any]:
     torch.set_num_threads(base.training.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_noise(folder, data_of(dataset, profile.datasets[dataset]), base.training.batch_size)
+        write_noise(folder, split_size(dataset, profile.datasets[dataset]), base.training.batch_size)
         seconds, ratios = beside(step_of(base, folder), parts, folder, rounds)
     return {"batch_size": base.training.batch_size, "base_ms": 1e3 * statistics.median(seconds), "ratios": ratios}
 

@@ -118,7 +118,6 @@ def others(module: str) -> set[str]:
 
 BESIDE_TORCH = {
     "models.checkpoint": {"safetensors"},
-    "pipeline.authors.compare": {"numpy", "safetensors"},
     "models.kernels.cpu": {"numba", "numpy"},
     "models.kernels.cuda": {"triton"},
 }

@@ -6,16 +6,6 @@ from collections.abc import Iterator
 
 from tests.test_rooms import MODULES
 
-OPEN = {
-    "CLASSES",  # authors
-    "LEAK",  # authors
-    "LOG_SECONDS",  # cli, ground
-    "SPLITS",  # download, data
-    "described",  # authors
-    "table",  # authors, cli
-    "unknown",  # authors, cli
-}
-"""Names that still stand for several things, with their rooms."""
 ENTRY = "main"
 """Of every program."""
 KERNELS = {f"models.kernels.{name}" for name in ("reference", "cpu", "cuda")}
@@ -50,7 +40,7 @@ def shared() -> dict[str, set[str]]:
 
 
 def test_a_public_name_is_defined_in_one_file() -> None:
-    assert {name: found for name, found in shared().items() if name not in OPEN} == {}
+    assert shared() == {}
 
 
 def test_the_kernels_have_one_interface() -> None:

@@ -69,13 +69,13 @@ def disagreements(ours: Computed, theirs: Computed) -> list[Difference]:
         largest("logits", {"": ours.logits}, {"": theirs.logits}),
         largest("loss", {"": ours.loss}, {"": theirs.loss}),
         largest("gradients", ours.gradients, theirs.gradients),
-        largest("running statistics", part(ours.state, statistics), part(theirs.state, statistics)),
-        largest("parameters after a step", part(ours.state, weights), part(theirs.state, weights)),
+        largest("running statistics", _part(ours.state, statistics), _part(theirs.state, statistics)),
+        largest("parameters after a step", _part(ours.state, weights), _part(theirs.state, weights)),
         largest("logits after it, in test", {"": ours.tested}, {"": theirs.tested}),
     ]
 
 
-def part(values: Mapping[str, Tensor], names: set[str]) -> dict[str, Tensor]:
+def _part(values: Mapping[str, Tensor], names: set[str]) -> dict[str, Tensor]:
     return {name: value for name, value in values.items() if name in names}
 
 

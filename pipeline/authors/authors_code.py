@@ -28,7 +28,7 @@ from pipeline.ground.errors import InputError
 COMMIT = "c120f8ed1609c128f089f75477bb9e3b7ba31830"
 MODEL_SHA256 = "36aa896a78ccf5a6c7aa862ff99a83a83945785f99c5ed41744c783b2fced525"
 """Of that commit's model.py with line ends of one character: git may have changed them."""
-CLASSES = ("SResnet", "SResnetNM")
+_CLASSES = ("SResnet", "SResnetNM")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Spikes:
     """|membrane / threshold - 1| before the reset."""
 
 
-def load(folder: Path) -> ModuleType:
+def load_authors_model(folder: Path) -> ModuleType:
     """Their model.py as a module of its own; what it imports by plain names is looked for beside it first.
 
     Raises InputError.
@@ -61,7 +61,7 @@ def load(folder: Path) -> ModuleType:
             spec.loader.exec_module(module)
     except Exception as error:
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
-    if missing := [name for name in CLASSES if not hasattr(module, name)]:
+    if missing := [name for name in _CLASSES if not hasattr(module, name)]:
         raise InputError(f"{path}: has no class {' and no class '.join(missing)}; expected that of {COMMIT[:7]}")
     return module
 

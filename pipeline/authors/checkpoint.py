@@ -26,6 +26,8 @@ TWICE = (
     (r"^resize_bn_1\.", "bn_conv1x1_list.0."),
     (r"^resize_bn_2\.", "bn_conv1x1_list.1."),
 )
+AUTHORS_LEAK = 0.8744
+"""Authors' README; a checkpoint does not hold it."""
 COUNTER = "num_batches_tracked"
 """Ends the name of a number that nothing here needs."""
 STATISTICS = {"gain": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}

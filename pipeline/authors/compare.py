@@ -1,7 +1,5 @@
 """Which spikes differ between two computations of one network.
 
-python -m pipeline.authors.compare MODEL.safetensors --against float64
-
 A spike is a comparison, so a difference in the last bit of a membrane can flip it, and everything after it may then
 differ as well. Flips are therefore counted twice: alone, where each layer gets the inputs that it has in the more exact
 computation, which shows what the layer itself does differently; and free, where each network runs on its own.
@@ -10,18 +8,13 @@ the rounding where both are right, larger where one is wrong.
 Shapes: T time steps, S stored steps, B samples, C channels, H height, W width.
 """
 
-import argparse
 import copy
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from models.checkpoint import load_network
 from models.config import NetworkConfig
 from models.hooks import fired, layer_hooks
 from models.kernels.choice import IMPLEMENTATIONS, implementation
@@ -108,7 +101,7 @@ def compare(
     """
     if replace(exact.config, precision=other.config.precision) != other.config:
         raise ValueError(f"two networks, not one: {exact.config} and {other.config}")
-    if refused := unknown(exact.config):
+    if refused := _unwatchable(exact.config):
         raise ValueError(
             f"spikes are compared where neurons are part of a layer and the kernels compute them; {refused}"
         )
@@ -139,7 +132,7 @@ def compare(
     return Comparison(alone=tuple(alone), free=tuple(free))
 
 
-def unknown(config: NetworkConfig) -> str | None:
+def _unwatchable(config: NetworkConfig) -> str | None:
     """The part of a network in which a layer of neurons cannot be watched alone."""
     known: dict[str, tuple[str, ...]] = {
         "neuron": ("lif",),
@@ -210,7 +203,7 @@ def pair(model: SResNet, against: str) -> tuple[SResNet, SResNet, tuple[str | No
     return exact, single, ("reference", None)
 
 
-def table(comparison: Comparison) -> str:
+def flip_table(comparison: Comparison) -> str:
     """A line a layer, then the flips of each time step over all layers, then the first flips."""
     form = "{:<18}{:>11}{:>13}{:>9}{:>6}{:>9}{:>10}{:>12}{:>10}"
     lines = [form.format("layer", "spikes", "alone: flips", "ppm", "step", "margin", "greatest", "free: flips", "ppm")]
@@ -220,68 +213,22 @@ def table(comparison: Comparison) -> str:
         )
         ours, theirs = ((sum(part.flips), f"{1e6 * part.rate:.1f}") for part in (alone, free))
         lines.append(form.format(alone.layer, alone.spikes, *ours, *first, *theirs))
-    totals = [(sum(sum(part.flips) for part in parts), f"{1e6 * rate(parts):.1f}") for parts in both(comparison)]
+    totals = [(sum(sum(part.flips) for part in parts), f"{1e6 * rate(parts):.1f}") for parts in _both(comparison)]
     spikes = sum(part.spikes for part in comparison.alone)
     lines.append(form.format("all", spikes, *totals[0], "", "", "", *totals[1]))
-    for name, parts in zip(("alone", "free"), both(comparison), strict=True):
+    for name, parts in zip(("alone", "free"), _both(comparison), strict=True):
         lines.append(f"{name}, flips of each time step: {' '.join(map(str, by_step(parts)))}")
-        lines.append(f"{name}, first flip: {described(first_flip(parts))}")
+        lines.append(f"{name}, first flip: {flip_text(first_flip(parts))}")
     return "\n".join(lines)
 
 
-def both(comparison: Comparison) -> tuple[tuple[LayerFlips, ...], tuple[LayerFlips, ...]]:
+def _both(comparison: Comparison) -> tuple[tuple[LayerFlips, ...], tuple[LayerFlips, ...]]:
     return comparison.alone, comparison.free
 
 
-def described(found: tuple[str, Flip] | None) -> str:
+def flip_text(found: tuple[str, Flip] | None) -> str:
     if found is None:
         return "none"
     layer, flip = found
     pixel = f"channel {flip.channel}, row {flip.row}, column {flip.column}"
     return f"{layer}, step {flip.step}, sample {flip.sample}, {pixel}, margin {flip.margin:.1e}"
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Compares, prints the table, writes all counts where asked."""
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.authors.compare", description="Counts the spikes that differ between two computations."
-    )
-    parser.add_argument("model", type=Path, help="a network that was trained here, model.safetensors")
-    parser.add_argument("--against", choices=("reference", "float64", "bfloat16"), default="reference")
-    parser.add_argument("--images", type=int, default=8, help="random inputs, or the first of FILE (default: 8)")
-    parser.add_argument("--inputs", type=Path, metavar="FILE", help="prepared inputs (samples, ...) as .npy")
-    parser.add_argument("--seed", type=int, default=0, help="of the random inputs and of Poisson encoding (default: 0)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="all counts, each layer and step, as JSON")
-    settings = parser.parse_args(arguments)
-    try:
-        model = load_network(settings.model).eval()
-        inputs = inputs_of(model, settings.inputs, settings.images, settings.seed)
-        exact, other, names = pair(model, settings.against)
-        comparison = compare(exact, other, inputs, implementations=names, seed=settings.seed)
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    print(table(comparison))
-    if settings.output:
-        settings.output.write_text(json.dumps(asdict(comparison), indent=2) + "\n", encoding="utf-8")
-
-
-def inputs_of(model: SResNet, path: Path | None, samples: int, seed: int) -> Tensor:
-    """The first samples of a file, or normally distributed numbers. Raises ValueError for what does not fit."""
-    steps = (model.config.time_steps,) if model.frames else ()
-    shape = (*steps, *model.input_shape)
-    if samples < 1:
-        raise ValueError(f"--images must be at least 1, not {samples}")
-    if path is None:
-        return torch.randn(samples, *shape, generator=torch.Generator().manual_seed(seed))
-    try:
-        with path.open("rb") as file:
-            values = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError, MemoryError) as error:
-        raise ValueError(f"{path}: not an array (.npy), or damaged ({error})") from None
-    if values.ndim != len(shape) + 1 or values.shape[1:] != shape or values.dtype.kind not in "fiu":
-        raise ValueError(f"{path}: {values.dtype} of shape {values.shape}; expected numbers of (samples, {shape})")
-    return torch.from_numpy(values[:samples].astype(np.float32))
-
-
-if __name__ == "__main__":
-    main()

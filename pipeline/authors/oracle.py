@@ -11,12 +11,11 @@ from types import ModuleType
 import torch
 
 from pipeline.authors.agreement import BOUND, Agreement, disagreements, flips
-from pipeline.authors.authors_code import COMMIT, MODEL_SHA256, digest, load, without_gpu
-from pipeline.authors.checkpoint import from_authors
-from pipeline.authors.compare import described
+from pipeline.authors.authors_code import COMMIT, MODEL_SHA256, digest, load_authors_model, without_gpu
+from pipeline.authors.checkpoint import AUTHORS_LEAK, from_authors
+from pipeline.authors.compare import flip_text
 from pipeline.authors.side_by_side import (
     CASES,
-    LEAK,
     Case,
     Sizes,
     initial,
@@ -24,7 +23,7 @@ from pipeline.authors.side_by_side import (
     neuron_layers,
     of_ours,
     of_theirs,
-    samples,
+    two_batches,
 )
 from pipeline.ground.errors import InputError
 
@@ -34,7 +33,7 @@ def ask(folder: Path, sizes: Sizes) -> tuple[list[Agreement], str | None]:
 
     Raises InputError if their code cannot be run.
     """
-    module, found = load(folder), digest(folder)
+    module, found = load_authors_model(folder), digest(folder)
     warning = None
     if found != MODEL_SHA256:
         warning = (
@@ -60,15 +59,15 @@ def compare_case(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
 
 def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
     start = initial(case, module, sizes)
-    inputs, labels = samples(case, sizes)
+    inputs, labels = two_batches(case, sizes)
     computed = {}
     for dtype in (torch.float64, torch.float32):
         values = {name: value.to(dtype) if value.is_floating_point() else value for name, value in start.items()}
         theirs = made(case, module, sizes).to(dtype)
         theirs.load_state_dict(values)
-        ours = from_authors(values, leak=LEAK, boosting=case.boosting)
-        both = inputs.to(dtype)
-        computed[dtype] = of_ours(ours, case, both, labels), of_theirs(theirs, ours, both, labels)
+        ours = from_authors(values, leak=AUTHORS_LEAK, boosting=case.boosting)
+        batches = inputs.to(dtype)
+        computed[dtype] = of_ours(ours, case, batches, labels), of_theirs(theirs, ours, batches, labels)
     return Agreement(
         case=case,
         differences=tuple(disagreements(*computed[torch.float64])),
@@ -76,7 +75,7 @@ def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
     )
 
 
-def table(outcomes: list[Agreement]) -> str:
+def agreement_table(outcomes: list[Agreement]) -> str:
     """Of each case the largest differences in float64 and the flips in float32, then the verdict."""
     form = "{:<18}{:<26}{:>12}{:>12}  {}"
     lines = [form.format("network", "float64", "difference", "values to", "largest at")]
@@ -103,7 +102,7 @@ def flip_lines(outcomes: list[Agreement]) -> list[str]:
             sum(flips.ours for flips in outcome.flips),
             sum(flips.theirs for flips in outcome.flips),
         )
-        lines.append(form.format(outcome.case.name, *counts, described(outcome.first_flip())))
+        lines.append(form.format(outcome.case.name, *counts, flip_text(outcome.first_flip())))
     return lines
 
 
@@ -115,13 +114,13 @@ def verdict(outcomes: list[Agreement]) -> str:
     return f"EQUAL in float64: the largest difference is {worst:.1e}, the bound {BOUND:g}"
 
 
-def run(folder: Path, sizes: Sizes) -> None:
+def compare_with_authors(folder: Path, sizes: Sizes) -> None:
     """Prints the table. Raises InputError if their code cannot be run or computes something else."""
     wrong = [name for name, value in dataclasses.asdict(sizes).items() if value < 1]
     if wrong:
         raise InputError(f"--{wrong[0]} must be at least 1")
     outcomes, warning = ask(folder, sizes)
-    print(table(outcomes))
+    print(agreement_table(outcomes))
     if warning:
         print(f"WARNING: {warning}")
     if not all(outcome.equal for outcome in outcomes):

@@ -27,7 +27,6 @@ from pipeline.ground.params import ClusterParams
 from pipeline.judge.claims import AccuracyClaim, read_claims
 from pipeline.protocol.config import TrainingConfig
 
-LEAK = 0.8744  # authors' README; a checkpoint does not hold it
 PROTOCOL = TrainingConfig(
     epochs=70,
     batch_size=21,  # their train.py tests in batches of twice as many
@@ -49,7 +48,7 @@ PROTOCOL = TrainingConfig(
 )
 """The authors' train.py, as far as an evaluation needs it; event frames are not standardized."""
 
-CAUTION = "one network, its epoch chosen on this test set by the authors' train.py: it says nothing of other seeds"
+_CAUTION = "one network, its epoch chosen on this test set by the authors' train.py: it says nothing of other seeds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +190,7 @@ def says(text: str, protocols: dict[str, float | None], low: float, high: float)
     return f"the printed number lies {'above' if float(number) > high else 'below'} the 95 % interval"
 
 
-def described(audited: Audited, folder: Path) -> str:
+def audit_text(audited: Audited, folder: Path) -> str:
     """What a person reads."""
     network, test, title = audited.network, audited.test, audited.dataset["title"]
     batches = audited.protocols["full_batches_only"]
@@ -211,4 +210,4 @@ def described(audited: Audited, folder: Path) -> str:
         lines.append(f"the claims have no printed accuracy on {title}")
     if not audited.dataset["published"]:
         lines.append(f"{title} is not the published data ({audited.dataset['note'] or 'no note'})")
-    return "\n".join([*lines, CAUTION, f"written: {folder}"])
+    return "\n".join([*lines, _CAUTION, f"written: {folder}"])

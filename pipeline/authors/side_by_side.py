@@ -16,13 +16,12 @@ from models.hooks import fired, layer_hooks
 from models.residual import SpikingLayer
 from models.sresnet import SResNet
 from pipeline.authors.authors_code import recorded_calls
-from pipeline.authors.checkpoint import parameter_names, without_doubles
+from pipeline.authors.checkpoint import AUTHORS_LEAK, parameter_names, without_doubles
 
-LEAK = 0.8744  # authors' README
-LEARNING_RATE, MOMENTUM, WEIGHT_DECAY = 0.026844, 0.9, 1e-4  # authors' train.py and README
-CLASSES = 10
-EVENTS_PER_PIXEL = 0.5
-SIZES_OF_INPUT = {"SResnet": 32, "SResnetNM": 64}
+_LEARNING_RATE, _MOMENTUM, _WEIGHT_DECAY = 0.026844, 0.9, 1e-4  # authors' train.py and README
+_CLASSES = 10
+_EVENTS_PER_PIXEL = 0.5
+_SIZES_OF_INPUT = {"SResnet": 32, "SResnetNM": 64}
 """Their img_size."""
 
 
@@ -77,9 +76,9 @@ def made(case: Case, module: ModuleType, sizes: Sizes) -> nn.Module:
         n=sizes.blocks,
         nFilters=sizes.width,
         num_steps=sizes.steps,
-        leak_mem=LEAK,
-        img_size=SIZES_OF_INPUT[case.kind],
-        num_cls=CLASSES,
+        leak_mem=AUTHORS_LEAK,
+        img_size=_SIZES_OF_INPUT[case.kind],
+        num_cls=_CLASSES,
         **options,
     )
     return network
@@ -98,13 +97,13 @@ def initial(case: Case, module: ModuleType, sizes: Sizes) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in network.state_dict().items()}
 
 
-def samples(case: Case, sizes: Sizes) -> tuple[Tensor, Tensor]:
+def two_batches(case: Case, sizes: Sizes) -> tuple[Tensor, Tensor]:
     """Two batches of inputs as theirs takes them, (2, B, ...), float64, and labels, (2, B)."""
     generator = torch.Generator().manual_seed(1)
-    labels = torch.randint(0, CLASSES, (2, sizes.batch), generator=generator)
+    labels = torch.randint(0, _CLASSES, (2, sizes.batch), generator=generator)
     if case.kind == "SResnet":
         return torch.randn(2, sizes.batch, 3, 32, 32, generator=generator, dtype=torch.float64), labels
-    rates = torch.full((2, sizes.batch, sizes.steps, 2, 128, 128), EVENTS_PER_PIXEL, dtype=torch.float64)
+    rates = torch.full((2, sizes.batch, sizes.steps, 2, 128, 128), _EVENTS_PER_PIXEL, dtype=torch.float64)
     return torch.poisson(rates, generator=generator), labels
 
 
@@ -153,7 +152,7 @@ def stepped(
     network: nn.Module, logits: Tensor, inputs: Tensor, labels: Tensor
 ) -> tuple[Tensor, dict[str, Tensor], Tensor]:
     """Loss, gradients, and logits of the second batch after one step of their optimizer."""
-    optimizer = SGD(network.parameters(), lr=LEARNING_RATE, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY)
+    optimizer = SGD(network.parameters(), lr=_LEARNING_RATE, momentum=_MOMENTUM, weight_decay=_WEIGHT_DECAY)
     loss = cross_entropy(logits, labels[0])
     loss.backward()
     gradients = {

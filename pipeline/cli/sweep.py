@@ -25,9 +25,9 @@ STAGES = ("train", "evaluate")
 """Of a run, in the order of dvc.yaml."""
 LOGS = RUNS / "sweep"
 DVC = (sys.executable, "-m", "dvc")
-END_SECONDS = 60.0
+_END_SECONDS = 60.0
 """Time that an interrupted run has to end by itself."""
-POLL_SECONDS = 0.5
+_POLL_SECONDS = 0.5
 
 Process = subprocess.Popen[bytes]
 
@@ -54,7 +54,7 @@ class SweepRun:
         """What the screen shows of it."""
         if self.process is None:
             return ScreenRow(name=self.name, state="waiting", seconds=0.0, last="")
-        seconds, last = (self.ended or time.monotonic()) - self.began, last_line(self.log)
+        seconds, last = (self.ended or time.monotonic()) - self.began, _last_line(self.log)
         if self.ended is None:
             return ScreenRow(name=self.name, state="running", seconds=seconds, last=last)
         return ScreenRow(name=self.name, state="failed" if self.failed else "done", seconds=seconds, last=last)
@@ -126,7 +126,7 @@ def side_by_side(runs: Sequence[SweepRun], room: Callable[[], int], environment:
             while any(run.ended is None for run in runs):
                 poll(runs, room(), environment)
                 show([run.row() for run in runs])
-                time.sleep(POLL_SECONDS)
+                time.sleep(_POLL_SECONDS)
     finally:
         end([run.process for run in runs if run.process is not None])
 
@@ -173,14 +173,14 @@ def end(processes: Sequence[Process]) -> None:
         os.killpg(process.pid, signal.SIGINT)
     try:
         for process in left:
-            process.wait(END_SECONDS)
+            process.wait(_END_SECONDS)
     finally:
         for process in left:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def last_line(log: Path) -> str:
+def _last_line(log: Path) -> str:
     """The last line of a log that is still written."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
@@ -192,4 +192,4 @@ def reason(log: Path) -> str:
     """What a failed stage said of it; where it said nothing, the last line."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
-    return said[-1] if said else last_line(log)
+    return said[-1] if said else _last_line(log)

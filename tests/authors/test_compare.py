@@ -12,7 +12,8 @@ from torch import Tensor
 from models import checkpoint
 from models.normalization import EPSILON
 from models.sresnet import SResNet
-from pipeline.authors.compare import Comparison, compare, first_flip, flips_of, in_precision, main, pair, rate, table
+from pipeline.authors.compare import Comparison, compare, first_flip, flip_table, flips_of, in_precision, pair, rate
+from pipeline.cli.command_line import main
 from tests.models.small import small_inputs, small_network
 
 REFERENCE = ("reference", "reference")
@@ -179,10 +180,11 @@ def test_command(saved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     inputs = np.random.default_rng(0).normal(size=(3, 3, 8, 8))
     np.save(tmp_path / "inputs.npy", inputs)
     output = tmp_path / "flips.json"
-    main([str(saved), "--against=bfloat16", f"--inputs={tmp_path / 'inputs.npy'}", "--images=2", f"--output={output}"])
+    given = [f"--inputs={tmp_path / 'inputs.npy'}", "--images=2", f"--output={output}"]
+    main(["compare-spikes", str(saved), "--against=bfloat16", *given])
     model = in_precision(checkpoint.load_network(saved), "float32").eval()
     expected = compare(model, in_precision(model, "bfloat16"), torch.from_numpy(inputs[:2]).float())
-    assert capsys.readouterr().out == table(expected) + "\n"
+    assert capsys.readouterr().out == flip_table(expected) + "\n"
     written = json.loads(output.read_text())
     assert [layer["flips"] for layer in written["free"]] == [list(layer.flips) for layer in expected.free]
 
@@ -192,12 +194,12 @@ def test_the_table_has_all_layers_and_steps() -> None:
     with torch.no_grad():
         other.stem.norm.bias[0, 0] += 0.1
     found = compare(exact, other, images_with_one_pixel(), implementations=REFERENCE)
-    lines = table(Comparison(alone=found.alone[:1], free=found.free[:1])).splitlines()
+    lines = flip_table(Comparison(alone=found.alone[:1], free=found.free[:1])).splitlines()
     assert lines[1].split() == ["stem", "2", "2", "2604.2", "0", "5.0e-02", "5.0e-02", "2", "2604.2"]
     assert lines[2].split() == ["all", "2", "2", "2604.2", "2", "2604.2"]
     assert lines[3] == "alone, flips of each time step: 1 1 0"
     assert lines[4] == "alone, first flip: stem, step 0, sample 1, channel 0, row 2, column 3, margin 5.0e-02"
-    assert "first flip: none" in table(compare(exact, exact, images_with_one_pixel(), implementations=REFERENCE))
+    assert "first flip: none" in flip_table(compare(exact, exact, images_with_one_pixel(), implementations=REFERENCE))
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,6 @@ def test_what_cannot_be_read_is_one_error(
     saved: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     np.save(tmp_path / "wrong.npy", np.zeros((2, 8, 8)))
     (tmp_path / "damaged.npy").write_bytes(b"\x93NUMPY")
@@ -227,8 +228,9 @@ def test_what_cannot_be_read_is_one_error(
     checkpoint.save_network(small_network().half(), tmp_path / "half.safetensors")
     checkpoint.save_network(small_network(neuron="relu", time_steps=1).float(), tmp_path / "relu.safetensors")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit):
-        main(arguments)
-    shown = capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        main(["compare-spikes", *arguments])
+    shown = str(stop.value.code)
     assert named in shown
+    assert shown.startswith("error: ")
     assert shown.count("error: ") == 1

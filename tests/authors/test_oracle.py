@@ -8,8 +8,8 @@ import torch
 
 from pipeline.authors import oracle
 from pipeline.authors.agreement import Agreement
-from pipeline.authors.authors_code import load
-from pipeline.authors.oracle import compare_case, run, table
+from pipeline.authors.authors_code import load_authors_model
+from pipeline.authors.oracle import agreement_table, compare_case, compare_with_authors
 from pipeline.authors.side_by_side import CASES, Sizes
 from pipeline.ground.errors import InputError
 
@@ -27,7 +27,7 @@ def checkout(folder: Path, fault: str = "") -> Path:
 
 
 def outcome(folder: Path, fault: str = "", case: int = 0) -> Agreement:
-    return compare_case(CASES[case], load(checkout(folder, fault)), SMALL)
+    return compare_case(CASES[case], load_authors_model(checkout(folder, fault)), SMALL)
 
 
 def wrong(found: Agreement) -> set[str]:
@@ -79,24 +79,24 @@ def test_removed_biases_are_found(tmp_path: Path) -> None:
 
 
 def test_the_table_says_where(tmp_path: Path) -> None:
-    text = table([outcome(tmp_path / "a"), outcome(tmp_path / "b", "sign")])
+    text = agreement_table([outcome(tmp_path / "a"), outcome(tmp_path / "b", "sign")])
     assert text.count("<- DIFFERENT") == len(wrong(outcome(tmp_path / "b", "sign")))
     assert text.endswith("DIFFERENT beyond 1e-10 in float64: images")
-    assert table([outcome(tmp_path / "a")]).splitlines()[-1].startswith("EQUAL in float64")
+    assert agreement_table([outcome(tmp_path / "a")]).splitlines()[-1].startswith("EQUAL in float64")
 
 
 def test_a_difference_ends_with_an_error_and_another_file_with_a_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(oracle, "CASES", CASES[:1])
-    run(checkout(tmp_path), SMALL)
+    compare_with_authors(checkout(tmp_path), SMALL)
     said = capsys.readouterr().out
     assert "EQUAL in float64" in said
     assert "WARNING" in said
     assert "is not the file of commit c120f8e" in said
     assert "built" not in said
     with pytest.raises(InputError, match="compute different things"):
-        run(checkout(tmp_path, "sign"), SMALL)
+        compare_with_authors(checkout(tmp_path, "sign"), SMALL)
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_a_wrong_path(tmp_path: Path, text: str | None, message: str) -> None:
     if text is not None:
         (tmp_path / "model.py").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
-        run(tmp_path, SMALL)
+        compare_with_authors(tmp_path, SMALL)
 
 
 def test_sizes_are_checked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="--steps must be at least 1"):
-        run(tmp_path, Sizes(blocks=1, width=2, steps=0))
+        compare_with_authors(tmp_path, Sizes(blocks=1, width=2, steps=0))

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from models.sresnet import SResNet
 from pipeline.authors import published
-from pipeline.authors.checkpoint import parameter_names
-from pipeline.authors.published import LEAK, PROTOCOL, Audited, audit_checkpoint, described, says
+from pipeline.authors.checkpoint import AUTHORS_LEAK, parameter_names
+from pipeline.authors.published import PROTOCOL, Audited, audit_checkpoint, audit_text, says
 from pipeline.data.store import VERSION, Manifest, Row, Store, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.evaluate import evaluate
 from pipeline.evaluate.predictions import read_predictions
@@ -99,7 +99,7 @@ def split(folder: Path, kind: str, *, classes: int = 10, title: str = "CIFAR-10"
 
 def audited(folder: Path, kind: str, model: SResNet) -> tuple[Audited, Path]:
     return audit_checkpoint(
-        checkpoint(folder, model), split(folder / "data", kind), "made", LEAK, LOCAL, folder / "results"
+        checkpoint(folder, model), split(folder / "data", kind), "made", AUTHORS_LEAK, LOCAL, folder / "results"
     )
 
 
@@ -123,7 +123,7 @@ def test_the_accuracy_is_that_of_our_own_network(tmp_path: Path, kind: str, boos
 
 
 def test_what_is_said(tmp_path: Path) -> None:
-    text = described(*audited(tmp_path, "images", network("images")))
+    text = audit_text(*audited(tmp_path, "images", network("images")))
     assert "best.pth.tar: S-ResNet8, 2 filters, T = 2, mean-voltage" in text
     assert "cifar10-accuracy, printed 94.14 %: the printed number lies above the 95 % interval" in text
     assert "CIFAR-10 is not the published data (random pixels)" in text
@@ -156,20 +156,22 @@ def test_a_printed_number(every: float, batches: float | None, text: str) -> Non
 def test_data_that_do_not_fit(tmp_path: Path, kind: str, classes: int, message: str) -> None:
     data = split(tmp_path / "data", kind, classes=classes)
     with pytest.raises(InputError, match=message):
-        audit_checkpoint(checkpoint(tmp_path, network("images")), data, "made", LEAK, LOCAL, tmp_path / "results")
+        audit_checkpoint(
+            checkpoint(tmp_path, network("images")), data, "made", AUTHORS_LEAK, LOCAL, tmp_path / "results"
+        )
     assert not (tmp_path / "results").exists()
 
 
 def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
     store = Store(split(tmp_path / "data", "images"), "test")
     with pytest.raises(InputError, match=r"absent\.tar: not found"):
-        published.fitting(tmp_path / "absent.tar", store, LEAK)
+        published.fitting(tmp_path / "absent.tar", store, AUTHORS_LEAK)
     (tmp_path / "text.tar").write_text("text")
     with pytest.raises(InputError, match=r"text\.tar: no checkpoint, damaged"):
-        published.fitting(tmp_path / "text.tar", store, LEAK)
+        published.fitting(tmp_path / "text.tar", store, AUTHORS_LEAK)
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.tar")
     with pytest.raises(InputError, match=r"other\.tar: not a checkpoint of the authors"):
-        published.fitting(tmp_path / "other.tar", store, LEAK)
+        published.fitting(tmp_path / "other.tar", store, AUTHORS_LEAK)
 
 
 def test_a_number_beyond_float32_is_an_error_and_not_infinity(tmp_path: Path) -> None:
@@ -177,7 +179,7 @@ def test_a_number_beyond_float32_is_an_error_and_not_infinity(tmp_path: Path) ->
     model.readout.linear.weight.data[0, 0] = 1e39
     data = split(tmp_path / "data", "images")
     with pytest.raises(InputError, match=r"readout\.linear\.weight as float32: 1 of \d+ values are NaN or infinite"):
-        audit_checkpoint(checkpoint(tmp_path, model), data, "made", LEAK, LOCAL, tmp_path / "results")
+        audit_checkpoint(checkpoint(tmp_path, model), data, "made", AUTHORS_LEAK, LOCAL, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 

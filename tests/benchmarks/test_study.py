@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import study
-from pipeline.cli.plan import Data
+from pipeline.cli.split_sizes import SplitSize
 from pipeline.ground import paths
 from pipeline.protocol import params
 from tests.train.tiny import NETWORK, TRAINING
@@ -18,7 +18,7 @@ def test_parts_stand_beside_the_base_of_their_dataset(
 ) -> None:
     """Digits are known without their shards; the profile's own data are not, and are named."""
     monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
-    monkeypatch.setattr(study, "data_of", lambda *_: Data(30, (1, 8, 8), 3))
+    monkeypatch.setattr(study, "split_size", lambda *_: SplitSize(30, (1, 8, 8), 3))
     profile = params.load_params(paths.PROFILES / "study.yaml")
     few = {"base": NETWORK, "bn": replace(NETWORK, normalization="bn")}
     experiments = {

@@ -1,6 +1,12 @@
 """The command `sresnet`: profiles go into params.yaml whole, or nothing changes."""
 
+import errno
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +14,13 @@ import pytest
 from dvc.utils.hydra import apply_overrides
 from ruamel.yaml import YAML
 
-from pipeline.cli.command_line import main, use_profile
+from pipeline.cli import canaries
+from pipeline.cli.command_line import app, main
 from pipeline.cli.profiles import read_profile, written
+from pipeline.cli.use import use_profile
 from pipeline.ground.errors import InputError
-from pipeline.ground.paths import PROFILES
+from pipeline.ground.lifetime import watched_run
+from pipeline.ground.paths import PROFILES, ROOT
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.params import load_params
 
@@ -92,12 +101,52 @@ def test_seeds_make_runs(tmp_path: Path) -> None:
             use_profile("quick", None, seeds, tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["use", "--help"], ["check", "--help"]])
-def test_every_command_has_a_help_text(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+COMMANDS = [command.name for command in app.registered_commands]
+
+
+@pytest.mark.parametrize("columns", ["80", "120"])
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS)], ids=["", *COMMANDS])
+def test_every_command_has_a_help_text(
+    arguments: list[str], columns: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All of it: no line is longer than the terminal, no sentence is cut."""
+    monkeypatch.setenv("COLUMNS", columns)
+    main([*arguments, "--help"])
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith(" ".join(["Usage: sresnet", *arguments, "[OPTIONS]"]))
+    assert lines[1].endswith(".")
+    assert all(len(line) <= int(columns) and "..." not in line for line in lines)
+
+
+def test_the_help_text_names_every_command_and_profile(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--help"])
+    listed = re.findall(r"^  ([a-z][a-z-]+) {2,}[A-Z].*\.$", capsys.readouterr().out, re.MULTILINE)
+    assert listed == COMMANDS
+    main(["use", "--help"])
+    assert ", ".join(sorted(path.stem for path in PROFILES.glob("*.yaml"))) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Usage: sresnet"),
+        (["nothing"], "No such command 'nothing'"),
+        (["use"], "Missing argument 'PROFILE'"),
+        (["use", "quick", "--seeds", "many"], "Invalid value for '--seeds'"),
+        (["use", "quick", "--seed", "3"], "No such option: --seed (Possible options: --seeds)"),
+        (["sign"], "Missing option '--key'"),
+        (["check", "more"], "unexpected extra argument"),
+        (["forensics", "72.98", "--test-size", "9", "--batch"], "--batch"),
+        (["compare-spikes", "model", "--against", "float16"], "'float16' is not one of 'reference', 'float64'"),
+    ],
+)
+def test_wrong_usage_is_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(arguments)
-    assert stop.value.code == 0
-    assert "usage: sresnet" in capsys.readouterr().out
+    assert stop.value.code == 2
+    said = "".join(capsys.readouterr())
+    assert message in said
+    assert "Traceback" not in said
 
 
 def test_an_unknown_profile_is_answered_with_those_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
@@ -106,3 +155,59 @@ def test_an_unknown_profile_is_answered_with_those_that_exist(capsys: pytest.Cap
     assert stop.value.code == 2
     answer = capsys.readouterr().err
     assert all(profile in answer for profile in ("paper", "quick", "real-small"))
+
+
+def test_help_is_there_in_a_moment() -> None:
+    """The libraries that take long to import wait for the command that needs them."""
+    code = (
+        "import sys; from pipeline.cli.command_line import main; main(['--help']);"
+        "print(*{'torch', 'ray', 'numpy', 'rich', 'psutil', 'ruamel'} & sys.modules.keys(), file=sys.stderr)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stderr == "\n"
+
+
+ENDS: list[tuple[Exception | type[BaseException], str, int]] = [
+    (InputError("digits.csv: line 3"), "error: digits.csv: line 3", 1),
+    (KeyboardInterrupt, "error: interrupted; the same command goes on where it stopped", 130),
+    (OSError(errno.ENOSPC, "No space left on device", "shard"), "error: shard: no space left on device; mend that", 1),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "code"), ENDS)
+def test_a_command_ends_with_one_line_and_an_exit_code(
+    error: BaseException, message: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(canaries, "try_canaries", fails)
+    with pytest.raises(SystemExit) as stop:
+        main(["canaries"])
+    text = stop.value.code if isinstance(stop.value.code, str) else capsys.readouterr().err
+    assert text.startswith(message)
+    assert stop.value.code in (code, text)
+
+
+def test_sigterm_ends_a_command_as_terminated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def terminated() -> None:
+        with watched_run():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+
+    monkeypatch.setattr(canaries, "try_canaries", terminated)
+    with pytest.raises(SystemExit) as stop:
+        main(["canaries"])
+    assert stop.value.code == 143
+    assert capsys.readouterr().err == "error: terminated; the same command goes on where it stopped\n"
+
+
+def test_an_error_of_ours_is_no_line_but_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(canaries, "try_canaries", fails)
+    with pytest.raises(OSError, match="Input/output error"):
+        main(["canaries"])

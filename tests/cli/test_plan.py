@@ -7,14 +7,16 @@ import pytest
 
 from models.config import NetworkConfig
 from pipeline.cli import plan
-from pipeline.cli.plan import Data, data_of, planned, step_seconds, table, workers_of
+from pipeline.cli.plan import plan_table, planned, workers_of
+from pipeline.cli.split_sizes import SplitSize, split_size, unknown_sizes
+from pipeline.cli.step_time import step_seconds
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.params import Params, load_params
 from tests.train.tiny import NETWORK, TRAINING, write_split
 
-DIGITS = Data(1_442, (1, 32, 32), 10)
+DIGITS = SplitSize(1_442, (1, 32, 32), 10)
 
 
 @pytest.fixture
@@ -28,19 +30,19 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 def test_by_hand(params: Params) -> None:
     """1,442 samples in batches of 20 are 73 steps, 6 epochs 438; 480 recordings 24, 12 epochs 288. Two workers have a
     shard each, so a step of 0.4 s in one process takes 0.2 s."""
-    measured: list[Data] = []
+    measured: list[SplitSize] = []
 
-    def measure(network: NetworkConfig, training: TrainingConfig, data: Data) -> float:
+    def measure(network: NetworkConfig, training: TrainingConfig, data: SplitSize) -> float:
         measured.append(data)
         return 0.4
 
     rows = plan.plan(params, measure)
-    assert measured == [DIGITS, Data(480, (8, 2, 64, 64), 10)]
+    assert measured == [DIGITS, SplitSize(480, (8, 2, 64, 64), 10)]
     assert [(row.experiment, row.runs, row.steps, row.step_seconds) for row in rows] == [
         ("digits", 1, 438, 0.2),
         ("digits-dvs", 1, 288, 0.2),
     ]
-    text = table(rows, 20.0).splitlines()
+    text = plan_table(rows, 20.0).splitlines()
     assert text[1].split() == ["digits", "1", "438", "200", "1:28", "1:28"]
     assert text[3].split() == ["the", "start", "of", "Ray", "2", "0:20", "0:40"]
     assert text[4].split() == ["all", "2", "3:05"]
@@ -81,7 +83,7 @@ def test_workers_and_shards(params: Params) -> None:
 
 def test_preprocessed_data_say_what_they_are(params: Params, tmp_path: Path) -> None:
     write_split(tmp_path / "digits", "train", "frames", 30)
-    assert data_of("digits", params.datasets["digits"]) == Data(30, (2, 2, 8, 8), 3)
+    assert split_size("digits", params.datasets["digits"]) == SplitSize(30, (2, 2, 8, 8), 3)
 
 
 def test_data_of_unknown_shape_are_named(params: Params, tmp_path: Path) -> None:
@@ -90,17 +92,17 @@ def test_data_of_unknown_shape_are_named(params: Params, tmp_path: Path) -> None
     own = dataset.model_copy(update={"download": dataset.download.model_copy(update={"catalog": "recordings"})})
     altered = dataset.model_copy(update={"download": dataset.download.model_copy(update={"altered": True})})
     with pytest.raises(InputError, match=r"datasets\.mine: .*`dvc repro preprocess@mine` first"):
-        data_of("mine", own)
+        split_size("mine", own)
     unused = params.model_copy(update={"datasets": params.datasets | {"unused": own}})
-    assert plan.unknown(unused) == []
+    assert unknown_sizes(unused) == []
     mine = params.model_copy(update={"datasets": {"digits": altered, "digits-dvs": own}})
-    assert plan.unknown(mine) == ["digits", "digits-dvs"]
+    assert unknown_sizes(mine) == ["digits", "digits-dvs"]
     write_split(tmp_path / "digits", "train", "frames", 30)
-    assert plan.unknown(mine) == ["digits-dvs"]
+    assert unknown_sizes(mine) == ["digits-dvs"]
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (2, 2, 8, 8)])
 def test_a_step_is_measured(shape: tuple[int, ...]) -> None:
     """A real one, also where a training would hold samples out."""
     training = replace(TRAINING, selection="best-validation", validation_percent=10)
-    assert 0 < step_seconds(NETWORK, training, Data(30, shape, 3), "nothing") < 60
+    assert 0 < step_seconds(NETWORK, training, SplitSize(30, shape, 3), "nothing") < 60

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline.cli import command_line, preprocessed
+from pipeline.cli import preprocessed
+from pipeline.cli.check import check_params
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import read_params
 from pipeline.ground.paths import PROFILES
@@ -32,13 +33,13 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_check_says_what_cannot_be_trained_on_the_data_that_are_there(params: Path) -> None:
-    command_line.check_params(params)
+    check_params(params)
     larger = QUICK.replace("batch_size: 20", "batch_size: 31", 1)
     params.write_text(larger, encoding="utf-8")
-    command_line.check_params(params)
+    check_params(params)
     params.write_text(larger.replace("drop_last: false", "drop_last: true", 1), encoding="utf-8")
     with pytest.raises(InputError, match=r"experiments\.digits\.training\.batch_size: 31, but Tiny has 30") as error:
-        command_line.check_params(params)
+        check_params(params)
     assert str(error.value).startswith(f"{params}: ")
 
 

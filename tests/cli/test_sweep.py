@@ -15,7 +15,8 @@ from rich.console import Console
 
 from benchmarks.sweep import ENVIRONMENT
 from pipeline.cli import screen, sweep
-from pipeline.cli.command_line import main, use_profile
+from pipeline.cli.command_line import main
+from pipeline.cli.use import use_profile
 from pipeline.ground.errors import InputError
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.params import load_params
@@ -62,7 +63,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sweep, "ROOT", folder)
     monkeypatch.setattr(sweep, "LOGS", folder / "logs")
     monkeypatch.setattr(sweep, "load_params", lambda: load_params(folder / "params.yaml"))
-    monkeypatch.setattr(sweep, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(sweep, "_POLL_SECONDS", 0.1)
     monkeypatch.setattr(sweep, "on_cluster", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
     return folder
 

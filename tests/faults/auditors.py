@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
-from pipeline.cli.command_line import check_params
+from pipeline.cli.check import check_params
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.report.canaries import changed_rules, run_canaries

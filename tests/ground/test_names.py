@@ -11,6 +11,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli import command_line
+from pipeline.cli import verify as cli_verify
+from pipeline.cli.check import check_params
 from pipeline.ground import lifetime
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import (
@@ -22,7 +24,6 @@ from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
 from pipeline.protocol.params import load_params, load_run
 from pipeline.report.chain import Break
-from pipeline.verify import verify
 from pipeline.verify.verify import Verified
 
 HOSTILE = (
@@ -136,7 +137,7 @@ def elsewhere(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypa
     inside = tmp_path / "inside"
     inside.mkdir()
     monkeypatch.setattr(lifetime, "RUNS", tmp_path_factory.mktemp("runs"))
-    for function in (load_params, load_run, load_dataset, load_cluster, command_line.check_params):
+    for function in (load_params, load_run, load_dataset, load_cluster, check_params):
         monkeypatch.setattr(function, "__defaults__", (inside / "params.yaml",))
     monkeypatch.chdir(inside)
     return inside
@@ -229,10 +230,10 @@ def test_what_a_strangers_report_says_moves_no_cursor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = Verified(breaks=[], looked=["\x1b[2Jlooked"], notes=["\x1b[2Jnoted"])
-    monkeypatch.setattr(verify, "verify", lambda *_: said)
-    command_line.verify_report(tmp_path, None, None)
+    monkeypatch.setattr(cli_verify, "verify", lambda *_: said)
+    cli_verify.verify_report(tmp_path, None, None)
     out = capsys.readouterr().out
     assert out.startswith("ok    \\x1b[2Jlooked\nnote  \\x1b[2Jnoted\n")
     broken = Verified(breaks=[Break(link="a", file="\x1b", expected="b", found="c")], looked=[], notes=[])
-    monkeypatch.setattr(verify, "verify", lambda *_: broken)
-    assert "\x1b" not in refused(lambda: command_line.verify_report(tmp_path, None, None))
+    monkeypatch.setattr(cli_verify, "verify", lambda *_: broken)
+    assert "\x1b" not in refused(lambda: cli_verify.verify_report(tmp_path, None, None))

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import command_line
-from pipeline.download import fetch
+from pipeline.cli import check
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import load_cluster, load_dataset, read_params
 from pipeline.ground.paths import PARAMS, PROFILES
@@ -120,7 +119,7 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
 def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: str) -> None:
     path = changed(tmp_path, old, new)
     with pytest.raises(InputError, match=message):
-        command_line.check_params(path)
+        check.check_params(path)
 
 
 def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: Path) -> None:
@@ -129,15 +128,15 @@ def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: 
     text = text.replace("dataset: digits\n", "dataset: mine-1\n").replace("dataset: digits,", "dataset: mine-1,")
     path.write_text(text.replace("split: every-fifth-tests, shards: 2", "split: official, shards: 2"))
     with pytest.raises(InputError, match=r"datasets\.mine-1\.download\.source: absent is not a folder on this"):
-        command_line.check_params(path)
+        check.check_params(path)
 
 
 def test_check_counts_the_cpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = load_params(PROFILES / "quick.yaml").cluster
-    monkeypatch.setattr(command_line.os, "cpu_count", lambda: 4)
-    command_line.check_cluster(cluster, 4)
+    monkeypatch.setattr(check.os, "cpu_count", lambda: 4)
+    check.check_cluster(cluster, 4)
     with pytest.raises(InputError, match=r"takes 5 CPUs \(training\.threads.* this machine has 4; lower them"):
-        command_line.check_cluster(cluster, 5)
+        check.check_cluster(cluster, 5)
 
 
 HOSTILE = (
@@ -184,16 +183,16 @@ def with_value(content: dict[str, Any], key: tuple[str, ...], value: object) -> 
 @pytest.mark.parametrize("profile", ["quick", "paper", "real-small"])
 def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content, path = read_params(PROFILES / f"{profile}.yaml"), Path("params.yaml")
-    monkeypatch.setattr(command_line, "check_cluster", lambda *arguments: None)  # it writes into storage
-    monkeypatch.setattr(fetch, "check_source", lambda *arguments: None)  # it looks for the folder
-    monkeypatch.setattr(command_line, "check_experiments", lambda *arguments: None)  # it reads data
+    monkeypatch.setattr(check, "check_cluster", lambda *arguments: None)  # it writes into storage
+    monkeypatch.setattr(check, "check_source", lambda *arguments: None)  # it looks for the folder
+    monkeypatch.setattr(check, "check_experiments", lambda *arguments: None)  # it reads data
     allowed, refused = 0, 0
     for key, value in product(keys_of(content), HOSTILE):
         changed = with_value(content, key, value)
         monkeypatch.setattr(params, "read_params", lambda _, changed=changed: changed)
         may = any(value == one and type(value) is type(one) for one in ALLOWED.get(key[-1], ()))
         try:
-            command_line.check_params(path)
+            check.check_params(path)
         except InputError as error:
             text = str(error)
             assert text.startswith("params.yaml: "), text

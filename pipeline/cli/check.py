@@ -1,0 +1,57 @@
+"""`sresnet check`: params.yaml and the cluster, before anything starts."""
+
+import os
+import sys
+from pathlib import Path
+
+from pipeline.cli.preprocessed import training_split
+from pipeline.cluster.storage import check_writable, open_storage
+from pipeline.download.fetch import check_download, check_source
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import ClusterParams, read_params
+from pipeline.ground.paths import PARAMS, check_places
+from pipeline.preprocess.preprocess import check_preprocess
+from pipeline.protocol.params import Params, load_params
+from pipeline.train.placement import runs_folder
+from pipeline.train.trainable import check_trainable
+
+
+def check_params(path: Path = PARAMS) -> None:
+    """Says that params.yaml and the cluster are as they should be. Raises InputError that names what is wrong."""
+    params = load_params(path)
+    check_places()
+    try:
+        for name, dataset in params.datasets.items():
+            check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
+            check_source(name, dataset.download)
+        check_experiments(params, path)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    check_cluster(params.cluster, max(one.training.threads for one in params.experiments.values()))
+    print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+
+
+def check_experiments(params: Params, path: Path) -> None:
+    """Says what cannot be trained on data that are preprocessed already. Raises InputError that names the key."""
+    described = read_params(path)["datasets"]
+    known = {name: training_split(name, described[name]) for name in params.datasets}
+    for name, experiment in params.experiments.items():
+        if split := known[experiment.dataset]:
+            check_trainable(f"experiments.{name}", experiment.model, experiment.training, split)
+
+
+def check_cluster(cluster: ClusterParams, threads: int) -> None:
+    """Says that workers of so many threads can start and keep their state. Raises InputError."""
+    far = cluster.address != "local"
+    check_writable(open_storage(cluster.storage if far or "://" in cluster.storage else str(runs_folder(cluster))))
+    cpus, have = cluster.cpus(threads), os.cpu_count()
+    if not far and have and cpus > have:
+        raise InputError(
+            f"{PARAMS}: a worker takes {cpus} CPUs (training.threads, or cluster.cpus_per_worker), and this machine "
+            f"has {have}; lower them, or name a larger cluster in cluster.address"
+        )
+    if far:
+        from pipeline.cluster.session import connect  # Ray takes seconds to import
+
+        with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers:
+            print(f"cluster {cluster.address}: every node is ready; room for {workers} worker(s)")

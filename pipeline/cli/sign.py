@@ -1,0 +1,14 @@
+"""`sresnet sign`: a report that holds is signed."""
+
+from pathlib import Path
+
+from pipeline.ground.errors import InputError
+from pipeline.report.signing import sign
+from pipeline.verify.verify import verify
+
+
+def sign_report(report: Path, key: Path) -> None:
+    """Signs what holds. Raises InputError."""
+    if found := verify(report).breaks:
+        raise InputError(f"nothing was signed: {found[0]}")
+    print(f"{report}: signed with key {sign(report, key)}; `sresnet verify --key PUBLIC` checks it")

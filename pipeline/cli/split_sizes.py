@@ -1,0 +1,64 @@
+"""How many samples of which shape a dataset trains on, before and after it is preprocessed."""
+
+from typing import NamedTuple
+
+from pipeline.data.store import Store
+from pipeline.ground import paths
+from pipeline.ground.errors import InputError
+from pipeline.ground.params import DatasetParams
+from pipeline.protocol.params import Params
+
+
+class SplitSize(NamedTuple):
+    """What a training's time depends on."""
+
+    samples: int
+    """Of the training split."""
+    shape: tuple[int, ...]
+    """Of a sample: (C, H, W), or (T, 2, H, W)."""
+    classes: int
+
+
+_PUBLISHED = {
+    "digits": SplitSize(1_442, (1, 32, 32), 10),
+    "digits-dvs": SplitSize(8, (2, 128, 128), 10),  # a recording of each class makes 8 to train, 2 to test
+    "cifar10": SplitSize(50_000, (3, 32, 32), 10),
+    "cifar100": SplitSize(50_000, (3, 32, 32), 100),
+    "cifar10-dvs": SplitSize(9_000, (2, 128, 128), 10),
+    "cifar10-dvs-aedat4": SplitSize(9_000, (2, 128, 128), 10),
+    "nmnist": SplitSize(60_000, (2, 34, 34), 10),
+    "dvs-gesture": SplitSize(1_077, (2, 128, 128), 11),
+}
+"""By catalog entry, for data that are not preprocessed yet; recordings without their frames."""
+
+
+def unknown_sizes(params: Params) -> list[str]:
+    """Datasets of the runs whose number and shape of samples only preprocessing tells, by name."""
+    datasets = {run.dataset: params.datasets[run.dataset] for run in params.runs.values()}
+    return [name for name, dataset in datasets.items() if not _preprocessed(name) and _published(dataset) is None]
+
+
+def _preprocessed(name: str) -> bool:
+    return (paths.arrow(name) / "train.json").exists()
+
+
+def _published(dataset: DatasetParams) -> SplitSize | None:
+    """What its publisher says of it, unless it is the user's own."""
+    return None if dataset.download.altered else _PUBLISHED.get(dataset.download.catalog)
+
+
+def split_size(name: str, dataset: DatasetParams) -> SplitSize:
+    """From the preprocessed data if there are any, else from what is published. Raises InputError."""
+    if _preprocessed(name):
+        store = Store(paths.arrow(name), "train")
+        return SplitSize(len(store), store.sample_shape, len(store.classes))
+    entry = _published(dataset)
+    if entry is None:
+        raise InputError(
+            f"datasets.{name}: how many samples of which shape is not known before it is preprocessed; "
+            f"run `dvc repro preprocess@{name}` first"
+        )
+    camera = dataset.download.camera
+    entry = entry._replace(samples=entry.samples * (camera.recordings_per_class if camera else 1))
+    frames, size = dataset.preprocess.frames, dataset.preprocess.size
+    return entry if frames is None or size is None else entry._replace(shape=(frames, 2, size, size))

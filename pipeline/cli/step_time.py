@@ -1,0 +1,127 @@
+"""Seconds of a training step, and of Ray's start, on this machine: measured now.
+
+Every step is a real one (pipeline/train/step.py), on random pixels of the data's shape.
+"""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+
+from models.config import NetworkConfig
+from models.sresnet import Recompute
+from pipeline.cli.split_sizes import SplitSize
+from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.evaluate.evaluate import Task, evaluate, evaluate_on_ray
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.hardware import keep_memory
+from pipeline.protocol.params import Params
+from pipeline.protocol.reduce import Alone
+from pipeline.protocol.sampler import epoch_batches
+from pipeline.train.export import export
+from pipeline.train.job import Job
+from pipeline.train.jobs import train_on_ray
+from pipeline.train.state import State
+from pipeline.train.step import step
+from pipeline.train.training import begin
+
+_WARM, _MEASURED = 1, 3
+"""Steps before and in a measurement; the first one compiles."""
+
+
+def step_seconds(network: NetworkConfig, training: TrainingConfig, data: SplitSize, recompute: Recompute) -> float:
+    """Of one optimizer step over all micro-batches, in this process: the median of a few."""
+    keep_memory()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(training.threads)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            write_noise(Path(folder), data, training.batch_size)
+            once = timed_step(network, training, Path(folder), recompute)
+            return statistics.median([once() for _ in range(_WARM + _MEASURED)][_WARM:])
+    finally:
+        torch.set_num_threads(threads)
+
+
+def timed_step(
+    network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute
+) -> Callable[[], float]:
+    """A training step on the first batch of the split in `folder`, to be repeated; each call gives its seconds."""
+    job = _job_on(folder, network, training, recompute)
+    made = begin(job, Alone(), torch.device("cpu"), State())
+    batch = epoch_batches(made.samples, job.training, 0, 0)[0]
+
+    def once() -> float:
+        start = time.perf_counter()
+        step(made, batch)
+        return time.perf_counter() - start
+
+    return once
+
+
+def _job_on(folder: Path, network: NetworkConfig, training: TrainingConfig, recompute: Recompute) -> Job:
+    """A training of all samples in `folder`, which gets its states too."""
+    return Job(
+        name="plan",
+        network=network,
+        training=replace(training, selection="last", validation_percent=0, test_each_epoch=False, drop_last=False),
+        seed=0,
+        data=folder,
+        runs=folder,
+        checkpoint_seconds=60,
+        recompute=recompute,
+    )
+
+
+def start_seconds(params: Params) -> float:
+    """What a training and its evaluation take beside their steps: next to nothing is done by both, on Ray as always."""
+    experiment = next(iter(params.experiments.values()))
+    training = replace(
+        experiment.training, epochs=1, batch_size=2 * experiment.training.micro_batches, pixel_mean=(), pixel_std=()
+    )
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for split in ("train", "test"):
+            write_noise(folder, SplitSize(training.batch_size, (1, 16, 16), 2), training.batch_size, split)
+        job = _job_on(folder, replace(experiment.model, blocks=1, width=2, time_steps=1), training, "nothing")
+        began = time.perf_counter()
+        train_on_ray(params.cluster)(job)
+        export(job, "plan", "noise", folder / "plan")
+        task = Task(model=folder / "plan" / "model.safetensors", data=folder, training=training, seed=0)
+        evaluate(task, evaluate_on_ray(params.cluster), "plan")
+        return time.perf_counter() - began
+
+
+def write_noise(folder: Path, data: SplitSize, samples: int, split: Literal["train", "test"] = "train") -> None:
+    """A split of one sample of random pixels, repeated."""
+    kind: Literal["images", "frames"] = "images" if len(data.shape) == 3 else "frames"
+    drawn = np.random.default_rng(0).integers(0, 256, data.shape, dtype=np.uint8)
+    made = [Row(id=f"{i:07}", label=i % data.classes, pixels=drawn, source_sha256="0" * 64) for i in range(samples)]
+    write_shard(made, folder / shard_name(split, 0, 1), kind, "zstd", {})
+    manifest = Manifest(
+        version=VERSION,
+        dataset="noise",
+        title="noise",
+        note=None,
+        licence="made",
+        citation="made",
+        published=False,
+        kind=kind,
+        split=split,
+        split_rule="none",
+        framing_rule=None,
+        scale=1 / 255,
+        classes=[str(label) for label in range(data.classes)],
+        sample_shape=list(data.shape),
+        shards=1,
+        rows=samples,
+        rows_per_class=np.bincount([row.label for row in made]).tolist(),
+        digest=rows_digest(["noise"]),
+    )
+    write_manifest(manifest, folder)

@@ -1,0 +1,52 @@
+"""`sresnet use`: a profile becomes params.yaml, whole, or nothing changes."""
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap
+
+from pipeline.cli.profiles import read_profile, written
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
+from pipeline.ground.paths import PARAMS, PROFILES
+
+_DATA = "DATA/"
+"""Stands in a profile's `source` for the folder that --data names."""
+_MOST_SEEDS = 1000
+"""Of an experiment: each is a training, a line of params.yaml, and three stages of DVC."""
+
+
+def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
+    """Writes a profile to `into`, each experiment complete. Raises InputError, and then changes nothing."""
+    content = read_profile(PROFILES / f"{profile}.yaml")
+    for name, dataset in content["datasets"].items():
+        _place_source(f"datasets.{name}.download.source", dataset["download"], data)
+    if not 1 <= seeds <= _MOST_SEEDS:
+        raise InputError(f"--seeds must lie in 1 to {_MOST_SEEDS:,}, not {seeds}")
+    if seeds > 1:
+        _set_seeds(content, seeds)
+    write_whole(into, written(content))
+    print(f"{into}: profile {profile}, {len(content['runs'])} training(s); `make repro` runs it")
+
+
+def _place_source(key: str, download: Any, data: Path | None) -> None:
+    source = download["source"]
+    if not str(source).startswith(_DATA):
+        return
+    if data is None:
+        raise InputError(f"{key}: the profile's data lie in a folder of yours; name it with --data DIR")
+    folder = data.resolve() / source.removeprefix(_DATA)
+    if not folder.exists():
+        raise InputError(f"{folder}: not found; --data DIR must hold {source.removeprefix(_DATA)}")
+    download["source"] = str(folder)
+
+
+def _set_seeds(content: Any, seeds: int) -> None:
+    """One run an experiment and seed, in the place of the profile's."""
+    runs = content["runs"]
+    runs.clear()
+    for experiment, described in content["experiments"].items():
+        for seed in range(seeds):
+            run = CommentedMap(experiment=experiment, dataset=described["dataset"], seed=seed)
+            run.fa.set_flow_style()
+            runs[f"{experiment}-{seed}"] = run

@@ -1,0 +1,35 @@
+"""`sresnet verify`: what holds of a report, or the first broken link."""
+
+import time
+from pathlib import Path
+
+from pipeline.ground.errors import InputError
+from pipeline.ground.names import shown
+from pipeline.verify.verify import Recomputation, verify
+
+
+def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomputation | None:
+    """What is computed anew, None if nothing is. Raises InputError if there is nothing to compute it from."""
+    if not (again or train_again):
+        return None
+    if root is None:
+        raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
+    from pipeline.verify.recompute import AGAIN, TRAIN_AGAIN  # torch takes seconds to import
+
+    return TRAIN_AGAIN if train_again else AGAIN
+
+
+def verify_report(report: Path, key: Path | None, root: Path | None, anew: Recomputation | None = None) -> None:
+    """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
+    start = time.perf_counter()
+    verified = verify(report, key, root.resolve() if root else None, anew)
+    if verified.breaks:
+        first, *others = verified.breaks
+        raise InputError(
+            "\n".join([f"broken: {shown(str(first))}", *(f"  also {shown(str(other))}" for other in others)])
+        )
+    for line in verified.looked:
+        print(f"ok    {shown(line)}")
+    for note in verified.notes:
+        print(f"note  {shown(note)}")
+    print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
