@@ -22,6 +22,7 @@ from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.judge.audit import make_audit
 from pipeline.report.chain import stages_of
 from pipeline.report.page import make_page, page_files
+from pipeline.report.vega import vega_script
 
 NOTE = "made up to measure this page: no training gave these numbers"
 SEEDS, STEPS, EPOCHS, SAMPLES, DROPPED = 5, 50, 70, 10_000, 4
@@ -53,7 +54,7 @@ def page_of(root: Path, runs: int) -> Path:
         made.write(root / path_of(stage))
     current = [root / "results" / record.experiment / f"{record.seed}.json" for record in records]
     audit = make_audit("made-up", CLAIMS, root, current)
-    for name, content in page_files(make_page(audit, root, splits=[])).items():
+    for name, content in page_files(make_page(audit, root, splits=[]), vega_script()).items():
         write_whole(root / "report" / name, content)
     return root / "report" / "index.html"
 

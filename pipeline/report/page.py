@@ -2,11 +2,9 @@
 
 import json
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import vl_convert
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from pipeline.evaluate.record import Record
@@ -145,13 +143,13 @@ def band_of(record: Record, results: Path) -> Band:
     return curves.band("train_accuracy", record.seed)
 
 
-def page_files(page: Page) -> dict[str, bytes]:
-    """index.html, report.md and what a reader takes away, by path."""
+def page_files(page: Page, vega: str) -> dict[str, bytes]:
+    """index.html, report.md and what a reader takes away, by path; `vega` is the script that draws the charts."""
     html = _environment().get_template("report.html.j2")
     text = html.render(
         page=page,
         style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        vega=_drawing(),
+        vega=vega,
         scripts=[(_TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
         few=_FEW_RUNS,
         origins=ORIGINS,
@@ -159,13 +157,6 @@ def page_files(page: Page) -> dict[str, bytes]:
     )
     text_only = _environment().get_template("report.md.j2").render(page=page)
     return {"index.html": text.encode(), "report.md": text_only.encode(), **handouts(page.audit)}
-
-
-@cache
-def _drawing() -> str:
-    """Vega, Vega-Lite and vega-embed as one script; it takes a second to make."""
-    script: str = vl_convert.javascript_bundle()  # type: ignore[call-arg] # its stub knows no default
-    return script
 
 
 def _as_script(value: Any) -> str:

@@ -19,6 +19,7 @@ from pipeline.report.chain import REPORT_STAGE, Break, breaks, read_stage_record
 from pipeline.report.crate import crate_metadata
 from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest, split_manifest
+from pipeline.report.vega import vega_script
 
 SPLITS_FILE = f"{EVIDENCE}/splits.json"
 
@@ -31,7 +32,7 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
     own = Plan.read(REPORT_STAGE, root).record(reads=[], writes=[])
     evidence = folder / EVIDENCE
     bundle.gather(audit, root, evidence)
-    for name, content in rendered(evidence, audit, sources(audit, evidence), own).items():
+    for name, content in rendered(evidence, audit, sources(audit, evidence), own, vega_script()).items():
         write_whole(folder / name, content)
     stages = [*stages_of(audit.held), REPORT_STAGE]
     return list(breaks(evidence / RECORDS, stages))
@@ -46,13 +47,14 @@ def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
     ]
 
 
-def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: StageRecord) -> dict[str, bytes]:
+def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: StageRecord, vega: str) -> dict[str, bytes]:
     """Every file of a report's folder but `sources`, by its path there: a function of these files alone.
 
-    `own` says with which code and packages the stage `report` ran. Raises InputError.
+    `own` says with which code and packages the stage `report` ran; `vega` is the script that draws the page's charts.
+    Raises InputError.
     """
     splits = split_manifests(audit, evidence)
-    shown = page_files(make_page(audit, evidence, splits)) | {"audit.json": audit.as_json()}
+    shown = page_files(make_page(audit, evidence, splits), vega) | {"audit.json": audit.as_json()}
     reads = [file for file in sources if file.path != "params.yaml"]
     writes = [digest_of(f"{REPORT_STAGE}/{name}", content) for name, content in sorted(shown.items())]
     own = replace(own, reads=reads, writes=writes)

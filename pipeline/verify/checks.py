@@ -18,13 +18,13 @@ from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground import paths
 from pipeline.ground.files import read_json, sha256
-from pipeline.ground.stage_record import RECORDS
+from pipeline.ground.stage_record import RECORDS, path_of
 from pipeline.judge.audit import run_folder
 from pipeline.judge.claims import read_claims
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, chain, crate
 from pipeline.report.bundle import EVIDENCE, path_in_report
-from pipeline.report.chain import Break
+from pipeline.report.chain import REPORT_STAGE, Break
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 from pipeline.verify.report_folder import ReportFolder
@@ -62,10 +62,22 @@ def rendering(report: ReportFolder) -> Iterator[Break]:
     """Page, verdicts, tables, badges, cards, statements and list have the bytes that the evidence gives anew; beside
     them and the evidence, only signatures lie in the folder.
     """
+    found = [*_unknown_files(report), *_other_bytes(report)]
+    if found and (changed := report.other_code()):
+        expected = "the code of this checkout; another commit's report is verified by that commit"
+        named = f"{', '.join(changed[:3])}{' and others' if len(changed) > 3 else ''} as they were"
+        yield Break(link="page", file=f"{EVIDENCE}/{path_of(REPORT_STAGE)}", expected=expected, found=named)
+    yield from found
+
+
+def _unknown_files(report: ReportFolder) -> Iterator[Break]:
     known = {*report.rendered, *(path_in_report(file.path) for file in report.sources)}
     for path in sorted(report.folder.rglob("*")):
         if path.is_file() and (name := report.name(path)) not in known and not attestation.is_signature(Path(name)):
             yield Break(link="page", file=name, expected="only files that follow from the evidence", found="this one")
+
+
+def _other_bytes(report: ReportFolder) -> Iterator[Break]:
     for name, content in report.rendered.items():
         path = report.folder / name
         found = path.read_bytes() if path.is_file() else None

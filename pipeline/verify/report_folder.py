@@ -8,6 +8,7 @@ from pipeline.evaluate.record import Record
 from pipeline.ground.digests import FileDigest
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.params import validate
+from pipeline.ground.paths import ROOT
 from pipeline.ground.stage_record import RECORDS, StageRecord, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, make_audit, run_folder
@@ -16,6 +17,7 @@ from pipeline.report import attestation, bundle, chain
 from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.chain import REPORT_STAGE
 from pipeline.report.crate import read_crate
+from pipeline.report.vega import vega_script_of
 from pipeline.report.write import rendered
 
 if TYPE_CHECKING:
@@ -106,10 +108,23 @@ class ReportFolder:
         ]
 
     @cached_property
+    def own(self) -> StageRecord:
+        """What the stage `report` says of itself."""
+        return read_stage_record(self.evidence / path_of(REPORT_STAGE))
+
+    def other_code(self) -> list[str]:
+        """Files of code that the stage `report` ran with and that are others in this checkout."""
+        return [
+            file.path
+            for file in self.own.code
+            if not (ROOT / file.path).is_file() or sha256(ROOT / file.path) != file.sha256
+        ]
+
+    @cached_property
     def rendered(self) -> dict[str, bytes]:
         """Every other file, rendered anew, by path."""
-        own = read_stage_record(self.evidence / path_of(REPORT_STAGE))
-        return rendered(self.evidence, self.audit, self.sources, own)
+        vega = vega_script_of(self.folder / "index.html")
+        return rendered(self.evidence, self.audit, self.sources, self.own, vega)
 
     def written(self) -> dict[str, str]:
         """Digests of files that stages wrote."""

@@ -13,14 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import torch
-import vl_convert
 from ruamel.yaml import YAML
 from torch import Tensor
 
@@ -34,7 +32,6 @@ from pipeline.preprocess.shards import Part, make_shard
 from pipeline.protocol import params
 from pipeline.protocol.hardware import note
 from pipeline.protocol.reduce import Alone, Workers
-from pipeline.report import page
 from pipeline.train import placement
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -249,7 +246,6 @@ def inside(root: Path) -> Iterator[None]:
         (evaluate, of_run),
         (shards, {"_on_ray": shards_here}),
         (embedded, {"_processes": Here}),
-        (page, {"vl_convert": SimpleNamespace(javascript_bundle=bundle)}),
     ]
     with ExitStack() as stack:
         for module, values in patches:
@@ -261,10 +257,6 @@ def shards_here(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     for part in parts:
         make_shard(part)
         yield part
-
-
-bundle = cache(vl_convert.javascript_bundle)
-"""Vega's code for the page: the same each time, and it takes a second to make."""
 
 
 class Here:

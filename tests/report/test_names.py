@@ -16,6 +16,7 @@ from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import make_audit
 from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest
+from pipeline.report.vega import vega_script
 from tests.download.test_data_names import NAMES
 from tests.evaluate.made import record
 from tests.report.made import write_pictures
@@ -68,7 +69,7 @@ def report(root: Path, names: Sequence[str]) -> Path:
     same = Same(part="test", other="train", samples=1, of=9, examples=[(names[0], names[1])])
     splits = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[same])]
     audit = make_audit("tiny", CLAIMS, root, [root / "results" / "tiny" / "0.json"])
-    for name, content in page_files(make_page(audit, root, splits)).items():
+    for name, content in page_files(make_page(audit, root, splits), vega_script()).items():
         write_whole(root / "report" / name, content)
     return root / "report"
 

@@ -18,6 +18,7 @@ from pipeline.protocol.curves import Curves
 from pipeline.report.figures import confusion_chart
 from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest
+from pipeline.report.vega import vega_script
 from tests.evaluate.made import RECORD, record
 from tests.report.made import write_pictures
 
@@ -49,7 +50,7 @@ def audit_of(root: Path) -> Audit:
 
 
 def written(root: Path) -> tuple[str, str]:
-    files = page_files(make_page(audit_of(root), root, SPLITS))
+    files = page_files(make_page(audit_of(root), root, SPLITS), vega_script())
     return files["index.html"].decode(), files["report.md"].decode()
 
 

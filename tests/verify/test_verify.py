@@ -431,6 +431,21 @@ def test_the_report_of_a_checkout_is_about_what_lies_there(root: Path, monkeypat
     assert "`dvc repro report` makes the report anew" in found.expected
 
 
+def test_a_report_of_another_commit_says_so(report: Path) -> None:
+    path = report / "evidence" / "records" / "report.json"
+    content = json.loads(path.read_text())
+    content["code"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    rewrite(report)
+    assert verify(report).breaks == []
+    edit_page(report)
+    rewrite(report)
+    found = first(report)
+    assert (found.link, found.file) == ("page", "evidence/records/report.json")
+    assert found.found == f"{content['code'][0]['path']} as they were"
+    assert "another commit's report is verified by that commit" in found.expected
+
+
 @pytest.mark.parametrize("name", [RESULT, "index.html", "badges", "evidence/data"])
 def test_links_are_refused(report: Path, tmp_path: Path, name: str) -> None:
     (report / name).rename(tmp_path / "outside")
