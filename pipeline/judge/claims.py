@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -44,6 +45,7 @@ class Configuration(Section):
     network: NetworkConfig
     training: TrainingConfig
 
+    @cached_property
     def parts(self) -> dict[str, dict[str, Any]]:
         """Values by part and key, in the form of a record's."""
         dataset = self.dataset.model_dump(mode="json", exclude={"rows"})

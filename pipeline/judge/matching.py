@@ -62,8 +62,8 @@ def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
         "network": record.network,
         "training": record.training,
     }
-    had["digests"] = {key: record.digests.get(key) for key in wanted.parts()["digests"]}
-    return [text for part in had for text in _differences(part, wanted.parts()[part], had[part], free)]
+    had["digests"] = {key: record.digests.get(key) for key in wanted.parts["digests"]}
+    return [text for part in had for text in _differences(part, wanted.parts[part], had[part], free)]
 
 
 def _differences(part: str, wanted: Mapping[str, Any], had: Mapping[str, Any], free: Free) -> list[str]:

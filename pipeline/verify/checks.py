@@ -140,7 +140,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
     for record in report.audit.held:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
-        table, contents = pq.read_table(path, columns=["id", "label"]), read_contents(folder)
+        table, contents = pq.ParquetFile(path).read(["id", "label"]), read_contents(folder)
         train, test = (_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
