@@ -75,7 +75,7 @@ def configured(**parts: dict[str, Any]) -> Configuration:
 
 def run(correct: int = 900, seed: int = 0, experiment: str = "any", **parts: dict[str, Any]) -> Record:
     """The record of a training of CONFIGURATION with other values in its parts."""
-    had = CONFIGURATION.parts()
+    had = CONFIGURATION.parts
     labels: dict[str, Any] = {"name": "mine", "note": None, "classes": ["a", "b", "c"]}
     about = f"{experiment}-{seed}"
     digests = {"train_rows": "train", "test_rows": "test", "model": f"model-{seed}", "predictions": f"of {about}"}

@@ -121,7 +121,7 @@ def test_claims_refer_to_configurations_that_are_written_once() -> None:
 
 
 def test_a_configuration_is_compared_in_the_form_of_a_record() -> None:
-    parts = CONFIGURATION.parts()
+    parts = CONFIGURATION.parts
     assert parts["training"]["decay_after"] == [50]
     assert list(parts["network"]) == [field.name for field in fields(NetworkConfig)]
     assert list(parts["training"]) == [field.name for field in fields(TrainingConfig)]
