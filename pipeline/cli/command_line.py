@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import typer
 
 from pipeline.ground.errors import InputError, refusal
-from pipeline.ground.names import use_utf8
 from pipeline.ground.paths import PROFILES, REPORT
+from pipeline.ground.utf8 import use_utf8
 
 app = typer.Typer(
     help="Chooses and checks what `dvc repro` does, and checks reports.",

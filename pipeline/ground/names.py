@@ -6,11 +6,8 @@ are normalised to Unicode's NFC, since macOS writes other bytes for the same let
 system or program would lose, hide or mix them. Names that Windows reserves are taken there: it runs none of this.
 """
 
-import io
 import itertools
-import os
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
@@ -156,15 +153,3 @@ def _visible(character: str) -> str:
 def markdown(text: object) -> str:
     """The text as a cell of a Markdown table shows it: no markup, no HTML, on one line."""
     return re.sub(r"([\\`*_\[\]<>&|~])", r"\\\1", shown(str(text)))
-
-
-def use_utf8() -> None:
-    """Starts this program again in Python's UTF-8 mode where the locale has another encoding for names of files.
-
-    Arrow, DVC and all of our files take UTF-8 alone. `print` writes what the terminal does not have as \\u2028.
-    """
-    if sys.getfilesystemencoding() != "utf-8":
-        os.environ["PYTHONUTF8"] = "1"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this program itself
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")

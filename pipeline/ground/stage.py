@@ -14,9 +14,10 @@ from pathlib import Path
 from pipeline.ground.errors import InputError, refusal
 from pipeline.ground.files import write_whole
 from pipeline.ground.lifetime import how_it_was_stopped, stage_lock, watched_run
-from pipeline.ground.names import shown, use_utf8
+from pipeline.ground.names import shown
 from pipeline.ground.paths import ROOT, RUNS, check_places
 from pipeline.ground.stage_record import Plan, path_of
+from pipeline.ground.utf8 import use_utf8
 
 
 @dataclass(frozen=True, kw_only=True)

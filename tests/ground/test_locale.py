@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.ground.names import use_utf8
 from pipeline.ground.paths import ROOT
+from pipeline.ground.utf8 import use_utf8
 from tests.verify import made_report
 
 WITHOUT_UTF8 = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
