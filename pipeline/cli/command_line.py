@@ -98,6 +98,19 @@ def _plan() -> None:
     plan_trainings()
 
 
+@app.command("seal")
+def _seal() -> None:
+    """Write down what will be run, before it runs.
+
+    Writes results/seal.json: the runs of params.yaml with their whole configuration, the digests of their data and of
+    the training code, and the claims with their margins. Data are preprocessed first. The report says whether its runs
+    are those. Refuses if a run was trained already, or if something else was sealed.
+    """
+    from pipeline.cli.seal import seal_runs
+
+    seal_runs()
+
+
 @app.command("sweep")
 def _sweep() -> None:
     """Do all runs of params.yaml side by side.

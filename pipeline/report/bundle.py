@@ -16,6 +16,7 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, run_folder
+from pipeline.judge.seal import SEAL
 from pipeline.protocol.curves import curves_path
 from pipeline.report.chain import REPORT_STAGE, stages_of
 
@@ -62,6 +63,7 @@ def _paths(audit: Audit) -> Iterator[Path]:
 
 def _stated(audit: Audit) -> Iterator[Path]:
     yield Path("paper") / "claims.yaml"
+    yield SEAL
     for record in (*audit.held, *audit.unchecked):
         yield Path("results") / record.experiment / f"{record.seed}.json"
 

@@ -13,6 +13,7 @@ from pipeline.ground.stage_record import RECORDS, StageRecord
 from pipeline.judge.audit import Audit, run_folder
 from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.judge.matching import name_of
+from pipeline.judge.seal import seal_lines
 from pipeline.judge.verdicts import Judgement
 from pipeline.protocol.bands import Band
 from pipeline.protocol.curves import curves_path, read_curves
@@ -68,6 +69,8 @@ class Page:
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
     """Of the numbers that the paper prints."""
+    seal: list[str]
+    """Whether these runs were sealed, and then each difference."""
 
     @property
     def versions(self) -> dict[str, list[str]]:
@@ -92,6 +95,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
         stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
         splits=splits,
         forensics=examined_claims(audit.claims),
+        seal=seal_lines(root, audit),
     )
 
 

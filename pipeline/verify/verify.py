@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
+from pipeline.judge.seal import seal_lines
 from pipeline.report.chain import Break
 from pipeline.verify import checks, soundness
 from pipeline.verify.report_folder import ReportFolder
@@ -107,7 +108,7 @@ def _looked(report: ReportFolder) -> list[str]:
 
 
 def _notes(report: ReportFolder) -> list[str]:
-    notes = [_signer(report)]
+    notes = [_signer(report), *seal_lines(report.evidence, report.audit)]
     if named := sorted(report.only_named()):
         where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
         notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")

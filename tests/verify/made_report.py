@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ruamel.yaml import YAML
 from safetensors.numpy import save_file
 
 from pipeline.data.contents import write_contents
 from pipeline.data.store import (
+    VERSION,
     Content,
     Manifest,
     Row,
@@ -33,6 +35,7 @@ from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.report.write import write_report
+from pipeline.train.identity import run_identity
 from pipeline.train.used import epoch_digest
 from tests.report.made import write_pictures
 from tests.verify.forger import mend
@@ -116,7 +119,7 @@ def _pixels(split: str, index: int) -> Any:
 
 def _manifest(split: str, written: list[Written]) -> Manifest:
     return Manifest(
-        version=1,
+        version=VERSION,
         dataset="digits",
         title="Digits",
         note=None,
@@ -154,6 +157,7 @@ def _history(training: TrainingConfig) -> str:
 def _train(root: Path, arrow: Path, artifacts: Path) -> None:
     artifacts.mkdir(parents=True)
     experiment = load_params(root / "params.yaml").experiments["digits"]
+    digest = _read_manifest(arrow, "train").digest
     save_file({"stem.norm.bias": np.full((4, 2), 0.5, np.float32)}, artifacts / "model.safetensors")
     (artifacts / "history.csv").write_text(_history(experiment.training))
     config = {
@@ -162,9 +166,9 @@ def _train(root: Path, arrow: Path, artifacts: Path) -> None:
         "dataset": "digits",
         "network": asdict(experiment.model),
         "training": asdict(experiment.training),
-        "data_digest": _read_manifest(arrow, "train").digest,
-        "identity": "made",
-        "platforms": ["one processor"],
+        "data_digest": digest,
+        "identity": run_identity(experiment.model, experiment.training, 0, (digest,)),
+        "platforms": [f"one processor, torch {torch.__version__}"],
         "parameters": 7,
     }
     (artifacts / "config.json").write_text(json.dumps(config))
