@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from pipeline.download import archives, disk, transfer
 from pipeline.download import fetch as module
 from pipeline.download.catalog import CATALOG, File
-from pipeline.download.fetch import Source, fetch, read_source
+from pipeline.download.fetch import fetch
+from pipeline.download.source import Source, read_source
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import DownloadParams
 from tests.download.site import Page, Site, running
