@@ -19,7 +19,7 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Pinned:
     """What an embedded dataset comes to; of digits-dvs, with the camera of profile quick."""
 
     files: str
@@ -40,7 +40,7 @@ class Entry:
     origin: Literal["embedded", "published", "user"]
     """embedded: made from what is installed; published: has files; user: `source` in params.yaml must name it."""
     files: tuple[File, ...]
-    made: Made | None
+    pinned: Pinned | None
     """None where the dataset is not embedded."""
     decoder: Literal["digits", "cifar10", "cifar100", "parquet", "recordings"]
     suffixes: tuple[str, ...]
@@ -94,7 +94,7 @@ CATALOG: dict[str, Entry] = {
         kind="images",
         origin="embedded",
         files=(),
-        made=Made(
+        pinned=Pinned(
             files="e83ef456cabd17ea9f4c1e211f0b6d068499c5514e019d0f7643e355f23c8e60",
             sample_shape=(1, 32, 32),
             rows={
@@ -119,7 +119,7 @@ CATALOG: dict[str, Entry] = {
         kind="recordings",
         origin="embedded",
         files=(),
-        made=Made(
+        pinned=Pinned(
             files="01c474da31dafdfb7331dafe40a50f5b0475c835275e1afc7b3c5227563da670",
             sample_shape=(8, 2, 64, 64),
             rows={
@@ -150,7 +150,7 @@ CATALOG: dict[str, Entry] = {
                 md5="c58f30108f718f92721af3b95e74349a",
             ),
         ),
-        made=None,
+        pinned=None,
         decoder="cifar10",
         suffixes=(),
         orientation=None,
@@ -174,7 +174,7 @@ CATALOG: dict[str, Entry] = {
                 md5="eb9058c3a382ffc7106e4002c42a8d85",
             ),
         ),
-        made=None,
+        pinned=None,
         decoder="cifar100",
         suffixes=(),
         orientation=None,
@@ -203,7 +203,7 @@ CATALOG: dict[str, Entry] = {
             File(name="ship.zip", urls=_figshare(7712836), md5="41c7bd7d6b251be82557c6cce9a7d5c9"),
             File(name="truck.zip", urls=_figshare(7712839), md5="89f3922fd147d9aeff89e76a2b0b70a7"),
         ),
-        made=None,
+        pinned=None,
         decoder="recordings",
         suffixes=(".aedat",),
         orientation="cifar10-dvs",
@@ -221,7 +221,7 @@ CATALOG: dict[str, Entry] = {
         kind="recordings",
         origin="published",
         files=(File(name="CIFAR10DVS.zip", urls=_figshare(38023437), md5="ce3a4a0682dc0943703bd8f749a7701c"),),
-        made=None,
+        pinned=None,
         decoder="recordings",
         suffixes=(".aedat4",),
         orientation=None,
@@ -250,7 +250,7 @@ CATALOG: dict[str, Entry] = {
                 md5="69ca8762b2fe404d9b9bad1103e97832",
             ),
         ),
-        made=None,
+        pinned=None,
         decoder="recordings",
         suffixes=(".bin",),
         orientation=None,
@@ -280,7 +280,7 @@ CATALOG: dict[str, Entry] = {
                 md5="56070e45dadaa85fff82e0fbfbc06de5",
             ),
         ),
-        made=None,
+        pinned=None,
         decoder="recordings",
         suffixes=(".npy",),
         orientation=None,
@@ -310,7 +310,7 @@ CATALOG: dict[str, Entry] = {
         kind="images",
         origin="user",
         files=(),
-        made=None,
+        pinned=None,
         decoder="parquet",
         suffixes=(".parquet",),
         orientation=None,
@@ -328,7 +328,7 @@ CATALOG: dict[str, Entry] = {
         kind="recordings",
         origin="user",
         files=(),
-        made=None,
+        pinned=None,
         decoder="recordings",
         suffixes=(".aedat", ".aedat4", ".bin", ".npy"),
         orientation=None,

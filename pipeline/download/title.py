@@ -58,8 +58,8 @@ def title_of_files(dataset: str, raw: Path) -> Title:
 
 def are_pinned(raw: Path, entry: Entry) -> bool:
     """Whether a folder holds the very files of an entry, and no other."""
-    if entry.made is not None:
-        return files_digest(raw) == entry.made.files
+    if entry.pinned is not None:
+        return files_digest(raw) == entry.pinned.files
     return {*_files(raw)} == {file.name for file in entry.files} and all(
         md5(raw / file.name) == file.md5 for file in entry.files
     )
@@ -78,7 +78,8 @@ def _files(raw: Path) -> dict[str, Path]:
 def check_own_title(where: str, title: str) -> None:
     """Raises InputError if the title of the user's own data is, or looks like, one of the catalog's."""
     if entry := entry_titled(title):
-        raise InputError(f"{where}: {title} is the name of a published dataset, {entry.title}, which this is not")
+        looks = "is" if title == entry.title else f"looks like {entry.title},"
+        raise InputError(f"{where}: {title} {looks} the name of a published dataset, which this is not")
 
 
 def entry_titled(title: str) -> Entry | None:

@@ -16,17 +16,17 @@ def other_start(model: SResNet, seed: int, others: set[int]) -> int | None:
     """A seed other than its own whose initial weights a trained network has; None if it has those of none of them."""
     trained = _convolutions(model)
     for other in sorted(others | set(range(SEEDS))):
-        if other != seed and correlation(trained, initial(model, other)) > ONE_START:
+        if other != seed and correlation(trained, _initial(model, other)) > ONE_START:
             return other
     return None
 
 
 def start_is_known(model: SResNet, seed: int) -> bool:
     """Whether a trained network still shows that it began with the weights of this seed."""
-    return correlation(_convolutions(model), initial(model, seed)) > ONE_START
+    return correlation(_convolutions(model), _initial(model, seed)) > ONE_START
 
 
-def initial(model: SResNet, seed: int) -> npt.NDArray[np.float64]:
+def _initial(model: SResNet, seed: int) -> npt.NDArray[np.float64]:
     """Convolutions of a network of this configuration before training, as `begin` draws them."""
     header = Header(config=model.config, input_shape=model.input_shape, classes=model.classes, frames=model.frames)
     fresh = header.build()

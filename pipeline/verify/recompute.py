@@ -1,7 +1,8 @@
 """`sresnet verify --root CHECKOUT --again`: raw data to shards and weights to predictions, computed anew by this code.
 
 What the checkout holds is not believed: its shards are made again from the raw files, its weights are run on these,
-and the claims are judged again on what that gives, whatever processor computed the stated answers. Needs torch, and about the time of the stages preprocess and evaluate.
+and the claims are judged again on what that gives, whatever processor computed the stated answers. Needs torch, and
+about the time of the stages preprocess and evaluate.
 With `--train-again` the trainings are done again too, and have to end in the same bits on the same kind of processor.
 """
 
@@ -77,7 +78,7 @@ def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
             arrow = Path(folder) / "arrow" / str(record.dataset["name"])
             worker = evaluator(report, record, arrow)
             seen = all_test_batches(worker)
-            yield from start(report, record, worker.model)
+            yield from own_start(report, record, worker.model)
             yield from predictions(report, record, worker.model, seen)
             computed.append(record_of(record, worker, seen))
             if train_too and record.platforms == [own_processor(record)]:
@@ -192,7 +193,7 @@ def predictions(report: ReportFolder, record: Record, model: SResNet, seen: Seen
         yield from _counted(record, seen, exact=exact)
 
 
-def start(report: ReportFolder, record: Record, model: SResNet) -> Iterator[Break]:
+def own_start(report: ReportFolder, record: Record, model: SResNet) -> Iterator[Break]:
     """The weights began as those of their own seed, and of no other; long trainings may have forgotten it."""
     other = other_start(model, record.seed, {one.seed for one in report.audit.records})
     file = str(run_folder(record) / "model.safetensors")

@@ -17,7 +17,7 @@ CLOSE = 1e-3
 STRAY = 0.01
 """Share of the samples in which a spike may have flipped."""
 RATES = 0.02
-"""Of a layer's mean rate, and of its operations. Noise of 1e-6 of all weights moves them by less than 0.0002."""
+"""Of a layer's mean rate, and of its operations. Noise of 1e-6 of all weights moves them by less than 0.0003."""
 
 
 def stray_samples(made: Voltage, stated: Voltage, *, exact: bool) -> int:

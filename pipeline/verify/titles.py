@@ -55,12 +55,12 @@ def _entitled(manifest: dict[str, Any], split: Split) -> dict[str, Any]:
     entry = _entry(manifest)
     if entry is None:
         return {"published": False}
-    rows = {"digest": entry.made.rows[split]} if entry.made and _rows_are_pinned(entry, manifest) else {}
+    rows = {"digest": entry.pinned.rows[split]} if entry.pinned and _rows_are_pinned(entry, manifest) else {}
     return asdict(title_of_entry(entry)) | rows
 
 
 def _rows_are_pinned(entry: Entry, manifest: dict[str, Any]) -> bool:
-    return entry.made is not None and list(entry.made.sample_shape) == manifest["sample_shape"]
+    return entry.pinned is not None and list(entry.pinned.sample_shape) == manifest["sample_shape"]
 
 
 def _breaks(expected: dict[str, Any], manifest: dict[str, Any], file: str, why: str) -> Iterator[Break]:

@@ -20,11 +20,11 @@ from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.soundness import same_configuration
 
 Weights = Mapping[str, npt.NDArray[Any]]
-STATISTICS = ("running_mean", "running_var")
+_STATISTICS = ("running_mean", "running_var")
 """What a network keeps beside its trained values."""
 ONE_START = 0.2
 """Correlation of convolutions from which on two networks come from one draw of weights. Networks of two seeds have up
-to 0.03 in the smallest network (4 filters), where chance is greatest. A copy keeps 0.98 with noise of a fifth of the
+to 0.05 in the smallest network (4 filters), where chance is greatest. A copy keeps 0.98 with noise of a fifth of the
 weights' deviation, and 0.71 with noise as large as they are."""
 
 
@@ -60,7 +60,7 @@ def trained_values(path: Path) -> int:
     """How many numbers of a network were trained, by the header of its file. Raises InputError."""
     try:
         with safe_open(path, framework="numpy") as file:
-            names = [name for name in file.keys() if not name.endswith(STATISTICS)]  # noqa: SIM118 (not a dict)
+            names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118 (not a dict)
             return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
     except (OSError, SafetensorError) as error:
         raise InputError(f"{path}: missing or damaged ({error}); train again") from None
