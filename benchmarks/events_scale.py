@@ -27,7 +27,7 @@ import pyarrow as pa
 from benchmarks import positive
 from benchmarks.event_inputs import EVENTS, real, simulated
 from pipeline.download.camera import write_aedat2
-from pipeline.download.fetch import SOURCE_FILE, Source
+from pipeline.download.source import SOURCE_FILE, Source
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams
@@ -97,15 +97,7 @@ def make_recordings(data: Path | None, raw: Path, number: int, events: int) -> N
         path = raw / f"class{index % 2}" / f"{index:06}.aedat"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(header + body[index * 8 : (index + events) * 8])
-    source = Source(
-        catalog="recordings",
-        title="Benchmark",
-        published=False,
-        note=None,
-        licence="made",
-        citation="made",
-        files={str(number): ""},
-    )
+    source = Source(catalog="recordings", title="Benchmark", files={str(number): ""})
     write_whole(raw / SOURCE_FILE, json.dumps(asdict(source)).encode())
 
 

@@ -16,7 +16,7 @@ def download(dataset: str) -> Done:
     with whole_folder(paths.raw(dataset)) as folder:
         source, tally = fetch(dataset, params.download, folder)
     entry = CATALOG[source.catalog]
-    print(f"{dataset}: {source.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
+    print(f"{dataset}: {source.title or entry.title}, {len(source.files)} file(s) in {paths.raw(dataset)}")
     print(f"{dataset}: {tally}")
     print(f"{dataset}: licence: {entry.licence}; source: {entry.citation}")
     return Done(

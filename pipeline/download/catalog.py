@@ -19,6 +19,18 @@ class File:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Pinned:
+    """What an embedded dataset comes to; of digits-dvs, with the camera of profile quick."""
+
+    files: str
+    """Digest of its files by name: title.files_digest."""
+    sample_shape: tuple[int, ...]
+    """Of the samples that the digests of rows are of."""
+    rows: dict[str, str]
+    """Digest of the samples of each split."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """What is known of a dataset before it is downloaded."""
 
@@ -28,6 +40,8 @@ class Entry:
     origin: Literal["embedded", "published", "user"]
     """embedded: made from what is installed; published: has files; user: `source` in params.yaml must name it."""
     files: tuple[File, ...]
+    pinned: Pinned | None
+    """None where the dataset is not embedded."""
     decoder: Literal["digits", "cifar10", "cifar100", "parquet", "recordings"]
     suffixes: tuple[str, ...]
     """Suffixes of the members that hold samples; empty where the decoder reads the archive itself."""
@@ -80,6 +94,14 @@ CATALOG: dict[str, Entry] = {
         kind="images",
         origin="embedded",
         files=(),
+        pinned=Pinned(
+            files="e83ef456cabd17ea9f4c1e211f0b6d068499c5514e019d0f7643e355f23c8e60",
+            sample_shape=(1, 32, 32),
+            rows={
+                "train": "e09d848c69c5f69a30e79aaa71ff9f3b1ec1a620375ccf0fbb37823acd82b9bd",
+                "test": "c54369422cce7b8d52e096b544b1470e6a9c40af26299c31cb861920db725874",
+            },
+        ),
         decoder="digits",
         suffixes=(),
         orientation=None,
@@ -97,6 +119,14 @@ CATALOG: dict[str, Entry] = {
         kind="recordings",
         origin="embedded",
         files=(),
+        pinned=Pinned(
+            files="01c474da31dafdfb7331dafe40a50f5b0475c835275e1afc7b3c5227563da670",
+            sample_shape=(8, 2, 64, 64),
+            rows={
+                "train": "be85542ab1db10bd0116d645aabace7c75a7bf84ffde5cd5fe20edbbc3c6e422",
+                "test": "c9d072f90fb319d24d17d936deea87600fcdb34fdcb3c99f6121de58d180b493",
+            },
+        ),
         decoder="recordings",
         suffixes=(".aedat",),
         orientation=None,
@@ -120,6 +150,7 @@ CATALOG: dict[str, Entry] = {
                 md5="c58f30108f718f92721af3b95e74349a",
             ),
         ),
+        pinned=None,
         decoder="cifar10",
         suffixes=(),
         orientation=None,
@@ -143,6 +174,7 @@ CATALOG: dict[str, Entry] = {
                 md5="eb9058c3a382ffc7106e4002c42a8d85",
             ),
         ),
+        pinned=None,
         decoder="cifar100",
         suffixes=(),
         orientation=None,
@@ -171,6 +203,7 @@ CATALOG: dict[str, Entry] = {
             File(name="ship.zip", urls=_figshare(7712836), md5="41c7bd7d6b251be82557c6cce9a7d5c9"),
             File(name="truck.zip", urls=_figshare(7712839), md5="89f3922fd147d9aeff89e76a2b0b70a7"),
         ),
+        pinned=None,
         decoder="recordings",
         suffixes=(".aedat",),
         orientation="cifar10-dvs",
@@ -188,6 +221,7 @@ CATALOG: dict[str, Entry] = {
         kind="recordings",
         origin="published",
         files=(File(name="CIFAR10DVS.zip", urls=_figshare(38023437), md5="ce3a4a0682dc0943703bd8f749a7701c"),),
+        pinned=None,
         decoder="recordings",
         suffixes=(".aedat4",),
         orientation=None,
@@ -216,6 +250,7 @@ CATALOG: dict[str, Entry] = {
                 md5="69ca8762b2fe404d9b9bad1103e97832",
             ),
         ),
+        pinned=None,
         decoder="recordings",
         suffixes=(".bin",),
         orientation=None,
@@ -245,6 +280,7 @@ CATALOG: dict[str, Entry] = {
                 md5="56070e45dadaa85fff82e0fbfbc06de5",
             ),
         ),
+        pinned=None,
         decoder="recordings",
         suffixes=(".npy",),
         orientation=None,
@@ -274,6 +310,7 @@ CATALOG: dict[str, Entry] = {
         kind="images",
         origin="user",
         files=(),
+        pinned=None,
         decoder="parquet",
         suffixes=(".parquet",),
         orientation=None,
@@ -291,6 +328,7 @@ CATALOG: dict[str, Entry] = {
         kind="recordings",
         origin="user",
         files=(),
+        pinned=None,
         decoder="recordings",
         suffixes=(".aedat", ".aedat4", ".bin", ".npy"),
         orientation=None,

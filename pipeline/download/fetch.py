@@ -16,8 +16,10 @@ from pipeline.download.disk import check_space, md5
 from pipeline.download.embedded import copy_digits, record_digits
 from pipeline.download.layout import split_files
 from pipeline.download.listing import list_files, visible_files
+from pipeline.download.source import SOURCE_FILE, Source
+from pipeline.download.title import check_own_title
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_json, sha256
+from pipeline.ground.files import sha256
 from pipeline.ground.names import file_path
 from pipeline.ground.params import DownloadParams
 from pipeline.ground.paths import ROOT, RUNS
@@ -26,27 +28,8 @@ from pipeline.ground.progress import progress
 
 DOWNLOADS = RUNS / "download"
 """Parts and verified files: outside of DVC's outputs, which DVC deletes before a stage runs."""
-SOURCE_FILE = "SOURCE.json"
 LISTED = 12
 """Folders that a tally lists; of more it says the fewest and the most files."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What data/raw/<dataset> holds, without date, machine or path: the same data, the same bytes."""
-
-    catalog: str
-    """Name of the entry in the catalog."""
-    title: str
-    """What every report calls the data."""
-    published: bool
-    """True: the files have the digests that the catalog pins."""
-    note: str | None
-    """What every report has to add."""
-    licence: str
-    citation: str
-    files: dict[str, str]
-    """SHA-256 of each file, by its posix path."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +64,7 @@ def fetch(dataset: str, download: DownloadParams, into: Path) -> tuple[Source, T
         _fill(dataset, entry, download, into)
         tally = _tally(into, entry)
         _check_counts(dataset, entry, download.altered, tally)
-    return _write_source(dataset, entry, download, into), tally
+    return _write_source(download, into), tally
 
 
 def _fill(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
@@ -91,16 +74,6 @@ def _fill(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> N
         _download(dataset, entry, download, into)
     else:
         _copy_published(dataset, entry, download, into)
-
-
-def read_source(raw: Path) -> Source:
-    """What the stage `download` wrote of the folder `raw`. Raises InputError."""
-    path = raw / SOURCE_FILE
-    content = read_json(path, "run the stage `download` first")
-    try:
-        return Source(**content)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: not as the stage `download` writes it ({error}); run that stage again") from None
 
 
 def check_download(dataset: str, download: DownloadParams) -> Entry:
@@ -131,8 +104,7 @@ def check_source(dataset: str, download: DownloadParams) -> None:
 def _check_title(key: str, entry: Entry, download: DownloadParams) -> None:
     if entry.origin != "user" and not download.altered:
         raise InputError(f"{key}.title: {entry.title} has its name from the catalog; only your own data takes a title")
-    if download.title in {other.title for other in CATALOG.values()}:
-        raise InputError(f"{key}.title: {download.title} is the name of a published dataset, which this is not")
+    check_own_title(f"{key}.title", str(download.title))
 
 
 def _check_altered(key: str, entry: Entry, download: DownloadParams) -> None:
@@ -318,23 +290,8 @@ def _check_counts(dataset: str, entry: Entry, altered: bool, tally: Tally) -> No
             )
 
 
-def _write_source(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> Source:
-    title, note = entry.title, entry.note
-    if entry.origin == "user":
-        title = download.title or f"{dataset} ({title})"
-    if download.altered:
-        title = download.title or f"{title} (altered)"
-        note = "another selection of the data, or other bytes, than published"
+def _write_source(download: DownloadParams, into: Path) -> Source:
     files = {path.relative_to(into).as_posix(): sha256(path) for path in visible_files(into)}
-    published = (entry.origin == "published" and not download.altered) or entry.decoder == "digits"
-    source = Source(
-        catalog=download.catalog,
-        title=title,
-        published=published,
-        note=note,
-        licence=entry.licence,
-        citation=entry.citation,
-        files=files,
-    )
+    source = Source(catalog=download.catalog, title=download.title, files=files)
     (into / SOURCE_FILE).write_text(json.dumps(asdict(source), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return source

@@ -75,7 +75,7 @@ def make_record(
         parameters=config["parameters"],
         test=scores["test"],
         protocols=scores["protocols"],
-        firing=_firing(seen),
+        firing=firing_of(seen),
         digests={
             "train_rows": train.digest,
             "test_rows": test.digest,
@@ -127,7 +127,8 @@ def test_of(counts: TestCounts) -> dict[str, Any]:
     }
 
 
-def _firing(seen: Seen) -> dict[str, dict[str, Any]]:
+def firing_of(seen: Seen) -> dict[str, dict[str, Any]]:
+    """The part `firing` of a record."""
     samples = len(seen.voltage)
     return {
         layer: {"neurons": seen.neurons[layer], "rate": (spikes / (seen.neurons[layer] * samples)).tolist()}

@@ -36,6 +36,15 @@ INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
 JOINERS = "\u200c\u200d"
 """They are part of words in some scripts, and of emoji."""
 
+_LOOK_ALIKES = str.maketrans(
+    "АВЕЗІЈКМНОРСТУХЅԌԜѴавеһіјкмнорстухѕԁԍӏԛԝѵг"  # Cyrillic
+    "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϳαβεικνορτυχγη"  # Greek
+    "օոսհցզ"  # Armenian
+    "ɑɡıɩᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ|",  # Latin small capitals and others
+    "ABE3IJKMHOPCTYXSGWVabehijkmhopctyxsdglqwvrABEZHIKMNOPTYXCjabeikvoptuxynonuhgqagiiabcdefghijklmnoprstuvwyzl",
+)
+"""Letters that look like those of titles, after the Unicode consortium's confusables.txt (UTS 39)."""
+
 Value = TypeVar("Value")
 Kept = TypeVar("Kept")
 
@@ -136,6 +145,17 @@ def one_spelling(names: Iterable[str]) -> None:
 
 def _folded(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two titles look the same: case, spaces, signs and letters of other scripts do not count."""
+    return _looks(one) == _looks(other)
+
+
+def _looks(text: str) -> str:
+    """The letters and digits of a text as they look; I, l and 1 are one, and so are O and 0."""
+    plain = unicodedata.normalize("NFKD", text).translate(_LOOK_ALIKES).casefold()
+    return "".join(filter(str.isalnum, plain)).translate(str.maketrans("ilo", "110"))
 
 
 def shown(text: str) -> str:

@@ -64,23 +64,30 @@ def make_audit(profile: str, claims: Path, root: Path, current: list[Path]) -> A
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
     mine = [records.pop(path) for path in current]
-    own = {name_of(record) for record in mine}
     recorded = [record for record in records.values() if has_predictions(record, root)]
     unchecked = [record for record in records.values() if record not in recorded]
-    counted: list[Record] = []
-    for record in (*mine, *recorded):  # a training that was done twice counts once
-        if record in mine or _training(record) not in map(_training, counted):
-            counted.append(record)
     return Audit(
         profile=profile,
         claims=registry.claims,
-        judgements=[_marked(claim, judge(claim, counted), own, unchecked) for claim in registry.claims],
+        judgements=judge_all(registry.claims, mine, recorded, unchecked),
         deviations=registry.deviations,
         not_checked=registry.not_checked,
         records=mine,
         recorded=recorded,
         unchecked=unchecked,
     )
+
+
+def judge_all(
+    claims: list[Claim], mine: list[Record], recorded: list[Record], unchecked: list[Record]
+) -> list[Judgement]:
+    """The judgements of an Audit, from its parts."""
+    own = {name_of(record) for record in mine}
+    counted: list[Record] = []
+    for record in (*mine, *recorded):  # a training that was done twice counts once
+        if record in mine or _training(record) not in map(_training, counted):
+            counted.append(record)
+    return [_marked(claim, judge(claim, counted), own, unchecked) for claim in claims]
 
 
 def run_folder(record: Record) -> Path:

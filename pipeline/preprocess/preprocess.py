@@ -25,7 +25,8 @@ from pipeline.data.store import (
 )
 from pipeline.download import listing
 from pipeline.download.catalog import CATALOG, Entry
-from pipeline.download.fetch import SOURCE_FILE, Source, read_source
+from pipeline.download.source import SOURCE_FILE, read_source
+from pipeline.download.title import Title, title_of_files
 from pipeline.ground import names
 from pipeline.ground.code import code_digest
 from pipeline.ground.errors import InputError, RecordingError
@@ -48,17 +49,17 @@ def preprocess(
 
     Finished shards wait in a folder in `work`, so that a run that was stopped goes on with the missing ones.
     """
-    source = read_source(raw)
-    entry = CATALOG[source.catalog]
+    title = title_of_files(dataset, raw)
+    entry = CATALOG[read_source(raw).catalog]
     check_preprocess(dataset, entry, params)
     folder = work / f"{dataset}-{_identity(raw, params)}"
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
         leftover.unlink()
     if entry.kind == "images":
-        made = _images(dataset, raw, source, entry, params, folder)
+        made = _images(dataset, raw, title, entry, params, folder)
     else:
-        made = _recordings(dataset, raw, source, entry, params, cluster, folder)
+        made = _recordings(dataset, raw, title, entry, params, cluster, folder)
     manifests = [manifest for manifest, _ in made]
     with whole_folder(into) as temporary:
         for manifest in manifests:
@@ -96,30 +97,28 @@ def _identity(raw: Path, params: PreprocessParams) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
-def _images(
-    dataset: str, raw: Path, source: Source, entry: Entry, params: PreprocessParams, folder: Path
-) -> list[Made]:
+def _images(dataset: str, raw: Path, title: Title, entry: Entry, params: PreprocessParams, folder: Path) -> list[Made]:
     """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
     assert isinstance(params.split, str), "images have no folders"
     with _from_a_copy(dataset, entry, InputError):
         images, classes = read_images(raw, entry, params.split)
     made = []
     for split in SPLITS:
-        rows, about = images[split], _about(dataset, source, params, split, classes)
+        rows, about = images[split], _about(dataset, title, params, split, classes)
         shards = _blocks(len(rows), params.shards)
         written = []
         for index, block in enumerate(shards):
             path = folder / shard_name(split, index, len(shards))
             written += write_shard((rows[i] for i in block), path, "images", params.compression, about)
         summary = Summary.of(written)
-        made.append(_manifest(dataset, source, entry, params, split, classes, len(shards), [summary]))
+        made.append(_manifest(dataset, title, entry, params, split, classes, len(shards), [summary]))
     return made
 
 
 def _recordings(
     dataset: str,
     raw: Path,
-    source: Source,
+    title: Title,
     entry: Entry,
     params: PreprocessParams,
     cluster: ClusterParams,
@@ -139,7 +138,7 @@ def _recordings(
                 labels=[classes.index(split[name][i].class_name) for i in block],
                 params=params,
                 orientation=entry.orientation,
-                about=_about(dataset, source, params, name, classes),
+                about=_about(dataset, title, params, name, classes),
             )
             for index, block in enumerate(blocks)
         ]
@@ -148,7 +147,7 @@ def _recordings(
     summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
     Summary.together([*summaries["train"], *summaries["test"]])  # one sensor, in both
     return [
-        _manifest(dataset, source, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
+        _manifest(dataset, title, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
     ]
 
 
@@ -183,12 +182,12 @@ def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
 
 
 def _about(
-    dataset: str, source: Source, params: PreprocessParams, split: Split, classes: tuple[str, ...]
+    dataset: str, title: Title, params: PreprocessParams, split: Split, classes: tuple[str, ...]
 ) -> dict[str, str]:
     """What each shard of a split says of itself."""
     return {
         "dataset": dataset,
-        "title": source.title,
+        "title": title.title,
         "split": split,
         "split_rule": _rule_name(params.split),
         "framing_rule": FRAMING_RULE if params.frames is not None else "none",
@@ -202,7 +201,7 @@ def _rule_name(rule: str | FolderSplit) -> str:
 
 def _manifest(
     dataset: str,
-    source: Source,
+    title: Title,
     entry: Entry,
     params: PreprocessParams,
     split: Split,
@@ -214,11 +213,11 @@ def _manifest(
     manifest = Manifest(
         version=VERSION,
         dataset=dataset,
-        title=source.title,
-        note=source.note,
-        licence=source.licence,
-        citation=source.citation,
-        published=source.published,
+        title=title.title,
+        note=title.note,
+        licence=title.licence,
+        citation=title.citation,
+        published=title.published,
         kind="images" if entry.kind == "images" else "frames",
         split=split,
         split_rule=_rule_name(params.split),

@@ -1,34 +1,34 @@
 """`sresnet verify --root CHECKOUT --again`: raw data to shards and weights to predictions, computed anew by this code.
 
-What the checkout holds is not believed: its raw files have to be the published ones, its shards are made again from
-them, and its weights are run on these. Needs torch, and about the time of the stages preprocess and evaluate.
+What the checkout holds is not believed: its shards are made again from the raw files, its weights are run on these,
+and the claims are judged again on what that gives, whatever processor computed the stated answers. Needs torch, and
+about the time of the stages preprocess and evaluate.
 With `--train-again` the trainings are done again too, and have to end in the same bits on the same kind of processor.
-Shapes: N samples, T time steps, K classes.
 """
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
+from models.sresnet import SResNet
 from pipeline.data.contents import read_contents
-from pipeline.data.store import Store
 from pipeline.download.catalog import CATALOG
-from pipeline.download.fetch import SOURCE_FILE, fetch, read_source
+from pipeline.download.fetch import fetch
+from pipeline.download.source import SOURCE_FILE, read_source
 from pipeline.evaluate.evaluate import Evaluator, Task, all_batches
+from pipeline.evaluate.metrics import count_answers
 from pipeline.evaluate.operations import Operations
-from pipeline.evaluate.predictions import Seen, read_predictions
-from pipeline.evaluate.record import Record
+from pipeline.evaluate.predictions import About, Predictions, Seen, read_predictions
+from pipeline.evaluate.record import Record, firing_of, test_of
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, DatasetParams
-from pipeline.judge.audit import run_folder
+from pipeline.judge.audit import judge_all, run_folder
+from pipeline.judge.matching import name_of
 from pipeline.preprocess.preprocess import preprocess
 from pipeline.protocol.hardware import computed_by, describe, note
 from pipeline.protocol.reduce import Alone
@@ -40,7 +40,9 @@ from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.verify.checks import value_differences
 from pipeline.verify.configurations import network_config, training_config
+from pipeline.verify.initial import other_start, start_is_known
 from pipeline.verify.report_folder import ReportFolder
+from pipeline.verify.strayed import close_rates, close_work, other_answers, stray_samples
 from pipeline.verify.verify import Recomputation
 
 LOCAL = ClusterParams(
@@ -53,10 +55,6 @@ LOCAL = ClusterParams(
     recompute="nothing",
 )
 CPU = torch.device("cpu")
-CLOSE = 1e-3
-"""Of the largest voltage of a sample: how far another kind of processor may be off."""
-_STRAY = 0.01
-"""Share of the samples in which a spike may have flipped there."""
 
 
 def compute_again(report: ReportFolder) -> Iterator[Break]:
@@ -71,41 +69,36 @@ def train_again(report: ReportFolder) -> Iterator[Break]:
 
 def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
+    computed = []
     with tempfile.TemporaryDirectory(prefix="again-") as folder:
         for dataset in sorted({str(record.dataset["name"]) for record in report.audit.records}):
             yield from raw_data(report, dataset, Path(folder) / "raw")
             yield from shards(report, dataset, Path(folder))
         for record in report.audit.records:
             arrow = Path(folder) / "arrow" / str(record.dataset["name"])
-            yield from predictions(report, record, arrow)
+            worker = evaluator(report, record, arrow)
+            seen = all_test_batches(worker)
+            yield from own_start(report, record, worker.model)
+            yield from predictions(report, record, worker.model, seen)
+            computed.append(record_of(record, worker, seen))
             if train_too and record.platforms == [own_processor(record)]:
                 yield from trained_weights(report, record, arrow, Path(folder))
+    yield from verdicts(report, computed)
 
 
 def raw_data(report: ReportFolder, dataset: str, work: Path) -> Iterator[Break]:
-    """Raw files that say that they are published have the published digests; what is made here is made again."""
+    """The embedded datasets are made again; what SOURCE.json says of each file holds."""
     assert report.root is not None, "asked with a checkout"
     raw, params = report.root / "data" / "raw" / dataset, _params(report, dataset)
     source = read_source(raw)
-    entry = CATALOG[source.catalog]
-    if entry.origin == "embedded":
+    if CATALOG[source.catalog].origin == "embedded":
         (work / dataset).mkdir(parents=True)
         made, _ = fetch(dataset, params.download, work / dataset)
         for where, expected, found in value_differences(asdict(made), asdict(source)):
             yield Break(link="raw data", file=str(raw / SOURCE_FILE), expected=f"{where} {expected}", found=str(found))
-        expected_md5 = {}
-    else:
-        expected_md5 = {file.name: file.md5 for file in entry.files} if source.published else {}
     for name, digest in source.files.items():
-        with (raw / name).open("rb") as file:
-            found_sha = hashlib.file_digest(file, "sha256").hexdigest()
-        if found_sha != digest:
+        if (found_sha := sha256(raw / name)) != digest:
             yield Break(link="raw data", file=str(raw / name), expected=f"SHA-256 {digest}", found=found_sha)
-    for name, md5 in expected_md5.items():
-        with (raw / name).open("rb") as file:
-            found_md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        if found_md5 != md5:
-            yield Break(link="raw data", file=str(raw / name), expected=f"MD5 {md5} as published", found=found_md5)
 
 
 def _params(report: ReportFolder, dataset: str) -> DatasetParams:
@@ -156,18 +149,28 @@ def other_trainings(report: ReportFolder) -> Iterator[str]:
             yield f"{run}: trained by other code or torch than here: identity {record.digests['identity']}, here {name}"
 
 
-def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[Break]:
-    """The weights, on the test split made anew, give the predictions, and spikes and operations of the result."""
+def evaluator(report: ReportFolder, record: Record, arrow: Path) -> Evaluator:
+    """The weights of a result on the test split made anew."""
     assert report.root is not None, "asked with a checkout"
     model = report.root / run_folder(record) / "model.safetensors"
+    task = Task(model=model, data=arrow, training=training_config(record.training), seed=record.seed)
+    return Evaluator(task, "cpu")
+
+
+def all_test_batches(worker: Evaluator) -> Seen:
+    """What the network does on the whole test split."""
+    batches = range(len(worker.task.batches(len(worker.store))))
+    return all_batches([worker.see(index) for index in batches])
+
+
+def predictions(report: ReportFolder, record: Record, model: SResNet, seen: Seen) -> Iterator[Break]:
+    """What the weights give is what predictions and result state: to the bit, or nearly on another processor."""
+    for where, expected, found in value_differences(record.network, asdict(model.config)):
+        file = str(run_folder(record) / "model.safetensors")
+        yield Break(link="weights", file=file, expected=f"{where} {expected}", found=str(found))
     path = report.predictions_of(record)
-    training = training_config(record.training)
-    worker = Evaluator(Task(model=model, data=arrow, training=training, seed=record.seed), "cpu")
-    for where, expected, found in value_differences(record.network, asdict(worker.model.config)):
-        yield Break(link="weights", file=str(model), expected=f"{where} {expected}", found=str(found))
-    batches = range(len(worker.task.batches(len(Store(arrow, "test")))))
-    seen = all_batches([worker.see(index) for index in batches])
-    stated = read_predictions(path).voltage
+    written = read_predictions(path)
+    stated = written.voltage
     if seen.voltage.shape != stated.shape:
         yield Break(
             link="predictions again",
@@ -176,6 +179,8 @@ def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[B
             found=str(stated.shape),
         )
         return
+    if others := other_answers(seen.voltage, written):
+        report.strayed.append(f"{record.experiment}-{record.seed}: {others}")
     exact = (record.evaluated_by or record.platforms) == [own_processor(record)]
     if off := stray_samples(seen.voltage, stated, exact=exact):
         yield Break(
@@ -184,8 +189,45 @@ def predictions(report: ReportFolder, record: Record, arrow: Path) -> Iterator[B
             expected="what the weights give on the test split" + ("" if exact else ", on another processor nearly"),
             found=f"other voltages for {off} of {len(stated)} samples",
         )
-    elif exact:
-        yield from _counted(record, seen)
+    else:
+        yield from _counted(record, seen, exact=exact)
+
+
+def own_start(report: ReportFolder, record: Record, model: SResNet) -> Iterator[Break]:
+    """The weights began as those of their own seed, and of no other; long trainings may have forgotten it."""
+    other = other_start(model, record.seed, {one.seed for one in report.audit.records})
+    file = str(run_folder(record) / "model.safetensors")
+    if other is not None:
+        expected = f"weights that began as those of seed {record.seed}"
+        yield Break(link="seeds", file=file, expected=expected, found=f"those of seed {other}, trained")
+    elif not start_is_known(model, record.seed):
+        run = f"{record.experiment}-{record.seed}"
+        report.strayed.append(f"{run}: its weights do not show that they began as those of seed {record.seed}")
+
+
+def record_of(record: Record, worker: Evaluator, seen: Seen) -> Record:
+    """A result with what was computed again in the place of what it states."""
+    store = worker.store
+    about = About(
+        experiment=record.experiment,
+        seed=record.seed,
+        classes=list(store.classes),
+        model_sha256=record.digests["model"],
+        data_digest=store.digest,
+    )
+    made = Predictions(about=about, ids=store.ids, labels=store.labels, voltage=seen.voltage)
+    trained = sum(parameter.numel() for parameter in worker.model.parameters())
+    return replace(record, test=test_of(count_answers(made)), firing=firing_of(seen), parameters=trained)
+
+
+def verdicts(report: ReportFolder, computed: list[Record]) -> Iterator[Break]:
+    """The claims, judged on the results computed again, have the stated verdicts."""
+    audit = report.audit
+    again = judge_all(audit.claims, computed, audit.recorded, audit.unchecked)
+    for ours, theirs in zip(again, audit.judgements, strict=True):
+        if ours.verdict != theirs.verdict:
+            expected = f"{ours.claim} {ours.verdict} by the answers computed again ({ours.reason})"
+            yield Break(link="verdict again", file="audit.json", expected=expected, found=theirs.verdict)
 
 
 def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
@@ -219,23 +261,16 @@ def own_processor(record: Record) -> str:
     return computed_by(CPU, record.network["precision"])
 
 
-def stray_samples(made: npt.NDArray[np.float32], stated: npt.NDArray[np.float32], *, exact: bool) -> int:
-    """Samples whose voltages (N, T, K) are not those computed; none where they are few enough for another processor."""
-    if exact:
-        return int((made != stated).any((1, 2)).sum())
-    off = np.abs(made - stated).max((1, 2)) > CLOSE * np.abs(made).max((1, 2))
-    return 0 if off.mean() <= _STRAY else int(off.sum())
-
-
-def _counted(record: Record, seen: Seen) -> Iterator[Break]:
+def _counted(record: Record, seen: Seen, *, exact: bool) -> Iterator[Break]:
     """Spikes and operations, which nothing in the report's folder gives again."""
-    operations = Operations(steps=seen.voltage.shape[1], layers=seen.work).as_json()
-    rates = {name: spikes / (seen.neurons[name] * len(seen.voltage)) for name, spikes in seen.spikes.items()}
-    firing = {name: {"neurons": seen.neurons[name], "rate": rate.tolist()} for name, rate in rates.items()}
-    pairs = [("firing", firing, record.firing)]
-    if record.operations is not None:
-        pairs.append(("operations", operations, record.operations))
-    file = f"{EVIDENCE}/results/{record.experiment}/{record.seed}.json"
+    firing, rates = firing_of(seen), record.firing
+    work, operations = Operations(steps=seen.voltage.shape[1], layers=seen.work).as_json(), record.operations
+    if not exact:
+        rates = close_rates(firing, rates)
+    if not exact and operations is not None:
+        work, operations = close_work(work, operations)
+    pairs = [("firing", firing, rates)] + ([] if operations is None else [("operations", work, operations)])
+    file = f"{EVIDENCE}/results/{name_of(record)}"
     for part, made, stated in pairs:
         for where, expected, found in value_differences(json.loads(json.dumps(made)), stated, part):
             yield Break(link="predictions again", file=file, expected=f"{where} {expected}", found=str(found))

@@ -33,6 +33,8 @@ class ReportFolder:
         """The key whose signatures count, if the reader names one."""
         self.root = root
         """A checkout that holds data and weights."""
+        self.strayed: list[str] = []
+        """Where what was computed again differs from what is stated, by less than breaks it."""
         self._digests: dict[Path, str] = {}
 
     @cached_property

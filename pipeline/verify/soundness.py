@@ -102,7 +102,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def seeds(report: ReportFolder) -> Iterator[Break]:
     """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
     for one, other in combinations(report.audit.held, 2):
-        if not _same_configuration(one, other):
+        if not same_configuration(one, other):
             continue
         first, second = (read_predictions(report.predictions_of(record)).voltage[:, -1] for record in (one, other))
         if first.shape == second.shape and (found := likeness(first, second)) > ALIKE:
@@ -111,7 +111,8 @@ def seeds(report: ReportFolder) -> Iterator[Break]:
             yield Break(link="seeds", file=file, expected=expected, found=f"a correlation of {found:.6f}")
 
 
-def _same_configuration(one: Record, other: Record) -> bool:
+def same_configuration(one: Record, other: Record) -> bool:
+    """Whether two results are of one network and training on one dataset."""
     return one.dataset == other.dataset and one.network == other.network and one.training == other.training
 
 

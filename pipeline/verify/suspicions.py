@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from pipeline.data.contents import between_parts
 from pipeline.data.store import Store
@@ -16,6 +13,8 @@ from pipeline.judge.audit import run_folder
 from pipeline.report.split_manifest import split_manifest
 from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.soundness import kept_epochs
+from pipeline.verify.titles import unpinned_titles
+from pipeline.verify.weights import load_weights
 
 Ranges = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
@@ -31,7 +30,12 @@ TELLING = 0.9
 
 def suspicions(report: ReportFolder) -> Iterator[str]:
     """All of them, a line each, and what could not be looked at."""
-    checks: list[Callable[[ReportFolder], Iterator[str]]] = [shared_samples, left_out_seeds, strayed_scores]
+    checks: list[Callable[[ReportFolder], Iterator[str]]] = [
+        unpinned_titles,
+        shared_samples,
+        left_out_seeds,
+        strayed_scores,
+    ]
     if report.root is not None:
         checks += [telling_pixels, untrained]
     for check in checks:
@@ -75,20 +79,12 @@ def untrained(report: ReportFolder) -> Iterator[str]:
     """Biases and gains that no training moved."""
     assert report.root is not None, "asked with a checkout"
     for record in report.audit.held:
-        weights = _weights(report.root / run_folder(record) / "model.safetensors")
+        weights = load_weights(report.root / run_folder(record) / "model.safetensors")
         for end, plural, start in (("bias", "biases", 0.0), ("gain", "gains", 1.0)):
             values = [value for name, value in weights.items() if name.endswith(f"norm.{end}")]
             if still := sum(bool((value == start).all()) for value in values):
                 run = f"{record.experiment}-{record.seed}"
                 yield f"{run}: {still} of {len(values)} layers have only {plural} of {start:g}, as before any training"
-
-
-def _weights(path: Path) -> dict[str, npt.NDArray[Any]]:
-    try:
-        weights: dict[str, npt.NDArray[Any]] = load_file(path)
-    except (AttributeError, OSError, SafetensorError, TypeError) as error:  # types that numpy does not have, too
-        raise InputError(f"{path}: missing or damaged ({error}); train again") from None
-    return weights
 
 
 def telling_pixels(report: ReportFolder) -> Iterator[str]:

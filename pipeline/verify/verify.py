@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.ground.errors import InputError
 from pipeline.judge.seal import seal_lines
 from pipeline.report.chain import Break
-from pipeline.verify import checks, soundness
+from pipeline.verify import checks, soundness, titles, weights
 from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.suspicions import suspicions
 
@@ -63,6 +63,7 @@ def verify(
         ("data and weights", checks.files_in_checkout),
         ("checkout", checks.checkout),
         ("claims", checks.claims),
+        ("title", titles.titles),
         ("split", checks.split),
         ("configuration", checks.configuration),
         ("predictions", soundness.outputs),
@@ -71,6 +72,8 @@ def verify(
         ("selection", soundness.selections),
         ("packages", soundness.packages),
         ("seeds", soundness.seeds),
+        ("seeds", weights.copies),
+        ("weights", weights.parameters),
         ("page", checks.rendering),
     ]
     for link, check in steps:
@@ -115,6 +118,7 @@ def _notes(report: ReportFolder) -> list[str]:
     if unchecked := report.audit.unchecked:
         notes.append(f"{len(unchecked)} recorded results without predictions are not checked and decide nothing")
     notes += suspicions(report)
+    notes += report.strayed
     return notes + [f"packages differ: {text}" for text in report.packages_that_differ()]
 
 

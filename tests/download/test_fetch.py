@@ -18,7 +18,9 @@ from pydantic import ValidationError
 from pipeline.download import archives, disk, transfer
 from pipeline.download import fetch as module
 from pipeline.download.catalog import CATALOG, File
-from pipeline.download.fetch import Source, fetch, read_source
+from pipeline.download.fetch import fetch
+from pipeline.download.source import Source, read_source
+from pipeline.download.title import ALTERED, title_of_files
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import DownloadParams
 from tests.download.site import Page, Site, running
@@ -97,11 +99,7 @@ def test_published_files_arrive_and_are_kept_for_the_next_time(site: Site, into:
     source, _ = fetch("events", params(), into)
     assert source == Source(
         catalog="cifar10-dvs",
-        title="CIFAR10-DVS",
-        published=True,
-        note=None,
-        licence=CATALOG["cifar10-dvs"].licence,
-        citation=CATALOG["cifar10-dvs"].citation,
+        title=None,
         files={"cat.zip": sha256(CAT), "dog.zip": sha256(DOG)},
     )
     assert {path.name: path.read_bytes() for path in into.glob("*.zip")} == CONTENTS
@@ -116,9 +114,8 @@ def test_published_files_arrive_and_are_kept_for_the_next_time(site: Site, into:
 def test_source_json_is_read_back_and_knows_nothing_of_the_machine(into: Path, tmp_path: Path) -> None:
     source, _ = fetch("events", params(source=folder_of(tmp_path, CONTENTS)), into)
     assert read_source(into) == source
-    assert source.published
     text = (into / "SOURCE.json").read_text()
-    assert set(json.loads(text)) == {"catalog", "title", "published", "note", "licence", "citation", "files"}
+    assert set(json.loads(text)) == {"catalog", "title", "files"}
     assert str(tmp_path) not in text
 
 
@@ -182,7 +179,8 @@ def test_an_archive_that_is_no_archive_is_refused(site: Site, into: Path, monkey
 def test_a_mirror_is_asked_below_its_prefix(site: Site, into: Path) -> None:
     for name in CONTENTS:
         site.pages[f"/mirror/{name}"] = site.pages.pop(f"/{name}")
-    assert fetch("events", params(source=f"{site.address}/mirror/"), into)[0].published
+    fetch("events", params(source=f"{site.address}/mirror/"), into)
+    assert title_of_files("events", into).published
     assert [path for path, _, _ in site.served] == ["/mirror/cat.zip", "/mirror/dog.zip"]
 
 
@@ -241,9 +239,8 @@ def test_other_bytes_in_a_folder_need_to_be_called_altered(
     with pytest.raises(InputError, match=f"expected MD5 {md5(DOG)}, found {md5(OTHER_DOG)}.*altered to true"):
         fetch("events", params(source=folder), into)
     source, _ = fetch("events", params(source=folder, altered=True), into)
-    assert source.title == "CIFAR10-DVS (altered)"
-    assert not source.published
-    assert source.note is not None
+    title = title_of_files("events", into)
+    assert (title.title, title.published, title.note) == ("CIFAR10-DVS (altered)", False, ALTERED)
     assert source.files["dog.zip"] == sha256(OTHER_DOG)
     assert "altered, not the published CIFAR10-DVS" in capsys.readouterr().err
 
@@ -271,8 +268,8 @@ def test_a_folder_of_the_user_is_copied_without_hidden_files(into: Path, tmp_pat
     folder = folder_of(tmp_path, MINE)
     (tmp_path / "mine" / "a" / "c.aedat").symlink_to("1.aedat")
     source, _ = fetch("objects", params("recordings", folder), into)
-    assert source.title == "objects (the user's recordings)"
-    assert not source.published
+    title = title_of_files("objects", into)
+    assert (title.title, title.published) == ("objects (the user's recordings)", False)
     assert source.files == {
         "a/1.aedat": sha256(b"1"),
         "a/c.aedat": sha256(b"1"),

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.download.embedded import DIGITS_SHA256
 from pipeline.download.fetch import fetch
+from pipeline.download.title import title_of_files
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import CameraParams, DownloadParams
 
@@ -36,7 +37,7 @@ def params(catalog: str, source: str | None = None, **others: object) -> Downloa
 def test_the_digits_are_those_of_scikit_learn(into: Path) -> None:
     source, _ = fetch("digits", params("digits"), into)
     assert source.files == {"digits.csv.gz": DIGITS_SHA256}
-    assert source.published
+    assert title_of_files("digits", into).published
 
 
 @pytest.mark.parametrize(
@@ -67,8 +68,8 @@ def test_simulated_recordings_do_not_depend_on_the_number_of_processes(
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0})
     (tmp_path / "again").mkdir()
     assert fetch("digits-dvs", params("digits-dvs", camera=CAMERA), tmp_path / "again")[0] == many
-    assert "simulated" in many.title
-    assert not many.published
+    title = title_of_files("digits-dvs", into)
+    assert (title.title, title.published) == ("Digits-DVS (simulated) (altered)", False)  # of another camera
     # scikit-learn's digits begin with 0 to 9 in order
     assert list(many.files) == [f"{digit}/{digit}_{digit:04d}.aedat" for digit in range(10)]
     assert len(set(many.files.values())) == 10

@@ -9,11 +9,16 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from pipeline.data.store import SPLITS, Store
+from pipeline.download.catalog import CATALOG
+from pipeline.download.title import title_of_entry
 from pipeline.ground import stage_record
+from pipeline.preprocess import preprocess
 from tests.faults import tools
 from tests.faults.fault import Fault, add
 from tests.faults.lab import Lab, edit_json, edit_yaml
 from tests.faults.tools import stage_name
+from tests.preprocess.parquet_files import png, write
 
 FAULTS: list[Fault] = []
 fault = partial(add, FAULTS)
@@ -56,7 +61,7 @@ def _(lab: Lab) -> None:
 @fault(
     "another dataset under the claim's name",
     "what was downloaded says that it is CIFAR-10",
-    r"raw data: .*title Digits",
+    r"raw data: .*title None, found CIFAR-10",
     anew=True,
 )
 def _(lab: Lab) -> None:
@@ -64,6 +69,49 @@ def _(lab: Lab) -> None:
     edit_json(lab.root / "data" / "raw" / "digits" / "SOURCE.json", lambda source: source.update(title="CIFAR-10"))
     lab.mend()
     lab.after("preprocess")
+
+
+@fault(
+    "another dataset under the claim's name",
+    "the user's own images, SOURCE.json says CIFAR-10",
+    r"SOURCE\.json: title: CIFAR-10 is the name of a published dataset",
+    anew=False,
+)
+def _(lab: Lab) -> None:
+    own_images(lab)
+    edit_json(lab.root / "data" / "raw" / "digits" / "SOURCE.json", lambda source: source.update(title="CIFAR-10"))
+    lab.stage("preprocess@digits")
+
+
+@fault(
+    "another dataset under the claim's name",
+    "the user's own images, called CIFAR-10 from preprocessing on",
+    r"title: .*published False as the raw files give it, found True",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    own_images(lab)
+    with patch.object(preprocess, "title_of_files", lambda dataset, raw: title_of_entry(CATALOG["cifar10"])):
+        lab.after("preprocess")
+
+
+def own_images(lab: Lab) -> None:
+    """The digits as Parquet files of the user's, downloaded."""
+    lab.only(0)
+    own = lab.root / "own"
+    for split in SPLITS:
+        store = Store(lab.arrow(), split)
+        pictures = [png(pixels[0]) for pixels in store.read(np.arange(len(store)))]
+        write(own / f"{split}-00000-of-00001.parquet", pictures, store.labels.tolist())
+
+    def change(content: Any) -> None:
+        dataset = content["datasets"]["digits"]
+        dataset["download"] = {"catalog": "parquet-images", "source": str(own), "title": "Own"}
+        dataset["preprocess"]["split"] = "official"
+        content["experiments"][lab.experiment]["training"].update(pixel_mean=3 * [0.3], pixel_std=3 * [0.4])
+
+    edit_yaml(lab.root / "params.yaml", change)
+    lab.stage("download@digits")
 
 
 @fault("a changed package", "trained with another torch", r"packages differ: torch 2\.9\.0", anew=False)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.evaluate.predictions import Predictions
+from pipeline.evaluate.predictions import Predictions, read_predictions
 from tests.faults import tools
 from tests.faults.fault import Fault, add
 from tests.faults.lab import Lab, edit_json, edit_yaml
@@ -79,6 +79,52 @@ def _(lab: Lab) -> None:
 
     tools.change_predictions(lab.artifacts(0), nothing)
     tools.score_again(lab, 0)
+
+
+@fault(
+    "edited predictions",
+    "three wrong answers made right, and another processor's name",
+    r"3 of \d+ answers are others than stated|verdict again: ",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    lab.only(0)
+    tools.rename_processor(lab, 0)
+    path = lab.artifacts(0) / "predictions.parquet"
+    made = read_predictions(path)
+    right = (made.voltage[:, -1].argmax(1) == made.labels).sum()
+    voltage = tools.right_answers(made, (right + 3) / len(made.labels))
+    tools.change_predictions(lab.artifacts(0), lambda made: replace(made, voltage=voltage))
+    tools.score_again(lab, 0)
+    fit_history(lab, 0)
+
+
+@fault(
+    "edited metrics",
+    "spike rates divided by ten, and another processor's name",
+    r"predictions again: .*firing/",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    def fewer(record: Any) -> None:
+        for layer in record["firing"].values():
+            layer["rate"] = [rate / 10 for rate in layer["rate"]]
+
+    lab.only(0)
+    tools.rename_processor(lab, 0)
+    edit_json(lab.root / "results" / lab.experiment / "0.json", fewer, lines=True)
+    tools.score_again(lab, 0)
+
+
+@fault("edited metrics", "an invented number of parameters", r"weights: .*parameters \d+, counted", anew=True)
+def _(lab: Lab) -> None:
+    def fewer(values: Any) -> None:
+        values["parameters"] //= 2
+
+    tools.change_config(lab, 0, fewer)
+    edit_json(lab.root / "results" / lab.experiment / "0.json", fewer, lines=True)
+    lab.mend()
+    lab.stage("report")
 
 
 def better(folder: Path) -> None:

@@ -97,12 +97,28 @@ def lab(clean: tuple[Path, list[str]], tmp_path: Path) -> Lab:
 QUICK = {
     "stale checkpoint: weights of another training in the place of these": ("the stages, while they run",),
     "edited metrics: more correct samples in the result": ("sresnet verify", "sresnet verify"),
+    "edited metrics: an invented number of parameters": ("sresnet verify --root",),
+    "edited metrics: spike rates divided by ten, and another processor's name": ("sresnet verify --root --again",),
+    "edited predictions: three wrong answers made right, and another processor's name": (
+        "sresnet verify --root --again",
+    ),
     "edited predictions: wrong answers made right": ("sresnet verify", "sresnet verify"),
     "edited predictions: the same, the history's last score made to fit": ("sresnet verify --root --again",),
     "duplicated seed: the weights of seed 1, with noise of 1e-6, as those of seed 2": ("sresnet verify",),
+    "duplicated seed: the weights of seed 1, with noise of 0.2 on the readout, as those of seed 2": (
+        "sresnet verify --root",
+    ),
+    "duplicated seed: the weights of a seed that is not shown, as those of seed 2": ("sresnet verify --root --again",),
+    "another dataset under the claim's name: the user's own images, SOURCE.json says CIFAR-10": (
+        "the stages, while they run",
+    ),
+    "another dataset under the claim's name: the user's own images, called CIFAR-10 from preprocessing on": (
+        "sresnet verify --root",
+    ),
     "missing cell of the grid: a seed between others taken out everywhere": ("sresnet verify",),
     "missing cell of the grid: the last seed taken out everywhere": (None,),
-    "a rounding in our favour: a claim's margin made wider after the run": ("sresnet verify --root --again",),
+    "a rounding in our favour: a claim's margin made wider after the run": ("sresnet verify",),
+    "a rounding in our favour: the paper's 94.14 % printed as 94 %": ("sresnet verify",),
     "a forged signature: by another key; the reader names the right one": ("sresnet verify",),
 }
 
@@ -129,8 +145,11 @@ def test_the_committed_matrix_says_the_same() -> None:
         assert tuple(row["by"] for row in rows if f"{row['fault']}: {row['form']}" == name) == by
 
 
-def test_nobody_is_accused_of_a_clean_repository(lab: Lab) -> None:
-    assert alarms(HONEST[0], lab)["alarms"] == []
+@pytest.mark.parametrize("name", [HONEST[0].name, "another processor: other last digits"])
+def test_nobody_is_accused_of_a_clean_repository(lab: Lab, name: str) -> None:
+    (honest,) = (one for one in HONEST if one.name == name)
+    said = alarms(honest, lab)["alarms"]
+    assert [line for line in said if not line.startswith("the verdict: lab-weights: verdict NOT COMPARABLE")] == []
 
 
 def test_a_line_of_a_clean_repository_is_no_discovery(lab: Lab) -> None:

@@ -193,6 +193,17 @@ def change_config(lab: Lab, seed: int, change: Callable[[Any], Any]) -> None:
     edit_json(lab.artifacts(seed) / "config.json", change)
 
 
+def rename_processor(lab: Lab, seed: int) -> None:
+    """Says that another processor computed a training and its evaluation."""
+
+    def rename(values: Any) -> None:
+        for key in {"platforms", "evaluated_by"} & values.keys():
+            values[key] = ["another processor, " + values[key][0].rpartition(", ")[2]]
+
+    change_config(lab, seed, rename)
+    edit_json(lab.root / "results" / lab.experiment / f"{seed}.json", rename, lines=True)
+
+
 def fit_history(lab: Lab, seed: int) -> None:
     """The last row says what the predictions give."""
     result = json.loads((lab.root / "results" / lab.experiment / f"{seed}.json").read_text(encoding="utf-8"))

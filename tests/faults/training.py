@@ -161,6 +161,33 @@ def _(lab: Lab) -> None:
     as_seed_two(lab)
 
 
+@fault(
+    "duplicated seed",
+    "the weights of seed 1, with noise of 0.2 on the readout, as those of seed 2",
+    r"seeds: .*a correlation of",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    weights = tools.get_weights(lab, 1)
+    readout = {name: value for name, value in weights.items() if name.startswith("readout.")}
+    tools.put_weights(lab, 2, weights | tools.noisy(readout, 0.2))
+    as_seed_two(lab)
+
+
+@fault(
+    "duplicated seed",
+    "the weights of a seed that is not shown, as those of seed 2",
+    r"seeds: .*those of seed 1, trained",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    tools.put_weights(lab, 2, tools.get_weights(lab, 1))
+    lab.only(2)
+    lab.mend()
+    lab.after("evaluate")
+    fit_history(lab, 2)
+
+
 def as_seed_two(lab: Lab) -> None:
     rows = [row | {"train_loss": str(float(row["train_loss"]) + 1e-4)} for row in tools.history(lab.artifacts(1))]
     tools.write_history(lab.artifacts(2), rows)

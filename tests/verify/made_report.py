@@ -1,5 +1,6 @@
 """A repository with one made-up training of nine samples, and its report with evidence, as the stages write them."""
 
+import hashlib
 import json
 import shutil
 from dataclasses import asdict
@@ -24,6 +25,8 @@ from pipeline.data.store import (
     write_manifest,
     write_shard,
 )
+from pipeline.download.catalog import CATALOG
+from pipeline.download.source import SOURCE_FILE, Source
 from pipeline.evaluate.operations import Work
 from pipeline.evaluate.predictions import About, Predictions, Seen
 from pipeline.evaluate.record import make_record, write_tables
@@ -41,6 +44,7 @@ from tests.report.made import write_pictures
 from tests.verify.forger import mend
 
 CLASSES = ["a", "b", "c"]
+TITLE, OWN = "Made samples", CATALOG["parquet-images"]
 LABELS = [0, 1, 2, 0, 1, 2, 0, 1, 2]
 PREDICTED = [0, 1, 2, 0, 1, 2, 0, 1, 0]
 """Eight of nine are right."""
@@ -96,7 +100,9 @@ def _write_params(path: Path) -> None:
 
 def _download(raw: Path) -> None:
     raw.mkdir(parents=True)
-    (raw / "digits.csv.gz").write_bytes(b"raw")
+    (raw / "made.parquet").write_bytes(b"raw")
+    source = Source(catalog="parquet-images", title=TITLE, files={"made.parquet": hashlib.sha256(b"raw").hexdigest()})
+    (raw / SOURCE_FILE).write_text(json.dumps(asdict(source)))
 
 
 def _preprocess(raw: Path, arrow: Path) -> None:
@@ -121,11 +127,11 @@ def _manifest(split: str, written: list[Written]) -> Manifest:
     return Manifest(
         version=VERSION,
         dataset="digits",
-        title="Digits",
-        note=None,
-        licence="made",
-        citation="made",
-        published=True,
+        title=TITLE,
+        note=OWN.note,
+        licence=OWN.licence,
+        citation=OWN.citation,
+        published=False,
         kind="images",
         split=split,
         split_rule="every-fifth-tests",
@@ -169,7 +175,7 @@ def _train(root: Path, arrow: Path, artifacts: Path) -> None:
         "data_digest": digest,
         "identity": run_identity(experiment.model, experiment.training, 0, (digest,)),
         "platforms": [f"one processor, torch {torch.__version__}"],
-        "parameters": 7,
+        "parameters": 8,
     }
     (artifacts / "config.json").write_text(json.dumps(config))
 

@@ -1,0 +1,87 @@
+"""What a dataset is called and whether it is published: that follows from digests that the catalog pins."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.download.catalog import CATALOG, Entry
+from pipeline.download.disk import md5
+from pipeline.download.listing import visible_files
+from pipeline.download.source import SOURCE_FILE, read_source
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import sha256
+from pipeline.ground.names import alike
+
+ALTERED = "another selection of the data, or other bytes, than published"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Title:
+    """What every report says of a dataset."""
+
+    title: str
+    published: bool
+    note: str | None
+    licence: str
+    citation: str
+
+
+def title_of_entry(entry: Entry) -> Title:
+    """Of files that have the digests that the catalog pins."""
+    return Title(
+        title=entry.title,
+        published=entry.origin == "published" or entry.decoder == "digits",
+        note=entry.note,
+        licence=entry.licence,
+        citation=entry.citation,
+    )
+
+
+def title_of_files(dataset: str, raw: Path) -> Title:
+    """Of the files in `raw`: the catalog's if they are what it pins, else the user's own. Raises InputError."""
+    source = read_source(raw)
+    entry = CATALOG.get(source.catalog)
+    if entry is None:
+        raise InputError(f"{raw / SOURCE_FILE}: catalog {source.catalog!r} is no entry; run the stage `download` again")
+    if entry.origin != "user" and are_pinned(raw, entry):
+        return title_of_entry(entry)
+    if entry.origin != "user" and entry.decoder != "recordings":
+        raise InputError(f"{raw}: not the files of {entry.title}, by their digests; run the stage `download` again")
+    if source.title is not None:
+        check_own_title(f"{raw / SOURCE_FILE}: title", source.title)
+    own, note = f"{dataset} ({entry.title})", entry.note
+    if entry.origin != "user":
+        own, note = f"{entry.title} (altered)", "; ".join(filter(None, (entry.note, ALTERED)))
+    return Title(title=source.title or own, published=False, note=note, licence=entry.licence, citation=entry.citation)
+
+
+def are_pinned(raw: Path, entry: Entry) -> bool:
+    """Whether a folder holds the very files of an entry, and no other."""
+    if entry.pinned is not None:
+        return files_digest(raw) == entry.pinned.files
+    return {*_files(raw)} == {file.name for file in entry.files} and all(
+        md5(raw / file.name) == file.md5 for file in entry.files
+    )
+
+
+def files_digest(raw: Path) -> str:
+    """SHA-256 over the names and digests of the files in a folder."""
+    digests = {name: sha256(path) for name, path in _files(raw).items()}
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+
+
+def _files(raw: Path) -> dict[str, Path]:
+    return {path.relative_to(raw).as_posix(): path for path in visible_files(raw) if path != raw / SOURCE_FILE}
+
+
+def check_own_title(where: str, title: str) -> None:
+    """Raises InputError if the title of the user's own data is, or looks like, one of the catalog's."""
+    if entry := entry_titled(title):
+        looks = "is" if title == entry.title else f"looks like {entry.title},"
+        raise InputError(f"{where}: {title} {looks} the name of a published dataset, which this is not")
+
+
+def entry_titled(title: str) -> Entry | None:
+    """The entry whose title is this one, or looks like it: other case, spaces, signs or letters of another script."""
+    return next((entry for entry in CATALOG.values() if alike(entry.title, title)), None)

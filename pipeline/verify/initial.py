@@ -1,0 +1,38 @@
+"""Which seed a network began with: training moves the initial weights, and leaves what it was drawn as recognizable."""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from models.checkpoint import Header
+from models.sresnet import SResNet
+from pipeline.verify.weights import ONE_START, convolutions, correlation
+
+SEEDS = 32
+"""Seeds from 0 on that are looked for, beside those of the report."""
+
+
+def other_start(model: SResNet, seed: int, others: set[int]) -> int | None:
+    """A seed other than its own whose initial weights a trained network has; None if it has those of none of them."""
+    trained = _convolutions(model)
+    for other in sorted(others | set(range(SEEDS))):
+        if other != seed and correlation(trained, _initial(model, other)) > ONE_START:
+            return other
+    return None
+
+
+def start_is_known(model: SResNet, seed: int) -> bool:
+    """Whether a trained network still shows that it began with the weights of this seed."""
+    return correlation(_convolutions(model), _initial(model, seed)) > ONE_START
+
+
+def _initial(model: SResNet, seed: int) -> npt.NDArray[np.float64]:
+    """Convolutions of a network of this configuration before training, as `begin` draws them."""
+    header = Header(config=model.config, input_shape=model.input_shape, classes=model.classes, frames=model.frames)
+    fresh = header.build()
+    fresh.reset_parameters(torch.Generator().manual_seed(seed))
+    return _convolutions(fresh)
+
+
+def _convolutions(model: SResNet) -> npt.NDArray[np.float64]:
+    return convolutions({name: value.numpy() for name, value in model.state_dict().items()})

@@ -1,0 +1,72 @@
+"""How far what is computed again may be from what is stated, where another processor computed it. There, other last
+digits flip a few spikes. It decides what is reported as the same, and no verdict.
+
+Shapes: N samples, T time steps, K classes.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.evaluate.predictions import Predictions
+
+Voltage = npt.NDArray[np.float32]
+CLOSE = 1e-3
+"""Of the largest voltage of a sample."""
+STRAY = 0.01
+"""Share of the samples in which a spike may have flipped."""
+RATES = 0.02
+"""Of a layer's mean rate, and of its operations. Noise of 1e-6 of all weights moves them by less than 0.0003."""
+
+
+def stray_samples(made: Voltage, stated: Voltage, *, exact: bool) -> int:
+    """Samples whose voltages (N, T, K) are not those computed; none where they are few enough for another processor."""
+    if exact:
+        return int((made != stated).any((1, 2)).sum())
+    off = np.abs(made - stated).max((1, 2)) > CLOSE * np.abs(made).max((1, 2))
+    return 0 if off.mean() <= STRAY else int(off.sum())
+
+
+def other_answers(made: Voltage, stated: Predictions) -> str | None:
+    """How many answers are others than stated, with the accuracy both ways (percent); None if none is."""
+    answers = [voltage[:, -1].argmax(1) for voltage in (made, stated.voltage)]
+    if not (others := int((answers[0] != answers[1]).sum())):
+        return None
+    here, there = (100 * float((one == stated.labels).mean()) for one in answers)
+    count = f"{others} of {len(made)} answers are others than stated"
+    return f"{count}: {there:.2f} % are right as stated, {here:.2f} % as computed again"
+
+
+def close_rates(made: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:
+    """The stated part `firing`, with the rates computed again in the place of those that are close to them."""
+    return {
+        layer: found | {"rate": _close(made[layer]["rate"], found["rate"], float(np.mean(made[layer]["rate"])))}
+        if layer in made and len(made[layer]["rate"]) == len(found["rate"])
+        else found
+        for layer, found in stated.items()
+    }
+
+
+def _close(made: list[float], stated: list[float], scale: float) -> list[float]:
+    """The stated numbers, each replaced by the one computed again if it is close to it."""
+    return [one if abs(one - other) <= RATES * scale else other for one, other in zip(made, stated, strict=True)]
+
+
+def close_work(made: dict[str, Any], stated: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both parts `operations` by what a flipped spike moves little, with close numbers replaced as `close_rates` does.
+
+    One spike can turn a whole batch from binary to graded: their sum counts.
+    """
+    ours, theirs = ({name: _sums(work) for name, work in part["layers"].items()} for part in (made, stated))
+    for layer in ours.keys() & theirs.keys():
+        for name in ("nonzero", "additions", "units", "real"):
+            one = ours[layer][name]
+            theirs[layer][name] = _close([one], [theirs[layer][name]], one)[0]
+    return {**made, "layers": ours}, {**stated, "layers": theirs}
+
+
+def _sums(work: dict[str, Any]) -> dict[str, Any]:
+    kinds = ("binary", "graded", "graded_units")
+    sums = {"additions": work["binary"] + work["graded"], "units": work["binary"] + work["graded_units"]}
+    return {name: value for name, value in work.items() if name not in kinds} | sums

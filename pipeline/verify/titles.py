@@ -1,0 +1,68 @@
+"""What a report calls its data: a title of the catalog, and `published`, hold only for what the catalog pins."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from pipeline.data.store import SPLITS, Split
+from pipeline.download.catalog import Entry
+from pipeline.download.title import entry_titled, title_of_entry, title_of_files
+from pipeline.ground.files import read_json
+from pipeline.report.chain import Break
+from pipeline.verify.checks import value_differences
+from pipeline.verify.report_folder import ReportFolder
+
+
+def titles(report: ReportFolder) -> Iterator[Break]:
+    """Both splits of each dataset are called what their rows, and in a checkout the raw files, entitle them to."""
+    for dataset in _datasets(report):
+        for split in SPLITS:
+            manifest = _manifest(report, dataset, split)
+            file = report.name(report.evidence / "data" / "arrow" / dataset / f"{split}.json")
+            yield from _breaks(_entitled(manifest, split), manifest, file, "by the catalog")
+            if report.root is not None:
+                own = asdict(title_of_files(dataset, report.root / "data" / "raw" / dataset))
+                yield from _breaks(own, manifest, file, "as the raw files give it")
+
+
+def unpinned_titles(report: ReportFolder) -> Iterator[str]:
+    """Titles of the catalog that no digest in the report's folder shows to be right."""
+    for dataset in _datasets(report):
+        manifest = _manifest(report, dataset, "test")
+        entry = _entry(manifest)
+        if report.root is None and entry is not None and not _rows_are_pinned(entry, manifest):
+            yield f"{dataset}: that it is {entry.title} rests on its raw files: not looked at; --root hashes them"
+
+
+def _datasets(report: ReportFolder) -> list[str]:
+    return sorted({str(record.dataset["name"]) for record in report.audit.held})
+
+
+def _manifest(report: ReportFolder, dataset: str, split: Split) -> dict[str, Any]:
+    path = report.evidence / "data" / "arrow" / dataset / f"{split}.json"
+    manifest: dict[str, Any] = read_json(path, "preprocessing writes it")
+    return manifest
+
+
+def _entry(manifest: dict[str, Any]) -> Entry | None:
+    """The published or embedded dataset that a split says, or seems, to be of."""
+    entry = entry_titled(str(manifest["title"]))
+    return None if entry is None or entry.origin == "user" else entry
+
+
+def _entitled(manifest: dict[str, Any], split: Split) -> dict[str, Any]:
+    """What a split with this title has to say; a title that only looks like one of the catalog is none."""
+    entry = _entry(manifest)
+    if entry is None:
+        return {"published": False}
+    rows = {"digest": entry.pinned.rows[split]} if entry.pinned and _rows_are_pinned(entry, manifest) else {}
+    return asdict(title_of_entry(entry)) | rows
+
+
+def _rows_are_pinned(entry: Entry, manifest: dict[str, Any]) -> bool:
+    return entry.pinned is not None and list(entry.pinned.sample_shape) == manifest["sample_shape"]
+
+
+def _breaks(expected: dict[str, Any], manifest: dict[str, Any], file: str, why: str) -> Iterator[Break]:
+    for where, one, other in value_differences(expected, {key: manifest.get(key) for key in expected}):
+        yield Break(link="title", file=file, expected=f"{where} {one} {why}", found=str(other))
