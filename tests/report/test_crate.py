@@ -41,8 +41,12 @@ def named(entities: dict[str, Any], stage: str, part: str) -> set[str]:
 
 
 def test_the_chain_is_followed_from_the_raw_data_to_the_verdict(entities: dict[str, Any]) -> None:
-    assert named(entities, "download@digits", "result") == {"data/raw/digits/digits.csv.gz"}
+    assert named(entities, "download@digits", "result") == {
+        "data/raw/digits/SOURCE.json",
+        "data/raw/digits/digits.csv.gz",
+    }
     assert named(entities, "preprocess@digits", "object") == {
+        "data/raw/digits/SOURCE.json",
         "data/raw/digits/digits.csv.gz",
         "datasets.digits.preprocess",
     }
