@@ -41,9 +41,15 @@ def named(entities: dict[str, Any], stage: str, part: str) -> set[str]:
 
 
 def test_the_chain_is_followed_from_the_raw_data_to_the_verdict(entities: dict[str, Any]) -> None:
-    raw = {"data/raw/digits/made.parquet", "data/raw/digits/SOURCE.json"}
-    assert named(entities, "download@digits", "result") == raw
-    assert named(entities, "preprocess@digits", "object") == {*raw, "datasets.digits.preprocess"}
+    assert named(entities, "download@digits", "result") == {
+        "data/raw/digits/SOURCE.json",
+        "data/raw/digits/digits.csv.gz",
+    }
+    assert named(entities, "preprocess@digits", "object") == {
+        "data/raw/digits/SOURCE.json",
+        "data/raw/digits/digits.csv.gz",
+        "datasets.digits.preprocess",
+    }
     shards = {f"data/arrow/digits/{part}-00000-of-00001.arrow" for part in ("train", "test")}
     assert shards < named(entities, "preprocess@digits", "result")
     assert shards < named(entities, "train@digits-0", "object")

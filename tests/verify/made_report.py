@@ -1,6 +1,5 @@
 """A repository with one made-up training of nine samples, and its report with evidence, as the stages write them."""
 
-import hashlib
 import json
 import shutil
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from pipeline.data.store import (
     write_shard,
 )
 from pipeline.download.catalog import CATALOG
+from pipeline.download.embedded import DIGITS_FILE, DIGITS_SHA256, copy_digits
 from pipeline.download.source import SOURCE_FILE, Source
 from pipeline.evaluate.operations import Work
 from pipeline.evaluate.predictions import About, Predictions, Seen
@@ -44,7 +44,6 @@ from tests.report.made import write_pictures
 from tests.verify.forger import mend
 
 CLASSES = ["a", "b", "c"]
-TITLE, OWN = "Made samples", CATALOG["parquet-images"]
 LABELS = [0, 1, 2, 0, 1, 2, 0, 1, 2]
 PREDICTED = [0, 1, 2, 0, 1, 2, 0, 1, 0]
 """Eight of nine are right."""
@@ -100,8 +99,8 @@ def _write_params(path: Path) -> None:
 
 def _download(raw: Path) -> None:
     raw.mkdir(parents=True)
-    (raw / "made.parquet").write_bytes(b"raw")
-    source = Source(catalog="parquet-images", title=TITLE, files={"made.parquet": hashlib.sha256(b"raw").hexdigest()})
+    copy_digits(raw)
+    source = Source(catalog="digits", title=None, files={DIGITS_FILE: DIGITS_SHA256})
     (raw / SOURCE_FILE).write_text(json.dumps(asdict(source)))
 
 
@@ -127,11 +126,11 @@ def _manifest(split: str, written: list[Written]) -> Manifest:
     return Manifest(
         version=VERSION,
         dataset="digits",
-        title=TITLE,
-        note=OWN.note,
-        licence=OWN.licence,
-        citation=OWN.citation,
-        published=False,
+        title="Digits",
+        note=None,
+        licence=CATALOG["digits"].licence,
+        citation=CATALOG["digits"].citation,
+        published=True,
         kind="images",
         split=split,
         split_rule="every-fifth-tests",

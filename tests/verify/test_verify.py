@@ -265,10 +265,10 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     ("samples of an epoch", edit_samples, "split", HISTORY, "each training sample once in the sampler's order"),
     (
         "another dataset",
-        lambda report: edit(report / RESULT, '"title": "Made samples"', '"title": "CIFAR-10"'),
+        lambda report: edit(report / RESULT, '"title": "Digits"', '"title": "CIFAR-10"'),
         "split",
         RESULT,
-        "dataset/title Made samples",
+        "dataset/title Digits",
     ),
     (
         "configuration",
