@@ -19,7 +19,7 @@ from pipeline.data.recording import DVS128, Recording
 from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
 from pipeline.preprocess.recordings import NMNIST, orient
 from pipeline.preprocess.scatter import Buffer
-from pipeline.report import canaries
+from pipeline.verify import canaries
 
 FRAMES = 50
 SUFFIXES = {"aedat2": ".aedat", "nmnist": ".bin", "aedat4": ".aedat4"}

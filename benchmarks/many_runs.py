@@ -20,7 +20,7 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS
 from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.judge.audit import make_audit
-from pipeline.report.chain import stages_of
+from pipeline.judge.chain import stages_of
 from pipeline.report.page import make_page, page_files
 from pipeline.report.vega import vega_script
 

@@ -7,8 +7,8 @@ from pipeline.data.contents import between_parts
 from pipeline.ground import paths, stage
 from pipeline.ground.files import whole_folder
 from pipeline.judge.audit import make_audit
+from pipeline.judge.chain import stages_of
 from pipeline.protocol import params
-from pipeline.report.chain import stages_of
 from pipeline.report.reproduction import reproduction
 from pipeline.report.write import split_manifests, write_report
 

@@ -1,7 +1,7 @@
 """`sresnet canaries`: rules of other libraries and of the network, tried on a few numbers."""
 
 from pipeline.ground.errors import InputError
-from pipeline.report.canaries import changed_rules, run_canaries
+from pipeline.verify.canaries import changed_rules, run_canaries
 from pipeline.verify.rules import RULES
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
+from pipeline.ground.names import shown
 from pipeline.report.signing import sign
 from pipeline.verify.verify import verify
 
@@ -10,5 +11,5 @@ from pipeline.verify.verify import verify
 def sign_report(report: Path, key: Path) -> None:
     """Signs what holds. Raises InputError."""
     if found := verify(report).breaks:
-        raise InputError(f"nothing was signed: {found[0]}")
+        raise InputError("\n".join([f"nothing was signed: {shown(str(one))}" for one in found]))
     print(f"{report}: signed with key {sign(report, key)}; `sresnet verify --key PUBLIC` checks it")

@@ -13,7 +13,8 @@ def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomput
     if not (again or train_again):
         return None
     if root is None:
-        raise InputError("--again computes from the raw data and weights of a checkout: name it with --root")
+        option = "--train-again" if train_again else "--again"
+        raise InputError(f"{option} computes from the raw data and weights of a checkout: name it with --root")
     from pipeline.verify.recompute import AGAIN, TRAIN_AGAIN  # torch takes seconds to import
 
     return TRAIN_AGAIN if train_again else AGAIN
@@ -21,6 +22,8 @@ def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomput
 
 def verify_report(report: Path, key: Path | None, root: Path | None, anew: Recomputation | None = None) -> None:
     """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
+    if root is not None and not root.is_dir():
+        raise InputError(f"--root {root}: no such folder; expected a checkout that ran the stages")
     start = time.perf_counter()
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:

@@ -75,7 +75,7 @@ def read_predictions(path: Path) -> Predictions:
             table = file.read()
         about = About(**json.loads(table.schema.metadata[b"about"]))
         voltage = table["voltage"].combine_chunks().to_numpy_ndarray()
-        ids, labels = table["id"].to_pylist(), table["label"].to_numpy()
+        ids, labels = table["id"].to_pylist(), np.array(table["label"].to_pylist())
         reason = unlike(about, ids, labels, voltage)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None

@@ -7,6 +7,7 @@ from pipeline.ground.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = ROOT / "params.yaml"
 PROFILES = ROOT / "profiles"
+CITATION = ROOT / "CITATION.cff"
 CLAIMS = ROOT / "paper" / "claims.yaml"
 RESULTS = ROOT / "results"
 REPORT = ROOT / "report"

@@ -19,8 +19,11 @@ from pipeline.ground.yaml_file import read_yaml
 
 RECORDS = Path("records")
 """Folder of the records, below the repository and in a report's evidence."""
-_PACKAGES = ("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn")
-"""What a number can depend on."""
+_PACKAGES = (
+    *("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn"),
+    *("jinja2", "pillow", "rocrate", "ruamel.yaml", "vl-convert-python"),
+)
+"""What a number, or a byte of the report, can depend on."""
 
 
 @dataclass(frozen=True, kw_only=True)

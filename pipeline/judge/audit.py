@@ -7,7 +7,10 @@ from typing import Any
 
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import sha256
+from pipeline.ground.files import read_json, sha256
+from pipeline.ground.names import check_name, checked
+from pipeline.ground.stage_record import RECORDS
+from pipeline.judge.chain import breaks, stages_of
 from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, NotChecked, read_claims
 from pipeline.judge.matching import FREE_OF_ACCURACY, matching_records, name_of
 from pipeline.judge.verdicts import Judgement, judge
@@ -26,9 +29,9 @@ class Audit:
     records: list[Record]
     """This profile's results."""
     recorded: list[Record]
-    """Results of other profiles whose predictions are there too, so that they count."""
+    """Results of other profiles whose evidence is there too, so that they count."""
     unchecked: list[Record]
-    """Results of other profiles without predictions: they are shown and decide nothing."""
+    """Results of other profiles without it: they are shown and decide nothing."""
 
     @property
     def held(self) -> list[Record]:
@@ -54,17 +57,18 @@ class Audit:
 
 
 def make_audit(profile: str, claims: Path, root: Path, current: list[Path]) -> Audit:
-    """Judges every claim on the records in results/ below `root` whose predictions lie in artifacts/ there.
+    """Judges every claim on the records in results/ below `root` whose evidence lies there too.
 
     `current` are the records of this profile. Raises InputError.
     """
     registry, results = read_claims(claims), root / "results"
     records = {path: read_record(path) for path in sorted({*results.glob("*/*.json"), *current})}
     for path, record in records.items():
+        checked(f"{path}: experiment {record.experiment!r}", check_name, record.experiment)
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
     mine = [records.pop(path) for path in current]
-    recorded = [record for record in records.values() if has_predictions(record, root)]
+    recorded = [record for record in records.values() if has_evidence(record, root)]
     unchecked = [record for record in records.values() if record not in recorded]
     return Audit(
         profile=profile,
@@ -82,12 +86,11 @@ def judge_all(
     claims: list[Claim], mine: list[Record], recorded: list[Record], unchecked: list[Record]
 ) -> list[Judgement]:
     """The judgements of an Audit, from its parts."""
-    own = {name_of(record) for record in mine}
     counted: list[Record] = []
     for record in (*mine, *recorded):  # a training that was done twice counts once
         if record in mine or _training(record) not in map(_training, counted):
             counted.append(record)
-    return [_marked(claim, judge(claim, counted), own, unchecked) for claim in claims]
+    return [_marked(claim, judge(claim, counted), mine, unchecked) for claim in claims]
 
 
 def run_folder(record: Record) -> Path:
@@ -95,10 +98,24 @@ def run_folder(record: Record) -> Path:
     return Path("artifacts") / record.experiment / str(record.seed)
 
 
-def has_predictions(record: Record, root: Path) -> bool:
-    """Whether the predictions that a record is about lie below `root`."""
-    path = root / run_folder(record) / "predictions.parquet"
-    return path.is_file() and sha256(path) == record.digests["predictions"]
+def has_evidence(record: Record, root: Path) -> bool:
+    """Whether what a record follows from lies below `root`: predictions, split, history, and an unbroken chain."""
+    predictions, data = root / run_folder(record) / "predictions.parquet", root / "data" / "arrow"
+    folder = data / str(record.dataset["name"])
+    needed = [root / run_folder(record) / name for name in ("config.json", "history.csv")]
+    needed += [folder / name for name in ("train.json", "test.json", "contents.arrow")]
+    return (
+        predictions.is_file()
+        and all(path.is_file() for path in needed)
+        and sha256(predictions) == record.digests["predictions"]
+        and all(_rows_of(folder, split) == record.digests[f"{split}_rows"] for split in ("train", "test"))
+        and not any(breaks(root / RECORDS, stages_of([record])))
+    )
+
+
+def _rows_of(folder: Path, split: str) -> Any:
+    """The digest of the rows of a split."""
+    return read_json(folder / f"{split}.json", "preprocessing writes it").get("digest")
 
 
 def _training(record: Record) -> tuple[Any, ...]:
@@ -107,11 +124,12 @@ def _training(record: Record) -> tuple[Any, ...]:
     return record.seed, record.network, record.training, rows
 
 
-def _marked(claim: Claim, judgement: Judgement, own: set[str], unchecked: list[Record]) -> Judgement:
-    """Says if records of other runs stand behind it, and how many more would if their predictions were there."""
-    fitting = (
-        matching_records(claim.configuration, unchecked, FREE_OF_ACCURACY) if isinstance(claim, AccuracyClaim) else []
-    )
+def _marked(claim: Claim, judgement: Judgement, mine: list[Record], unchecked: list[Record]) -> Judgement:
+    """Says if records of other runs stand behind it, and how many more would if their evidence were there."""
+    fitting: list[Record] = []
+    if isinstance(claim, AccuracyClaim):
+        fitting = matching_records(claim.configuration, unchecked, FREE_OF_ACCURACY)
+    fitting = [record for record in fitting if record.seed not in judgement.seeds]
     more = f"; {len(fitting)} recorded result(s) of it are not checked and do not count" if fitting else ""
-    recorded = not own.issuperset(judgement.evidence)
+    recorded = not {name_of(record) for record in mine}.issuperset(judgement.evidence)
     return replace(judgement, recorded=recorded, reason=judgement.reason + more)

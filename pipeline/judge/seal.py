@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from pipeline.evaluate.record import Record
+from pipeline.ground.differences import value_differences
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.params import Section, validate
 from pipeline.judge.audit import Audit
@@ -23,7 +24,6 @@ from pipeline.protocol.params import ResultParams
 SEAL = Path("results") / "seal.json"
 """Below the repository and in a report's evidence."""
 NOT_SEALED = "not sealed: nothing shows that the runs and margins were chosen before the results"
-_NOTHING = "nothing"
 
 
 class SealedClaim(Section):
@@ -155,12 +155,8 @@ def _training(seal: Seal, record: Record) -> Iterator[str]:
 
 def _changes(where: str, sealed: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
     """A line for each key, those within joined by dots, that has another value."""
-    for key in {**sealed, **found}:
-        one, other = sealed.get(key, _NOTHING), found.get(key, _NOTHING)
-        if isinstance(one, dict) and isinstance(other, dict):
-            yield from _changes(f"{where}.{key}", one, other)
-        elif one != other:
-            yield f"{where}.{key} was sealed as {one} and is {other}"
+    for key, one, other in value_differences(dict(sealed), dict(found)):
+        yield f"{where}.{key.replace('/', '.')} was sealed as {one} and is {other}"
 
 
 def _trained_by(code: str, record: Record) -> bool:

@@ -4,6 +4,7 @@ https://github.com/in-toto/attestation
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -67,5 +68,11 @@ def is_signed(report: Path) -> bool:
 
 
 def is_signature(path: Path) -> bool:
-    """Whether a file of the folder is one of those that `sresnet sign` adds."""
+    """Whether a file of the folder is called as those that `sresnet sign` adds."""
     return path.parent == STATEMENTS and (path.name == KEY_FILE or path.name.endswith(ENVELOPE))
+
+
+def signature_names(statements: Iterable[str]) -> set[str]:
+    """Paths of the files that `sresnet sign` adds beside these statements, by their names without .json."""
+    folder = STATEMENTS.as_posix()
+    return {f"{folder}/{KEY_FILE}", *(f"{folder}/{name}{ENVELOPE}" for name in statements)}

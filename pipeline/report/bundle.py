@@ -16,12 +16,13 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit, run_folder
+from pipeline.judge.chain import REPORT_STAGE, stages_of
 from pipeline.judge.seal import SEAL
 from pipeline.protocol.curves import curves_path
-from pipeline.report.chain import REPORT_STAGE, stages_of
 
 EVIDENCE = "evidence"
-RUN_FILES = ("config.json", "history.csv", "predictions.parquet")
+PREDICTIONS = "predictions.parquet"
+RUN_FILES = ("config.json", "history.csv", PREDICTIONS)
 PICTURES = "examples.parquet"
 PARAMETERS = ("profile", "datasets", "experiments", "runs")
 """What the report shows of params.yaml; the rest changes no result."""

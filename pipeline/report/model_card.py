@@ -79,20 +79,21 @@ def _data(record: Record) -> str:
 | | |
 | --- | --- |
 | data | {markdown(dataset["title"])} |
-| licence of the data | {dataset["licence"]} |
-| source | {dataset["citation"]} |
+| licence of the data | {markdown(dataset["licence"])} |
+| source | {markdown(dataset["citation"])} |
 | split | {markdown(dataset.get("split_rule") or "as published")}: {sizes} |
-| framing | {dataset.get("framing_rule") or "images"} |
+| framing | {markdown(dataset.get("framing_rule") or "images")} |
 """
 
 
 def _training(record: Record) -> str:
-    values = "".join(f"| {name} | {_plain(value)} |\n" for name, value in {**record.network, **record.training}.items())
+    rows = {**record.network, **record.training}.items()
+    values = "".join(f"| {markdown(name)} | {markdown(_plain(value))} |\n" for name, value in rows)
     return f"""## Network and training
 
 | | |
 | --- | --- |
-{values}| computed on | {" and ".join(record.platforms)} |
+{values}| computed on | {markdown(" and ".join(record.platforms))} |
 """
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record
 from pipeline.ground.names import markdown
 from pipeline.ground.stage_record import RECORDS, StageRecord
 from pipeline.judge.audit import Audit, run_folder
+from pipeline.judge.chain import read_stage_records, stages_of
 from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.judge.matching import name_of
 from pipeline.judge.seal import seal_lines
@@ -19,8 +21,7 @@ from pipeline.protocol.bands import Band
 from pipeline.protocol.curves import curves_path, read_curves
 from pipeline.report import figures
 from pipeline.report.brief import brief
-from pipeline.report.bundle import EVIDENCE, PICTURES, RUN_FILES
-from pipeline.report.chain import read_stage_records, stages_of
+from pipeline.report.bundle import EVIDENCE, PICTURES, PREDICTIONS, RUN_FILES
 from pipeline.report.evidence import Evidence, evidence_of, examined_claims
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.report.handouts import handouts
@@ -92,7 +93,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
         runs=_runs(audit.records, root),
         charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart(audit.held)},
         files=_files(audit),
-        stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
+        stages=read_stage_records(root / RECORDS, stages_of(audit.held)),
         splits=splits,
         forensics=examined_claims(audit.claims),
         seal=seal_lines(root, audit),
@@ -106,7 +107,7 @@ def _runs(records: list[Record], root: Path) -> list[RunSection]:
         folder, dataset = root / run_folder(record), str(record.dataset["name"])
         new = dataset not in pictured
         pictured.add(dataset)
-        pictures = examples(folder / PICTURES, record.dataset["classes"]) if new else []
+        pictures = examples(folder / PICTURES, read_predictions(folder / PREDICTIONS)) if new else []
         evidence = evidence_of(record)
         charts = _charts(record, evidence, folder / "history.csv", root)
         shown.append(RunSection(record=record, examples=pictures, charts=charts, evidence=evidence))

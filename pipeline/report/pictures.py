@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from pipeline.evaluate.predictions import Predictions
 from pipeline.ground.errors import InputError
 
 GAP = 2  # pixels between frames
@@ -32,27 +33,25 @@ class Example:
     """Frames that the picture shows side by side; 1 for an image."""
 
 
-def examples(path: Path, classes: list[str]) -> list[Example]:
-    """The samples of an examples.parquet. Raises InputError."""
+def examples(path: Path, predictions: Predictions) -> list[Example]:
+    """The samples of an examples.parquet, with label and answer as the predictions have them. Raises InputError."""
     try:
-        return _examples(path, classes)
+        with pq.ParquetFile(path) as file:
+            table = file.read(["id", "pixels"])
+        names, pixels = table["id"].to_pylist(), table["pixels"].combine_chunks().to_numpy_ndarray()
+        return [_example(name, one, predictions) for name, one in zip(names, pixels, strict=True)]
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
     except (OSError, pa.ArrowException, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no examples of a test split, or damaged ({error}); evaluate again") from None
 
 
-def _examples(path: Path, classes: list[str]) -> list[Example]:
-    with pq.ParquetFile(path) as file:
-        table = file.read()
-    stored = {name: table[name].to_pylist() for name in ("id", "label", "predicted")}
-    made = []
-    for i, pixels in enumerate(table["pixels"].combine_chunks().to_numpy_ndarray()):
-        picture, frames = (strip(pixels), min(_STRIP_FRAMES, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)
-        label, predicted = classes[stored["label"][i]], classes[stored["predicted"][i]]
-        address = _address(picture)
-        made.append(Example(id=stored["id"][i], label=label, predicted=predicted, address=address, frames=frames))
-    return made
+def _example(name: str, pixels: npt.NDArray[Any], predictions: Predictions) -> Example:
+    sample, classes = predictions.ids.index(name), predictions.about.classes
+    picture, frames = (strip(pixels), min(_STRIP_FRAMES, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)
+    label, answer = predictions.labels[sample], predictions.voltage[sample, -1].argmax()
+    address = _address(picture)
+    return Example(id=name, label=classes[label], predicted=classes[answer], address=address, frames=frames)
 
 
 def image(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -18,8 +18,8 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
+from pipeline.judge.chain import Break
 from pipeline.report.attestation import ENVELOPE, KEY_FILE, STATEMENTS, statement_files
-from pipeline.report.chain import Break
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
@@ -33,14 +33,27 @@ def sign(report: Path, private: Path) -> str:
     for path in statements:
         envelope = Envelope(path.read_bytes(), PAYLOAD_TYPE, {})
         envelope.sign(signer)
-        write_whole(_envelope(path), json.dumps(envelope.to_dict(), indent=2).encode() + b"\n")
-    pem = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    write_whole(report / STATEMENTS / KEY_FILE, key.public_key().public_bytes(*pem))
+        write_whole(_envelope(path), _as_file(envelope))
+    write_whole(report / STATEMENTS / KEY_FILE, _pem(signer.public_key))
     return signer.public_key.keyid
+
+
+def _as_file(envelope: Envelope) -> bytes:
+    return json.dumps(envelope.to_dict(), indent=2).encode() + b"\n"
+
+
+def _pem(key: Any) -> bytes:
+    """A public key in the form of key.pem."""
+    return str(key.keyval["public"]).strip().encode() + b"\n"
 
 
 def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
     """Statements without a signature of this key over their very bytes."""
+    pem = report / STATEMENTS / KEY_FILE
+    if not pem.is_file() or pem.read_bytes() != _pem(key):
+        expected = f"the key {key.keyid} in PEM, and nothing else"
+        name = pem.relative_to(report).as_posix()
+        yield Break(link="signatures", file=name, expected=expected, found="another text, or no file")
     for path in statement_files(report):
         name = _envelope(path).relative_to(report).as_posix()
         expected = f"a signature of key {key.keyid} over {path.relative_to(report).as_posix()}"
@@ -56,7 +69,8 @@ def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
 
 def _unsigned(path: Path, statement: bytes, key: SSlibKey) -> str:
     """Why an envelope does not vouch for a statement; empty if it does."""
-    envelope = Envelope.from_dict(json.loads(path.read_bytes()))
+    content = path.read_bytes()
+    envelope = Envelope.from_dict(json.loads(content))
     if envelope.payload_type != PAYLOAD_TYPE:
         return f"payload of type {envelope.payload_type}"
     if envelope.payload != statement:
@@ -67,7 +81,8 @@ def _unsigned(path: Path, statement: bytes, key: SSlibKey) -> str:
         envelope.verify([key], threshold=1)
     except VerificationError:
         return "a forged signature"
-    return ""
+    own = Envelope(statement, PAYLOAD_TYPE, {key.keyid: envelope.signatures[key.keyid]})
+    return "" if content == _as_file(own) else "more than one signature"
 
 
 def _envelope(statement: Path) -> Path:

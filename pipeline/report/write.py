@@ -12,10 +12,10 @@ from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.stage_record import RECORDS, Plan, StageRecord, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
+from pipeline.judge.chain import REPORT_STAGE, Break, breaks, read_stage_records, stages_of
 from pipeline.report import bundle
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
 from pipeline.report.bundle import EVIDENCE, path_in_report
-from pipeline.report.chain import REPORT_STAGE, Break, breaks, read_stage_records, stages_of
 from pipeline.report.crate import crate_metadata
 from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest, split_manifest
@@ -85,5 +85,5 @@ def _described(
 
 def split_manifests(audit: Audit, root: Path) -> list[SplitManifest]:
     """Of each dataset of this profile, as each of its trainings holds validation samples out of it."""
-    used = {(str(record.dataset["name"]), record.training["validation_percent"]) for record in audit.records}
+    used = {(str(record.dataset["name"]), record.training["validation_percent"]) for record in audit.held}
     return [split_manifest(name, root / "data" / "arrow" / name, percent) for name, percent in sorted(used)]

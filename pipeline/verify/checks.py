@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 import stat
 from collections.abc import Iterator
 from itertools import takewhile, zip_longest
@@ -17,19 +16,21 @@ from pipeline.data.store import Content, Manifest
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground import paths
+from pipeline.ground.differences import value_differences
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.stage_record import RECORDS, path_of
+from pipeline.ground.yaml_file import read_yaml
+from pipeline.judge import chain
 from pipeline.judge.audit import run_folder
+from pipeline.judge.chain import REPORT_STAGE, Break
 from pipeline.judge.claims import read_claims
 from pipeline.protocol.sampler import epoch_batches, hold_out
-from pipeline.report import attestation, chain, crate
-from pipeline.report.bundle import EVIDENCE, path_in_report
-from pipeline.report.chain import REPORT_STAGE, Break
+from pipeline.report import attestation, crate
+from pipeline.report.bundle import EVIDENCE, PARAMETERS, path_in_report
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 from pipeline.verify.report_folder import ReportFolder
 
-_NOTHING = "nothing"
 _PLAIN = "a plain file (`cp -RL` copies a folder without links)"
 _WIDTH = 160
 """Characters of a line that are shown where two files differ."""
@@ -63,17 +64,18 @@ def rendering(report: ReportFolder) -> Iterator[Break]:
     them and the evidence, only signatures lie in the folder.
     """
     found = [*_unknown_files(report), *_other_bytes(report)]
-    if found and (changed := report.other_code()):
-        expected = "the code of this checkout; another commit's report is verified by that commit"
-        named = f"{', '.join(changed[:3])}{' and others' if len(changed) > 3 else ''} as they were"
+    if found and (changed := report.other_makers()):
+        expected = "the code and packages that verify; a report of another commit is verified by that commit"
+        named = f"{', '.join(changed[:3])}{' and others' if len(changed) > 3 else ''}"
         yield Break(link="page", file=f"{EVIDENCE}/{path_of(REPORT_STAGE)}", expected=expected, found=named)
     yield from found
 
 
 def _unknown_files(report: ReportFolder) -> Iterator[Break]:
     known = {*report.rendered, *(path_in_report(file.path) for file in report.sources)}
+    known |= attestation.signature_names([*report.stages, attestation.CRATE]) if report.signer else set()
     for path in sorted(report.folder.rglob("*")):
-        if path.is_file() and (name := report.name(path)) not in known and not attestation.is_signature(Path(name)):
+        if path.is_file() and (name := report.name(path)) not in known:
             yield Break(link="page", file=name, expected="only files that follow from the evidence", found="this one")
 
 
@@ -145,6 +147,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
         pairs = [
+            *_counted_rows(report, folder, contents, {"train": train, "test": test}),
             (report.name(path), "ids of the test split", [one.id for one in contents["test"]], table["id"].to_pylist()),
             (report.name(path), "labels", [one.label for one in contents["test"]], table["label"].to_pylist()),
             (report.name(path), "rows", test.digest, _about(path)["data_digest"]),
@@ -159,6 +162,18 @@ def split(report: ReportFolder) -> Iterator[Break]:
                 yield Break(link="split", file=file, expected=f"{where} {expected}", found=str(found))
                 break
         yield from _samples(report, record, contents["train"])
+
+
+def _counted_rows(
+    report: ReportFolder, folder: Path, contents: dict[str, list[Content]], stated: dict[str, Manifest]
+) -> Iterator[tuple[str, str, Any, Any]]:
+    """How many samples of each class the contents of the splits have, beside what the manifests say."""
+    for split, manifest in stated.items():
+        labels = [content.label for content in contents[split]]
+        counted = [labels.count(label) for label in range(len(manifest.classes))]
+        file = report.name(folder / f"{split}.json")
+        yield file, "rows", len(labels), manifest.rows
+        yield file, "rows_per_class", counted, manifest.rows_per_class
 
 
 def _manifest(path: Path) -> Manifest:
@@ -229,17 +244,34 @@ def claims(report: ReportFolder) -> Iterator[Break]:
     for where, ours, theirs in value_differences(own, judged):
         expected = f"{where} {ours} as in {paths.CLAIMS}"
         yield Break(link="claims", file=report.name(path), expected=expected, found=str(theirs))
+    citation = report.evidence / "CITATION.cff"
+    if citation.read_bytes() != paths.CITATION.read_bytes():
+        expected = f"the bytes of {paths.CITATION}"
+        yield Break(link="claims", file=report.name(citation), expected=expected, found="others")
 
 
 def checkout(report: ReportFolder) -> Iterator[Break]:
     """The report of this checkout is about what lies in this checkout now."""
     if report.folder.resolve() != paths.REPORT.resolve():
         return
+    remedy = "; `dvc repro report` makes the report anew"
     for file in report.sources:
         path = paths.ROOT / file.path
         if file.path != "params.yaml" and path.is_file() and (found := sha256(path)) != file.sha256:
-            expected = f"{file.path} as it lies in the checkout, {found}; `dvc repro report` makes the report anew"
+            expected = f"{file.path} as it lies in the checkout, {found}{remedy}"
             yield Break(link="checkout", file=path_in_report(file.path), expected=expected, found=file.sha256)
+    stated = {part: read_yaml(paths.PARAMS).get(part) for part in PARAMETERS}
+    for where, one, other in value_differences(stated, report.params):
+        expected = f"{where} {one}{remedy}"
+        yield Break(link="checkout", file=f"{EVIDENCE}/params.yaml", expected=expected, found=str(other))
+    there, here = (
+        {path.relative_to(root).as_posix() for path in (root / "results").glob("*/*.json") if path.stem.isdecimal()}
+        for root in (report.evidence, paths.ROOT)
+    )
+    for name in sorted(here ^ there):
+        expected = "the results of the checkout, no more and no less" + remedy
+        where = "only in the checkout" if name in here else "only in the report"
+        yield Break(link="checkout", file=f"{EVIDENCE}/{name}", expected=expected, found=where)
 
 
 def scores(report: ReportFolder) -> Iterator[Break]:
@@ -253,27 +285,3 @@ def scores(report: ReportFolder) -> Iterator[Break]:
             for where, one, other in value_differences(values, getattr(record, part), part):
                 expected = f"{where} {one}, derived from {report.name(path)}"
                 yield Break(link="predictions", file=file, expected=expected, found=str(other))
-
-
-def value_differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Places (keys and indices, joined by slashes) where two values of JSON differ, with what stands there."""
-    if isinstance(expected, dict) and isinstance(found, dict):
-        for key in [*expected, *(key for key in found if key not in expected)]:
-            yield from value_differences(
-                expected.get(key, _NOTHING), found.get(key, _NOTHING), f"{where}/{key}".strip("/")
-            )
-    elif isinstance(expected, list) and isinstance(found, list) and len(expected) == len(found):
-        for index, (one, other) in enumerate(zip(expected, found, strict=True)):
-            name = one.get("id", index) if isinstance(one, dict) else index
-            yield from value_differences(one, other, f"{where}/{name}".strip("/"))
-    elif isinstance(expected, list) and isinstance(found, list):
-        yield where, f"{len(expected)} items", f"{len(found)}"
-    elif not _same(expected, found):
-        yield where, expected, found
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Equal, with floating-point numbers to twelve digits: another machine may add up in another order."""
-    if isinstance(one, float) and isinstance(other, (int, float)):
-        return math.isclose(one, other, rel_tol=1e-12)
-    return bool(one == other)

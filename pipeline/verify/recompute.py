@@ -25,20 +25,20 @@ from pipeline.evaluate.metrics import count_answers
 from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import About, Predictions, Seen, read_predictions
 from pipeline.evaluate.record import Record, firing_of, test_of
+from pipeline.ground.differences import value_differences
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, DatasetParams
 from pipeline.judge.audit import judge_all, run_folder
+from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
 from pipeline.preprocess.preprocess import preprocess
 from pipeline.protocol.hardware import computed_by, describe, note
 from pipeline.protocol.reduce import Alone
 from pipeline.report.bundle import EVIDENCE
-from pipeline.report.chain import Break
 from pipeline.train.export import export
 from pipeline.train.identity import run_identity
 from pipeline.train.job import Job
 from pipeline.train.loop import train
-from pipeline.verify.checks import value_differences
 from pipeline.verify.configurations import network_config, training_config
 from pipeline.verify.initial import other_start, start_is_known
 from pipeline.verify.report_folder import ReportFolder

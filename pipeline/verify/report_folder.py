@@ -9,13 +9,14 @@ from pipeline.ground.digests import FileDigest
 from pipeline.ground.files import read_json, sha256
 from pipeline.ground.params import validate
 from pipeline.ground.paths import ROOT
-from pipeline.ground.stage_record import RECORDS, StageRecord, path_of, read_stage_record
+from pipeline.ground.stage_record import RECORDS, StageRecord, installed_packages, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
+from pipeline.judge import chain
 from pipeline.judge.audit import Audit, make_audit, run_folder
+from pipeline.judge.chain import REPORT_STAGE
 from pipeline.protocol.params import ResultParams
-from pipeline.report import attestation, bundle, chain
+from pipeline.report import attestation, bundle
 from pipeline.report.bundle import EVIDENCE, path_in_report
-from pipeline.report.chain import REPORT_STAGE
 from pipeline.report.crate import read_crate
 from pipeline.report.vega import vega_script_of
 from pipeline.report.write import rendered
@@ -114,12 +115,16 @@ class ReportFolder:
         """What the stage `report` says of itself."""
         return read_stage_record(self.evidence / path_of(REPORT_STAGE))
 
-    def other_code(self) -> list[str]:
-        """Files of code that the stage `report` ran with and that are others in this checkout."""
-        return [
-            file.path
-            for file in self.own.code
-            if not (ROOT / file.path).is_file() or sha256(ROOT / file.path) != file.sha256
+    def other_makers(self) -> list[str]:
+        """Files of code and packages that the stage `report` ran with and that are others here."""
+        code = {file.path: file.sha256 for file in self.own.code}
+        here = {path: sha256(ROOT / path) for path in code if (ROOT / path).is_file()}
+        installed = installed_packages()
+        changed = [path for path, digest in code.items() if here.get(path) != digest]
+        return changed + [
+            f"{name} {version} (here {installed.get(name, 'none')})"
+            for name, version in self.own.packages.items()
+            if installed.get(name) != version
         ]
 
     @cached_property

@@ -19,7 +19,7 @@ from models.sresnet import SResNet
 from pipeline.data.recording import Recording
 from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
 from pipeline.preprocess.recordings import orient
-from pipeline.report.canaries import Canary
+from pipeline.verify.canaries import Canary
 
 OURS = "sresnet-repro"
 NETWORK = NetworkConfig(

@@ -7,6 +7,7 @@ import csv
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,9 @@ import numpy.typing as npt
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record
 from pipeline.judge.audit import run_folder
-from pipeline.judge.matching import name_of
+from pipeline.judge.chain import Break
+from pipeline.judge.matching import FREE_OF_ACCURACY, name_of
 from pipeline.report.bundle import EVIDENCE
-from pipeline.report.chain import Break
 from pipeline.verify.report_folder import ReportFolder
 
 ALIKE = 0.999
@@ -47,6 +48,21 @@ def histories(report: ReportFolder) -> Iterator[Break]:
         if epochs != [str(epoch + 1) for epoch in range(expected)]:
             found = f"{len(epochs)} row(s), the last of epoch {epochs[-1] if epochs else 'none'}"
             yield Break(link="history", file=report.name(path), expected=f"the epochs 1 to {expected}", found=found)
+        yield from _scored_epochs(report, record)
+
+
+def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:
+    """Scores after each epoch stand in each row if the configuration asks for them, else in none."""
+    path = report.history_of(record)
+    asked = {
+        "test_accuracy_authors": record.training["test_each_epoch"],
+        "validation_accuracy": record.training["validation_percent"] > 0,
+    }
+    for column, wanted in asked.items():
+        filled = [bool(row[column]) for row in _rows(path)]
+        if any(one != wanted for one in filled):
+            expected = f"{column} {'in each row' if wanted else 'in no row'}, as the configuration says"
+            yield Break(link="history", file=report.name(path), expected=expected, found=f"in {sum(filled)} rows")
 
 
 def selections(report: ReportFolder) -> Iterator[Break]:
@@ -102,7 +118,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 def seeds(report: ReportFolder) -> Iterator[Break]:
     """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
     for one, other in combinations(report.audit.held, 2):
-        if not same_configuration(one, other):
+        if not are_two_seeds(one, other):
             continue
         first, second = (read_predictions(report.predictions_of(record)).voltage[:, -1] for record in (one, other))
         if first.shape == second.shape and (found := likeness(first, second)) > ALIKE:
@@ -111,9 +127,16 @@ def seeds(report: ReportFolder) -> Iterator[Break]:
             yield Break(link="seeds", file=file, expected=expected, found=f"a correlation of {found:.6f}")
 
 
-def same_configuration(one: Record, other: Record) -> bool:
-    """Whether two results are of one network and training on one dataset."""
-    return one.dataset == other.dataset and one.network == other.network and one.training == other.training
+def are_two_seeds(one: Record, other: Record) -> bool:
+    """Whether two results count as two seeds of one configuration: a claim is judged on both."""
+    parts = [{"dataset": r.dataset, "network": r.network, "training": r.training} for r in (one, other)]
+    first, second = ({part: _bound(part, values) for part, values in both.items()} for both in parts)
+    return one.seed != other.seed and first == second
+
+
+def _bound(part: str, values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a part that a claim about accuracy is about."""
+    return {key: value for key, value in values.items() if key not in FREE_OF_ACCURACY.get(part, ())}
 
 
 def likeness(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:

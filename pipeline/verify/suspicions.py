@@ -60,7 +60,7 @@ def shared_samples(report: ReportFolder) -> Iterator[str]:
 def left_out_seeds(report: ReportFolder) -> Iterator[str]:
     """Seeds between those of this profile that are not there: results may have been chosen."""
     found: dict[str, list[int]] = {}
-    for record in report.audit.records:
+    for record in report.audit.held:
         found.setdefault(record.experiment, []).append(record.seed)
     for experiment, seeds in sorted(found.items()):
         if missing := sorted(set(range(max(seeds))) - set(seeds)):

@@ -7,9 +7,9 @@ from typing import Any
 from pipeline.data.store import SPLITS, Split
 from pipeline.download.catalog import Entry
 from pipeline.download.title import entry_titled, title_of_entry, title_of_files
+from pipeline.ground.differences import value_differences
 from pipeline.ground.files import read_json
-from pipeline.report.chain import Break
-from pipeline.verify.checks import value_differences
+from pipeline.judge.chain import Break
 from pipeline.verify.report_folder import ReportFolder
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
+from pipeline.judge.chain import Break
 from pipeline.judge.seal import seal_lines
-from pipeline.report.chain import Break
 from pipeline.verify import checks, soundness, titles, weights
 from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.suspicions import suspicions
@@ -93,9 +93,15 @@ def _all(link: str, report: ReportFolder, check: Check) -> list[Break]:
             found.append(one)  # noqa: PERF402 # what was found before an error counts
     except InputError as error:
         file, _, text = str(error).replace(f"{report.folder}/", "").partition(": ")
-        found.append(Break(link=link, file=file, expected="a file as a run writes it", found=text))
-    except (AttributeError, OSError, LookupError, RecursionError, TypeError, ValueError) as error:
-        found.append(Break(link=link, file="a file of the report", expected="content of a run", found=repr(error)))
+        found.append(Break(link=link, file=file, expected="a file as a stage writes it", found=text))
+    except OSError as error:
+        file = str(error.filename or report.folder).replace(f"{report.folder}/", "")
+        found.append(
+            Break(link=link, file=file, expected="a file that can be read", found=error.strerror or str(error))
+        )
+    except Exception as error:  # what a stranger's file can do to a reader has no end; it is said, and others go on
+        expected = "content that this check can read"
+        found.append(Break(link=link, file="a file of the report", expected=expected, found=repr(error)))
     return found
 
 
@@ -116,10 +122,18 @@ def _notes(report: ReportFolder) -> list[str]:
         where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
         notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")
     if unchecked := report.audit.unchecked:
-        notes.append(f"{len(unchecked)} recorded results without predictions are not checked and decide nothing")
+        notes.append(f"{len(unchecked)} recorded results without evidence are not checked and decide nothing")
+    if report.root is None and (stated := _on_weights(report)):
+        notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
     notes += suspicions(report)
     notes += report.strayed
     return notes + [f"packages differ: {text}" for text in report.packages_that_differ()]
+
+
+def _on_weights(report: ReportFolder) -> list[str]:
+    """Claims whose verdict rests on what records say of their weights: digests and numbers of parameters."""
+    pairs = zip(report.audit.claims, report.audit.judgements, strict=True)
+    return [claim.id for claim, judged in pairs if claim.kind in ("weights", "parameters") and judged.evidence]
 
 
 def _signer(report: ReportFolder) -> str:

@@ -13,11 +13,11 @@ from safetensors.numpy import load_file
 
 from pipeline.ground.errors import InputError
 from pipeline.judge.audit import run_folder
+from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
 from pipeline.report.bundle import EVIDENCE
-from pipeline.report.chain import Break
 from pipeline.verify.report_folder import ReportFolder
-from pipeline.verify.soundness import same_configuration
+from pipeline.verify.soundness import are_two_seeds
 
 Weights = Mapping[str, npt.NDArray[Any]]
 _STATISTICS = ("running_mean", "running_var")
@@ -48,7 +48,7 @@ def copies(report: ReportFolder) -> Iterator[Break]:
         for record in report.audit.held
     }
     for one, other in combinations(report.audit.held, 2):
-        if not same_configuration(one, other):
+        if not are_two_seeds(one, other):
             continue
         if (found := correlation(values[name_of(one)], values[name_of(other)])) > ONE_START:
             expected = f"convolutions of another draw than those of {name_of(one)}"

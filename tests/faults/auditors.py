@@ -11,8 +11,8 @@ from unittest.mock import patch
 from pipeline.cli.check import check_params
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
-from pipeline.report.canaries import changed_rules, run_canaries
 from pipeline.verify import recompute
+from pipeline.verify.canaries import changed_rules, run_canaries
 from pipeline.verify.verify import Recomputation, verify
 from tests.faults.lab import Lab, inside
 

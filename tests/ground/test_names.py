@@ -22,8 +22,8 @@ from pipeline.ground.names import (
 )
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
+from pipeline.judge.chain import Break
 from pipeline.protocol.params import load_params, load_run
-from pipeline.report.chain import Break
 from pipeline.verify.verify import Verified
 
 HOSTILE = (

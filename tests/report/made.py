@@ -1,5 +1,7 @@
 """Examples as the stage `evaluate` writes them."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +20,13 @@ class Samples:
         return self.pixels[indices]
 
 
-def write_pictures(path: Path, pixels: np.ndarray, ids: list[str], labels: list[int], predicted: list[int]) -> None:
-    """An examples.parquet of a sample a label, each with its prediction."""
+def write_pictures(
+    path: Path, pixels: np.ndarray, ids: list[str], labels: list[int], predicted: list[int], classes: Sequence[str] = ()
+) -> None:
+    """An examples.parquet of a sample a label, and beside it the predictions of these samples if there are none."""
     voltage = np.eye(3, dtype=np.float32)[predicted][:, None]
-    predictions = Predictions(about=ABOUT, ids=ids, labels=np.array(labels), voltage=voltage)
+    about = replace(ABOUT, classes=list(classes) or ABOUT.classes)
+    predictions = Predictions(about=about, ids=ids, labels=np.array(labels), voltage=voltage)
     write_examples(Samples(pixels, ids, labels), predictions, path)  # type: ignore[arg-type]
+    if not (beside := path.with_name("predictions.parquet")).exists():
+        predictions.write(beside)

@@ -15,7 +15,7 @@ from pipeline.ground.digests import FileDigest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.ground.stage_record import StageRecord, read_stage_record
-from pipeline.report.chain import breaks, read_stage_records
+from pipeline.judge.chain import breaks, read_stage_records
 from pipeline.report.crate import PROFILE, read_crate
 from tests.verify.made_report import make_root
 

@@ -65,7 +65,9 @@ def report(root: Path, names: Sequence[str]) -> Path:
     folder = root / "artifacts" / "tiny" / "0"
     folder.mkdir(parents=True)
     (folder / "history.csv").write_text("epoch,train_accuracy,validation_accuracy\n1,50,\n2,70,\n")
-    write_pictures(folder / "examples.parquet", np.ones((3, 1, 8, 8), np.uint8), list(names), [0, 1, 2], [0, 2, 1])
+    write_pictures(
+        folder / "examples.parquet", np.ones((3, 1, 8, 8), np.uint8), list(names), [0, 1, 2], [0, 2, 1], names
+    )
     same = Same(part="test", other="train", samples=1, of=9, examples=[(names[0], names[1])])
     splits = [SplitManifest(dataset="tiny", samples={"test": 9}, digests={"test": "ab" * 32}, duplicates=[same])]
     audit = make_audit("tiny", CLAIMS, root, [root / "results" / "tiny" / "0.json"])

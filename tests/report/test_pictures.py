@@ -12,6 +12,7 @@ from PIL import Image
 
 from pipeline.ground.errors import InputError
 from pipeline.report.pictures import GAP, OFF, ON, examples, image, strip
+from tests.evaluate.made import ABOUT, Predictions
 from tests.report.made import write_pictures
 
 
@@ -51,11 +52,19 @@ def test_grey_and_colour_images() -> None:
     assert image(colour)[0, 0].tolist() == [0, 1, 2, 255]
 
 
+PREDICTIONS = Predictions(
+    about=ABOUT,
+    ids=["a", "1/0007"],
+    labels=np.array([0, 1]),
+    voltage=np.array([[[1, 0, 0]], [[1, 0, 0]]], np.float32),
+)
+
+
 def test_examples_are_pictures_with_their_names(tmp_path: Path) -> None:
     pixels = np.ones((1, 1, 8, 8), dtype=np.uint8)
     write_pictures(tmp_path / "e.parquet", pixels, ["1/0007"], [1], [0])
-    (example,) = examples(tmp_path / "e.parquet", ["zero", "one"])
-    assert (example.id, example.label, example.predicted, example.frames) == ("1/0007", "one", "zero", 1)
+    (example,) = examples(tmp_path / "e.parquet", PREDICTIONS)
+    assert (example.id, example.label, example.predicted, example.frames) == ("1/0007", "b", "a", 1)
     content = base64.b64decode(example.address.removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(content)).size == (8, 8)
 
@@ -66,19 +75,18 @@ def test_examples_are_pictures_with_their_names(tmp_path: Path) -> None:
         pa.table({"id": ["a"]}),
         pa.table({"id": ["a"], "label": [0], "predicted": [0], "pixels": [1.0]}),
         pa.table({"id": ["a"], "label": [0], "predicted": [0], "pixels": tensor(np.zeros((1, 5, 4, 4), np.uint8))}),
-        pa.table({"id": ["a"], "label": [7], "predicted": [0], "pixels": tensor(np.zeros((1, 1, 4, 4), np.uint8))}),
-        pa.table({"id": ["a"], "label": [None], "predicted": [0], "pixels": tensor(np.zeros((1, 1, 4, 4), np.uint8))}),
+        pa.table({"id": ["no sample"], "pixels": tensor(np.zeros((1, 1, 4, 4), np.uint8))}),
     ],
 )
 def test_other_tables_are_one_error(tmp_path: Path, table: pa.Table) -> None:
     pq.write_table(table, tmp_path / "e.parquet")
     with pytest.raises(InputError, match=r"e\.parquet: no examples of a test split, or damaged \(.*evaluate again"):
-        examples(tmp_path / "e.parquet", ["zero", "one"])
+        examples(tmp_path / "e.parquet", PREDICTIONS)
 
 
 def test_a_damaged_and_a_missing_file_are_one_error(tmp_path: Path) -> None:
     (tmp_path / "e.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"e\.parquet: no examples of a test split, or damaged"):
-        examples(tmp_path / "e.parquet", ["zero", "one"])
+        examples(tmp_path / "e.parquet", PREDICTIONS)
     with pytest.raises(InputError, match="none: not found; the stage `evaluate` makes it"):
-        examples(tmp_path / "none", ["zero", "one"])
+        examples(tmp_path / "none", PREDICTIONS)

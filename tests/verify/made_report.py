@@ -208,7 +208,7 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> None:
     record.write(result)
     write_tables(record, artifacts / "history.csv", result.with_suffix(""))
     pixels = np.ones((3, 2, 2, 8, 8), dtype=np.uint8)  # two event frames
-    write_pictures(artifacts / "examples.parquet", pixels, ["x", "y", "z"], [0, 1, 2], [0, 1, 2])
+    write_pictures(artifacts / "examples.parquet", pixels, [name("test", i) for i in range(3)], [0, 1, 2], [0, 1, 2])
 
 
 def audit_of(root: Path) -> Audit:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.evaluate.predictions import About, Predictions
-from pipeline.verify.checks import value_differences
+from pipeline.ground.differences import value_differences
 from pipeline.verify.strayed import close_rates, close_work, other_answers, stray_samples
 
 ABOUT = About(experiment="a", seed=0, classes=["x", "y"], model_sha256="", data_digest="")

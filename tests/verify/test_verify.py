@@ -24,7 +24,7 @@ from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.report.chain import Break
+from pipeline.judge.chain import Break
 from pipeline.report.signing import sign
 from pipeline.train.used import epoch_digest
 from pipeline.verify.verify import verify
@@ -442,8 +442,8 @@ def test_a_report_of_another_commit_says_so(report: Path) -> None:
     rewrite(report)
     found = first(report)
     assert (found.link, found.file) == ("page", "evidence/records/report.json")
-    assert found.found == f"{content['code'][0]['path']} as they were"
-    assert "another commit's report is verified by that commit" in found.expected
+    assert found.found == content["code"][0]["path"]
+    assert "a report of another commit is verified by that commit" in found.expected
 
 
 @pytest.mark.parametrize("name", [RESULT, "index.html", "badges", "evidence/data"])

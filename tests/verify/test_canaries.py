@@ -11,9 +11,8 @@ import torchvision.transforms.functional
 from torch import Tensor
 
 from pipeline.cli import command_line
-from pipeline.report import canaries
-from pipeline.report.canaries import CANARIES, Canary, CanaryOutcome, changed_rules, run_canaries
-from pipeline.verify import rules
+from pipeline.verify import canaries, rules
+from pipeline.verify.canaries import CANARIES, Canary, CanaryOutcome, changed_rules, run_canaries
 from pipeline.verify.rules import RULES
 
 NAMED = {canary.name: canary for canary in CANARIES}

@@ -13,6 +13,8 @@ from pipeline.ground.stage_record import StageRecord, path_of, read_stage_record
 
 REPORT_STAGE = "report"
 """Its folder has the same name."""
+_SHARDS = "data/arrow/"
+_TRAINED = ("model.safetensors", "config.json", "history.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ def breaks(folder: Path, stages: Iterable[str]) -> Iterator[Break]:
             yield Break(link=stage, file=file, expected=expected, found=record)
             continue
         yield from _unwritten(record, written)
+        yield from _unread(record, written)
         written |= {file.path: (stage, file.sha256) for file in record.writes}
 
 
@@ -77,3 +80,30 @@ def _unwritten(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iter
             yield Break(link=record.stage, file=file.path, expected=expected, found=file.sha256)
         elif file.path not in written and file.path.startswith(("data/", "artifacts/")):
             yield Break(link=record.stage, file=file.path, expected="a file that an earlier stage wrote", found="none")
+
+
+def _unread(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iterator[Break]:
+    """Files of earlier stages that a stage has to read, by dvc.yaml, and did not; a stage that wrote nothing."""
+    reads = {file.path for file in record.reads}
+    for folder in _inputs(record):
+        there = {path for path in written if path.startswith(folder)}
+        for path in sorted(there - reads):
+            expected = f"among what the stage read, since {written[path][0]} wrote it"
+            yield Break(link=record.stage, file=path, expected=expected, found="not read")
+        if not there:
+            yield Break(link=record.stage, file=folder, expected="files that an earlier stage wrote", found="none")
+    if not record.writes:
+        file = path_of(record.stage).as_posix()
+        yield Break(link=record.stage, file=file, expected="the files that the stage wrote", found="none")
+
+
+def _inputs(record: StageRecord) -> list[str]:
+    """Where the files lie that a stage reads whole."""
+    stage, _, key = record.stage.partition("@")
+    if stage == "preprocess":
+        return [f"data/raw/{key}/"]
+    if stage not in ("train", "evaluate"):
+        return []
+    shards = sorted({f"{file.path.rpartition('/')[0]}/" for file in record.reads if file.path.startswith(_SHARDS)})
+    trained = [f"artifacts/{key.rpartition('-')[0]}/{key.rpartition('-')[2]}/{name}" for name in _TRAINED]
+    return [*(shards or [_SHARDS]), *(trained if stage == "evaluate" else [])]
