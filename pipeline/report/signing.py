@@ -11,7 +11,7 @@ from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
@@ -42,18 +42,14 @@ def _as_file(envelope: Envelope) -> bytes:
     return json.dumps(envelope.to_dict(), indent=2).encode() + b"\n"
 
 
-def _pem(key: Any) -> bytes:
+def _pem(key: SSlibKey) -> bytes:
     """A public key in the form of key.pem."""
-    return str(key.keyval["public"]).strip().encode() + b"\n"
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
     """Statements without a signature of this key over their very bytes."""
-    pem = report / STATEMENTS / KEY_FILE
-    if not pem.is_file() or pem.read_bytes() != _pem(key):
-        expected = f"the key {key.keyid} in PEM, and nothing else"
-        name = pem.relative_to(report).as_posix()
-        yield Break(link="signatures", file=name, expected=expected, found="another text, or no file")
     for path in statement_files(report):
         name = _envelope(path).relative_to(report).as_posix()
         expected = f"a signature of key {key.keyid} over {path.relative_to(report).as_posix()}"
@@ -65,6 +61,11 @@ def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
             found = f"no DSSE envelope ({error!r})"
         if found:
             yield Break(link="signatures", file=name, expected=expected, found=found)
+    pem = report / STATEMENTS / KEY_FILE
+    if not pem.is_file() or pem.read_bytes() != _pem(key):
+        expected = f"the key {key.keyid} in PEM, and nothing else"
+        name = pem.relative_to(report).as_posix()
+        yield Break(link="signatures", file=name, expected=expected, found="another text, or no file")
 
 
 def _unsigned(path: Path, statement: bytes, key: SSlibKey) -> str:

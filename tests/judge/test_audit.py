@@ -10,9 +10,15 @@ import pytest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS, RESULTS
+from pipeline.judge import audit as audits
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.judge.claims import WeightsClaim, read_claims
 from tests.judge.claimed import run
+
+
+@pytest.fixture(autouse=True)
+def _unbroken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audits, "breaks", lambda *_: iter(()))
 
 
 @pytest.fixture
@@ -28,11 +34,17 @@ def root(tmp_path: Path) -> Path:
 
 
 def write(root: Path, content: dict[str, Any], predictions: bytes = b"predictions") -> None:
-    """A record, with predictions that it is about."""
+    """A record with what it follows from; the chain of its stages is not looked at here."""
     name = f"{content['experiment']}/{content['seed']}"
     digests = content["digests"] | {"predictions": hashlib.sha256(predictions).hexdigest()}
     write_whole(root / "results" / f"{name}.json", json.dumps(content | {"digests": digests}).encode())
     write_whole(root / "artifacts" / name / "predictions.parquet", predictions)
+    data = root / "data" / "arrow" / content["dataset"]["name"]
+    for path in (root / "artifacts" / name / "config.json", root / "artifacts" / name / "history.csv"):
+        write_whole(path, b"made")
+    for split in ("train", "test"):
+        write_whole(data / f"{split}.json", json.dumps({"digest": digests[f"{split}_rows"]}).encode())
+    write_whole(data / "contents.arrow", b"made")
 
 
 def renamed(root: Path) -> dict[str, Any]:
@@ -58,12 +70,20 @@ def test_what_another_run_computed_is_said(root: Path) -> None:
     assert judged(audit(root, "other"))["digits-weights"] == ("REPRODUCED", True)
 
 
-@pytest.mark.parametrize("predictions", [None, b"others"])
-def test_a_recorded_result_without_its_predictions_decides_nothing(root: Path, predictions: bytes | None) -> None:
-    path = root / "artifacts" / "renamed" / "0" / "predictions.parquet"
-    path.unlink()
-    if predictions is not None:
-        path.write_bytes(predictions)
+PREDICTIONS = "artifacts/renamed/0/predictions.parquet"
+MISSING: dict[str, bytes | None] = {
+    PREDICTIONS: None,
+    "artifacts/renamed/0/history.csv": None,
+    "data/arrow/digits/contents.arrow": None,
+    "data/arrow/digits/test.json": b'{"digest": "of other rows"}',
+}
+
+
+@pytest.mark.parametrize(("name", "content"), [*MISSING.items(), (PREDICTIONS, b"others")])
+def test_a_recorded_result_without_its_evidence_decides_nothing(root: Path, name: str, content: bytes | None) -> None:
+    (root / name).unlink()
+    if content is not None:
+        (root / name).write_bytes(content)
     made = audit(root, "other")
     assert judged(made)["digits-weights"] == ("NOT RUN", False)
     assert [record.experiment for record in made.unchecked] == ["renamed"]

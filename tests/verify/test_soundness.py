@@ -92,7 +92,7 @@ def test_a_copy_with_noise_is_one_training_and_two_of_a_kind_are_not() -> None:
 
 def reported(*runs: tuple[str, int]) -> Any:
     records = [SimpleNamespace(experiment=experiment, seed=seed) for experiment, seed in runs]
-    return SimpleNamespace(audit=SimpleNamespace(records=records))
+    return SimpleNamespace(audit=SimpleNamespace(held=records))
 
 
 def test_a_seed_that_is_missing_between_others_is_said() -> None:

@@ -257,7 +257,7 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
         lambda report: edit(report / PARAMS, "profile: made", "profile: made\nbest: 99.9"),
         "chain",
         PARAMS,
-        "a file as a run writes it",
+        "a file as a stage writes it",
     ),
     ("class names", swap_classes, "split", PREDICTIONS, "classes/0 a"),
     ("labels", edit_labels, "split", PREDICTIONS, "labels/8 2"),
@@ -419,6 +419,7 @@ def test_weights_in_a_checkout_are_hashed_when_asked(root: Path, report: Path, t
 def test_the_report_of_a_checkout_is_about_what_lies_there(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "ROOT", root)
     monkeypatch.setattr(paths, "REPORT", root / "report")
+    monkeypatch.setattr(paths, "PARAMS", root / "params.yaml")
     assert verify(root / "report").breaks == []
     history = root / "artifacts" / "digits" / "0" / "history.csv"
     before = history.read_text()

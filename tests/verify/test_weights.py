@@ -46,7 +46,7 @@ def report_of(root: Path, models: list[SResNet]) -> Any:
         folder.mkdir(parents=True)
         save_network(model, folder / "model.safetensors")
         trained = sum(value.numel() for value in model.parameters())
-        held.append(SimpleNamespace(experiment="a", seed=seed, dataset=0, network=0, training=0, parameters=trained))
+        held.append(SimpleNamespace(experiment="a", seed=seed, dataset={}, network={}, training={}, parameters=trained))
     return SimpleNamespace(root=root, audit=SimpleNamespace(held=held))
 
 
@@ -80,7 +80,7 @@ def test_two_seeds_are_no_copies(tmp_path: Path) -> None:
     wide = replace(NETWORK, width=8)
     report = report_of(tmp_path, [network(wide, seed) for seed in range(6)])
     assert list(copies(report)) == []
-    report.audit.held[1].training = 1
+    report.audit.held[1].training = {"epochs": 1}
     assert list(copies(report)) == []
 
 
