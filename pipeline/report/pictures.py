@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
+from pipeline.evaluate.bounded_parquet import read_bounded
+from pipeline.evaluate.examples import EXAMPLES
 from pipeline.ground.errors import InputError
 
 GAP = 2  # pixels between frames
@@ -43,9 +44,12 @@ def examples(path: Path, classes: list[str]) -> list[Example]:
 
 
 def _examples(path: Path, classes: list[str]) -> list[Example]:
-    with pq.ParquetFile(path) as file:
-        table = file.read()
+    table = read_bounded(path, ("pixels", "id", "label", "predicted"), ("id",))
+    if len(table) > EXAMPLES:
+        raise ValueError(f"{len(table)} examples, {EXAMPLES} at most are written")
     stored = {name: table[name].to_pylist() for name in ("id", "label", "predicted")}
+    if min(*stored["label"], *stored["predicted"]) < 0:
+        raise ValueError("a class below 0")
     made = []
     for i, pixels in enumerate(table["pixels"].combine_chunks().to_numpy_ndarray()):
         picture, frames = (strip(pixels), min(_STRIP_FRAMES, len(pixels))) if pixels.ndim == 4 else (image(pixels), 1)

@@ -1,7 +1,5 @@
 """The steps of `sresnet verify`, in the order of the chain: each gives the places where it does not hold."""
 
-import csv
-import json
 import math
 import stat
 from collections.abc import Iterator
@@ -10,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
-from pipeline.evaluate.predictions import read_predictions
+from pipeline.evaluate.predictions import read_about, read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground import paths
-from pipeline.ground.files import read_json, sha256
+from pipeline.ground.files import sha256
+from pipeline.ground.schema import read_as
 from pipeline.ground.stage_record import RECORDS
 from pipeline.judge.audit import run_folder
 from pipeline.judge.claims import read_claims
@@ -27,6 +25,7 @@ from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.chain import Break
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
+from pipeline.verify.history import read_history
 from pipeline.verify.report_folder import ReportFolder
 
 _NOTHING = "nothing"
@@ -128,15 +127,15 @@ def split(report: ReportFolder) -> Iterator[Break]:
     for record in report.audit.held:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
-        table, contents = pq.read_table(path, columns=["id", "label"]), read_contents(folder)
+        read, contents = read_predictions(path), read_contents(folder)
         train, test = (_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
         pairs = [
-            (report.name(path), "ids of the test split", [one.id for one in contents["test"]], table["id"].to_pylist()),
-            (report.name(path), "labels", [one.label for one in contents["test"]], table["label"].to_pylist()),
-            (report.name(path), "rows", test.digest, _about(path)["data_digest"]),
-            (report.name(path), "classes", test.classes, _about(path)["classes"]),
+            (report.name(path), "ids of the test split", [one.id for one in contents["test"]], read.ids),
+            (report.name(path), "labels", [one.label for one in contents["test"]], read.labels.tolist()),
+            (report.name(path), "rows", test.digest, read.about.data_digest),
+            (report.name(path), "classes", test.classes, read.about.classes),
             (f"{EVIDENCE}/{result}", "test_rows", test.digest, record.digests["test_rows"]),
             (f"{EVIDENCE}/{result}", "train_rows", train.digest, record.digests["train_rows"]),
             (f"{EVIDENCE}/{result}", "dataset", dataset_of(test.dataset, train, test), record.dataset),
@@ -150,28 +149,21 @@ def split(report: ReportFolder) -> Iterator[Break]:
 
 
 def _manifest(path: Path) -> Manifest:
-    return Manifest(**read_json(path, "preprocessing writes it"))
+    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
 
 
 def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iterator[Break]:
     """Each epoch's digest of samples follows from training split, seed and epoch."""
     path = report.evidence / run_folder(record) / "history.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_history(path)
     training, ids = training_config(record.training), [one.id for one in train]
     samples, _ = hold_out(np.array([one.label for one in train]), training.validation_percent)
     for epoch, row in enumerate(rows):
         expected = epoch_digest(ids, epoch_batches(samples, training, record.seed, epoch))
-        if (found := row.get("samples_sha256")) != expected:
+        if (found := row["samples_sha256"]) != expected:
             where = f"epoch {epoch + 1}/samples_sha256 {expected}, each training sample once in the sampler's order"
-            yield Break(link="split", file=report.name(path), expected=where, found=found or "nothing")
+            yield Break(link="split", file=report.name(path), expected=where, found=found)
             return
-
-
-def _about(predictions: Path) -> dict[str, Any]:
-    """What predictions say that they are of, without reading them."""
-    about: dict[str, Any] = json.loads(pq.read_schema(predictions).metadata[b"about"])
-    return about
 
 
 def configuration(report: ReportFolder) -> Iterator[Break]:
@@ -191,7 +183,7 @@ def configuration(report: ReportFolder) -> Iterator[Break]:
             (
                 report.name(report.predictions_of(record)),
                 {"experiment": record.experiment, "seed": record.seed, "model_sha256": weights},
-                _some(_about(report.predictions_of(record)), "experiment", "seed", "model_sha256"),
+                _some(vars(read_about(report.predictions_of(record))), "experiment", "seed", "model_sha256"),
             ),
         ]
         if record in report.audit.records:

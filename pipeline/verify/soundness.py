@@ -3,10 +3,8 @@ history has every epoch and ends in the weights that were tested, seeds are diff
 training names are those that it ran with. Shapes: N samples, K classes.
 """
 
-import csv
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +15,7 @@ from pipeline.judge.audit import run_folder
 from pipeline.judge.matching import name_of
 from pipeline.report.bundle import EVIDENCE
 from pipeline.report.chain import Break
+from pipeline.verify.history import read_history
 from pipeline.verify.report_folder import ReportFolder
 
 ALIKE = 0.999
@@ -42,7 +41,7 @@ def histories(report: ReportFolder) -> Iterator[Break]:
     """A training's history has one row for each epoch of its configuration."""
     for record in report.audit.held:
         path = report.history_of(record)
-        epochs = [row["epoch"] for row in _rows(path)]
+        epochs = [row["epoch"] for row in read_history(path)]
         expected = record.training["epochs"]
         if epochs != [str(epoch + 1) for epoch in range(expected)]:
             found = f"{len(epochs)} row(s), the last of epoch {epochs[-1] if epochs else 'none'}"
@@ -72,7 +71,7 @@ def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
     predictions give, both in full batches (percent).
     """
     for record in report.audit.held:
-        rows = _rows(report.history_of(record))
+        rows = read_history(report.history_of(record))
         row = rows[-1]
         if record.training["selection"] == "best-validation":
             row = max(rows, key=lambda row: float(row["validation_accuracy"]))
@@ -91,12 +90,6 @@ def packages(report: ReportFolder) -> Iterator[Break]:
             if version and ", torch " in platform and named.partition("+")[0] != version.partition("+")[0]:
                 file = f"{EVIDENCE}/{run_folder(record)}/config.json"
                 yield Break(link="packages", file=file, expected=f"torch {version} as its stage says", found=platform)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a history."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def seeds(report: ReportFolder) -> Iterator[Break]:

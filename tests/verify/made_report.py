@@ -34,6 +34,7 @@ from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.report.write import write_report
 from pipeline.train.used import epoch_digest
+from pipeline.verify.history import HISTORY_COLUMNS
 from tests.report.made import write_pictures
 from tests.verify.forger import mend
 
@@ -144,10 +145,10 @@ def _read_manifest(arrow: Path, split: str) -> Manifest:
 def _history(training: TrainingConfig) -> str:
     """An epoch a line, each with the digest of the samples that the sampler gives it."""
     ids = [name("train", index) for index in range(len(LABELS))]
-    rows = ["epoch,train_accuracy,validation_accuracy,test_accuracy_authors,samples_sha256"]
+    rows = [",".join(HISTORY_COLUMNS)]
     for epoch in range(training.epochs):
         batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
-        rows.append(f"{epoch + 1},50,,,{epoch_digest(ids, batches)}")
+        rows.append(f"{epoch + 1},0.1,1.5,50,,,,{epoch_digest(ids, batches)}")
     return "\n".join(rows) + "\n"
 
 
@@ -166,6 +167,7 @@ def _train(root: Path, arrow: Path, artifacts: Path) -> None:
         "identity": "made",
         "platforms": ["one processor"],
         "parameters": 7,
+        "sha256": {name: sha256(artifacts / name) for name in ("model.safetensors", "history.csv")},
     }
     (artifacts / "config.json").write_text(json.dumps(config))
 
