@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data.store import Content, contents_digest
+from pipeline.data.store import SPLITS, Content, contents_digest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
@@ -76,6 +76,9 @@ def read_contents(folder: Path) -> dict[str, list[Content]]:
     parts: dict[str, list[Content]] = {}
     for split, name, label, source, content in zip(*columns.values(), strict=True):
         parts.setdefault(split, []).append(Content(name, label, source.hex(), content.hex()))
+    if parts.keys() != set(SPLITS):
+        found = ", ".join(parts)[:80] or "nothing"
+        raise InputError(f"{path}: holds {found}, expected {' and '.join(SPLITS)}; preprocess the dataset again")
     return parts
 
 

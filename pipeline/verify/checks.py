@@ -14,7 +14,8 @@ from pipeline.data.store import Content, Manifest
 from pipeline.evaluate.predictions import read_about, read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground import paths
-from pipeline.ground.files import sha256
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, sha256
 from pipeline.ground.schema import read_as
 from pipeline.ground.stage_record import RECORDS
 from pipeline.judge.audit import run_folder
@@ -36,10 +37,16 @@ _WIDTH = 160
 
 def plain_files(report: ReportFolder) -> Iterator[Break]:
     """The folder holds files and folders: no link leads out of it, and nothing waits to be read for ever."""
-    for path in sorted(report.folder.rglob("*")):
-        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
-            kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            yield Break(link="files", file=report.name(path), expected=_PLAIN, found=kind)
+    waiting = [report.folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            if stat.S_ISDIR(mode := path.lstat().st_mode):
+                if len(path.relative_to(report.folder).parts) > MOST_LEVELS:
+                    raise InputError(f"{path}: {TOO_DEEP}")
+                waiting.append(path)
+            elif not stat.S_ISREG(mode):
+                kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                yield Break(link="files", file=report.name(path), expected=_PLAIN, found=kind)
 
 
 def listed_files(report: ReportFolder) -> Iterator[Break]:

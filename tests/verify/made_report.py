@@ -61,12 +61,13 @@ def name(split: str, index: int) -> str:
     return f"{split}/{index}"
 
 
-def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
+def make_root(root: Path, patch: pytest.MonkeyPatch, paper: Path = ROOT / "paper") -> Path:
     """Fills `root` with what the five stages write, records included; gives the report's folder."""
     patch.setattr(stage, "ROOT", root)
     patch.setattr(stage, "RUNS", root / "runs")
     patch.setattr(digests, "BOOK", root / "runs" / "digests.json")
-    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml", "CITATION.cff"):
+    (root / "paper").symlink_to(paper)
+    for name in ("models", "pipeline", "stages", "dvc.yaml", "CITATION.cff"):
         (root / name).symlink_to(ROOT / name)
     _write_params(root / "params.yaml")
     raw, arrow = root / "data" / "raw" / "digits", root / "data" / "arrow" / "digits"
