@@ -59,6 +59,9 @@ bench-sweep: setup ## sresnet sweep beside serial dvc repro on four short runs; 
 fuzz: setup ## 100,000 damaged recordings through reading and framing; what breaks it lies in runs/fuzz
 	python -m tests.fuzz --cases 100000
 
+fuzz-reports: setup ## 20,000 damaged report folders through verify: breaks or one error, no traceback and no hang
+	python -m tests.fuzz.reports --cases 20000
+
 bench-events: setup ## recordings to frames beside tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
 
@@ -92,4 +95,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts records runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
+.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights

@@ -1,8 +1,11 @@
-"""Bounds of the numbers in a configuration."""
+"""Bounds of the numbers in a configuration, and of what it may hold beside them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
+
+STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
+"""A dataclass with this as `__pydantic_config__` is read from a file with nothing extra and no type coerced."""
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,8 @@ def check_bounds(config: object) -> None:
                 bounds.check(getattr(config, name))
             except ValueError as error:
                 raise ValueError(f"{name} {error}") from None
+
+
+Natural = Annotated[int, Within(0, 2**63 - 1)]
+Positive = Annotated[int, Within(1, 2**63 - 1)]
+Percent = Annotated[float, Within(0, 100)]

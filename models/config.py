@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from models.bounds import Within, check_bounds
+from models.bounds import STRICT, Within, check_bounds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,7 @@ class NetworkConfig:
     Raises ValueError for parts that do not go together, with the reason.
     """
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     blocks: Annotated[int, Within(1, 200)]
     """n, residual blocks in each of the three stages; the network has 6n + 2 weighted layers. Authors: 6. The deepest

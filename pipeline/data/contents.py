@@ -11,12 +11,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data.store import Content, contents_digest
+from pipeline.data.store import SPLITS, Content, contents_digest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
 FILE = "contents.arrow"
-_COLUMNS = ["split", "id", "label", "source", "content"]
+_SCHEMA = pa.schema(
+    {
+        "split": pa.string(),
+        "id": pa.string(),
+        "label": pa.int64(),
+        "source": pa.binary(32),
+        "content": pa.binary(32),
+    }
+)
+_MAGIC = b"ARROW1"
+"""At both ends; two bytes later begins the first message. The footer behind the last one is not needed."""
 _EXAMPLES = 3
 
 
@@ -47,9 +57,10 @@ def write_contents(parts: Mapping[str, list[Content]], folder: Path) -> None:
             "split": [split for split, _ in rows],
             "id": [content.id for _, content in rows],
             "label": [content.label for _, content in rows],
-            "source": pa.array([bytes.fromhex(content.source) for _, content in rows], pa.binary(32)),
-            "content": pa.array([bytes.fromhex(content.content) for _, content in rows], pa.binary(32)),
-        }
+            "source": [bytes.fromhex(content.source) for _, content in rows],
+            "content": [bytes.fromhex(content.content) for _, content in rows],
+        },
+        schema=_SCHEMA,
     )
     with whole(folder / FILE) as temporary, pa.ipc.new_file(str(temporary), table.schema) as file:
         file.write_table(table)
@@ -59,13 +70,60 @@ def read_contents(folder: Path) -> dict[str, list[Content]]:
     """What write_contents wrote. Raises InputError."""
     path = folder / FILE
     try:
-        columns = pa.ipc.open_file(str(path)).read_all().select(_COLUMNS).to_pydict()
-    except (OSError, KeyError, pa.ArrowException) as error:
+        columns = _table(path).to_pydict()
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{path}: missing or damaged ({error}); preprocess the dataset again") from None
     parts: dict[str, list[Content]] = {}
     for split, name, label, source, content in zip(*columns.values(), strict=True):
         parts.setdefault(split, []).append(Content(name, label, source.hex(), content.hex()))
+    if parts.keys() != set(SPLITS):
+        found = ", ".join(parts)[:80] or "nothing"
+        raise InputError(f"{path}: holds {found}, expected {' and '.join(SPLITS)}; preprocess the dataset again")
     return parts
+
+
+def _table(path: Path) -> pa.Table:
+    """The table as it lies in the file, checked before a value is read. Raises OSError, ValueError, ArrowException."""
+    with pa.memory_map(str(path)) as file:
+        content = file.read_buffer()
+    messages = content[len(_MAGIC) + 2 :]
+    if content[: len(_MAGIC)].to_pybytes() != _MAGIC or content[-len(_MAGIC) :].to_pybytes() != _MAGIC:
+        raise ValueError("it is cut off, or no file of Arrow")
+    if any(_is_compressed(message) for message in pa.ipc.MessageReader.open_stream(messages)):
+        raise ValueError("its buffers are compressed")
+    with pa.ipc.open_stream(messages) as stream:
+        if stream.schema != _SCHEMA:
+            raise ValueError(
+                f"its columns are {', '.join(stream.schema.names)[:80]}, expected {', '.join(_SCHEMA.names)}"
+            )
+        table = stream.read_all()
+    table.validate(full=True)  # else a wrong offset reads what lies beside the file
+    if any(column.null_count for column in table.columns):
+        raise ValueError("a value is missing")
+    return table
+
+
+def _is_compressed(message: pa.ipc.Message) -> bool:
+    """Whether a batch states a compression, the fourth field of its table, which stands in the message's third.
+
+    A compressed buffer of a kilobyte can state terabytes, which Arrow makes room for.
+    https://arrow.apache.org/docs/format/Columnar.html, https://flatbuffers.dev/internals
+    """
+    data = message.metadata.to_pybytes()
+    if message.type != "record batch":
+        return False
+    batch = _field(data, int.from_bytes(data[:4], "little"), 2)
+    return bool(_field(data, batch, 3)) if batch else False
+
+
+def _field(data: bytes, table: int, number: int) -> int:
+    """Where the table of a field of a flatbuffer's table begins; 0 where the field is not set."""
+    names = table - int.from_bytes(data[table : table + 4], "little", signed=True)
+    entry = 4 + 2 * number
+    if entry >= int.from_bytes(data[names : names + 2], "little"):
+        return 0
+    at = int.from_bytes(data[names + entry : names + entry + 2], "little")
+    return table + at + int.from_bytes(data[table + at : table + at + 4], "little") if at else 0
 
 
 def duplicates(parts: Mapping[str, list[Content]]) -> list[Same]:

@@ -5,12 +5,13 @@ of the batches' accuracies, and reports the epoch that was best on the test set.
 """
 
 import csv
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from models.bounds import STRICT, Natural, Percent, Positive
 from pipeline.evaluate.predictions import Predictions
 from pipeline.ground.errors import InputError
 
@@ -19,35 +20,53 @@ from pipeline.ground.errors import InputError
 class Dropped:
     """A test sample that scoring full batches leaves out."""
 
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
     id: str
     label: str
     correct: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ledger:
-    """Percent by each way to score, and what lies behind them."""
+class Protocols:
+    """Percent by each way to score."""
 
-    every_test_sample: float
-    full_batches_only: float | None
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    every_test_sample: Percent
+    full_batches_only: Percent | None
     """None without a full batch."""
-    mean_of_batch_means: float
-    """A smaller last batch counts as much as a full one."""
-    best_test_epoch: float | None
-    """Full batches only. None where the test set was not scored after each epoch; so the next two."""
-    best_epoch: int | None
-    last_epoch: float | None
-    test_batch: int
+    mean_of_batch_means: Percent | None = None
+    """A smaller last batch counts as much as a full one. None in records of an earlier form."""
+    best_test_epoch: Percent | None
+    """Full batches only. None where the test set was not scored after each epoch."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behind:
+    """What lies behind the percentages."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    best_epoch: Natural | None
+    """None where the test set was not scored after each epoch; so the next."""
+    last_epoch: Percent | None
+    test_batch: Positive
     dropped: list[Dropped]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ledger(Protocols, Behind):
+    """Percent by each way to score, and what lies behind them."""
 
     def protocols(self) -> dict[str, float | None]:
         """The percentages, as a record has them."""
-        names = ("every_test_sample", "full_batches_only", "mean_of_batch_means", "best_test_epoch")
-        return {name: getattr(self, name) for name in names}
+        return {field.name: getattr(self, field.name) for field in fields(Protocols)}
 
     def behind(self) -> dict[str, Any]:
         """The rest, as a record has it."""
-        return {name: value for name, value in asdict(self).items() if name not in self.protocols()}
+        values = asdict(self)
+        return {field.name: values[field.name] for field in fields(Behind)}
 
 
 def make_ledger(predictions: Predictions, train_batch: int, history: Path | None) -> Ledger:

@@ -1,10 +1,12 @@
 """Exact counts from predictions, without torch. Shapes: N samples, T steps, K classes."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from models.bounds import STRICT, Natural, Positive
 from pipeline.evaluate.predictions import Predictions
 
 TOP = 5
@@ -14,15 +16,17 @@ TOP = 5
 class TestCounts:
     """Whole numbers only: every percentage is computed from these."""
 
-    samples: int
-    correct: int
-    top5_correct: int | None
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    samples: Positive
+    correct: Natural
+    top5_correct: Natural | None
     """None for five classes or fewer, where it says nothing."""
-    class_samples: list[int]
-    class_correct: list[int]
-    confusion: list[list[int]]
+    class_samples: list[Natural]
+    class_correct: list[Natural]
+    confusion: list[list[Natural]]
     """Row: the label; column: the prediction."""
-    correct_by_step: list[int]
+    correct_by_step: list[Natural]
     """If the voltage were read after 1, 2, ..., T steps."""
 
 

@@ -4,7 +4,9 @@ docs/operations.md has the definitions and their sources.
 """
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
+
+from models.bounds import STRICT, Natural, Positive
 
 Kind = Literal["binary", "graded", "real"]
 
@@ -22,23 +24,25 @@ class Work:
     time step and batch.
     """
 
-    samples: int
-    inputs: int
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    samples: Positive
+    inputs: Natural
     """Values that went in."""
-    nonzero: int
-    dense: int
+    nonzero: Natural
+    dense: Natural
     """Pairs of an input and a weight, zero or not; none for the padding."""
-    binary: int
+    binary: Natural
     """Operations where all inputs were 0, 1 or -1."""
-    graded: int
+    graded: Natural
     """Operations where all inputs were whole numbers: sums of spikes."""
-    graded_units: int
+    graded_units: Natural
     """The same, each counted as often as the input's value says."""
-    real: int
+    real: Natural
     """Operations where an input was no whole number."""
-    normalized: int
+    normalized: Natural
     """Values that were normalized."""
-    neurons: int
+    neurons: Natural
     """Updates of a neuron."""
 
     def __add__(self, other: "Work") -> "Work":
@@ -70,7 +74,9 @@ class Cost:
 class Operations:
     """Work of every layer over samples of a test split, in the order of computation."""
 
-    steps: int
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    steps: Positive
     """Time steps of a sample."""
     layers: dict[str, Work]
 

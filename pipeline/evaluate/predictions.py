@@ -6,24 +6,28 @@ Shapes: N (or B) samples, T steps, K classes.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from models.bounds import STRICT, Natural
+from pipeline.evaluate.bounded_parquet import read_bounded
 from pipeline.evaluate.operations import Work
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import whole
+from pipeline.ground.files import parse_json, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class About:
     """What the predictions are of."""
 
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
     experiment: str
-    seed: int
+    seed: Natural
     classes: list[str]
     """K names, in the order of the labels."""
     model_sha256: str
@@ -45,7 +49,7 @@ class Predictions:
 
     def write(self, path: Path) -> None:
         """Writes the table, whole or not at all; the same predictions give the same bytes."""
-        tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(self.voltage))
+        tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.array(self.voltage, order="C"))
         table = pa.table({"id": self.ids, "label": self.labels, "voltage": tensor})
         table = table.replace_schema_metadata({"about": json.dumps(asdict(self.about), sort_keys=True)})
         with whole(path) as temporary:
@@ -71,19 +75,45 @@ class Seen:
 def read_predictions(path: Path) -> Predictions:
     """The content of predictions.parquet. Raises InputError."""
     try:
-        with pq.ParquetFile(path) as file:
-            table = file.read()
-        about = About(**json.loads(table.schema.metadata[b"about"]))
+        table = read_bounded(path, ("id", "label", "voltage"), ("id",))
+        about = _about_of(table.schema)
         voltage = table["voltage"].combine_chunks().to_numpy_ndarray()
-        ids, labels = table["id"].to_pylist(), np.array(table["label"].to_pylist())
+        ids, labels = _ids(table["id"]), np.array(table["label"].to_pylist())
         reason = unlike(about, ids, labels, voltage)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
-    except (OSError, pa.ArrowException, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error)
     if reason:
         raise InputError(f"{path}: not the predictions of a test split ({reason}); evaluate again")
     return Predictions(about=about, ids=ids, labels=labels, voltage=voltage)
+
+
+def read_about(path: Path) -> About:
+    """What predictions.parquet says that it is of, without its columns. Raises InputError."""
+    try:
+        return _about_of(pq.read_schema(path))
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not the predictions of a test split ({error}); evaluate again") from None
+
+
+def _about_of(schema: pa.Schema) -> About:
+    """Raises KeyError, TypeError, ValueError."""
+    from pipeline.ground.schema import as_type  # pydantic, which a machine that only computes need not have
+
+    return as_type(About, parse_json(schema.metadata[b"about"]))
+
+
+def _ids(column: pa.ChunkedArray) -> list[str]:
+    """The ids, each of which stands there once: a dictionary of one long id and a million rows would not fit.
+
+    Raises ValueError.
+    """
+    for chunk in column.chunks:
+        if len(np.unique(chunk.indices)) != len(chunk):
+            raise ValueError("an id stands there twice")
+    ids: list[str] = column.to_pylist()
+    return ids
 
 
 def unlike(about: About, ids: list[str], labels: npt.NDArray[Any], voltage: npt.NDArray[Any]) -> str | None:
@@ -96,6 +126,6 @@ def unlike(about: About, ids: list[str], labels: npt.NDArray[Any], voltage: npt.
         return f"voltage is {voltage.dtype} of shape {voltage.shape}, expected float32 of (samples, steps, {classes})"
     if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= classes:
         return f"label is {labels.dtype} from {labels.min()} to {labels.max()}, expected int64 from 0 to {classes - 1}"
-    if len(set(ids)) != len(ids) or not all(isinstance(name, str) for name in ids):
-        return "an id is missing or stands there twice"
+    if len(set(ids)) != len(ids):
+        return "an id stands there twice"
     return None

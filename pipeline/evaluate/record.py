@@ -6,42 +6,113 @@ import json
 import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+from models.bounds import STRICT, Natural, Percent, Positive, Within
+from models.config import NetworkConfig
 from pipeline.data.store import Manifest
-from pipeline.evaluate.ledger import make_ledger
+from pipeline.evaluate.ledger import Behind, Protocols, make_ledger
 from pipeline.evaluate.metrics import TestCounts, count_answers
 from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import Predictions, Seen
 from pipeline.evaluate.statistics import percent, wilson
-from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_json, sha256, write_whole
+from pipeline.ground.files import sha256, write_whole
+from pipeline.protocol.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetPart:
+    """What the data are called, where they come from, how they were split and framed."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    name: str
+    title: str
+    note: str | None
+    licence: str
+    citation: str
+    published: bool
+    split_rule: str
+    framing_rule: str | None
+    sample_shape: list[Positive]
+    classes: list[str]
+    train_samples: Positive
+    test_samples: Positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestPart(TestCounts):
+    """Counts with what follows from them: percentages and Wilson's 95 % interval."""
+
+    top1_percent: Percent
+    top1_low: Percent
+    top1_high: Percent
+    top5_percent: Percent | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiringRates:
+    """Of one layer."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    neurons: Positive
+    rate: Annotated[list[float], Within(0, 1e6)]
+    """Spikes a neuron at each step."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Digests:
+    """Of what a record was made from."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    train_rows: str
+    test_rows: str
+    identity: str
+    model: str
+    predictions: str
+
+
+RECORD_PARTS = {
+    "dataset": DatasetPart,
+    "network": NetworkConfig,
+    "training": TrainingConfig,
+    "test": TestPart,
+    "protocols": Protocols,
+    "firing": dict[str, FiringRates],
+    "digests": Digests,
+    "ledger": Behind | None,
+    "operations": Operations | None,
+}
+"""What stands in the parts of a record that are kept as plain values."""
+
+
+_WHAT_IT_IS = ("a record of an evaluation", "the stage `evaluate` makes it")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """One training, evaluated. Nothing in it varies from run to run on one kind of machine."""
 
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
     experiment: str
-    seed: int
+    seed: Natural
     dataset: dict[str, Any]
-    """What the data are called, where they come from, how they were split and framed."""
     network: dict[str, Any]
     training: dict[str, Any]
-    parameters: int
+    parameters: Natural
     test: dict[str, Any]
-    """Counts of metrics.Counts with percentages and Wilson's 95 % interval."""
     protocols: dict[str, float | None]
-    """Percent by our protocol and by each choice of the authors': ledger.Ledger.protocols()."""
     firing: dict[str, dict[str, Any]]
-    """Of each layer: neurons, and spikes a neuron at each step."""
     digests: dict[str, str]
     platforms: list[str]
     """What computed the training."""
     ledger: dict[str, Any] | None
-    """ledger.Ledger.behind(); None in the records of profile real-small, whose predictions were not kept."""
+    """None in the records of profile real-small, whose predictions were not kept."""
     operations: dict[str, Any] | None
-    """operations.Operations; None in the same records."""
+    """None in the same records."""
     evaluated_by: list[str]
     """What computed the evaluation: hardware.computed_by of each worker; empty where it was not noted."""
 
@@ -53,11 +124,16 @@ class Record:
 
 def read_record(path: Path) -> Record:
     """The content of a record. Raises InputError."""
-    content = read_json(path, "the stage `evaluate` makes it")
-    try:
-        return Record(**content)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a record of an evaluation ({error}); evaluate again") from None
+    from pipeline.ground.schema import read_as  # pydantic, which a machine that only computes need not have
+
+    return read_as(Record, path, *_WHAT_IT_IS)
+
+
+def check_record(path: Path) -> None:
+    """Raises InputError unless the parts of a record have each key that `make_record` writes, within its bounds."""
+    from pipeline.ground.schema import check_parts
+
+    check_parts(read_record(path), RECORD_PARTS, path, *_WHAT_IT_IS)
 
 
 def make_record(

@@ -5,7 +5,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
+from models.bounds import STRICT, Natural
 from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.paths import RUNS
 
@@ -19,10 +21,12 @@ LARGE = 1_000_000
 class FileDigest:
     """A file as a stage read or wrote it."""
 
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
     path: str
     """Below the repository, with slashes; absolute for a file outside of it."""
     sha256: str
-    bytes: int
+    bytes: Natural
 
 
 def digest_all(root: Path, paths: Iterable[Path], known: Mapping[Path, str] | None = None) -> list[FileDigest]:

@@ -2,16 +2,26 @@
 
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.ground.errors import InputError
+
+MOST_BYTES = 32 << 20
+"""Of a text; the longest, the list of the files of a report of 1,000 trainings, has a third of it."""
+MOST_LEVELS = 32
+"""Of nesting; our files have 7 or fewer."""
+TOO_DEEP = f"nested more than {MOST_LEVELS} levels deep"
+_DIGITS = 20
+"""Of a whole number in JSON; 64 bits have 19 and a sign."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -78,14 +88,19 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_text(path: Path, remedy: str) -> str:
-    """The text of a UTF-8 file. Raises InputError; the remedy is for a missing one."""
+def read_text(path: Path, remedy: str, most: int = MOST_BYTES) -> str:
+    """The text of a UTF-8 file of at most so many bytes. Raises InputError; the remedy is for a missing one."""
     try:
-        return path.read_text(encoding="utf-8-sig")  # some editors put a byte order mark before UTF-8
+        with path.open("rb") as file:
+            content = file.read(most + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {remedy}") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(content) > most:
+        raise InputError(f"{path}: larger than {most:,} bytes; {remedy}")
+    try:
+        return content.decode("utf-8-sig")  # some editors put a byte order mark before UTF-8
     except UnicodeDecodeError as error:
         found = f"byte 0x{error.object[error.start]:02x} at position {error.start}"
         raise InputError(f"{path}: not UTF-8 ({found}); save it as UTF-8") from None
@@ -94,13 +109,54 @@ def read_text(path: Path, remedy: str) -> str:
 def read_json(path: Path, remedy: str) -> Any:
     """The content of a JSON file. Raises InputError that ends with the remedy."""
     try:
-        return json.loads(read_text(path, remedy), object_pairs_hook=_each_once)
-    except (ValueError, RecursionError) as error:
+        return parse_json(read_text(path, remedy))
+    except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error}); {remedy}") from None
 
 
+def parse_json(text: str | bytes) -> Any:
+    """The content of JSON text: each key once, finite numbers, whole characters, few levels. Raises ValueError."""
+    try:
+        content = json.loads(
+            text, object_pairs_hook=_each_once, parse_float=_finite, parse_int=_short, parse_constant=_finite
+        )
+    except RecursionError:
+        raise ValueError(TOO_DEEP) from None
+    if _levels(content) > MOST_LEVELS:
+        raise ValueError(TOO_DEEP)
+    json.dumps(content, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for half a character
+    return content
+
+
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if doubled := [name for name in names if names.count(name) > 1]:
-        raise ValueError(f"the key {doubled[0]!r} stands twice in one place")
-    return dict(pairs)
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        doubled, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"the key {doubled!r} stands twice in one place")
+    return content
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is no finite number")
+    return number
+
+
+def _short(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise ValueError(f"a number of {len(text)} digits is not allowed")
+    return int(text)
+
+
+def _levels(content: Any) -> int:
+    """How deep lists and objects stand in each other."""
+    levels, parts = 0, [content]
+    while parts := [child for part in parts for child in _children(part)]:
+        levels += 1
+    return levels
+
+
+def _children(part: Any) -> Iterable[Any]:
+    if isinstance(part, dict):
+        return part.values()
+    return part if isinstance(part, list) else ()

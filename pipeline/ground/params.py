@@ -3,17 +3,17 @@
 Every number has bounds: what lies outside is a slip of the pen, and would be found after hours, or never.
 """
 
-import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, model_validator
 
 from models.bounds import Within
 from pipeline.ground import names
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PARAMS, PROFILES
+from pipeline.ground.schema import validate
 from pipeline.ground.yaml_file import read_yaml
 
 Line = Annotated[str, AfterValidator(names.line)]
@@ -23,18 +23,12 @@ PositiveInt = Annotated[int, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 Seed = Annotated[int, Within(0, 2**63 - 1)]
 """Torch and numpy take 64 bits; up to 63, it is the same number with and without a sign."""
-REASONS = {
-    "missing": "is missing",
-    "extra_forbidden": "is not a key that exists",
-    "too_short": "is empty; at least one is needed",
-}
-"""In the place of pydantic's words, by its type of error."""
 
 
 class Section(BaseModel):
     """A part of params.yaml: frozen, nothing extra, no type coerced."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class CameraParams(Section):
@@ -183,9 +177,6 @@ class ClusterParams(Section):
         return self.cpus_per_worker
 
 
-Model = TypeVar("Model", bound=BaseModel)
-
-
 def load_dataset(name: str, path: Path = PARAMS) -> DatasetParams:
     """The checked parameters of one dataset. Raises InputError that names the file and every wrong key."""
     datasets = read_params(path).get("datasets")
@@ -203,40 +194,3 @@ def load_cluster(path: Path = PARAMS) -> ClusterParams:
 def read_params(path: Path) -> dict[str, Any]:
     """The plain content of a params.yaml or a profile; only profiles may share values. Raises InputError."""
     return read_yaml(path, "`sresnet use quick` writes it", shared=path.resolve().parent == PROFILES)
-
-
-def validate(model: type[Model], content: Any, path: Path, *, prefix: tuple[str, ...] = ()) -> Model:
-    """`content` as `model`. Raises InputError that names `path` and every wrong key under `prefix`."""
-    try:
-        # Strict JSON mode: YAML has lists where the values are tuples, and nothing else is coerced.
-        return model.model_validate_json(json.dumps(content))
-    except ValidationError as error:
-        problems: dict[str, list[str]] = {}
-        for problem in error.errors():
-            key, reason = _described(content, problem)
-            problems.setdefault(names.shown(".".join((*prefix, *key))), []).append(reason)
-        lines = [f"{key}: {'; or: '.join(reasons)}".removeprefix(": ") for key, reasons in problems.items()]
-        if len(lines) == 1:
-            raise InputError(f"{path}: {lines[0]}") from None
-        raise InputError("\n  ".join([f"{path}: {len(lines)} problems", *lines])) from None
-
-
-def _described(content: Any, problem: Any) -> tuple[list[str], str]:
-    """The key of one of pydantic's errors, and the reason in our words.
-
-    Where a value may have several forms, pydantic adds the form that it tried to the key: it is left out. A reason of
-    ours that begins with the name of a key is about that key.
-    """
-    key: list[str] = []
-    for place in problem["loc"]:
-        inside = place in content if isinstance(content, dict) else isinstance(content, list) and isinstance(place, int)
-        if inside:
-            content = content[place]
-        if inside or (problem["type"] == "missing" and place == problem["loc"][-1]):
-            key.append(str(place))
-    reason = REASONS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
-    if problem["type"] not in (*REASONS, "value_error"):
-        return key, f"{reason}, not {json.dumps(problem['input'])[:60]}"
-    first, _, rest = reason.partition(" ")
-    about_key = isinstance(content, dict) and not isinstance(content.get(first, {}), dict)
-    return ([*key, first], rest) if about_key else (key, reason)

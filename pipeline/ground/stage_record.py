@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from models.bounds import STRICT
 from pipeline.ground.code import CODE, code_files
 from pipeline.ground.digests import FileDigest, digest_all
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_json, write_whole
+from pipeline.ground.files import write_whole
+from pipeline.ground.schema import read_as
 from pipeline.ground.yaml_file import read_yaml
 
 RECORDS = Path("records")
@@ -29,6 +31,8 @@ _PACKAGES = (
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
     """What a stage that has ended read, wrote and ran with."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     stage: str
     command: list[str]
@@ -137,12 +141,7 @@ def is_code(dep: str) -> bool:
 def read_stage_record(path: Path) -> StageRecord:
     """The content of records/<stage>.json. Raises InputError."""
     remedy = f"`dvc repro --force --single-item {path.stem}` writes it"
-    content = read_json(path, remedy)
-    try:
-        files = {name: [FileDigest(**file) for file in content[name]] for name in ("code", "reads", "writes")}
-        record = StageRecord(**content | files)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a record of a stage ({error!r}); {remedy}") from None
+    record = read_as(StageRecord, path, "a record of a stage", remedy)
     if record.stage != path.stem:
         raise InputError(f"{path}: the record of another stage, {record.stage}; {remedy}")
     return record

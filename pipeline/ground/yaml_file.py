@@ -9,13 +9,13 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.reader import ReaderError
 
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_text
+from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, read_text
 
 TYPE = "tag:yaml.org,2002:"
 TYPES = ("map", "seq", "str", "int", "float", "bool", "null")
 """Of values that JSON has too: no dates, no bytes, no sets, no objects of a program."""
-MOST_LEVELS = 32
-"""Of nesting; our files have 6 or fewer."""
+MOST_YAML_BYTES = 512 << 10
+"""The largest profile, of 160 trainings, has a tenth of it; the parser takes up to 20 s for so much."""
 MOST_TIMES = 1_000
 """So many times its own values a file can stand for with its aliases written out: ten lines can make billions."""
 MOST_DIGITS = 400
@@ -27,7 +27,7 @@ def read_yaml(path: Path, remedy: str = "it is a file of this repository", *, sh
 
     The remedy is for a missing file. Without `shared`, anchors and aliases are refused.
     """
-    return parse_yaml(read_text(path, remedy), path, shared=shared)
+    return parse_yaml(read_text(path, remedy, MOST_YAML_BYTES), path, shared=shared)
 
 
 def parse_yaml(text: str, path: Path, *, shared: bool = True) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def parse_yaml(text: str, path: Path, *, shared: bool = True) -> dict[str, Any]:
     except YAMLError as error:
         raise InputError(f"{path}: not valid YAML: {_described(error)}") from None
     except RecursionError:
-        raise InputError(f"{path}: nested more than {MOST_LEVELS} levels deep") from None
+        raise InputError(f"{path}: {TOO_DEEP}") from None
     except (ValueError, KeyError) as error:
         raise InputError(f"{path}: not valid YAML: a value does not fit its tag ({error})") from None
     return content
@@ -86,7 +86,7 @@ class _Walk:
         """Why a node is refused, without its children."""
         kind = str(node.tag).removeprefix(TYPE)
         if len(key) > MOST_LEVELS:
-            return f"nested more than {MOST_LEVELS} levels deep"
+            return TOO_DEEP
         if node.anchor and not self.shared:
             return (
                 f"the anchor &{node.anchor} shares a value between keys, so `dvc exp run -S` would change all or none "

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, computed_field, model_validator
 
 from models.config import NetworkConfig
-from pipeline.ground.params import PositiveFloat, PositiveInt, Section, validate
+from pipeline.ground.params import PositiveFloat, PositiveInt, Section
+from pipeline.ground.schema import validate
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.config import TrainingConfig
 

@@ -14,7 +14,8 @@ from pydantic import JsonValue
 from pipeline.evaluate.record import Record
 from pipeline.ground.differences import value_differences
 from pipeline.ground.files import read_json, sha256
-from pipeline.ground.params import Section, validate
+from pipeline.ground.params import Section
+from pipeline.ground.schema import validate
 from pipeline.judge.audit import Audit
 from pipeline.judge.claims import Claim, Rows
 from pipeline.judge.matching import name_of

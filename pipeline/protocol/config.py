@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from models.bounds import Within, check_bounds
+from models.bounds import STRICT, Within, check_bounds
 from models.config import NetworkConfig
 
 
@@ -11,7 +11,7 @@ from models.config import NetworkConfig
 class TrainingConfig:
     """The protocol of one training. The authors' value stands with each field (their train.py and README)."""
 
-    __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     epochs: Annotated[int, Within(1, 100_000)]
     """Passes over the training set. Authors: 70. Nobody waits for more than the bound."""

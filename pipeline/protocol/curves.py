@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
+from models.bounds import STRICT, Within
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_json, write_whole
+from pipeline.ground.files import write_whole
 from pipeline.protocol.bands import Band, Bands
 
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
@@ -34,11 +35,13 @@ LEAST_SEEDS = 3
 class Curves:
     """Recorded trainings of one recipe."""
 
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
     experiment: str
     network: dict[str, Any]
     training: dict[str, Any]
     data_digest: str
-    histories: dict[str, dict[str, list[float]]]
+    histories: dict[str, dict[str, list[Annotated[float, Within(0, 1e9)]]]]
     """By seed and measure, a value an epoch."""
 
     def band(self, measure: str, seed: int) -> Band:
@@ -92,11 +95,20 @@ def read_curves(path: Path) -> Curves | None:
     """Recorded curves, or None where there are none. Raises InputError."""
     if not path.exists():
         return None
-    content = read_json(path, "`sresnet curves` writes it")
-    try:
-        return Curves(**content)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{path}: no reference curves, or damaged ({error}); `sresnet curves` writes them") from None
+    from pipeline.ground.schema import read_as  # pydantic, which a worker need not have
+
+    remedy = "`sresnet curves` writes them"
+    curves = read_as(Curves, path, "a file of reference curves", remedy)
+    lengths = {len(values) for history in curves.histories.values() for values in history.values()}
+    if (
+        len(lengths) != 1
+        or 0 in lengths
+        or any(history.keys() != MEASURES.keys() for history in curves.histories.values())
+    ):
+        raise InputError(
+            f"{path}: not reference curves (histories: each needs {', '.join(MEASURES)} of as many epochs); {remedy}"
+        )
+    return curves
 
 
 def recorded(experiment: str, folders: Sequence[Path]) -> Curves:

@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from models.config import NetworkConfig
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import DistinctNames, Name, RunName, shown
-from pipeline.ground.params import ClusterParams, DatasetParams, Section, Seed, read_params, validate
+from pipeline.ground.params import ClusterParams, DatasetParams, Section, Seed, read_params
 from pipeline.ground.paths import PARAMS
+from pipeline.ground.schema import validate
 from pipeline.protocol.config import TrainingConfig, check_together
 
 

@@ -47,7 +47,7 @@ def gather(audit: Audit, root: Path, target: Path) -> None:
 
 def evidence_files(audit: Audit, root: Path) -> list[Path]:
     """The files below `root`, a repository or the evidence of a report, that a report rests on, beside params.yaml."""
-    return sorted({root / path for path in _paths(audit) if (root / path).exists()})
+    return sorted({root / path for path in _paths(audit) if (root / path).is_file()})
 
 
 def _paths(audit: Audit) -> Iterator[Path]:

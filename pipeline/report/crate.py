@@ -6,7 +6,7 @@ shards, weights) are named by digest.
 
 import json
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
@@ -130,11 +130,21 @@ def read_crate(report: Path) -> dict[str, FileDigest]:
     path = report / METADATA
     content = read_json(path, "expected the folder of a report that `dvc repro` made")
     try:
-        listed = [entity for entity in content["@graph"] if entity["@type"] == "File"]
-        files = [
-            FileDigest(path=unquote(file["@id"]), sha256=file["sha256"], bytes=int(file["contentSize"]))
-            for file in listed
-        ]
+        files = [_listed(entity) for entity in content["@graph"] if entity["@type"] == "File"]
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not an RO-Crate of this project ({error!r}); make the report again") from None
-    return {file.path: file for file in files}
+    found = {file.path: file for file in files}
+    if len(found) < len(files):
+        raise InputError(f"{path}: not an RO-Crate of this project (a file is listed twice); make the report again")
+    return found
+
+
+def _listed(entity: dict[str, Any]) -> FileDigest:
+    """A file of the folder, by a path that leads nowhere else. Raises KeyError, TypeError, ValueError."""
+    name, digest, size = unquote(entity["@id"], errors="strict"), entity["sha256"], entity["contentSize"]
+    parts = PurePosixPath(name).parts
+    if name != "/".join(parts) or ".." in parts or not name.isprintable():
+        raise ValueError(f"@id {name[:200]!r} is no path in the folder")
+    if not isinstance(digest, str) or not isinstance(size, str):
+        raise TypeError(f"sha256 and contentSize of {name[:200]!r} have to be text")
+    return FileDigest(path=name, sha256=digest, bytes=int(size))

@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
+from pipeline.evaluate.bounded_parquet import read_bounded
+from pipeline.evaluate.examples import EXAMPLES
 from pipeline.evaluate.predictions import Predictions
 from pipeline.ground.errors import InputError
 
@@ -36,14 +38,20 @@ class Example:
 def examples(path: Path, predictions: Predictions) -> list[Example]:
     """The samples of an examples.parquet, with label and answer as the predictions have them. Raises InputError."""
     try:
-        with pq.ParquetFile(path) as file:
-            table = file.read(["id", "pixels"])
-        names, pixels = table["id"].to_pylist(), table["pixels"].combine_chunks().to_numpy_ndarray()
-        return [_example(name, one, predictions) for name, one in zip(names, pixels, strict=True)]
+        table = read_bounded(path, ("pixels", "id", "label", "predicted"), ("id",))
+        return list(_examples(table, predictions))
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
     except (OSError, pa.ArrowException, AttributeError, LookupError, TypeError, ValueError) as error:
         raise InputError(f"{path}: no examples of a test split, or damaged ({error}); evaluate again") from None
+
+
+def _examples(table: pa.Table, predictions: Predictions) -> Iterator[Example]:
+    if len(table) > EXAMPLES:
+        raise ValueError(f"{len(table)} examples, {EXAMPLES} at most are written")
+    names, pixels = table["id"].to_pylist(), table["pixels"].combine_chunks().to_numpy_ndarray()
+    for name, one in zip(names, pixels, strict=True):
+        yield _example(name, one, predictions)
 
 
 def _example(name: str, pixels: npt.NDArray[Any], predictions: Predictions) -> Example:

@@ -17,7 +17,7 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import write_whole
+from pipeline.ground.files import parse_json, write_whole
 from pipeline.judge.chain import Break
 from pipeline.report.attestation import ENVELOPE, KEY_FILE, STATEMENTS, statement_files
 
@@ -71,7 +71,7 @@ def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
 def _unsigned(path: Path, statement: bytes, key: SSlibKey) -> str:
     """Why an envelope does not vouch for a statement; empty if it does."""
     content = path.read_bytes()
-    envelope = Envelope.from_dict(json.loads(content))
+    envelope = Envelope.from_dict(parse_json(content))
     if envelope.payload_type != PAYLOAD_TYPE:
         return f"payload of type {envelope.payload_type}"
     if envelope.payload != statement:

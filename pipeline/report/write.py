@@ -10,12 +10,12 @@ from pathlib import Path
 from pipeline.ground.digests import FileDigest, digest_of
 from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.stage_record import RECORDS, Plan, StageRecord, path_of
-from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import Audit
 from pipeline.judge.chain import REPORT_STAGE, Break, breaks, read_stage_records, stages_of
 from pipeline.report import bundle
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
 from pipeline.report.bundle import EVIDENCE, path_in_report
+from pipeline.report.citation import date_released
 from pipeline.report.crate import crate_metadata
 from pipeline.report.page import make_page, page_files
 from pipeline.report.split_manifest import SplitManifest, split_manifest
@@ -77,7 +77,7 @@ def _described(
         digest = listed[path_in_report(path_of(record.stage).as_posix())].sha256
         described[f"{STATEMENTS.as_posix()}/{record.stage}.json"] = as_file(statement(record, digest))
     listed |= {name: digest_of(name, content) for name, content in described.items()}
-    released = str(read_yaml(evidence / "CITATION.cff")["date-released"])
+    released = date_released(evidence / "CITATION.cff")
     metadata = crate_metadata(sorted(listed.values(), key=lambda file: file.path), records, released)
     about = as_file(crate_statement(digest_of(METADATA, metadata).sha256))
     return described | {METADATA: metadata, f"{STATEMENTS.as_posix()}/{CRATE}.json": about}

@@ -1,7 +1,5 @@
 """The steps of `sresnet verify`, in the order of the chain: each gives the places where it does not hold."""
 
-import csv
-import json
 import stat
 from collections.abc import Iterator
 from itertools import takewhile, zip_longest
@@ -9,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
-from pipeline.evaluate.predictions import read_predictions
+from pipeline.evaluate.predictions import read_about, read_predictions
 from pipeline.evaluate.record import Record, dataset_of, scored
 from pipeline.ground import paths
 from pipeline.ground.differences import value_differences
-from pipeline.ground.files import read_json, sha256
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, sha256
+from pipeline.ground.schema import read_as
 from pipeline.ground.stage_record import RECORDS, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
@@ -29,6 +28,7 @@ from pipeline.report import attestation, crate
 from pipeline.report.bundle import EVIDENCE, PARAMETERS, path_in_report
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
+from pipeline.verify.history import read_history
 from pipeline.verify.report_folder import ReportFolder
 
 _PLAIN = "a plain file (`cp -RL` copies a folder without links)"
@@ -38,10 +38,16 @@ _WIDTH = 160
 
 def plain_files(report: ReportFolder) -> Iterator[Break]:
     """The folder holds files and folders: no link leads out of it, and nothing waits to be read for ever."""
-    for path in sorted(report.folder.rglob("*")):
-        if not stat.S_ISREG(mode := path.lstat().st_mode) and not stat.S_ISDIR(mode):
-            kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
-            yield Break(link="files", file=report.name(path), expected=_PLAIN, found=kind)
+    waiting = [report.folder]
+    while waiting:
+        for path in sorted(waiting.pop().iterdir()):
+            if stat.S_ISDIR(mode := path.lstat().st_mode):
+                if len(path.relative_to(report.folder).parts) > MOST_LEVELS:
+                    raise InputError(f"{path}: {TOO_DEEP}")
+                waiting.append(path)
+            elif not stat.S_ISREG(mode):
+                kind = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                yield Break(link="files", file=report.name(path), expected=_PLAIN, found=kind)
 
 
 def listed_files(report: ReportFolder) -> Iterator[Break]:
@@ -142,16 +148,16 @@ def split(report: ReportFolder) -> Iterator[Break]:
     for record in report.audit.held:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
-        table, contents = pq.ParquetFile(path).read(["id", "label"]), read_contents(folder)
+        read, contents = read_predictions(path), read_contents(folder)
         train, test = (_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
         pairs = [
             *_counted_rows(report, folder, contents, {"train": train, "test": test}),
-            (report.name(path), "ids of the test split", [one.id for one in contents["test"]], table["id"].to_pylist()),
-            (report.name(path), "labels", [one.label for one in contents["test"]], table["label"].to_pylist()),
-            (report.name(path), "rows", test.digest, _about(path)["data_digest"]),
-            (report.name(path), "classes", test.classes, _about(path)["classes"]),
+            (report.name(path), "ids of the test split", [one.id for one in contents["test"]], read.ids),
+            (report.name(path), "labels", [one.label for one in contents["test"]], read.labels.tolist()),
+            (report.name(path), "rows", test.digest, read.about.data_digest),
+            (report.name(path), "classes", test.classes, read.about.classes),
             (f"{EVIDENCE}/{result}", "test_rows", test.digest, record.digests["test_rows"]),
             (f"{EVIDENCE}/{result}", "train_rows", train.digest, record.digests["train_rows"]),
             (f"{EVIDENCE}/{result}", "dataset", dataset_of(test.dataset, train, test), record.dataset),
@@ -177,28 +183,21 @@ def _counted_rows(
 
 
 def _manifest(path: Path) -> Manifest:
-    return Manifest(**read_json(path, "preprocessing writes it"))
+    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
 
 
 def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iterator[Break]:
     """Each epoch's digest of samples follows from training split, seed and epoch."""
     path = report.evidence / run_folder(record) / "history.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_history(path)
     training, ids = training_config(record.training), [one.id for one in train]
     samples, _ = hold_out(np.array([one.label for one in train]), training.validation_percent)
     for epoch, row in enumerate(rows):
         expected = epoch_digest(ids, epoch_batches(samples, training, record.seed, epoch))
-        if (found := row.get("samples_sha256")) != expected:
+        if (found := row["samples_sha256"]) != expected:
             where = f"epoch {epoch + 1}/samples_sha256 {expected}, each training sample once in the sampler's order"
-            yield Break(link="split", file=report.name(path), expected=where, found=found or "nothing")
+            yield Break(link="split", file=report.name(path), expected=where, found=found)
             return
-
-
-def _about(predictions: Path) -> dict[str, Any]:
-    """What predictions say that they are of, without reading them."""
-    about: dict[str, Any] = json.loads(pq.read_schema(predictions).metadata[b"about"])
-    return about
 
 
 def configuration(report: ReportFolder) -> Iterator[Break]:
@@ -218,7 +217,7 @@ def configuration(report: ReportFolder) -> Iterator[Break]:
             (
                 report.name(report.predictions_of(record)),
                 {"experiment": record.experiment, "seed": record.seed, "model_sha256": weights},
-                _some(_about(report.predictions_of(record)), "experiment", "seed", "model_sha256"),
+                _some(vars(read_about(report.predictions_of(record))), "experiment", "seed", "model_sha256"),
             ),
         ]
         if record in report.audit.records:

@@ -1,10 +1,41 @@
 """Configurations as values again, from what a record holds of them."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
+from models.bounds import STRICT, Natural
 from models.config import NetworkConfig
+from pipeline.ground.schema import check_parts, read_as
 from pipeline.protocol.config import TrainingConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """config.json: what a training was made with, and what it left."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    experiment: str
+    seed: Natural
+    dataset: str
+    network: dict[str, Any]
+    training: dict[str, Any]
+    data_digest: str
+    identity: str
+    platforms: list[str]
+    parameters: Natural
+    sha256: dict[str, str]
+    """Of the files beside it."""
+
+
+def read_run_config(path: Path) -> dict[str, Any]:
+    """The content of a config.json by key. Raises InputError."""
+    about = ("the configuration of a training", "a training writes it")
+    config = read_as(RunConfig, path, *about)
+    check_parts(config, {"network": NetworkConfig, "training": TrainingConfig}, path, *about)
+    return vars(config)
 
 
 def network_config(stored: Mapping[str, Any]) -> NetworkConfig:

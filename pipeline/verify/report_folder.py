@@ -4,11 +4,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.evaluate.record import Record
+from pipeline.evaluate.record import Record, check_record
 from pipeline.ground.digests import FileDigest
-from pipeline.ground.files import read_json, sha256
-from pipeline.ground.params import validate
+from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
+from pipeline.ground.schema import validate
 from pipeline.ground.stage_record import RECORDS, StageRecord, installed_packages, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
@@ -20,6 +20,7 @@ from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.crate import read_crate
 from pipeline.report.vega import vega_script_of
 from pipeline.report.write import rendered
+from pipeline.verify.configurations import read_run_config
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
@@ -61,8 +62,7 @@ class ReportFolder:
 
     def config(self, record: Record) -> dict[str, Any]:
         """What the weights of a result were trained with."""
-        config: dict[str, Any] = read_json(self.evidence / run_folder(record) / "config.json", "a training writes it")
-        return config
+        return read_run_config(self.evidence / run_folder(record) / "config.json")
 
     @cached_property
     def signer(self) -> "SSlibKey | None":
@@ -89,6 +89,8 @@ class ReportFolder:
             self.evidence / "results" / run["experiment"] / f"{run['seed']}.json"
             for run in self.params["runs"].values()
         ]
+        for path in sorted((self.evidence / "results").glob("*/*.json")):
+            check_record(path)
         return make_audit(self.params["profile"], claims, self.evidence, current)
 
     @cached_property

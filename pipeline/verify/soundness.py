@@ -3,10 +3,8 @@ history has every epoch and ends in the weights that were tested, seeds are diff
 training names are those that it ran with. Shapes: N samples, K classes.
 """
 
-import csv
 from collections.abc import Iterator
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from pipeline.judge.audit import run_folder
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import FREE_OF_ACCURACY, name_of
 from pipeline.report.bundle import EVIDENCE
+from pipeline.verify.history import read_history
 from pipeline.verify.report_folder import ReportFolder
 
 ALIKE = 0.999
@@ -43,7 +42,7 @@ def histories(report: ReportFolder) -> Iterator[Break]:
     """A training's history has one row for each epoch of its configuration."""
     for record in report.audit.held:
         path = report.history_of(record)
-        epochs = [row["epoch"] for row in _rows(path)]
+        epochs = [row["epoch"] for row in read_history(path)]
         expected = record.training["epochs"]
         if epochs != [str(epoch + 1) for epoch in range(expected)]:
             found = f"{len(epochs)} row(s), the last of epoch {epochs[-1] if epochs else 'none'}"
@@ -59,7 +58,7 @@ def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:
         "validation_accuracy": record.training["validation_percent"] > 0,
     }
     for column, wanted in asked.items():
-        filled = [bool(row[column]) for row in _rows(path)]
+        filled = [bool(row[column]) for row in read_history(path)]
         if any(one != wanted for one in filled):
             expected = f"{column} {'in each row' if wanted else 'in no row'}, as the configuration says"
             yield Break(link="history", file=report.name(path), expected=expected, found=f"in {sum(filled)} rows")
@@ -88,7 +87,7 @@ def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
     predictions give, both in full batches (percent).
     """
     for record in report.audit.held:
-        rows = _rows(report.history_of(record))
+        rows = read_history(report.history_of(record))
         row = rows[-1]
         if record.training["selection"] == "best-validation":
             row = max(rows, key=lambda row: float(row["validation_accuracy"]))
@@ -107,12 +106,6 @@ def packages(report: ReportFolder) -> Iterator[Break]:
             if version and ", torch " in platform and named.partition("+")[0] != version.partition("+")[0]:
                 file = f"{EVIDENCE}/{run_folder(record)}/config.json"
                 yield Break(link="packages", file=file, expected=f"torch {version} as its stage says", found=platform)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """The rows of a history."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def seeds(report: ReportFolder) -> Iterator[Break]:

@@ -1,6 +1,7 @@
 """What an honest run can show too, and a reader has to know before believing a number: no break, but said aloud."""
 
 from collections.abc import Callable, Iterator
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,8 @@ RANGES = 16
 """Of equal width up to 255; the last holds all counts above."""
 SAMPLES = 500
 """Of each split at most, evenly spread: frames of all recordings of a large dataset would not fit into memory."""
+_NAMED = 10
+"""Seeds; a seed can be a number of 63 bits."""
 _VALUES = 65_536
 """Looked at together."""
 TELLING = 0.9
@@ -63,8 +66,10 @@ def left_out_seeds(report: ReportFolder) -> Iterator[str]:
     for record in report.audit.held:
         found.setdefault(record.experiment, []).append(record.seed)
     for experiment, seeds in sorted(found.items()):
-        if missing := sorted(set(range(max(seeds))) - set(seeds)):
-            yield f"{experiment}: no result of seed {', '.join(map(str, missing))}, but of seed {max(seeds)}"
+        if missing := max(seeds) + 1 - len(set(seeds)):
+            first = list(islice((seed for seed in count() if seed not in seeds), min(missing, _NAMED)))
+            more = f" and {missing - len(first)} more" if missing > len(first) else ""
+            yield f"{experiment}: no result of seed {', '.join(map(str, first))}{more}, but of seed {max(seeds)}"
 
 
 def strayed_scores(report: ReportFolder) -> Iterator[str]:

@@ -16,6 +16,8 @@ from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.suspicions import suspicions
 
 Check = Callable[[ReportFolder], Iterator[Break]]
+UNNAMED = "a file of the report"
+"""In a break, where no reader refused a file by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +54,23 @@ def verify(
 
         pinned = read_public_key(key)
     report = ReportFolder(folder, pinned, root)
-    if not report.listed:
-        raise InputError(f"{folder}: no files are listed in it; expected the folder of a report")
-    if found := _all("files", report, checks.plain_files):
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; expected the folder of a report that `dvc repro` made")
+    found = _broken(report)
+    if anew is not None and not found:
+        found, _ = _all("again", report, anew.check)
+    if found:
         return Verified(breaks=found, looked=[], notes=[])
+    return Verified(breaks=[], looked=_looked(report), notes=[*_notes(report), *(anew.notes(report) if anew else [])])
+
+
+def _broken(report: ReportFolder) -> list[Break]:
+    """Where a folder does not hold. Raises InputError for what is no report."""
+    found, _ = _all("files", report, checks.plain_files)
+    if found:
+        return found
+    if not report.listed:
+        raise InputError(f"{report.folder}: no files are listed in it; expected the folder of a report")
     steps: list[tuple[str, Check]] = [
         ("files", checks.listed_files),
         ("signatures", checks.signatures),
@@ -77,16 +92,15 @@ def verify(
         ("page", checks.rendering),
     ]
     for link, check in steps:
-        found += _all(link, report, check)
-    if anew is not None and not found:
-        found += _all("again", report, anew.check)
-    if found:
-        return Verified(breaks=found, looked=[], notes=[])
-    return Verified(breaks=[], looked=_looked(report), notes=[*_notes(report), *(anew.notes(report) if anew else [])])
+        more, read = _all(link, report, check)
+        found += more
+        if not read:  # the rest rests on a file that cannot be read
+            break
+    return found
 
 
-def _all(link: str, report: ReportFolder, check: Check) -> list[Break]:
-    """The breaks that a check finds; a file that it cannot read is one."""
+def _all(link: str, report: ReportFolder, check: Check) -> tuple[list[Break], bool]:
+    """The breaks that a check finds, and whether it could read everything; a file that it cannot read is a break."""
     found: list[Break] = []
     try:
         for one in check(report):
@@ -96,13 +110,13 @@ def _all(link: str, report: ReportFolder, check: Check) -> list[Break]:
         found.append(Break(link=link, file=file, expected="a file as a stage writes it", found=text))
     except OSError as error:
         file = str(error.filename or report.folder).replace(f"{report.folder}/", "")
-        found.append(
-            Break(link=link, file=file, expected="a file that can be read", found=error.strerror or str(error))
-        )
-    except Exception as error:  # what a stranger's file can do to a reader has no end; it is said, and others go on
-        expected = "content that this check can read"
-        found.append(Break(link=link, file="a file of the report", expected=expected, found=repr(error)))
-    return found
+        reason = error.strerror or str(error)
+        found.append(Break(link=link, file=file, expected="a file that can be read", found=reason))
+    except Exception as error:  # the last resort: whatever a damaged file leads to, no check may end without a line
+        found.append(Break(link=link, file=UNNAMED, expected="content that this check can read", found=repr(error)))
+    else:
+        return found, True
+    return found, False
 
 
 def _looked(report: ReportFolder) -> list[str]:

@@ -14,7 +14,7 @@ from pipeline.ground.progress import progress
 from tests.fuzz.damage import make_case
 from tests.fuzz.guarded import MEMORY, SECONDS, Finding, Tally, run_cases
 from tests.fuzz.seeds import FORMATS
-from tests.fuzz.target import run
+from tests.fuzz.target import RECORDINGS, run
 
 FOUND = RUNS / "fuzz"
 
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(seed: int, cases: int, workers: int) -> tuple[dict[str, Tally], list[Finding]]:
     tallies, findings = {name: Tally() for name in FORMATS}, []
     with progress("fuzz", total=cases, unit="cases") as bar:
-        for report in run_cases(seed, cases, workers, run):
+        for report in run_cases(RECORDINGS, seed, cases, workers, run):
             if isinstance(report, Finding):
                 findings.append(report)
                 continue

@@ -10,9 +10,6 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from tests.fuzz.damage import Case, make_case
-from tests.fuzz.seeds import FORMATS, seeds
-
 SECONDS = 1.0
 """Of the processor, a case."""
 MEMORY = 512 << 20
@@ -21,7 +18,21 @@ SILENCE = 10.0
 """Seconds after which a case is ended from outside: it is in native code that no signal reaches."""
 REPORT = 200
 """Cases between two reports of a process."""
-Target = Callable[[Case], str]
+Target = Callable[[Any], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is damaged."""
+
+    make_case: Callable[[int, int], Any]
+    """Of seed and number; a case has a number and a format."""
+    formats: tuple[str, ...]
+    warm: Callable[[Target], None]
+    """What is loaded and made once, before the first case."""
+    seconds: float = SECONDS
+    memory: int = MEMORY
+    silence: float = SILENCE
 
 
 @dataclass
@@ -42,7 +53,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Finding:
-    """A case that ended in something else than frames or a RecordingError."""
+    """A case that ended otherwise than it has to."""
 
     case: int
     reason: str
@@ -55,9 +66,9 @@ class TooSlow(BaseException):
 Report = dict[str, Tally] | Finding
 
 
-def run_cases(seed: int, cases: int, workers: int, target: Target) -> Iterator[Report]:
+def run_cases(subject: Subject, seed: int, cases: int, workers: int, target: Target) -> Iterator[Report]:
     """Runs cases 0 to `cases` - 1 of a seed; gives what was counted, bit by bit, and what was found."""
-    running = [_Worker(seed, range(first, cases, workers), target) for first in range(workers)]
+    running = [_Worker(subject, seed, range(first, cases, workers), target) for first in range(workers)]
     try:
         while running:
             ready = wait([worker.reports for worker in running], timeout=0.2)
@@ -75,7 +86,8 @@ def run_cases(seed: int, cases: int, workers: int, target: Target) -> Iterator[R
 class _Worker:
     """A process that runs cases, and what it takes to replace it."""
 
-    def __init__(self, seed: int, numbers: range, target: Target) -> None:
+    def __init__(self, subject: Subject, seed: int, numbers: range, target: Target) -> None:
+        self.subject = subject
         self.seed, self.numbers, self.target, self.finished = seed, numbers, target, False
         self._start()
 
@@ -83,7 +95,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.reports, writer = context.Pipe(duplex=False)
         self.current = context.Value("q", -1, lock=False)
-        arguments = (self.seed, self.numbers, self.target, writer, self.current)
+        arguments = (self.subject, self.seed, self.numbers, self.target, writer, self.current)
         self.process = context.Process(target=_work, args=arguments, daemon=True)
         self.process.start()
         writer.close()
@@ -107,7 +119,9 @@ class _Worker:
         at = self.current.value
         if at < 0:
             raise RuntimeError(f"a process of the fuzzer died before its first case ({self.process.exitcode})")
-        reason = f"no end after {SILENCE:g} s" if self.ended else f"the process died ({self.process.exitcode})"
+        reason = (
+            f"no end after {self.subject.silence:g} s" if self.ended else f"the process died ({self.process.exitcode})"
+        )
         yield Finding(at, reason)
         self.numbers = range(at + self.numbers.step, self.numbers.stop, self.numbers.step)
         if self.numbers:
@@ -118,25 +132,23 @@ class _Worker:
     def end_if_silent(self) -> None:
         if self.current.value != self.seen:
             self.seen, self.since = self.current.value, time.monotonic()
-        elif self.seen >= 0 and time.monotonic() - self.since > SILENCE and not self.finished:
+        elif self.seen >= 0 and time.monotonic() - self.since > self.subject.silence and not self.finished:
             self.ended = True
             self.process.kill()
 
 
-def _work(seed: int, numbers: range, target: Target, reports: Connection, current: Any) -> None:
+def _work(subject: Subject, seed: int, numbers: range, target: Target, reports: Connection, current: Any) -> None:
     """Runs the cases `numbers`; the last report is None."""
     signal.signal(signal.SIGPROF, _too_slow)
-    for name in FORMATS:  # what is loaded and compiled once is no case's
-        for seed_of in seeds(name):
-            target(Case(-1, name, seed_of.whole, "none"))
-    _limit_memory()
+    subject.warm(target)
+    _limit_memory(subject.memory)
     before, most = _resident(), _peak()
-    tallies = {name: Tally() for name in FORMATS}
+    tallies = {name: Tally() for name in subject.formats}
     for count, number in enumerate(numbers, 1):
         current.value = number
-        case = make_case(seed, number)
+        case = subject.make_case(seed, number)
         start = time.process_time()
-        outcome = _outcome(case, target)
+        outcome = _outcome(subject, case, target)
         tally = tallies[case.format]
         if isinstance(outcome, Finding):
             reports.send(outcome)
@@ -147,18 +159,18 @@ def _work(seed: int, numbers: range, target: Target, reports: Connection, curren
             tally.largest, most = (peak - before, number), peak
         if count % REPORT == 0 or count == len(numbers):
             reports.send(tallies)
-            tallies = {name: Tally() for name in FORMATS}
+            tallies = {name: Tally() for name in subject.formats}
     reports.send(None)
 
 
-def _outcome(case: Case, target: Target) -> str | Finding:
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+def _outcome(subject: Subject, case: Any, target: Target) -> str | Finding:
+    signal.setitimer(signal.ITIMER_PROF, subject.seconds)
     try:
         return target(case)
     except TooSlow:
-        return Finding(case.number, f"more than {SECONDS:g} s")
+        return Finding(case.number, f"more than {subject.seconds:g} s")
     except MemoryError:
-        return Finding(case.number, f"more than {MEMORY >> 20} MiB")
+        return Finding(case.number, f"more than {subject.memory >> 20} MiB")
     except Exception:
         return Finding(case.number, traceback.format_exc(limit=-4))
     finally:
@@ -169,11 +181,11 @@ def _too_slow(*_: object) -> None:
     raise TooSlow
 
 
-def _limit_memory() -> None:
+def _limit_memory(memory: int) -> None:
     """The address space, which is what an allocation takes before it is used."""
     with open("/proc/self/statm", encoding="ascii") as file:
         pages = int(file.read().split()[0])
-    limit = pages * resource.getpagesize() + MEMORY
+    limit = pages * resource.getpagesize() + memory
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

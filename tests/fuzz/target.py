@@ -9,8 +9,9 @@ from pipeline.ground.params import WindowParams
 from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
 from pipeline.preprocess.recordings import decode_recording
 from pipeline.preprocess.windows import windows
-from tests.fuzz.damage import Case
-from tests.fuzz.seeds import SIZES
+from tests.fuzz.damage import Case, make_case
+from tests.fuzz.guarded import Subject, Target
+from tests.fuzz.seeds import FORMATS, SIZES, seeds
 
 FRAMES = 8
 NAME = "cup/7"
@@ -57,3 +58,12 @@ def _check_text(text: str, *, named: bool) -> None:
     match = PLACE.fullmatch(text) or SENSOR.fullmatch(text)
     if not match or (named and not match[1]):
         raise WrongOutcomeError(f"the error names no file, or neither byte nor event: {text}")
+
+
+def _warm(target: Target) -> None:
+    for name in FORMATS:
+        for seed in seeds(name):
+            target(Case(-1, name, seed.whole, "none"))
+
+
+RECORDINGS = Subject(make_case=make_case, formats=tuple(FORMATS), warm=_warm)

@@ -1,6 +1,7 @@
 """The fuzzer finds what it is there to find, and finds nothing in a small share of its cases."""
 
 import signal
+from dataclasses import replace
 from random import Random
 
 import numpy as np
@@ -12,7 +13,7 @@ from tests.fuzz.damage import OF_BYTES, Case, make_case
 from tests.fuzz.guarded import Finding, run_cases
 from tests.fuzz.misbehaving import misbehaving
 from tests.fuzz.seeds import FORMATS, seeds
-from tests.fuzz.target import WrongOutcomeError, _check_text, run
+from tests.fuzz.target import RECORDINGS, WrongOutcomeError, _check_text, run
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -45,11 +46,11 @@ def test_an_error_without_file_or_place_is_a_finding(text: str) -> None:
         _check_text(text, named=True)
 
 
-def test_an_error_and_a_hang_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guarded, "SECONDS", 0.05)
+def test_an_error_and_a_hang_are_found() -> None:
+    quick = replace(RECORDINGS, seconds=0.05)
     before = signal.signal(signal.SIGPROF, guarded._too_slow)
     try:
-        found = [guarded._outcome(Case(number, "AEDAT 4", b"", "none"), misbehaving) for number in (0, 4, 5)]
+        found = [guarded._outcome(quick, Case(number, "AEDAT 4", b"", "none"), misbehaving) for number in (0, 4, 5)]
     finally:
         signal.signal(signal.SIGPROF, before)
     assert found[0] == "frames"
@@ -58,11 +59,8 @@ def test_an_error_and_a_hang_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[2] == Finding(5, "more than 0.05 s")
 
 
-def test_a_crash_too_much_memory_and_a_hang_in_native_code_are_found_and_the_rest_goes_on(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(guarded, "SILENCE", 3.0)
-    reports = list(run_cases(0, 4, 1, misbehaving))
+def test_a_crash_too_much_memory_and_a_hang_in_native_code_are_found_and_the_rest_goes_on() -> None:
+    reports = list(run_cases(replace(RECORDINGS, silence=3.0), 0, 4, 1, misbehaving))
     findings = {report.case: report.reason for report in reports if isinstance(report, Finding)}
     assert findings == {1: "the process died (-6)", 2: "more than 512 MiB", 3: "no end after 3 s"}
 

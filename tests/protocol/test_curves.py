@@ -118,7 +118,7 @@ def test_what_makes_no_reference(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=r"1: config\.json or history\.csv is missing or damaged .*train again"):
             recorded("tiny", folders)
     (tmp_path / "curves-tiny.json").write_text("{}")
-    with pytest.raises(InputError, match="no reference curves, or damaged"):
+    with pytest.raises(InputError, match=r"not a file of reference curves .*histories: is missing"):
         read_curves(tmp_path / "curves-tiny.json")
 
 

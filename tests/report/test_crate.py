@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def test_a_chain_breaks_where_a_link_is_missing(records: Path) -> None:
     ("content", "found"),
     [
         ("{", "not valid JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
-        ("{}", "not a record of a stage (KeyError('code'))"),
+        ("{}", f"not a record of a stage ({'; '.join(f'{field.name}: is missing' for field in fields(StageRecord))})"),
         (None, "the record of another stage, download@digits"),
     ],
 )

@@ -40,6 +40,7 @@ from pipeline.protocol.sampler import epoch_batches
 from pipeline.report.write import write_report
 from pipeline.train.identity import run_identity
 from pipeline.train.used import epoch_digest
+from pipeline.verify.history import HISTORY_COLUMNS
 from tests.report.made import write_pictures
 from tests.verify.forger import mend
 
@@ -66,12 +67,13 @@ def name(split: str, index: int) -> str:
     return f"{split}/{index}"
 
 
-def make_root(root: Path, patch: pytest.MonkeyPatch) -> Path:
+def make_root(root: Path, patch: pytest.MonkeyPatch, paper: Path = ROOT / "paper") -> Path:
     """Fills `root` with what the five stages write, records included; gives the report's folder."""
     patch.setattr(stage, "ROOT", root)
     patch.setattr(stage, "RUNS", root / "runs")
     patch.setattr(digests, "BOOK", root / "runs" / "digests.json")
-    for name in ("models", "pipeline", "stages", "paper", "dvc.yaml", "CITATION.cff"):
+    (root / "paper").symlink_to(paper)
+    for name in ("models", "pipeline", "stages", "dvc.yaml", "CITATION.cff"):
         (root / name).symlink_to(ROOT / name)
     _write_params(root / "params.yaml")
     raw, arrow = root / "data" / "raw" / "digits", root / "data" / "arrow" / "digits"
@@ -152,10 +154,10 @@ def _read_manifest(arrow: Path, split: str) -> Manifest:
 def _history(training: TrainingConfig) -> str:
     """An epoch a line, each with the digest of the samples that the sampler gives it."""
     ids = [name("train", index) for index in range(len(LABELS))]
-    rows = ["epoch,train_accuracy,validation_accuracy,test_accuracy_authors,samples_sha256"]
+    rows = [",".join(HISTORY_COLUMNS)]
     for epoch in range(training.epochs):
         batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
-        rows.append(f"{epoch + 1},50,,,{epoch_digest(ids, batches)}")
+        rows.append(f"{epoch + 1},0.1,1.5,50,,,,{epoch_digest(ids, batches)}")
     return "\n".join(rows) + "\n"
 
 
@@ -175,6 +177,7 @@ def _train(root: Path, arrow: Path, artifacts: Path) -> None:
         "identity": run_identity(experiment.model, experiment.training, 0, (digest,)),
         "platforms": [f"one processor, torch {torch.__version__}"],
         "parameters": 8,
+        "sha256": {name: sha256(artifacts / name) for name in ("model.safetensors", "history.csv")},
     }
     (artifacts / "config.json").write_text(json.dumps(config))
 

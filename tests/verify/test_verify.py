@@ -240,9 +240,9 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     (
         "added protocol",
         lambda report: edit(report / RESULT, '"protocols": {', '"protocols": {"best": 99.9, '),
-        "predictions",
+        "chain",
         RESULT,
-        "protocols/best nothing",
+        "a file as a stage writes it",
     ),
     (
         "margin made wider",

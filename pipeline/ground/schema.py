@@ -1,0 +1,108 @@
+"""JSON and YAML as typed values. Unknown, missing and mistyped keys are one error that names the file and each key.
+
+A dataclass or TypedDict says by its `__pydantic_config__` that it is strict, so that its own file does not need
+pydantic; a BaseModel by its `model_config`.
+"""
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.ground import names
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import read_json
+
+REASONS = {
+    "missing": "is missing",
+    "extra_forbidden": "is not a key that exists",
+    "unexpected_keyword_argument": "is not a key that exists",
+    "missing_keyword_only": "is missing",
+    "too_short": "is empty; at least one is needed",
+}
+"""In the place of pydantic's words, by its type of error."""
+MOST_PROBLEMS = 1_000
+"""That one error lists; of a long list of wrong values, each would take a thousand bytes."""
+
+Typed = TypeVar("Typed")
+
+
+def validate(kind: type[Typed], content: Any, path: Path, *, prefix: tuple[str, ...] = ()) -> Typed:
+    """`content` as a value of this type. Raises InputError that names `path` and every wrong key under `prefix`."""
+    try:
+        return as_type(kind, content)
+    except ValidationError as error:
+        lines = _lines(content, error, prefix)
+    if len(lines) == 1:
+        raise InputError(f"{path}: {lines[0]}")
+    raise InputError("\n  ".join([f"{path}: {len(lines)} problems", *lines]))
+
+
+def as_type(kind: type[Typed], content: Any) -> Typed:
+    """`content` as a value of this type. Raises ValidationError."""
+    # Strict JSON mode: YAML has lists where the values are tuples, and nothing else is coerced.
+    value: Typed = _adapter(kind).validate_json(json.dumps(content))  # type: ignore[arg-type] # a type is hashable
+    return value
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def read_as(kind: type[Typed], path: Path, what: str, remedy: str) -> Typed:
+    """The content of a JSON file as a value of this type. Raises InputError that says: it is not `what`, and why."""
+    content = read_json(path, remedy)
+    try:
+        return as_type(kind, content)
+    except ValidationError as error:
+        raise _refusal(path, what, _lines(content, error, ()), remedy) from None
+
+
+def check_parts(value: Any, kinds: Mapping[str, Any], path: Path, what: str, remedy: str) -> None:
+    """Raises InputError unless attributes that keep plain values would be of these types."""
+    for name, kind in kinds.items():
+        content = getattr(value, name)
+        try:
+            as_type(kind, content)
+        except ValidationError as error:
+            raise _refusal(path, what, _lines(content, error, (name,)), remedy) from None
+
+
+def _refusal(path: Path, what: str, lines: list[str], remedy: str) -> InputError:
+    return InputError(f"{path}: not {what} ({'; '.join(lines)}); {remedy}")
+
+
+def _lines(content: Any, error: ValidationError, prefix: tuple[str, ...]) -> list[str]:
+    """A line for each wrong key."""
+    if error.error_count() > MOST_PROBLEMS:
+        return [f"{'.'.join(prefix) or 'the top'}: {error.error_count():,} wrong values"]
+    problems: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False):
+        key, reason = _described(content, problem)
+        problems.setdefault(names.shown(".".join((*prefix, *key))), []).append(reason)
+    return [f"{key}: {'; or: '.join(reasons)}".removeprefix(": ") for key, reasons in problems.items()]
+
+
+def _described(content: Any, problem: Any) -> tuple[list[str], str]:
+    """The key of one of pydantic's errors, and the reason in our words.
+
+    Where a value may have several forms, pydantic adds the form that it tried to the key: it is left out. A reason of
+    ours that begins with the name of a key is about that key.
+    """
+    key: list[str] = []
+    for place in problem["loc"]:
+        inside = place in content if isinstance(content, dict) else isinstance(content, list) and isinstance(place, int)
+        if inside:
+            content = content[place]
+        if inside or (problem["type"] == "missing" and place == problem["loc"][-1]):
+            key.append(str(place))
+    reason = REASONS.get(problem["type"], problem["msg"]).removeprefix("Value error, ")
+    if problem["type"] not in (*REASONS, "value_error"):
+        return key, f"{reason}, not {json.dumps(problem['input'], default=str)[:60]}"
+    first, _, rest = reason.partition(" ")
+    about_key = isinstance(content, dict) and not isinstance(content.get(first, {}), dict)
+    return ([*key, first], rest) if about_key else (key, reason)
