@@ -150,13 +150,12 @@ def _short(text: str) -> int:
 
 def _levels(content: Any) -> int:
     """How deep lists and objects stand in each other."""
-    levels, parts = 0, [content]
-    while parts := [child for part in parts for child in _children(part)]:
+    levels, parts = 0, _containers([content])
+    while parts:
         levels += 1
+        parts = _containers(child for part in parts for child in (part.values() if isinstance(part, dict) else part))
     return levels
 
 
-def _children(part: Any) -> Iterable[Any]:
-    if isinstance(part, dict):
-        return part.values()
-    return part if isinstance(part, list) else ()
+def _containers(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if isinstance(value, dict | list)]

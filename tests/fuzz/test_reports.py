@@ -68,7 +68,7 @@ def test_json_of_another_world_is_one_error(tmp_path: Path, text: str, reason: s
 
 
 def _hostile(path: Path) -> None:
-    """A few megabytes at most that would take gigabytes."""
+    """A few megabytes at most that would take hundreds or more."""
     if path.suffix == ".json":
         path.write_text("[" + "[]," * 2_300_000 + "[]]")
     elif path.suffix == ".yaml":
@@ -78,12 +78,12 @@ def _hostile(path: Path) -> None:
         digest = pa.array([bytes(32)], pa.binary(32))
         table = pa.table({**columns, "source": digest, "content": digest})
         table = pa.concat_tables([table] * 1000).combine_chunks()
-        table = pa.concat_tables([table] * 20_000).combine_chunks()
+        table = pa.concat_tables([table] * 500).combine_chunks()
         with pa.ipc.new_file(str(path), table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as file:
             file.write_table(table)
     else:
-        voltage = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((200_000, 50, 20), np.float32))
-        table = pa.table({"id": pa.array(["x"] * 200_000), "label": np.zeros(200_000, np.int64), "voltage": voltage})
+        voltage = pa.FixedShapeTensorArray.from_numpy_ndarray(np.zeros((100_000, 50, 20), np.float32))
+        table = pa.table({"id": pa.array(["x"] * 100_000), "label": np.zeros(100_000, np.int64), "voltage": voltage})
         pq.write_table(table.replace_schema_metadata({"about": "{}"}), path, compression="zstd")
 
 
