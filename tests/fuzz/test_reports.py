@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.evaluate.predictions import read_predictions
+from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json
+from pipeline.judge import claims
 from tests.evaluate.made import FIVE
 from tests.fuzz.report_damage import KINDS, OF_TREES, damage, make_report_case
 from tests.fuzz.reports import OUTCOMES, lab, run
 
 CASES = 160
 MEMORY = 1 << 30
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _as_before() -> Iterator[None]:
+    """The lab's few claims are those of its process; the tests after these have all of them."""
+    read, path = claims.read_yaml, paths.CLAIMS
+    yield
+    claims.read_yaml, paths.CLAIMS = read, path
+    lab.cache_clear()
 
 
 def test_damaged_reports_end_in_breaks_or_a_clear_error_and_a_whole_one_holds() -> None:
