@@ -141,10 +141,11 @@ def read_crate(report: Path) -> dict[str, FileDigest]:
 
 def _listed(entity: dict[str, Any]) -> FileDigest:
     """A file of the folder, by a path that leads nowhere else. Raises KeyError, TypeError, ValueError."""
-    name, digest, size = unquote(entity["@id"], errors="strict"), entity["sha256"], entity["contentSize"]
+    address, digest, size = entity["@id"], entity["sha256"], entity["contentSize"]
+    if not all(isinstance(value, str) for value in (address, digest, size)):
+        raise TypeError(f"@id, sha256 and contentSize have to be text, not {[address, digest, size]!r:.200}")
+    name = unquote(address, errors="strict")
     parts = PurePosixPath(name).parts
     if name != "/".join(parts) or ".." in parts or not name.isprintable():
         raise ValueError(f"@id {name[:200]!r} is no path in the folder")
-    if not isinstance(digest, str) or not isinstance(size, str):
-        raise TypeError(f"sha256 and contentSize of {name[:200]!r} have to be text")
     return FileDigest(path=name, sha256=digest, bytes=int(size))

@@ -20,7 +20,7 @@ from tests.evaluate.made import FIVE
 from tests.fuzz.report_damage import KINDS, OF_TREES, damage, make_report_case
 from tests.fuzz.reports import OUTCOMES, lab, run
 
-CASES = 160
+CASES = 150
 MEMORY = 1 << 30
 
 
