@@ -253,24 +253,33 @@ def checkout(report: ReportFolder) -> Iterator[Break]:
     """The report of this checkout is about what lies in this checkout now."""
     if report.folder.resolve() != paths.REPORT.resolve():
         return
-    remedy = "; `dvc repro report` makes the report anew"
+    if differ := [*_other_sources(report), *_other_results(report), *_other_params(report)]:
+        more = f" and {len(differ) - 1} more file(s) or value(s)" if len(differ) > 1 else ""
+        expected = f"{differ[0]}{more} as in the checkout; `dvc repro report` makes the report anew"
+        yield Break(link="checkout", file=report.folder.name, expected=expected, found="others")
+
+
+def _other_sources(report: ReportFolder) -> Iterator[str]:
+    """Evidence whose file in the checkout has other bytes; what was not pulled is not looked at."""
     for file in report.sources:
         path = paths.ROOT / file.path
-        if file.path != "params.yaml" and path.is_file() and (found := sha256(path)) != file.sha256:
-            expected = f"{file.path} as it lies in the checkout, {found}{remedy}"
-            yield Break(link="checkout", file=path_in_report(file.path), expected=expected, found=file.sha256)
-    stated = {part: read_yaml(paths.PARAMS).get(part) for part in PARAMETERS}
-    for where, one, other in value_differences(stated, report.params):
-        expected = f"{where} {one}{remedy}"
-        yield Break(link="checkout", file=f"{EVIDENCE}/params.yaml", expected=expected, found=str(other))
+        if file.path != "params.yaml" and path.is_file() and sha256(path) != file.sha256:
+            yield file.path
+
+
+def _other_results(report: ReportFolder) -> list[str]:
+    """Results that lie only in the checkout or only in the report."""
     there, here = (
         {path.relative_to(root).as_posix() for path in (root / "results").glob("*/*.json") if path.stem.isdecimal()}
         for root in (report.evidence, paths.ROOT)
     )
-    for name in sorted(here ^ there):
-        expected = "the results of the checkout, no more and no less" + remedy
-        where = "only in the checkout" if name in here else "only in the report"
-        yield Break(link="checkout", file=f"{EVIDENCE}/{name}", expected=expected, found=where)
+    return sorted(here ^ there)
+
+
+def _other_params(report: ReportFolder) -> Iterator[str]:
+    params = read_yaml(paths.PARAMS)
+    stated = {part: params.get(part) for part in PARAMETERS}
+    yield from (f"params.yaml: {where}" for where, _, _ in value_differences(stated, report.params))
 
 
 def scores(report: ReportFolder) -> Iterator[Break]:

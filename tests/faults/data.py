@@ -40,7 +40,12 @@ def _(lab: Lab) -> None:
     lab.after("train")
 
 
-@fault("label leak", "a pixel says the class; by preprocessing", r"one value of a sample tells the class", anew=True)
+@fault(
+    "label leak",
+    "a pixel says the class; by preprocessing",
+    r"one value of a sample tells the class|title: .*digest",
+    anew=True,
+)
 def _(lab: Lab) -> None:
     lab.only(0)
     tools.preprocess_wrongly(lab, leak(25))
@@ -50,7 +55,7 @@ def _(lab: Lab) -> None:
 @fault(
     "label leak",
     "a pixel says the class by 1 of 255 a class",
-    r"data again: .*contents\.arrow|data again: .*train\.json",
+    r"data again: .*contents\.arrow|data again: .*train\.json|title: .*digest",
     anew=True,
 )
 def _(lab: Lab) -> None:
@@ -240,7 +245,13 @@ def _(lab: Lab) -> None:
     tools.change_code(lab, NOT_TURNED)
 
 
-@fault("swapped polarity", "frames made by such code, and all that follows", r"data again: ", anew=True, base="events")
+@fault(
+    "swapped polarity",
+    "frames made by such code, and all that follows",
+    r"data again: |title: .*digest",
+    anew=True,
+    base="events",
+)
 def _(lab: Lab) -> None:
     def swap(rows: Rows) -> None:
         for row in (*rows["train"], *rows["test"]):

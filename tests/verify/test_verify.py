@@ -421,15 +421,22 @@ def test_the_report_of_a_checkout_is_about_what_lies_there(root: Path, monkeypat
     monkeypatch.setattr(paths, "REPORT", root / "report")
     monkeypatch.setattr(paths, "PARAMS", root / "params.yaml")
     assert verify(root / "report").breaks == []
-    history = root / "artifacts" / "digits" / "0" / "history.csv"
-    before = history.read_text()
-    try:
-        history.write_text(before.replace(",50,", ",51,"))
+    changes: dict[str, Callable[[Path], None]] = {
+        "artifacts/digits/0/history.csv": lambda path: path.write_text(path.read_text() + "\n") and None,
+        "results/digits/7.json": lambda path: path.write_text("{}") and None,
+        "params.yaml": lambda path: edit(path, "profile: made", "profile: other"),
+    }
+    for name, change in changes.items():
+        path = root / name
+        before = path.read_bytes() if path.exists() else None
+        change(path)
         found = first(root / "report")
-    finally:
-        history.write_text(before)
-    assert (found.link, found.file) == ("checkout", HISTORY)
-    assert "`dvc repro report` makes the report anew" in found.expected
+        path.unlink()
+        if before is not None:
+            path.write_bytes(before)
+        assert (found.link, found.file) == ("checkout", "report"), name
+        assert found.expected.startswith(name)
+        assert "`dvc repro report` makes the report anew" in found.expected
 
 
 def test_a_report_of_another_commit_says_so(report: Path) -> None:
