@@ -1,4 +1,4 @@
-# Needs python3 (3.11 or newer), git, make and a package index. Everything is installed into .venv.
+# Needs python3 (3.11.4 or newer), git, make and a package index. Everything is installed into .venv.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 PYTHON ?= python3
@@ -10,13 +10,16 @@ export DVC_NO_ANALYTICS := 1
 export PYTHONUTF8 := 1
 
 help: ## this text
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
 .venv/installed: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11) and f"error: $(PYTHON) is {v}; 3.11 or newer is needed: make PYTHON=python3.12")'
+	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11, 4) and f"error: $(PYTHON) is {v}; 3.11.4 or newer is needed: make PYTHON=python3.12")'
+	@test ! -e .venv/installing || rm -rf .venv # what an interrupted install left has names of packages without their files
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet uv==$(UV); }
+	@touch .venv/installing
 	uv pip sync --python .venv/bin/python --require-hashes requirements.lock
 	uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
+	@rm .venv/installing
 	@touch $@
 
 setup: .venv/installed ## install requirements.lock into .venv
@@ -88,6 +91,7 @@ same-weights: setup ## train profile quick anew; its weights are those of dvc.lo
 	python -m tests.walk.same_weights
 
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
+	@test ! -e .venv/installing || rm -rf .venv # what an interrupted install left has names of packages without their files
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
 

@@ -15,6 +15,7 @@ from pipeline.evaluate.examples import EXAMPLES
 from pipeline.evaluate.ledger import Dropped, Ledger
 from pipeline.evaluate.metrics import TestCounts
 from pipeline.evaluate.operations import Operations, Work
+from pipeline.evaluate.predictions import About, Predictions
 from pipeline.evaluate.record import Record, test_of
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS
@@ -129,7 +130,7 @@ def made_ledger(test: dict[str, Any]) -> Ledger:
 
 
 def write_artifacts(folder: Path, record: Record) -> None:
-    """history.csv and examples.parquet."""
+    """history.csv, and examples.parquet with the predictions of its samples."""
     folder.mkdir(parents=True)
     final = record.test["top1_percent"]
     with (folder / "history.csv").open("w", encoding="utf-8", newline="") as file:
@@ -140,3 +141,13 @@ def write_artifacts(folder: Path, record: Record) -> None:
     columns = {"id": [f"test/{i}" for i in range(EXAMPLES)], "label": range(EXAMPLES), "predicted": range(EXAMPLES)}
     table = pa.table({"pixels": pa.FixedShapeTensorArray.from_numpy_ndarray(pixels), **columns})
     pq.write_table(table, folder / "examples.parquet")
+    about = About(
+        experiment=record.experiment,
+        seed=record.seed,
+        classes=record.dataset["classes"],
+        model_sha256=record.digests["model"],
+        data_digest=record.digests["test_rows"],
+    )
+    voltage = np.eye(len(about.classes), dtype=np.float32)[:EXAMPLES, None].copy()
+    labels, ids = np.arange(EXAMPLES), [f"test/{i}" for i in range(EXAMPLES)]
+    Predictions(about=about, ids=ids, labels=labels, voltage=voltage).write(folder / "predictions.parquet")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.download import archives
+from pipeline.download import listing
 from pipeline.ground.errors import InputError
 from pipeline.preprocess.parquet import image_files, read_table
 from tests.preprocess.parquet_files import error_of, names_of, parquet, write_split
@@ -111,7 +111,7 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("labels", [[0, 1], [0, 1, 0, 1]])
 def test_columns_of_other_lengths_are_refused(tmp_path: Path, labels: list[int]) -> None:
     write_split(tmp_path, "train", [0, 1, 0])
-    (member,) = archives.members(tmp_path, (".parquet",))
+    (member,) = listing.members(tmp_path, (".parquet",))
     table = replace(read_table(member), labels=labels)
     with pytest.raises(InputError, match=f"train-0.*: img has 3 rows of {len(labels)}; fetch or write it again"):
         list(image_files(table))
