@@ -45,7 +45,7 @@ def test_a_sound_report_holds(report: Path) -> None:
 def test_a_broken_report_is_named(report: Path, tmp_path: Path) -> None:
     done = said("-m", "pipeline.cli.command_line", "verify", str(tmp_path / "größe"))
     assert done.returncode == 1
-    assert done.stderr.decode().startswith(f"error: {tmp_path}/größe/ro-crate-metadata.json: not found")
+    assert done.stderr.decode().startswith(f"error: {tmp_path}/größe: no such folder")
 
 
 SCRIPT = """
