@@ -1,20 +1,16 @@
 """Planted faults in a report's folder: each is found and named; a clean one is not accused."""
 
-import base64
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from ruamel.yaml import YAML
 
 from pipeline.cli.command_line import main
@@ -24,69 +20,17 @@ from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.judge.chain import Break
-from pipeline.report.signing import sign
 from pipeline.train.used import epoch_digest
 from pipeline.verify.verify import verify
-from tests.verify.made_report import make_root, rewrite
+from tests.verify.edits import PREDICTIONS, edit, edit_prediction, first
+from tests.verify.made_report import rewrite
 
-PREDICTIONS = "evidence/artifacts/digits/0/predictions.parquet"
 HISTORY = "evidence/artifacts/digits/0/history.csv"
 RESULT = "evidence/results/digits/0.json"
 AUDIT = "audit.json"
 CLAIMS = "evidence/paper/claims.yaml"
 PARAMS = "evidence/params.yaml"
 TRAIN = "evidence/records/train@digits-0.json"
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("repository")
-    with pytest.MonkeyPatch.context() as patch:
-        make_root(folder, patch)
-        yield folder
-
-
-@pytest.fixture
-def report(root: Path, tmp_path: Path) -> Path:
-    """The report in another place, with nothing else of the repository."""
-    return shutil.copytree(root / "report", tmp_path / "copied")
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    return write_keys(tmp_path / "key")
-
-
-def write_keys(path: Path) -> Path:
-    """A private key at `path` and its public half beside it, with the suffix .pub."""
-    key = Ed25519PrivateKey.generate()
-    pem, der = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    path.write_bytes(key.private_bytes(pem, der, serialization.NoEncryption()))
-    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    path.with_suffix(".pub").write_bytes(public)
-    return path
-
-
-def first(report: Path, **arguments: Path) -> Break:
-    """The first broken link, whose text stands in what the command says."""
-    breaks = verify(report, **arguments).breaks
-    assert breaks, "the fault was not found"
-    return breaks[0]
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text, f"{path} has no {old}"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-
-
-def edit_prediction(report: Path) -> None:
-    """The one wrong sample becomes right."""
-    made = read_predictions(report / PREDICTIONS)
-    voltage = made.voltage.copy()
-    voltage[8, -1] = [0, 0, 1]
-    replace(made, voltage=voltage).write(report / PREDICTIONS)
 
 
 def test_a_clean_report_holds_wherever_it_lies(root: Path, report: Path) -> None:
@@ -302,97 +246,6 @@ def test_a_forger_who_mends_every_digest_is_found_by_what_follows_from_the_predi
     assert expected in found.expected, found
 
 
-def test_a_signed_report_holds_and_says_who_signed(report: Path, key: Path) -> None:
-    name = sign(report, key)
-    assert any(f"signed by key {name}" in note for note in verify(report).notes)
-    verified = verify(report, key.with_suffix(".pub"))
-    assert verified.breaks == []
-    assert f"signed by the key that --key names, {name}" in verified.notes
-
-
-def test_a_signature_does_not_survive_a_forger(report: Path, key: Path) -> None:
-    sign(report, key)
-    edit_prediction(report)
-    rewrite(report)
-    breaks = [found for found in verify(report).breaks if found.link == "signatures"]
-    assert {found.found for found in breaks} == {"a signature over other bytes"}
-    assert "evidence/statements/evaluate@digits-0.dsse.json" in {found.file for found in breaks}
-
-
-def change_envelope(report: Path, part: str) -> Path:
-    path = report / "evidence" / "statements" / "train@digits-0.dsse.json"
-    content = json.loads(path.read_text())
-    if part == "signature":
-        raw = bytearray(base64.b64decode(content["signatures"][0]["sig"]))
-        raw[0] ^= 1
-        content["signatures"][0]["sig"] = base64.b64encode(raw).decode()
-    else:
-        content["payload"] = base64.b64encode(b"{}").decode()
-    path.write_text(json.dumps(content))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("part", "said"), [("signature", "a forged signature"), ("payload", "a signature over other bytes")]
-)
-def test_a_forged_signature_is_named(report: Path, key: Path, part: str, said: str) -> None:
-    sign(report, key)
-    path = change_envelope(report, part)
-    found = first(report)
-    assert (found.link, found.file, found.found) == ("signatures", path.relative_to(report).as_posix(), said)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda content: content.pop("payload"),
-        lambda content: content.update(payload=None),
-        lambda content: content.update(payload="*"),
-        lambda content: content.update(signatures=[7]),
-        lambda content: content["signatures"][0].pop("keyid"),
-        lambda content: content["signatures"][0].update(keyid=[]),
-        lambda content: content["signatures"].append(content["signatures"][0]),
-        None,
-    ],
-)
-def test_a_malformed_envelope_is_named(
-    report: Path, key: Path, change: Callable[[dict[str, Any]], object] | None
-) -> None:
-    sign(report, key)
-    path = report / "evidence" / "statements" / "train@digits-0.dsse.json"
-    content = json.loads(path.read_text())
-    if change is not None:
-        change(content)
-    path.write_text("{" if change is None else json.dumps(content))
-    found = first(report)
-    assert (found.link, found.file) == ("signatures", path.relative_to(report).as_posix())
-    assert found.found.startswith("no DSSE envelope (")
-
-
-def test_an_envelope_is_one_of_dsse(report: Path, key: Path) -> None:
-    """The signed bytes by hand: https://github.com/secure-systems-lab/dsse/blob/v1.0.2/protocol.md."""
-    name, folder = sign(report, key), report / "evidence" / "statements"
-    content, payload = json.loads((folder / "crate.dsse.json").read_text()), (folder / "crate.json").read_bytes()
-    (signature,) = content.pop("signatures")
-    expected = {"payload": base64.b64encode(payload).decode(), "payloadType": "application/vnd.in-toto+json"}
-    assert content == expected
-    assert signature.keys() == {"keyid", "sig"}
-    assert signature["keyid"] == name
-    public = serialization.load_pem_public_key((folder / "key.pem").read_bytes())
-    assert isinstance(public, Ed25519PublicKey)
-    signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
-    public.verify(base64.b64decode(signature["sig"]), signed)
-
-
-def test_another_key_and_no_signature_are_named(report: Path, key: Path, tmp_path: Path) -> None:
-    other = write_keys(tmp_path / "other").with_suffix(".pub")
-    assert first(report, key=other).found == "none"
-    name = sign(report, key)
-    assert first(report, key=other).found == f"signatures of {name}"
-    (report / "evidence" / "statements" / "report.dsse.json").unlink()
-    assert first(report).found == "no signature"
-
-
 def test_a_statement_about_other_bytes_is_named(report: Path) -> None:
     path = report / "evidence" / "statements" / "train@digits-0.json"
     content = json.loads(path.read_text())
@@ -502,16 +355,3 @@ def test_the_command_says_it_in_words_and_an_exit_code(
     with pytest.raises(SystemExit) as stop:
         main(["sign", str(report), "--key", str(key)])
     assert "nothing was signed: files: index.html" in str(stop.value.code)
-
-
-def test_keys_of_ssh_are_keys(report: Path, tmp_path: Path) -> None:
-    key = Ed25519PrivateKey.generate()
-    own, form = tmp_path / "id_ed25519", serialization.PrivateFormat.OpenSSH
-    own.write_bytes(key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()))
-    public = tmp_path / "id_ed25519.pub"
-    ssh = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
-    public.write_bytes(key.public_key().public_bytes(*ssh) + b" me@here\n")
-    sign(report, own)
-    assert verify(report, public).breaks == []
-    with pytest.raises(InputError, match="expected an unencrypted ed25519 private key"):
-        sign(report, public)
