@@ -4,7 +4,7 @@ import argparse
 from dataclasses import asdict
 
 from pipeline.data.store import Store
-from pipeline.evaluate.evaluate import See, Task, evaluate, evaluate_on_ray
+from pipeline.evaluate.evaluate import See, Task, evaluate, evaluate_on
 from pipeline.evaluate.examples import write_examples
 from pipeline.evaluate.predictions import About, Predictions
 from pipeline.evaluate.record import make_record, write_tables
@@ -16,14 +16,17 @@ from pipeline.protocol.params import load_run
 
 
 def main(name: str, see: See | None = None) -> None:
-    """Writes predictions, tables and examples beside the model, and the record into results/; on Ray unless told."""
+    """Writes predictions, tables and examples beside the model, and the record into results/.
+
+    `see` is another way to show the samples to the network.
+    """
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
     data, model = paths.arrow(run.dataset), folder / "model.safetensors"
     wanted = run.model_dump() | {"network": asdict(experiment.model), "training": asdict(experiment.training)}
     config = check_trained(folder, data, wanted)
     task = Task(model=model, data=data, training=experiment.training, seed=run.seed)
-    seen, store = evaluate(task, see or evaluate_on_ray(load_cluster()), name), Store(data, "test")
+    seen, store = evaluate(task, see or evaluate_on(load_cluster()), name), Store(data, "test")
     about = About(
         experiment=run.experiment,
         seed=run.seed,

@@ -9,13 +9,13 @@ from pipeline.ground.params import load_cluster
 from pipeline.protocol.curves import reference
 from pipeline.protocol.params import load_run
 from pipeline.train.export import export
-from pipeline.train.jobs import Fit, job_of, train_on_ray
+from pipeline.train.jobs import Fit, job_of, train_on
 from pipeline.train.placement import already_finished
 from pipeline.train.trainable import check_trainable
 
 
 def main(name: str, fit: Fit | None = None) -> stage.Done:
-    """Trains the run, or goes on where it stopped, and writes its artifacts; on Ray unless told otherwise."""
+    """Trains the run, or goes on where it stopped, and writes its artifacts; `fit` is another way to train."""
     (run, experiment), cluster = load_run(name), load_cluster()
     job = job_of(name, run, experiment, cluster)
     data = read_manifest(job.data, "train")
@@ -23,7 +23,7 @@ def main(name: str, fit: Fit | None = None) -> stage.Done:
     note, peak = "taken from the finished state in runs/, not trained again", 0
     if not already_finished(job, cluster):
         curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training), data.digest)
-        note, peak = (fit or train_on_ray(cluster))(job.compared(curves.bands(run.seed)) if curves else job)
+        note, peak = (fit or train_on(cluster))(job.compared(curves.bands(run.seed)) if curves else job)
     print(f"{name}: {note}")
     export(job, run.experiment, run.dataset, paths.artifacts(run.experiment, run.seed))
     return stage.Done(note=note, peak_memory_bytes=peak)

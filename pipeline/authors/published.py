@@ -14,7 +14,7 @@ from models.numbers import unsound
 from models.sresnet import SResNet
 from pipeline.authors.checkpoint import read_authors
 from pipeline.data.store import Store
-from pipeline.evaluate.evaluate import Task, evaluate, evaluate_on_ray
+from pipeline.evaluate.evaluate import Task, evaluate, evaluate_on
 from pipeline.evaluate.ledger import make_ledger
 from pipeline.evaluate.metrics import count_answers
 from pipeline.evaluate.predictions import About, Predictions
@@ -91,9 +91,7 @@ def _write(file: Path, store: Store, model: SResNet, leak: float, cluster: Clust
     weights = folder / "model.safetensors"
     checkpoint.save_network(model, weights)
     training = replace(PROTOCOL, pixel_mean=(), pixel_std=()) if model.frames else PROTOCOL
-    seen = evaluate(
-        Task(model=weights, data=store.folder, training=training, seed=0), evaluate_on_ray(cluster), file.name
-    )
+    seen = evaluate(Task(model=weights, data=store.folder, training=training, seed=0), evaluate_on(cluster), file.name)
     about = About(
         experiment=f"checkpoint {file.name}",
         seed=0,

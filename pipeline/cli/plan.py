@@ -4,7 +4,6 @@ A step of every distinct network and batch is measured; the rest is multiplicati
 """
 
 import math
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ import torch
 
 from models.config import NetworkConfig
 from pipeline.cli.split_sizes import SplitSize, split_size, unknown_sizes
-from pipeline.cli.step_time import start_seconds, step_seconds
+from pipeline.cli.step_time import step_seconds
 from pipeline.cli.sweep import reproduce
+from pipeline.cluster.workers import workers_here
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.params import ClusterParams
 from pipeline.protocol.config import TrainingConfig
@@ -25,9 +25,8 @@ from pipeline.train.progress import duration
 
 _CAVEAT = (
     "Steps were measured in one process, with random pixels, while the machine did whatever else it did; several "
-    "workers are taken to share a step's micro-batches evenly. Not in it: fetching, preprocessing, the steps of an "
-    "evaluation, and scores of validation and test after an epoch. The start of Ray was measured once, for a training "
-    "and an evaluation of next to nothing; `sresnet sweep` starts it once for all, and `python -m stages.alone` never."
+    "workers are taken to share a step's micro-batches evenly. Not in it: fetching, preprocessing, evaluation, scores "
+    "of validation and test after an epoch, and the start of the processes (seconds, half a minute with Ray)."
 )
 
 
@@ -80,7 +79,7 @@ def planned(
     training = experiment.training
     samples = data.samples - data.samples * training.validation_percent // 100
     batches = samples / training.batch_size
-    workers = workers_of(training, cluster)
+    workers = workers_here(cluster, training.micro_batches, cluster.cpus(training.threads))
     return Planned(
         experiment=name,
         runs=runs,
@@ -88,12 +87,6 @@ def planned(
         step_seconds=seconds * math.ceil(training.micro_batches / workers) / training.micro_batches,
         workers=workers,
     )
-
-
-def workers_of(training: TrainingConfig, cluster: ClusterParams) -> int:
-    """As pipeline/cluster/session.py counts them on this machine."""
-    fit = max(1, len(os.sched_getaffinity(0)) // cluster.cpus(training.threads))
-    return min(training.micro_batches, fit if cluster.workers == "auto" else cluster.workers)
 
 
 def plan_trainings() -> None:
@@ -105,20 +98,17 @@ def plan_trainings() -> None:
                 f"how many samples there are shows only when they are preprocessed: {', '.join(datasets)}", flush=True
             )
             reproduce(*(f"preprocess@{name}" for name in datasets))
-        rows = plan(params)
-        print("measuring the start of Ray", file=sys.stderr)
-        print(plan_table(rows, start_seconds(params)))
+        print(plan_table(plan(params)))
 
 
-def plan_table(rows: list[Planned], start: float) -> str:
-    """A line an experiment, one for so many seconds of Ray's start a run, the sum, the caveat."""
+def plan_table(rows: list[Planned]) -> str:
+    """A line an experiment, the sum, the caveat."""
     form = "{:<36}{:>6}{:>10}{:>10}{:>12}{:>12}"
     lines = [form.format("experiment", "runs", "steps", "ms/step", "a run", "all")]
     for row in rows:
         numbers = row.runs, row.steps, f"{1e3 * row.step_seconds:.0f}", duration(row.seconds), duration(row.total)
         lines.append(form.format(row.experiment, *numbers))
     runs = sum(row.runs for row in rows)
-    seconds = sum(row.total for row in rows) + runs * start
-    lines.append(form.format("the start of Ray", runs, "", "", duration(start), duration(runs * start)))
+    seconds = sum(row.total for row in rows)
     lines += [form.format("all", runs, "", "", "", duration(seconds)), describe(torch.device("cpu")), _CAVEAT]
     return "\n".join(lines)

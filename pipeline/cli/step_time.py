@@ -1,4 +1,4 @@
-"""Seconds of a training step, and of Ray's start, on this machine: measured now.
+"""Seconds of a training step on this machine: measured now.
 
 Every step is a real one (pipeline/train/step.py), on random pixels of the data's shape.
 """
@@ -18,15 +18,11 @@ from models.config import NetworkConfig
 from models.sresnet import Recompute
 from pipeline.cli.split_sizes import SplitSize
 from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
-from pipeline.evaluate.evaluate import Task, evaluate, evaluate_on_ray
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.hardware import keep_memory
-from pipeline.protocol.params import Params
 from pipeline.protocol.reduce import Alone
 from pipeline.protocol.sampler import epoch_batches
-from pipeline.train.export import export
 from pipeline.train.job import Job
-from pipeline.train.jobs import train_on_ray
 from pipeline.train.state import State
 from pipeline.train.step import step
 from pipeline.train.training import begin
@@ -77,25 +73,6 @@ def _job_on(folder: Path, network: NetworkConfig, training: TrainingConfig, reco
         checkpoint_seconds=60,
         recompute=recompute,
     )
-
-
-def start_seconds(params: Params) -> float:
-    """What a training and its evaluation take beside their steps: next to nothing is done by both, on Ray as always."""
-    experiment = next(iter(params.experiments.values()))
-    training = replace(
-        experiment.training, epochs=1, batch_size=2 * experiment.training.micro_batches, pixel_mean=(), pixel_std=()
-    )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for split in ("train", "test"):
-            write_noise(folder, SplitSize(training.batch_size, (1, 16, 16), 2), training.batch_size, split)
-        job = _job_on(folder, replace(experiment.model, blocks=1, width=2, time_steps=1), training, "nothing")
-        began = time.perf_counter()
-        train_on_ray(params.cluster)(job)
-        export(job, "plan", "noise", folder / "plan")
-        task = Task(model=folder / "plan" / "model.safetensors", data=folder, training=training, seed=0)
-        evaluate(task, evaluate_on_ray(params.cluster), "plan")
-        return time.perf_counter() - began
 
 
 def write_noise(folder: Path, data: SplitSize, samples: int, split: Literal["train", "test"] = "train") -> None:

@@ -2,7 +2,7 @@
 
 Each run is a DVC process of its own for its two stages, so DVC alone decides what is out of date, restores from its
 cache and commits; it gives up its lock while a stage computes. All runs share one Ray, in which each training is placed
-by itself, so a cluster of more nodes takes more runs at once.
+by itself, so a cluster of more nodes takes more runs at once. On this machine, runs of one worker need no Ray.
 """
 
 import json
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cli.screen import ScreenRow, screen
+from pipeline.cluster.workers import SHARED, WORKERS, begins_here, workers_here
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.paths import ROOT, RUNS
@@ -72,7 +73,7 @@ def _sweep() -> None:
     runs = [SweepRun(name=name) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
     if runs:
-        on_cluster(runs, params)
+        do(runs, params)
     if failed := [run for run in runs if run.failed]:
         lines = [f"{run.name}: {reason(run.log)} (all of it: {run.log})" for run in failed]
         raise InputError("\n  ".join([f"{len(failed)} of {len(runs)} run(s) failed; the others are done", *lines]))
@@ -103,16 +104,20 @@ def out_of_date(names: Sequence[str]) -> list[str]:
     return [name for name in names if any(f"{stage}@{name}" in changed for stage in STAGES)]
 
 
-def on_cluster(runs: Sequence[SweepRun], params: Params) -> None:
-    """Does the runs on one Ray, that of params.yaml."""
-    import ray  # takes seconds to import
-
-    from pipeline.cluster.nodes import all_workers
-    from pipeline.cluster.session import SHARED, WORKERS, connect
-
+def do(runs: Sequence[SweepRun], params: Params) -> None:
+    """Does the runs: each in a process of its own if it gets one worker of this machine, else all on one Ray."""
     trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
     cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
     micro_batches = max(training.micro_batches for training in trainings)
+    places = workers_here(cluster.model_copy(update={"workers": "auto"}), sys.maxsize, cpus)
+    if begins_here(cluster) and not gpus and (cluster.workers == 1 or share(places, len(runs), micro_batches) == 1):
+        side_by_side(runs, lambda: places, os.environ | {WORKERS: "1"})
+        return
+    import ray  # takes seconds to import
+
+    from pipeline.cluster.nodes import all_workers
+    from pipeline.cluster.session import connect
+
     with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as fits:
         workers = share(fits, len(runs), micro_batches) if cluster.workers == "auto" else cluster.workers
         environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}

@@ -23,6 +23,7 @@ import ray
 
 from pipeline.cluster.nodes import all_workers
 from pipeline.cluster.ray_internals import keep_sigterm, listen_beyond_loopback, use_own_token
+from pipeline.cluster.workers import SHARED, as_stated
 from pipeline.ground.code import copy_code
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import private_folder
@@ -32,8 +33,6 @@ from pipeline.ground.paths import PARAMS
 _ANSWER_SECONDS = 10
 """Within this time a running cluster takes a connection."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
-SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
-"""`sresnet sweep` sets these for its stages: the local Ray that all of them share, and the workers of each."""
 
 
 @contextmanager
@@ -47,8 +46,7 @@ def connect(
     """
     from pipeline.cluster.check import all_see  # it imports Ray, which reads the surroundings then
 
-    if WORKERS in os.environ:
-        cluster = cluster.model_copy(update={"workers": int(os.environ[WORKERS])})
+    cluster = as_stated(cluster)
     with private_folder() as folder:
         try:
             _start(cluster, folder)

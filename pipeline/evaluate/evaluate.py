@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from models.sresnet import SResNet
 from pipeline.cluster.staging import Shipment, publish, stage
 from pipeline.cluster.storage import open_storage
+from pipeline.cluster.workers import begins_here, here_at_first, workers_here
 from pipeline.data.store import Store
 from pipeline.evaluate.observe import work_of
 from pipeline.evaluate.operations import summed_work
@@ -22,7 +24,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.progress import progress
 from pipeline.protocol.config import TrainingConfig
-from pipeline.protocol.hardware import computed_by, keep_memory
+from pipeline.protocol.hardware import computed_by, device_of, keep_memory
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.sampler import encoding_seed
 from pipeline.protocol.score import EVALUATION_EPOCH
@@ -85,8 +87,8 @@ def _numpy(values: Tensor) -> npt.NDArray[Any]:
     return array
 
 
-See = Callable[[Task, int], Iterator[Seen]]
-"""Gives what was seen on each of so many batches of a task, in order."""
+See = Callable[[Task, list[int]], Iterator[Seen]]
+"""Gives what was seen on each of these batches of a task, in order."""
 
 
 def evaluate(task: Task, see: See, name: str) -> Seen:
@@ -98,7 +100,7 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
     batches = task.batches(len(store))
     parts: list[Seen] = []
     with progress(f"evaluate {name}", total=len(store), unit="samples") as bar:
-        for one in see(task, len(batches)):
+        for one in see(task, list(range(len(batches)))):
             parts.append(one)
             bar.update(len(one.voltage))
     seen = all_batches(parts)
@@ -120,12 +122,26 @@ def all_batches(parts: list[Seen]) -> Seen:
     )
 
 
+def evaluate_on(cluster: ClusterParams) -> See:
+    """This process, until workers on Ray would be done earlier, or they alone where they are stated."""
+
+    def see(task: Task, batches: list[int]) -> Iterator[Seen]:
+        on_ray = partial(evaluate_on_ray(cluster), task)
+        if not begins_here(cluster):
+            return on_ray(batches)
+        worker = Evaluator(task, device_of(cluster.gpus_per_worker).type)
+        workers = workers_here(cluster, len(batches), cluster.cpus(task.training.threads))
+        return here_at_first(batches, worker.see, on_ray, workers)
+
+    return see
+
+
 def evaluate_in_process(device: torch.device) -> See:
     """This process sees every batch."""
 
-    def see(task: Task, batches: int) -> Iterator[Seen]:
+    def see(task: Task, batches: list[int]) -> Iterator[Seen]:
         worker = Evaluator(task, device.type)
-        yield from (worker.see(index) for index in range(batches))
+        yield from (worker.see(index) for index in batches)
 
     return see
 
@@ -133,18 +149,18 @@ def evaluate_in_process(device: torch.device) -> See:
 def evaluate_on_ray(cluster: ClusterParams) -> See:
     """Workers of the cluster share the batches."""
 
-    def see(task: Task, batches: int) -> Iterator[Seen]:
+    def see(task: Task, batches: list[int]) -> Iterator[Seen]:
         import ray  # takes seconds to import
 
         from pipeline.cluster.session import connect
 
         cpus, gpus = cluster.cpus(task.training.threads), cluster.gpus_per_worker
-        with connect(cluster, most=batches, cpus_each=cpus, gpus_each=gpus) as workers:
+        with connect(cluster, most=len(batches), cpus_each=cpus, gpus_each=gpus) as workers:
             if cluster.address != "local":
                 files = [task.model, *task.data.glob("test*")]
                 task = replace(task, shipment=publish(files, open_storage(cluster.storage)))
             remote = ray.remote(num_cpus=cpus, num_gpus=gpus)(Evaluator)
             pool = ray.util.ActorPool([remote.remote(task, "cuda" if gpus else "cpu") for _ in range(workers)])
-            yield from pool.map(lambda worker, index: worker.see.remote(index), list(range(batches)))
+            yield from pool.map(lambda worker, index: worker.see.remote(index), batches)
 
     return see

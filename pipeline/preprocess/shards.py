@@ -1,15 +1,17 @@
-"""Recordings made into shards on Ray, a task a shard."""
+"""Recordings made into shards: by this process, or on Ray, a task a shard."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.cluster.workers import begins_here, here_at_first, workers_here
 from pipeline.data.counts import check, left_out, total
 from pipeline.data.recording import Recording
 from pipeline.data.store import Content, Row, Written, write_shard
@@ -84,14 +86,26 @@ class Summary:
 
 
 def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None:
-    """Makes the shards that are not finished yet, on Ray. Raises InputError."""
+    """Makes the shards that are not finished yet. Raises InputError."""
     missing = [part for part in parts if not (part.path.exists() and _summary_path(part.path).exists())]
     recordings = sum(len(part.members) for part in parts)
     done = recordings - sum(len(part.members) for part in missing)
     with progress(dataset, total=recordings, unit="recordings", initial=done) as bar:
         if missing:
-            for part in _on_ray(missing, cluster):
+            for part in made(missing, cluster):
                 bar.update(len(part.members))
+
+
+def made(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
+    """Gives each part when its shard is finished, by this process or by workers on Ray."""
+    if not begins_here(cluster):
+        return _on_ray(parts, cluster)
+
+    def here(part: Part) -> Part:
+        make_shard(part)
+        return part
+
+    return here_at_first(parts, here, partial(_on_ray, cluster=cluster), workers_here(cluster, len(parts), 1))
 
 
 def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import torch
 
 from models.precision import computed_as
+from pipeline.ground.errors import InputError
+from pipeline.ground.paths import PARAMS
 
 
 def describe(device: torch.device) -> str:
@@ -26,6 +28,13 @@ def computed_by(device: torch.device, precision: str) -> str:
     said = device.type == "cuda" or precision == "tf32"
     convolutions = f", convolutions in {computed_as(precision, device)}" if said else ""
     return f"{_name(device)}{convolutions}, torch {torch.__version__}"
+
+
+def device_of(gpus: int) -> torch.device:
+    """What a worker with so many GPUs computes on in this process. Raises InputError if there is no GPU."""
+    if gpus and not torch.cuda.is_available():
+        raise InputError(f"{PARAMS}: cluster.gpus_per_worker {gpus}: torch finds no GPU on this machine; set it to 0")
+    return torch.device("cuda" if gpus else "cpu")
 
 
 def note(path: Path, device: torch.device, precision: str) -> None:

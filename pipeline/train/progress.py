@@ -55,13 +55,17 @@ class Progress:
     def __init__(self, training: TrainingConfig, steps: int, say: Say, *, every_seconds: float = 5.0) -> None:
         self.training, self.steps, self.say, self.every_seconds = training, steps, say, every_seconds
         self.began = self.said = time.monotonic()
-        self.done = self.done_steps = 0  # since this process began the epoch, for the rates
+        self.done = self.done_steps = 0  # since the clock was started, for the rates
+        self.first = True
 
     def step(self, state: State, samples: int) -> None:
-        """After each step; the last of an epoch is always said."""
+        """After each step; the last of an epoch is always said. The first may compile: the clock starts after it."""
+        now = time.monotonic()
+        if self.first and state.step != self.steps:
+            self.first, self.began, self.said = False, now, now
+            return
         self.done += samples
         self.done_steps += 1
-        now = time.monotonic()
         if now - self.said >= self.every_seconds or state.step == self.steps:
             self.said = now
             self.say(self._report(state, max(now - self.began, 1e-9)))

@@ -14,22 +14,13 @@ from pipeline.authors import published
 from pipeline.authors.checkpoint import AUTHORS_LEAK, parameter_names
 from pipeline.authors.published import PROTOCOL, Audited, audit_checkpoint, audit_text, says
 from pipeline.data.store import VERSION, Manifest, Row, Store, rows_digest, shard_name, write_manifest, write_shard
-from pipeline.evaluate import evaluate
 from pipeline.evaluate.predictions import read_predictions
 from pipeline.ground.errors import InputError
 from pipeline.protocol.inputs import prepare
-from tests.preprocess.made import LOCAL
-from tests.train.tiny import NETWORK
+from tests.train.tiny import NETWORK, ONE
 
 SAMPLES = 50
 SHAPES = {"images": [3, 32, 32], "frames": [2, 2, 64, 64]}
-
-
-@pytest.fixture(autouse=True)
-def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches are evaluated one after another in this process."""
-
-    monkeypatch.setattr(published, "evaluate_on_ray", lambda cluster: evaluate.evaluate_in_process(torch.device("cpu")))
 
 
 def network(kind: str, *, boosting: bool = False) -> SResNet:
@@ -99,7 +90,7 @@ def split(folder: Path, kind: str, *, classes: int = 10, title: str = "CIFAR-10"
 
 def audited(folder: Path, kind: str, model: SResNet) -> tuple[Audited, Path]:
     return audit_checkpoint(
-        checkpoint(folder, model), split(folder / "data", kind), "made", AUTHORS_LEAK, LOCAL, folder / "results"
+        checkpoint(folder, model), split(folder / "data", kind), "made", AUTHORS_LEAK, ONE, folder / "results"
     )
 
 
@@ -156,9 +147,7 @@ def test_a_printed_number(every: float, batches: float | None, text: str) -> Non
 def test_data_that_do_not_fit(tmp_path: Path, kind: str, classes: int, message: str) -> None:
     data = split(tmp_path / "data", kind, classes=classes)
     with pytest.raises(InputError, match=message):
-        audit_checkpoint(
-            checkpoint(tmp_path, network("images")), data, "made", AUTHORS_LEAK, LOCAL, tmp_path / "results"
-        )
+        audit_checkpoint(checkpoint(tmp_path, network("images")), data, "made", AUTHORS_LEAK, ONE, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 
@@ -179,7 +168,7 @@ def test_a_number_beyond_float32_is_an_error_and_not_infinity(tmp_path: Path) ->
     model.readout.linear.weight.data[0, 0] = 1e39
     data = split(tmp_path / "data", "images")
     with pytest.raises(InputError, match=r"readout\.linear\.weight as float32: 1 of \d+ values are NaN or infinite"):
-        audit_checkpoint(checkpoint(tmp_path, model), data, "made", AUTHORS_LEAK, LOCAL, tmp_path / "results")
+        audit_checkpoint(checkpoint(tmp_path, model), data, "made", AUTHORS_LEAK, ONE, tmp_path / "results")
     assert not (tmp_path / "results").exists()
 
 

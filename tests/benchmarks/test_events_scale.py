@@ -10,7 +10,6 @@ from benchmarks import events_scale
 from benchmarks.events_scale import make_recordings, peak, rate
 from pipeline.preprocess.recordings import read_recording
 from tests.benchmarks.test_events import drawn
-from tests.preprocess.made import without_ray
 
 
 @pytest.fixture
@@ -33,8 +32,7 @@ def test_a_run_of_the_stage_says_what_it_took(raw: Path, tmp_path: Path, monkeyp
             self.got = answer
 
     answer = Answer()
-    with without_ray():
-        events_scale.stage(raw, tmp_path / "out", 1, answer)  # type: ignore[arg-type]
+    events_scale.stage(raw, tmp_path / "out", 1, answer)  # type: ignore[arg-type]
     assert set(answer.got) == {
         "stage_seconds",
         "recordings_a_second",

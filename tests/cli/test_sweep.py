@@ -64,7 +64,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sweep, "LOGS", folder / "logs")
     monkeypatch.setattr(sweep, "load_params", lambda: load_params(folder / "params.yaml"))
     monkeypatch.setattr(sweep, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(sweep, "on_cluster", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
+    monkeypatch.setattr(sweep, "do", lambda runs, params: sweep.side_by_side(runs, lambda: 3, ENVIRONMENT))
     return folder
 
 

@@ -17,10 +17,10 @@ from pipeline.ground import lifetime
 from pipeline.ground.code import code_digest, code_files, copy_code
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import lives, watched_run
-from tests.preprocess.made import LOCAL
 from tests.stages.processes import MARK, is_private, listening, open_to_others
+from tests.train.tiny import ONE
 
-FAR = LOCAL.model_copy(update={"address": "10.0.0.1:6379", "storage": "/mnt/runs"})
+FAR = ONE.model_copy(update={"address": "10.0.0.1:6379", "storage": "/mnt/runs"})
 
 
 def found(**other: Any) -> Found:
@@ -93,14 +93,14 @@ def fails() -> None:
 
 
 def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    with session.connect(LOCAL, most=1):
+    with session.connect(ONE, most=1):
         with pytest.raises(InputError, match=r"  127\.0\.0\.1: cannot run our code \(.*libtorch\.so\); see"):
             check.on_every_node(fails)
         node = {"Alive": True, "Resources": {"CPU": 3.0}}
         monkeypatch.setattr(nodes.ray, "nodes", lambda: [node, node, {"Alive": False, "Resources": {"CPU": 9.0}}])
         monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 6.0})
-        three = LOCAL.model_copy(update={"workers": 3})
-        assert session._workers(LOCAL.model_copy(update={"workers": "auto"}), 9, 2, 0) == 2
+        three = ONE.model_copy(update={"workers": 3})
+        assert session._workers(ONE.model_copy(update={"workers": "auto"}), 9, 2, 0) == 2
         assert session._workers(three, 9, 1, 0) == 3
         with pytest.raises(InputError, match=r"takes 2 CPUs and 0 GPUs of one node, .* have room for 2 of them"):
             session._workers(three, 9, 2, 0)
@@ -115,7 +115,7 @@ def test_a_local_ray_is_the_users_alone_whatever_tmpdir_and_shared_memory_are(
     monkeypatch.setattr(tempfile, "tempdir", str(odd))
     monkeypatch.setattr(session, "SHARED_MEMORY", str(tmp_path / "missing"))
     before = set(psutil.Process().children(recursive=True))
-    with watched_run(), session.connect(LOCAL, most=1):
+    with watched_run(), session.connect(ONE, most=1):
         new = set(psutil.Process().children(recursive=True)) - before
         processes = [one for one in new if "pipeline.ground.lifetime" not in one.cmdline()]
         assert [one.cmdline() for one in processes if lifetime.MARK not in one.environ()] == []

@@ -20,7 +20,7 @@ from pipeline.download.listing import members, read_member
 from pipeline.evaluate.predictions import About, Predictions, read_predictions
 from pipeline.ground.names import file_name, label, labels, markdown, one_spelling, shown
 from pipeline.ground.params import DownloadParams, FolderSplit
-from tests.preprocess.made import PARAMS, contents, download, error_of, record, run, without_ray
+from tests.preprocess.made import PARAMS, contents, download, error_of, record, run
 
 NAMES = (
     *(
@@ -75,14 +75,12 @@ def tarred(source: Path) -> bytes:
 
 
 def digests(source: Path, folder: Path) -> list[str]:
-    with without_ray():
-        return [manifest.digest for manifest in run(download(source, folder / "mine"), folder)]
+    return [manifest.digest for manifest in run(download(source, folder / "mine"), folder)]
 
 
 def test_names_are_data_from_the_download_to_the_predictions(tmp_path: Path) -> None:
     raw = download(recordings(tmp_path / "source", NAMES), tmp_path / "raw" / "mine")
-    with without_ray():
-        manifests = run(raw, tmp_path)
+    manifests = run(raw, tmp_path)
     assert [manifest.rows for manifest in manifests] == [4 * len(NAMES), len(NAMES)]
     arrow = tmp_path / "arrow" / "mine"
     store = Store(arrow, "test")
@@ -250,8 +248,7 @@ def test_classes_that_differ_only_in_case_in_two_folders_are_refused(tmp_path: P
         record(tmp_path / "source" / name / "1.aedat", len(name))
     raw = download(tmp_path / "source", tmp_path / "mine")
     split = PARAMS.model_copy(update={"split": FolderSplit(train="train", test="test")})
-    with without_ray():
-        assert "Cup and cup differ only in case" in error_of(lambda: run(raw, tmp_path, split))
+    assert "Cup and cup differ only in case" in error_of(lambda: run(raw, tmp_path, split))
     assert not (tmp_path / "arrow").exists()
 
 

@@ -20,7 +20,7 @@ from pipeline.train.export import export
 from pipeline.train.job import Job
 from pipeline.train.jobs import train_in_process
 from stages import evaluate
-from tests.train.tiny import NETWORK, TRAINING, tiny_job
+from tests.train.tiny import NETWORK, ONE, TRAINING, tiny_job
 
 WANTED: dict[str, Any] = {
     "experiment": "tiny",
@@ -36,7 +36,7 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, Path]]
     """A finished training of a tiny network."""
     root = tmp_path_factory.mktemp("trained")
     job, threads = tiny_job(root, TRAINING), torch.get_num_threads()
-    train_in_process(torch.device("cpu"))(job)
+    train_in_process(job, ONE)
     torch.set_num_threads(threads)
     export(job, "tiny", "tiny", root / "artifacts" / "tiny" / "0")
     yield job, root / "artifacts" / "tiny" / "0"
@@ -161,7 +161,7 @@ def test_the_stage_refuses_before_anything_is_computed_or_written(stage_on: Path
     save_again(stage_on, lambda weights: weights["stem.norm.gain"].view(-1)[0].fill_(2.0))
     before = sorted(path.name for path in stage_on.iterdir())
 
-    def see(task: Task, batches: int) -> Any:
+    def see(task: Task, batches: list[int]) -> Any:
         pytest.fail("computed")
 
     with pytest.raises(InputError, match=r"model\.safetensors: SHA-256"):

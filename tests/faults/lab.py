@@ -23,12 +23,9 @@ from ruamel.yaml import YAML
 from torch import Tensor
 
 from pipeline.download import embedded
-from pipeline.evaluate.evaluate import evaluate_in_process
 from pipeline.ground import digests, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, load_cluster, load_dataset
-from pipeline.preprocess import shards
-from pipeline.preprocess.shards import Part, make_shard
 from pipeline.protocol import params
 from pipeline.protocol.hardware import note
 from pipeline.protocol.reduce import Alone, Workers
@@ -218,7 +215,7 @@ def run(name: str) -> None:
         "download": download.download,
         "preprocess": preprocess.main,
         "train": lambda key: train_stage.main(key, partial(fit_here, load_cluster(paths.PARAMS))),
-        "evaluate": lambda key: evaluate.main(key, evaluate_in_process(CPU)),
+        "evaluate": evaluate.main,
         "report": lambda key: report.main(),
     }
     stage.run_stage(name, lambda: mains[kind](key))
@@ -244,19 +241,12 @@ def inside(root: Path) -> Iterator[None]:
         (preprocess, of_dataset | of_cluster),
         (train_stage, of_run),
         (evaluate, of_run),
-        (shards, {"_on_ray": shards_here}),
         (embedded, {"_processes": Here}),
     ]
     with ExitStack() as stack:
         for module, values in patches:
             stack.enter_context(patch.multiple(module, **values))
         yield
-
-
-def shards_here(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
-    for part in parts:
-        make_shard(part)
-        yield part
 
 
 class Here:

@@ -1,17 +1,10 @@
 """A downloaded dataset and what one process makes of it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.preprocess.made import Files, contents, download, record, run, without_ray
-
-
-@pytest.fixture
-def no_ray() -> Iterator[None]:
-    with without_ray():
-        yield
+from tests.preprocess.made import Files, contents, download, record, run
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +18,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def expected(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Files:
-    """What one process makes without Ray."""
+    """What one process makes."""
     folder = tmp_path_factory.mktemp("expected")
-    with without_ray():
-        run(raw, folder)
+    run(raw, folder)
     return contents(folder)

@@ -1,7 +1,6 @@
-"""Two classes of recordings, and preprocessing of them with and without Ray."""
+"""Two classes of recordings, and preprocessing of them in this process."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +12,10 @@ from pipeline.download.camera import write_aedat2
 from pipeline.download.fetch import fetch
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams, DownloadParams, PreprocessParams
-from pipeline.preprocess import shards
 from pipeline.preprocess.preprocess import preprocess
-from pipeline.preprocess.shards import Part, make_shard
+from tests.train.tiny import ONE
 
 PARAMS = PreprocessParams(split="every-fifth-tests", shards=3, frames=4, size=64, compression="none", window=None)
-LOCAL = ClusterParams(
-    address="local",
-    workers="auto",
-    cpus_per_worker="threads",
-    gpus_per_worker=0,
-    storage="runs",
-    checkpoint_seconds=60,
-    recompute="nothing",
-)
 TITLE = "Cups and mugs"
 Files = dict[str, bytes]
 
@@ -46,7 +35,7 @@ def download(source: Path, into: Path, catalog: str = "recordings") -> Path:
     return into
 
 
-def run(raw: Path, folder: Path, params: PreprocessParams = PARAMS, cluster: ClusterParams = LOCAL) -> list[Manifest]:
+def run(raw: Path, folder: Path, params: PreprocessParams = PARAMS, cluster: ClusterParams = ONE) -> list[Manifest]:
     """Writes <folder>/arrow/mine; what is not finished stands in <folder>/work."""
     return preprocess("mine", raw, params, cluster, folder / "arrow" / "mine", folder / "work")
 
@@ -59,17 +48,3 @@ def error_of(action: Callable[[], object]) -> str:
     with pytest.raises(InputError) as error:
         action()
     return str(error.value)
-
-
-@contextmanager
-def without_ray() -> Iterator[None]:
-    """Shards are made one after another in this process."""
-
-    def one_by_one(parts: list[Part], _: ClusterParams) -> Iterator[Part]:
-        for part in parts:
-            make_shard(part)
-            yield part
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "_on_ray", one_by_one)
-        yield

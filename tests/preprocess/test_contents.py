@@ -58,7 +58,7 @@ def test_contents_are_read_back_and_a_damaged_file_is_named(tmp_path: Path) -> N
         read_contents(tmp_path)
 
 
-def test_a_recording_that_trains_and_tests_is_found_by_its_frames(tmp_path: Path, no_ray: None) -> None:
+def test_a_recording_that_trains_and_tests_is_found_by_its_frames(tmp_path: Path) -> None:
     """Ten recordings of a class; the fifth, which tests, has the events of the first and another header."""
     source = tmp_path / "source" / "cup"
     for seed in range(10):

@@ -41,7 +41,7 @@ def test_a_dataset_is_its_shards_and_a_manifest_a_split(expected: Files) -> None
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_the_manifest_and_every_shard_say_what_they_are(
-    raw: Path, tmp_path: Path, no_ray: None, split: Literal["train", "test"]
+    raw: Path, tmp_path: Path, split: Literal["train", "test"]
 ) -> None:
     run(raw, tmp_path)
     store, rows = Store(tmp_path / "arrow" / "mine", split), {"train": 16, "test": 4}[split]
@@ -91,7 +91,7 @@ def test_the_manifest_and_every_shard_say_what_they_are(
     ]
 
 
-def test_each_row_is_the_frames_of_its_recording(raw: Path, tmp_path: Path, no_ray: None) -> None:
+def test_each_row_is_the_frames_of_its_recording(raw: Path, tmp_path: Path) -> None:
     run(raw, tmp_path)
     splits = [Store(tmp_path / "arrow" / "mine", split) for split in ("train", "test")]
     assert splits[1].ids == ["cup/09.aedat", "cup/19.aedat", "mug/08.aedat", "mug/18.aedat"]
@@ -104,14 +104,14 @@ def test_each_row_is_the_frames_of_its_recording(raw: Path, tmp_path: Path, no_r
 
 @pytest.mark.parametrize(("shards", "compression"), [(1, "none"), (100, "none"), (2, "zstd")])
 def test_neither_shards_nor_compression_change_what_is_read(
-    raw: Path, tmp_path: Path, no_ray: None, shards: int, compression: str
+    raw: Path, tmp_path: Path, shards: int, compression: str
 ) -> None:
     manifests = run(raw, tmp_path, PARAMS.model_copy(update={"shards": shards, "compression": compression}))
     assert {manifest.split: manifest.digest for manifest in manifests} == GOLDEN
     assert [manifest.shards for manifest in manifests] == [min(shards, 16), min(shards, 4)]
 
 
-def test_windows_that_are_left_out_are_counted(raw: Path, tmp_path: Path, no_ray: None) -> None:
+def test_windows_that_are_left_out_are_counted(raw: Path, tmp_path: Path) -> None:
     """500 events every 100 us last 49.9 ms: two windows of 20 ms hold 200 each."""
     window = PARAMS.model_copy(update={"window": WindowParams(ms=20, min_events=200)})
     train, test = run(raw, tmp_path / "all", window)
@@ -132,7 +132,7 @@ def test_windows_that_are_left_out_are_counted(raw: Path, tmp_path: Path, no_ray
     assert "none of its 2 windows has window.min_events 201" in error_of(lambda: run(raw, tmp_path / "none", none))
 
 
-def test_a_part_of_the_sensor_is_said(raw: Path, tmp_path: Path, no_ray: None) -> None:
+def test_a_part_of_the_sensor_is_said(raw: Path, tmp_path: Path) -> None:
     train, _ = run(raw, tmp_path, PARAMS.model_copy(update={"size": 48}))
     assert train.framing_rule == (
         f"{FRAMING_RULE}; of the centred square of 96 x 96 of 128 x 128 pixels, whose events alone are the N"
@@ -152,7 +152,7 @@ def test_a_split_without_a_class_is_refused_before_anything_is_made(tmp_path: Pa
     assert not list(tmp_path.rglob("*.arrow"))
 
 
-def test_a_sensor_of_the_test_split_that_trains_nowhere_is_refused(tmp_path: Path, no_ray: None) -> None:
+def test_a_sensor_of_the_test_split_that_trains_nowhere_is_refused(tmp_path: Path) -> None:
     for seed in range(4):
         record(tmp_path / "source" / "cup" / f"{seed}.aedat", seed)
     (tmp_path / "source" / "cup" / "4.bin").write_bytes(bytes([1, 2, 0, 0, 9]) * 5)
@@ -161,7 +161,7 @@ def test_a_sensor_of_the_test_split_that_trains_nowhere_is_refused(tmp_path: Pat
     assert text.startswith("the recordings come from sensors of different sizes, 34 x 34, 128 x 128;")
 
 
-def test_counts_that_do_not_agree_end_the_stage(raw: Path, tmp_path: Path, no_ray: None) -> None:
+def test_counts_that_do_not_agree_end_the_stage(raw: Path, tmp_path: Path) -> None:
     train, _ = run(raw, tmp_path)
     _check_counts(train)
     for wrong in ({"recordings": 9}, {"events": 1}, {"events left out: invalid": 1}, {"windows": 1}):
@@ -172,9 +172,7 @@ def test_counts_that_do_not_agree_end_the_stage(raw: Path, tmp_path: Path, no_ra
         _check_counts(replace(train, rows_per_class=[8, 7]))
 
 
-def test_a_run_that_ends_while_it_moves_its_shards_can_be_repeated(
-    raw: Path, tmp_path: Path, expected: Files, no_ray: None
-) -> None:
+def test_a_run_that_ends_while_it_moves_its_shards_can_be_repeated(raw: Path, tmp_path: Path, expected: Files) -> None:
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
@@ -187,23 +185,19 @@ def test_a_run_that_ends_while_it_moves_its_shards_can_be_repeated(
     assert contents(tmp_path) == expected
 
 
-def test_a_new_result_takes_the_place_of_the_old_one_whole(
-    raw: Path, tmp_path: Path, expected: Files, no_ray: None
-) -> None:
+def test_a_new_result_takes_the_place_of_the_old_one_whole(raw: Path, tmp_path: Path, expected: Files) -> None:
     run(raw, tmp_path, PARAMS.model_copy(update={"shards": 5}))
     run(raw, tmp_path)
     assert contents(tmp_path) == expected
 
 
-def test_an_error_keeps_the_old_result(raw: Path, tmp_path: Path, expected: Files, no_ray: None) -> None:
+def test_an_error_keeps_the_old_result(raw: Path, tmp_path: Path, expected: Files) -> None:
     run(raw, tmp_path)
     error_of(lambda: run(raw, tmp_path, PARAMS.model_copy(update={"size": 256})))
     assert {name: content for name, content in contents(tmp_path).items() if name.startswith("arrow/")} == expected
 
 
-def test_unfinished_shards_of_other_parameters_are_not_taken(
-    raw: Path, tmp_path: Path, expected: Files, no_ray: None
-) -> None:
+def test_unfinished_shards_of_other_parameters_are_not_taken(raw: Path, tmp_path: Path, expected: Files) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.preprocess.preprocess.read_summary", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -243,7 +237,7 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
     ],
 )
 def test_parameters_that_do_not_fit_are_one_error_and_nothing_is_written(
-    raw: Path, tmp_path: Path, no_ray: None, catalog: str, changes: dict[str, Any], text: str
+    raw: Path, tmp_path: Path, catalog: str, changes: dict[str, Any], text: str
 ) -> None:
     source = raw if catalog == "recordings" else download(tmp_path, tmp_path / "raw", "digits")
     assert text in error_of(lambda: run(source, tmp_path, PARAMS.model_copy(update=changes)))

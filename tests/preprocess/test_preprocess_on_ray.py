@@ -20,7 +20,8 @@ from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import PARAMS as PARAMS_YAML
 from pipeline.ground.paths import ROOT
 from pipeline.preprocess import shards
-from tests.preprocess.made import LOCAL, Files, contents, error_of, run, without_ray
+from tests.preprocess.made import Files, contents, error_of, run
+from tests.train.tiny import ONE
 
 KILLED = "0123456789abcdef" * 2  # the end of the temporary name that a killed run leaves
 DRIVER = (
@@ -49,7 +50,7 @@ def cluster() -> Iterator[ClusterParams]:
         ray_internals.listen_beyond_loopback(True)  # a local Ray that an earlier test started has it off
         head = {"num_cpus": 4, "include_dashboard": False, "temp_dir": str(folder)}
         running = Cluster(initialize_head=True, head_node_args=head)
-        params = LOCAL.model_copy(update={"address": running.address, "storage": str(folder / "storage")})
+        params = ONE.model_copy(update={"address": running.address, "storage": str(folder / "storage")})
         try:
             with session.connect(params, most=4), pytest.MonkeyPatch.context() as patch:
                 patch.setattr(session, "_start", lambda *_: None)
@@ -91,8 +92,7 @@ def test_a_damaged_recording_is_one_error_and_its_mending_goes_on(
     )
     assert not (tmp_path / "out" / "arrow").exists()
     shutil.copyfile(raw / "mug" / "12.aedat", damaged)
-    with without_ray():
-        run(mine, tmp_path / "out")
+    run(mine, tmp_path / "out")
     assert contents(tmp_path / "out") == expected
 
 
@@ -131,8 +131,7 @@ def test_a_killed_run_leaves_nothing_that_looks_done_and_goes_on_with_what_is_mi
     assert {f"arrow/mine/{name}": (work / name).read_bytes() for name in done}.items() <= expected.items()
     (work / f".train-00002-of-00003.arrow.{KILLED}").write_bytes(b"half")
     (tmp_path / "arrow" / f".mine.{KILLED}").mkdir(parents=True)
-    with without_ray():
-        run(raw, tmp_path)
+    run(raw, tmp_path)
     assert contents(tmp_path) == expected
     assert [path.name for path in (tmp_path / "arrow").iterdir()] == ["mine"]
     kept = {name: (tmp_path / "arrow" / "mine" / name).stat().st_ino for name in done}
@@ -171,7 +170,7 @@ def run_until_one_is_done(raw: str, folder: str) -> None:
             time.sleep(60)
 
     shards.progress = Waiting  # type: ignore[assignment]
-    run(Path(raw), Path(folder))
+    run(Path(raw), Path(folder), cluster=ONE.model_copy(update={"workers": 2}))
 
 
 def wait_until_none_names(folder: Path) -> None:

@@ -85,8 +85,8 @@ def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: 
     assert run(copy, "dvc", "repro", "train@digits-0").returncode == 0
     resumed = (artifacts / "model.safetensors").read_bytes()
     shutil.rmtree(copy / "runs")
-    undisturbed = run(copy, sys.executable, "-m", "stages.alone", "digits-0", "--cpu")
-    assert "digits-0: trained in one process, without Ray" in undisturbed.stdout
+    undisturbed = run(copy, sys.executable, "-m", "stages.train", "digits-0")
+    assert "digits-0: trained in the stage's own process" in undisturbed.stdout
     assert (artifacts / "model.safetensors").read_bytes() == resumed
     record = json.loads((copy / "results" / "digits" / "0.json").read_text(encoding="utf-8"))
     assert record["digests"]["model"] == hashlib.sha256(resumed).hexdigest()

@@ -23,7 +23,6 @@ from pipeline.evaluate import evaluate as evaluation
 from pipeline.evaluate.evaluate import Task, evaluate, evaluate_in_process
 from pipeline.evaluate.operations import summed_work
 from pipeline.ground.errors import InputError
-from pipeline.ground.params import ClusterParams
 from pipeline.protocol.hardware import note
 from pipeline.protocol.reduce import Alone
 from pipeline.train import on_ray
@@ -31,17 +30,8 @@ from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.on_ray import fit
-from tests.train.tiny import TRAINING, tiny_job
+from tests.train.tiny import ONE, TRAINING, tiny_job
 
-ONE = ClusterParams(
-    address="local",
-    workers=1,
-    cpus_per_worker="threads",
-    gpus_per_worker=0,
-    storage="runs",
-    checkpoint_seconds=60,
-    recompute="nothing",
-)
 TWO = ONE.model_copy(update={"workers": 2})
 LONG = replace(TRAINING, epochs=50)
 DRIVER = """
@@ -233,7 +223,7 @@ def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, byte
     )
     two, batches = (
         evaluate(task, evaluation.evaluate_on_ray(TWO), "tiny"),
-        list(evaluate_in_process(torch.device("cpu"))(task, 3)),
+        list(evaluate_in_process(torch.device("cpu"))(task, [0, 1, 2])),
     )
     assert two.voltage.shape == (13, 2, 3)
     assert two.voltage.tobytes() == b"".join(batch.voltage.tobytes() for batch in batches)

@@ -16,8 +16,7 @@ from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, already_finished, publish_job
 from tests.cluster.s3 import bucket, serving
-from tests.preprocess.made import LOCAL
-from tests.train.tiny import NETWORK, TRAINING, tiny_job
+from tests.train.tiny import NETWORK, ONE, TRAINING, tiny_job
 
 CPU = torch.device("cpu")
 
@@ -40,7 +39,7 @@ def weights(job: Job) -> bytes:
 
 
 def far(storage: str) -> ClusterParams:
-    return LOCAL.model_copy(update={"address": "10.0.0.1:6379", "storage": storage})
+    return ONE.model_copy(update={"address": "10.0.0.1:6379", "storage": storage})
 
 
 def work_on(

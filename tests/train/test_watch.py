@@ -10,21 +10,11 @@ import pytest
 import ray
 
 from pipeline.cluster.session import connect
-from pipeline.ground.params import ClusterParams
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, set_gauges
 from pipeline.train.progress import ProgressReport
-from tests.train.tiny import TRAINING, tiny_job
+from tests.train.tiny import ONE, TRAINING, tiny_job
 
-LOCAL = ClusterParams(
-    address="local",
-    workers=1,
-    cpus_per_worker="threads",
-    gpus_per_worker=0,
-    storage="runs",
-    checkpoint_seconds=60,
-    recompute="nothing",
-)
 REPORT = ProgressReport(
     epoch=1,
     epochs=2,
@@ -59,7 +49,7 @@ def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("RAY_metrics_report_interval_ms", "200")
     job = tiny_job(tmp_path, TRAINING)
     job.log().parent.mkdir(parents=True)
-    with connect(LOCAL, most=1):
+    with connect(ONE, most=1):
         ray.remote(measure_and_stay).remote(job)
         (node,) = ray.nodes()
         shown = gauges_at(f"http://127.0.0.1:{node['MetricsExportPort']}/metrics")

@@ -7,6 +7,7 @@ import numpy as np
 
 from models.config import NetworkConfig
 from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
+from pipeline.ground.params import ClusterParams
 from pipeline.protocol.config import TrainingConfig
 from pipeline.train.job import Job
 
@@ -48,6 +49,17 @@ TRAINING = TrainingConfig(
     validation_percent=0,
     test_each_epoch=False,
 )
+
+ONE = ClusterParams(
+    address="local",
+    workers=1,
+    cpus_per_worker="threads",
+    gpus_per_worker=0,
+    storage="runs",
+    checkpoint_seconds=60,
+    recompute="nothing",
+)
+"""This process does the work."""
 
 
 def tiny_job(folder: Path, training: TrainingConfig, *, kind: Literal["images", "frames"] = "images") -> Job:
