@@ -118,6 +118,7 @@ def others(module: str) -> set[str]:
 
 BESIDE_TORCH = {
     "models.checkpoint": {"safetensors"},
+    "models.kernels.compiled": {"numba"},
     "models.kernels.cpu": {"numba", "numpy"},
     "models.kernels.cuda": {"triton"},
 }

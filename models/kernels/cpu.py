@@ -24,6 +24,7 @@ from numba import njit, prange, types
 from numba.extending import overload, register_jitable
 from torch import Tensor
 
+from models.kernels.compiled import cached_by_code
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
@@ -41,7 +42,12 @@ memory is read in pieces of a block at each time step, and pieces of 64 kB strea
 
 MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
 _LAUNCHED: set[tuple[Callable[..., None], Any]] = set()
-parallel_kernel = njit(parallel=True, cache=True, error_model="numpy")
+
+
+def parallel_kernel(kernel: Callable[..., None]) -> Any:
+    """Compiled at its first call."""
+    with cached_by_code():
+        return njit(parallel=True, cache=True, error_model="numpy")(kernel)
 
 
 def widen(value: Any) -> Any:

@@ -36,6 +36,8 @@ def train(
     number, state = common_state(job, workers, device, say)
     if number:
         say(f"goes on from epoch {state.epoch + 1}, step {state.step}, with {workers.size} worker(s)")
+    else:
+        say(f"starts with {workers.size} worker(s); the first step on a machine compiles the kernels, once")
     training = begin(job, workers, device, state)
     with Checkpoints(job.checkpoint(), number) as checkpoints:
         while training.state.epoch < job.training.epochs:

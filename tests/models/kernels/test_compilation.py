@@ -1,6 +1,7 @@
 """Processes that start at once compile a kernel once."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,23 @@ def test_two_processes_compile_once(tmp_path: Path) -> None:
         process.stdin.flush()
     found = sorted(process.communicate(timeout=120)[0] for process in processes)
     assert found == ["0 1 [3.0]\n1\n", "1 0 [3.0]\n1\n"]
+
+
+def test_a_copy_of_the_code_finds_what_the_first_compiled(tmp_path: Path) -> None:
+    """And a copy with another constant in another file does not."""
+    counts = [copy_launches(tmp_path, name) for name in ("first", "second")]
+    surrogate = tmp_path / "second" / "models" / "surrogate.py"
+    surrogate.write_text(surrogate.read_text(encoding="utf-8") + "\nOTHER = 1\n", encoding="utf-8")
+    assert [*counts, copy_launches(tmp_path, "second")] == ["1 0", "0 1", "1 0"]
+
+
+def copy_launches(folder: Path, name: str) -> str:
+    """Cache misses and hits of one launch by a copy of the network's code."""
+    if not (folder / name).exists():
+        shutil.copytree(ROOT / "models", folder / name / "models", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder / name)}
+    command = [sys.executable, "-c", PROCESS]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, input="\n", capture_output=True, text=True, check=True, timeout=120
+    )
+    return done.stdout.splitlines()[1].partition(" [")[0]

@@ -1,0 +1,45 @@
+"""Where compiled kernels lie: in a folder of the user, named by the code, so that each is compiled once a machine.
+
+numba would keep them beside the source, once for each checkout and for each copy that Ray brings to a node; and it
+would not see that a constant of another file has changed.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.caching import UserWideCacheLocator
+
+
+class ByCode(UserWideCacheLocator):
+    """One folder for all files of the package that the kernel stands in; NUMBA_CACHE_DIR moves it."""
+
+    def get_cache_path(self) -> str:
+        config: Any = numba.config
+        beside: str = super().get_cache_path()  # type: ignore[no-untyped-call] # numba has no types
+        name = f"sresnet-{package_digest(Path(self._py_file).parents[1])[:16]}"
+        return os.path.join(config.CACHE_DIR or os.path.dirname(beside), name)
+
+
+@cache
+def package_digest(folder: Path) -> str:
+    """SHA-256 over the Python files of a folder and of those in it."""
+    files = sorted(folder.rglob("*.py"))
+    return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest()
+
+
+@contextmanager
+def cached_by_code() -> Iterator[None]:
+    """Kernels that are decorated within it are kept so; where that folder cannot be written, beside the source."""
+    config: Any = numba.config
+    before = config.CACHE_LOCATOR_CLASSES
+    config.CACHE_LOCATOR_CLASSES = f"{__name__}.{ByCode.__name__},InTreeCacheLocator"
+    try:
+        yield
+    finally:
+        config.CACHE_LOCATOR_CLASSES = before
