@@ -9,6 +9,7 @@ Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channe
 of a tile.
 """
 
+import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -45,9 +46,10 @@ _LAUNCHED: set[tuple[Callable[..., None], Any]] = set()
 
 
 def parallel_kernel(kernel: Callable[..., None]) -> Any:
-    """Compiled at its first call."""
+    """Compiled at its first call. Workers that are threads compute at once, if OpenMP lets several threads do so."""
+    nogil = importlib.util.find_spec("numba.np.ufunc.omppool") is not None
     with cached_by_code():
-        return njit(parallel=True, cache=True, error_model="numpy")(kernel)
+        return njit(parallel=True, nogil=nogil, cache=True, error_model="numpy")(kernel)
 
 
 def widen(value: Any) -> Any:

@@ -2,7 +2,8 @@
 
 Each run is a DVC process of its own for its two stages, so DVC alone decides what is out of date, restores from its
 cache and commits; it gives up its lock while a stage computes. All runs share one Ray, in which each training is placed
-by itself, so a cluster of more nodes takes more runs at once. On this machine, runs of one worker need no Ray.
+by itself, so a cluster of more nodes takes more runs at once. On this machine no Ray is
+needed.
 """
 
 import json
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cli.screen import ScreenRow, screen
-from pipeline.cluster.workers import SHARED, WORKERS, begins_here, workers_here
+from pipeline.cluster.workers import SHARED, WORKERS, in_this_process, workers_here
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.paths import ROOT, RUNS
@@ -105,13 +106,14 @@ def out_of_date(names: Sequence[str]) -> list[str]:
 
 
 def do(runs: Sequence[SweepRun], params: Params) -> None:
-    """Does the runs: each in a process of its own if it gets one worker of this machine, else all on one Ray."""
+    """Does the runs: each in its own process on this machine, or all on one Ray."""
     trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
     cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
     micro_batches = max(training.micro_batches for training in trainings)
-    places = workers_here(cluster.model_copy(update={"workers": "auto"}), sys.maxsize, cpus)
-    if begins_here(cluster) and not gpus and (cluster.workers == 1 or share(places, len(runs), micro_batches) == 1):
-        side_by_side(runs, lambda: places, os.environ | {WORKERS: "1"})
+    if in_this_process(cluster) and not gpus:
+        places = workers_here(cluster.model_copy(update={"workers": "auto"}), sys.maxsize, cpus)
+        each = share(places, len(runs), micro_batches) if cluster.workers == "auto" else 1
+        side_by_side(runs, lambda: places // each, os.environ | {WORKERS: str(each)})
         return
     import ray  # takes seconds to import
 

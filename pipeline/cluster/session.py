@@ -23,7 +23,7 @@ import ray
 
 from pipeline.cluster.nodes import all_workers
 from pipeline.cluster.ray_internals import keep_sigterm, listen_beyond_loopback, use_own_token
-from pipeline.cluster.workers import SHARED, as_stated
+from pipeline.cluster.workers import SHARED, share_of
 from pipeline.ground.code import copy_code
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import private_folder
@@ -46,7 +46,8 @@ def connect(
     """
     from pipeline.cluster.check import all_see  # it imports Ray, which reads the surroundings then
 
-    cluster = as_stated(cluster)
+    if (share := share_of()) is not None:
+        cluster = cluster.model_copy(update={"workers": share})
     with private_folder() as folder:
         try:
             _start(cluster, folder)

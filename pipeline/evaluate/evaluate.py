@@ -1,9 +1,10 @@
 """Every test sample through a trained network, once. Shapes: B samples, T steps, K classes."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from models.sresnet import SResNet
 from pipeline.cluster.staging import Shipment, publish, stage
 from pipeline.cluster.storage import open_storage
-from pipeline.cluster.workers import begins_here, here_at_first, workers_here
+from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.data.store import Store
 from pipeline.evaluate.observe import work_of
 from pipeline.evaluate.operations import summed_work
@@ -123,25 +124,34 @@ def all_batches(parts: list[Seen]) -> Seen:
 
 
 def evaluate_on(cluster: ClusterParams) -> See:
-    """This process, until workers on Ray would be done earlier, or they alone where they are stated."""
+    """This process sees the batches, or workers on Ray where they are stated or elsewhere."""
 
     def see(task: Task, batches: list[int]) -> Iterator[Seen]:
-        on_ray = partial(evaluate_on_ray(cluster), task)
-        if not begins_here(cluster):
-            return on_ray(batches)
-        worker = Evaluator(task, device_of(cluster.gpus_per_worker).type)
+        if not in_this_process(cluster, torch.cuda.device_count()):
+            return evaluate_on_ray(cluster)(task, batches)
         workers = workers_here(cluster, len(batches), cluster.cpus(task.training.threads))
-        return here_at_first(batches, worker.see, on_ray, workers)
+        return evaluate_in_process(device_of(cluster.gpus_per_worker), workers)(task, batches)
 
     return see
 
 
-def evaluate_in_process(device: torch.device) -> See:
-    """This process sees every batch."""
+def evaluate_in_process(device: torch.device, workers: int = 1) -> See:
+    """So many threads of this process share the batches."""
 
     def see(task: Task, batches: list[int]) -> Iterator[Seen]:
-        worker = Evaluator(task, device.type)
-        yield from (worker.see(index) for index in batches)
+        free = SimpleQueue[Evaluator]()
+        for _ in range(workers):
+            free.put(Evaluator(task, device.type))
+
+        def one(index: int) -> Seen:
+            worker = free.get()
+            try:
+                return worker.see(index)
+            finally:
+                free.put(worker)
+
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(task.training.threads,)) as pool:
+            yield from pool.map(one, batches)
 
     return see
 

@@ -2,16 +2,16 @@
 
 import hashlib
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.cluster.workers import begins_here, here_at_first, workers_here
+from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.data.counts import check, left_out, total
 from pipeline.data.recording import Recording
 from pipeline.data.store import Content, Row, Written, write_shard
@@ -26,6 +26,8 @@ from pipeline.preprocess.scatter import Buffer, Frames
 from pipeline.preprocess.windows import windows
 
 ONE_SENSOR = "give each size a dataset of its own"
+RAY_SECONDS = 20.0
+"""What a local Ray takes to start, on two cores."""
 AFTER = left_out("events", "after the last whole window")
 
 
@@ -97,15 +99,17 @@ def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None
 
 
 def made(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
-    """Gives each part when its shard is finished, by this process or by workers on Ray."""
-    if not begins_here(cluster):
-        return _on_ray(parts, cluster)
-
-    def here(part: Part) -> Part:
-        make_shard(part)
-        return part
-
-    return here_at_first(parts, here, partial(_on_ray, cluster=cluster), workers_here(cluster, len(parts), 1))
+    """Gives each part when its shard is finished: by this process, until workers on Ray would be done earlier."""
+    done, workers = 0, workers_here(cluster, len(parts), 1)
+    while in_this_process(cluster) and done < len(parts):
+        began = time.monotonic()
+        make_shard(parts[done])
+        yield parts[done]
+        done += 1
+        if (time.monotonic() - began) * (len(parts) - done) * (1 - 1 / workers) > RAY_SECONDS:
+            break
+    if parts[done:]:
+        yield from _on_ray(parts[done:], cluster)
 
 
 def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:

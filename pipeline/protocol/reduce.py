@@ -1,5 +1,8 @@
 """Sums over micro-batches in one fixed order, so that the number of workers cannot change a bit."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Barrier, Thread
 from typing import Protocol
 
 import numpy as np
@@ -11,8 +14,11 @@ from torch import Tensor
 class Workers(Protocol):
     """Those who train together."""
 
-    rank: int
-    size: int
+    @property
+    def rank(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
 
     def gather(self, value: Tensor) -> list[Tensor]:
         """The tensors of all workers, of one shape, in the order of their ranks."""
@@ -51,6 +57,63 @@ class Group:
         received = torch.empty_like(values)
         torch.distributed.all_to_all_single(received, values)
         return received
+
+
+class Meeting:
+    """Where workers that are threads of one process give each other tensors."""
+
+    def __init__(self, size: int) -> None:
+        self.barrier, self.given = Barrier(size), [torch.empty(0)] * size
+
+    def of_all(self, rank: int, value: Tensor, take: Callable[[Tensor], Tensor]) -> list[Tensor]:
+        """Copies of what each worker gives, or of a part of it; nobody changes anything until all have taken theirs."""
+        self.given[rank] = value
+        self.barrier.wait()
+        taken = [take(given).clone() for given in self.given]
+        self.barrier.wait()
+        return taken
+
+
+@dataclass(frozen=True)
+class ThreadOf:
+    """A worker that is a thread of this process."""
+
+    rank: int
+    meeting: Meeting
+
+    @property
+    def size(self) -> int:
+        return len(self.meeting.given)
+
+    def gather(self, value: Tensor) -> list[Tensor]:
+        return self.meeting.of_all(self.rank, value, lambda given: given)
+
+    def exchange(self, values: Tensor) -> Tensor:
+        return torch.stack(self.meeting.of_all(self.rank, values, lambda given: given[self.rank]))
+
+
+def in_threads(size: int, work: Callable[[Workers], None]) -> None:
+    """Does the work as the first of so many workers; the others are threads. Raises what any of them raised first."""
+    if size == 1:
+        return work(Alone())
+    meeting, raised = Meeting(size), list[BaseException]()
+
+    def one(rank: int) -> None:
+        try:
+            work(ThreadOf(rank, meeting))
+        except BaseException as error:
+            raised.append(error)
+            meeting.barrier.abort()  # the others would wait for ever
+
+    threads = [Thread(target=one, args=(rank,), daemon=True) for rank in range(1, size)]
+    for thread in threads:
+        thread.start()
+    one(0)
+    for thread in threads:
+        thread.join()
+    if raised:
+        raise raised[0]
+    return None
 
 
 def micro_batches_of_worker(workers: Workers, micro_batches: int) -> list[int]:

@@ -3,17 +3,19 @@
 import resource
 from collections.abc import Callable
 
-from pipeline.cluster.workers import begins_here, more_pay, workers_here
+import torch
+
+from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.ground import paths
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.progress import said_lines
 from pipeline.protocol.hardware import device_of
 from pipeline.protocol.params import ExperimentParams, RunParams
-from pipeline.protocol.reduce import Alone
-from pipeline.train.export import finished
+from pipeline.protocol.reduce import in_threads
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal
-from pipeline.train.placement import publish_job, runs_folder, train_placed
+from pipeline.train.loop import train
+from pipeline.train.placement import publish_job, runs_folder
 from pipeline.train.progress import ProgressReport, on_terminal
 
 Fit = Callable[[Job], tuple[str, int]]
@@ -38,13 +40,11 @@ def job_of(name: str, run: RunParams, experiment: ExperimentParams, cluster: Clu
 
 
 def train_on(cluster: ClusterParams) -> Fit:
-    """This process trains, unless workers on Ray are stated; it hands over to them when they would be done earlier."""
+    """This process trains, or workers on Ray where they are stated or elsewhere."""
 
     def fit(job: Job) -> tuple[str, int]:
-        if begins_here(cluster):
-            outcome = train_in_process(job, cluster)
-            if finished(job):
-                return outcome
+        if in_this_process(cluster, torch.cuda.device_count()):
+            return train_in_process(job, cluster)
         from pipeline.train import on_ray  # Ray takes seconds to import
 
         return on_ray.fit(job, cluster).summary()
@@ -53,25 +53,24 @@ def train_on(cluster: ClusterParams) -> Fit:
 
 
 def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
-    """This process does every step, without Ray, until the end or until more workers would pay."""
+    """Workers that are threads of this process share each step, without Ray."""
     placement = publish_job(job, cluster)
     placement.download(job)
-    workers = workers_here(cluster, job.training.micro_batches, cluster.cpus(job.training.threads))
     job.log().parent.mkdir(parents=True, exist_ok=True)
-    journal, seconds_left = Journal(job.log()), 0.0
+    here, device, journal = placement.here(job), device_of(cluster.gpus_per_worker), Journal(job.log())
+    placement.note(here, device)
+    workers = workers_here(cluster, job.training.micro_batches, cluster.cpus(job.training.threads))
     with said_lines(on_terminal) as say_line:
 
         def say(message: str | ProgressReport) -> None:
-            nonlocal seconds_left
             journal.add(message)
             say_line(str(message))
-            if isinstance(message, ProgressReport):
-                seconds_left = message.seconds_left
 
-        train_placed(
-            job, placement, Alone(), device_of(cluster.gpus_per_worker), say, lambda: more_pay(seconds_left, workers)
-        )
-        if more_pay(seconds_left, workers):
-            say(f"{workers} workers on Ray go on from here: they will be done earlier")
+        with placement.kept(here, 0, say):
+            in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say))
     placement.download(job)
-    return "trained in the stage's own process", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"trained in one process, {workers} thread(s)", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _silent(message: str | ProgressReport) -> None:
+    """What the other workers say: all say the same."""

@@ -27,8 +27,8 @@ def train(
 ) -> None:
     """Trains to the end, from the last checkpoint if there is one; the finished state lies in the checkpoint.
 
-    Stops earlier if the first worker's `leave` says so: after an epoch, or of a single worker after a step. Raises
-    InputError if the loss stops being a number, or if an epoch does not use each of its samples once.
+    Stops earlier, after an epoch, if the first worker's `leave` says so. Raises InputError if the loss stops being a
+    number, or if an epoch does not use each of its samples once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
@@ -41,8 +41,8 @@ def train(
     training = begin(job, workers, device, state)
     with Checkpoints(job.checkpoint(), number) as checkpoints:
         while training.state.epoch < job.training.epochs:
-            whole = run_epoch(training, checkpoints, say, leave)
-            if not whole or first_answer(workers, device, int(leave())):
+            run_epoch(training, checkpoints, say)
+            if first_answer(workers, device, int(leave())):
                 return
 
 
@@ -60,11 +60,8 @@ def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
     return bool(workers.gather(torch.tensor([answer], device=device))[0])
 
 
-def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, leave: Callable[[], bool]) -> bool:
-    """The rest of the current epoch, with a checkpoint now and then and one at its end.
-
-    False if it was left before: a single worker asks `leave` after each step, which would cost several an exchange.
-    """
+def run_epoch(training: Training, checkpoints: Checkpoints, say: Say) -> None:
+    """The rest of the current epoch, with a checkpoint now and then and one at its end."""
     job, state = training.job, training.state
     batches = epoch_batches(training.samples, job.training, job.seed, state.epoch)
     for group in training.optimizer.param_groups:
@@ -76,15 +73,11 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, leave: Cal
         if time.monotonic() - saved >= job.checkpoint_seconds:
             checkpoint(training, checkpoints)
             saved = time.monotonic()
-        if training.workers.size == 1 and leave():
-            checkpoint(training, checkpoints)
-            return False
     check_epoch(training, batches)
     end_epoch(training)
     for line in job.bands.outside(state.history[-1]) if job.bands else ():
         say(f"WARNING: {line}")
     checkpoint(training, checkpoints)
-    return True
 
 
 def check_epoch(training: Training, batches: list[np.ndarray]) -> None:

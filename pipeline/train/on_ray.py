@@ -1,6 +1,5 @@
 """Training on Ray: the only file that imports ray.train."""
 
-import math
 import os
 import platform
 import resource
@@ -34,13 +33,12 @@ from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.journal import FromFar, Journal, followed_log, set_gauges
-from pipeline.train.placement import Placement, publish_job, train_placed
+from pipeline.train.loop import train
+from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
 
 FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
-ASK_SECONDS = 2.0
-"""Time after which a worker asks again whether there is room for more."""
 WAIT_SECONDS = 600
 """So long it waits for a node when none is left."""
 MISTAKES = (
@@ -256,25 +254,14 @@ def run_worker(config: dict[str, Any]) -> TrainingOutcome:
     def more_fit() -> bool:
         return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
 
-    check_code(work.code)
     device = ray.train.torch.get_device()
-    train_placed(work.job, work.placement, workers, device, say, at_intervals(more_fit))
+    check_code(work.code)
+    job = work.placement.here(work.job)
+    work.placement.note(work.job, device)
+    with work.placement.kept(job, workers.rank, say):
+        train(job, workers, device, say, leave=more_fit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()))
-
-
-def at_intervals(ask: Callable[[], bool]) -> Callable[[], bool]:
-    """The question, asked at most every few seconds: the answer takes longer than a short step."""
-    asked = -math.inf
-
-    def answer() -> bool:
-        nonlocal asked
-        if time.monotonic() - asked < ASK_SECONDS:
-            return False
-        asked = time.monotonic()
-        return ask()
-
-    return answer
 
 
 def join_process_group(work: WorkerJob) -> None:

@@ -14,12 +14,9 @@ from pipeline.cluster.storage import Storage, is_uri, open_storage
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import ROOT, RUNS
 from pipeline.protocol.hardware import computed_by, note
-from pipeline.protocol.reduce import Workers
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.loop import train
 from pipeline.train.mirror import pull, push, pushed
-from pipeline.train.progress import Say
 
 STATE = "state"
 """Below a training's key: its checkpoints."""
@@ -74,16 +71,6 @@ class Placement:
         if lines - have:
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in sorted(lines - have))
-
-
-def train_placed(
-    job: Job, placement: Placement, workers: Workers, device: torch.device, say: Say, leave: Callable[[], bool]
-) -> None:
-    """A worker's part of the training: its files are brought first, and its checkpoints go on into storage."""
-    here = placement.here(job)
-    placement.note(here, device)
-    with placement.kept(here, workers.rank, say):
-        train(here, workers, device, say, leave)
 
 
 def runs_folder(cluster: ClusterParams) -> Path:

@@ -55,6 +55,7 @@ def profile(name: str, *, width: int, time_steps: int, epochs: int, seeds: int) 
     experiment["model"].update(width=width, time_steps=time_steps)
     experiment["training"].update(epochs=epochs, batch_size=24, test_each_epoch=True)
     content["runs"] = {f"{name}-{s}": {"experiment": name, "dataset": name, "seed": s} for s in range(seeds)}
+    content["cluster"]["workers"] = 1
     return content | {"profile": "audit-matrix"}
 
 

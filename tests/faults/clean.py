@@ -1,10 +1,12 @@
 """What an honest repository may be, too: nobody is to be accused."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
@@ -47,11 +49,12 @@ def again(lab: Lab) -> None:
 
 def workers(lab: Lab) -> None:
     lab.only(0)
-    edit_yaml(lab.root / "params.yaml", lambda content: content["cluster"].update(workers=2))
+    edit_yaml(lab.root / "params.yaml", lambda content: content["cluster"].update(workers="auto"))
     name = f"{lab.experiment}-0"
     (state,) = (lab.root / "runs").glob(f"{name}-*/checkpoints")
     shutil.rmtree(state)
-    lab.after("train")
+    with patch.object(os, "sched_getaffinity", lambda _: {0, 1}):
+        lab.after("train")
     if not numbers(state):
         raise ValueError(f"{name} was not trained again")
 
@@ -104,7 +107,7 @@ HONEST = [
     Honest(name="as it was made, copied to another folder", make=lambda lab: None, seeds=(0, 1, 2)),
     Honest(name="recordings, as it was made, copied to another folder", make=lambda lab: None, base="events"),
     Honest(name="five more seeds", make=more_seeds, seeds=MORE),
-    Honest(name="two workers", make=workers),
+    Honest(name="two threads", make=workers),
     Honest(name="another processor: other last digits", make=processor),
     Honest(name="every stage run again", make=again),
     Honest(name="shards compressed", make=compressed),

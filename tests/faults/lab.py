@@ -9,7 +9,6 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -20,18 +19,13 @@ from unittest.mock import patch
 
 import torch
 from ruamel.yaml import YAML
-from torch import Tensor
 
 from pipeline.download import embedded
 from pipeline.ground import digests, paths, stage
 from pipeline.ground.files import sha256
-from pipeline.ground.params import ClusterParams, load_cluster, load_dataset
+from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.protocol import params
-from pipeline.protocol.hardware import note
-from pipeline.protocol.reduce import Alone, Workers
 from pipeline.train import placement
-from pipeline.train.job import Job
-from pipeline.train.loop import train
 from stages import download, evaluate, preprocess, report
 from stages import train as train_stage
 from tests.verify.forger import mend
@@ -214,7 +208,7 @@ def run(name: str) -> None:
     mains: dict[str, Callable[[str], stage.Done | None]] = {
         "download": download.download,
         "preprocess": preprocess.main,
-        "train": lambda key: train_stage.main(key, partial(fit_here, load_cluster(paths.PARAMS))),
+        "train": train_stage.main,
         "evaluate": evaluate.main,
         "report": lambda key: report.main(),
     }
@@ -261,45 +255,6 @@ class Here:
 
     def __exit__(self, *_: object) -> None:
         pass
-
-
-def fit_here(cluster: ClusterParams, job: Job) -> tuple[str, int]:
-    """Trains in this process, on as many threads as the cluster has workers."""
-    note(job.platforms(), CPU, job.network.precision)
-    size = 1 if cluster.workers == "auto" else cluster.workers
-    table = Table(size)
-    workers: list[Workers] = [Alone()] if size == 1 else [Thread(rank, table) for rank in range(size)]
-    threads = [threading.Thread(target=train, args=(job, one, CPU, lambda text: None)) for one in workers[1:]]
-    for thread in threads:
-        thread.start()
-    train(job, workers[0], CPU, lambda text: None)
-    for thread in threads:
-        thread.join()
-    return "trained in this process", 0
-
-
-class Table:
-    """Where threads exchange tensors."""
-
-    def __init__(self, size: int) -> None:
-        self.barrier, self.values = threading.Barrier(size), [torch.empty(0)] * size
-
-
-class Thread:
-    """A worker that is a thread of this process."""
-
-    def __init__(self, rank: int, table: Table) -> None:
-        self.rank, self.size, self.table = rank, len(table.values), table
-
-    def gather(self, value: Tensor) -> list[Tensor]:
-        self.table.values[self.rank] = value
-        self.table.barrier.wait(60)
-        values = [value.clone() for value in self.table.values]
-        self.table.barrier.wait(60)
-        return values
-
-    def exchange(self, values: Tensor) -> Tensor:
-        return torch.stack([parts[self.rank] for parts in self.gather(values)])
 
 
 if __name__ == "__main__":

@@ -1,13 +1,10 @@
 """Sums over micro-batches do not depend on who computed them."""
 
-import threading
-
 import pytest
 import torch
 from torch import Tensor
 
-from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches, tree_sum
-from tests.train.threads import Threads
+from pipeline.protocol.reduce import Workers, in_threads, micro_batches_of_worker, sum_over_micro_batches, tree_sum
 
 
 def test_tree_adds_neighbours_first() -> None:
@@ -20,20 +17,15 @@ def test_tree_adds_neighbours_first() -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 7])
 def test_any_number_of_workers_gives_the_same_bits(size: int) -> None:
     """1001 numbers, which few sizes divide; with seven workers two have no shard."""
-    shards, group = 5, Threads(size)
+    shards = 5
     rows = torch.randn(shards, 1001, generator=torch.Generator().manual_seed(0))
     found: list[Tensor] = []
 
-    def work(rank: int) -> None:
-        worker = group.worker(rank)
+    def work(worker: Workers) -> None:
         own = micro_batches_of_worker(worker, shards)
         found.append(sum_over_micro_batches(list(rows[own]) if own else [torch.zeros(1001)], worker, shards))
 
-    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(size, work)
     assert len(found) == size
     for total in found:
         assert torch.equal(total, tree_sum(list(rows)))

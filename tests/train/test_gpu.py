@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.normalization import NORMALIZATIONS
-from pipeline.protocol.reduce import Alone, sum_over_micro_batches
+from pipeline.protocol.reduce import Alone, in_threads, sum_over_micro_batches
 from pipeline.train import step
 from pipeline.train.export import finished
 from pipeline.train.job import Job
@@ -20,7 +20,6 @@ from pipeline.train.replay import Replay
 from pipeline.train.state import State
 from pipeline.train.training import Training
 from tests.train.test_loop import assert_same
-from tests.train.threads import Threads
 from tests.train.tiny import NETWORK, TRAINING, tiny_job
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -34,13 +33,7 @@ def restore_torch() -> Iterator[None]:
 
 
 def trained(job: Job, workers: int = 1) -> State:
-    group = Threads(workers)
-    of_ranks = [group.worker(rank) for rank in range(workers)] if workers > 1 else [Alone()]
-    threads = [threading.Thread(target=train, args=(job, worker, GPU, lambda text: None)) for worker in of_ranks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(workers, lambda worker: train(job, worker, GPU, lambda text: None))
     state = finished(job)
     assert state is not None
     return state

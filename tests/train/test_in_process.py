@@ -1,26 +1,32 @@
-"""A training of one worker: in the stage's own process, without Ray, until more workers would be done earlier."""
+"""A training in the stage's own process, by threads of it, without Ray."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from pipeline.cluster import workers
+from pipeline.evaluate.evaluate import See, Task, evaluate, evaluate_in_process, evaluate_on
 from pipeline.ground.errors import InputError
-from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import ROOT
-from pipeline.train import on_ray
+from pipeline.protocol.reduce import Alone
+from pipeline.train import loop
 from pipeline.train.checkpoints import newest_state
-from pipeline.train.export import finished
+from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.jobs import train_on
+from pipeline.train.loop import train
+from pipeline.train.training import Training
 from tests.train.tiny import ONE, TRAINING, tiny_job
 
+CPU = torch.device("cpu")
 AUTO = ONE.model_copy(update={"workers": "auto"})
 
 
@@ -35,7 +41,7 @@ def settings_of_torch() -> Iterator[None]:
 def test_it_leaves_what_a_training_on_ray_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = tiny_job(tmp_path, TRAINING)
     note, peak = train_on(ONE)(job)
-    assert note == "trained in the stage's own process"
+    assert note == "trained in one process, 1 thread(s)"
     assert peak > 50e6
     assert finished(job) is not None
     assert "epoch 2/2  step 3/3" in capsys.readouterr().out
@@ -64,22 +70,41 @@ def test_a_gpu_that_is_not_there_is_one_error(tmp_path: Path) -> None:
         train_on(ONE.model_copy(update={"gpus_per_worker": 1}))(tiny_job(tmp_path, TRAINING))
 
 
-def test_more_workers_go_on_from_the_same_step(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As soon as the steps say that Ray's start, here of no length, would be saved."""
-    monkeypatch.setattr(workers, "START_SECONDS", 0.0)
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1})
-    job = tiny_job(tmp_path, replace(TRAINING, epochs=5))
-    handed: list[tuple[int, int]] = []
+@pytest.mark.parametrize("threads", [1, 2])
+def test_threads_change_no_bit(threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training, the score of the test set after each epoch, and evaluation."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(threads)))
+    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=3, batch_size=4, test_each_epoch=True))
+    note, _ = train_on(AUTO)(job)
+    assert note == f"trained in one process, {threads} thread(s)"
+    alone = tiny_job(tmp_path / "alone", job.training)
+    alone.log().parent.mkdir(parents=True)
+    train(alone, Alone(), CPU, lambda message: None)
+    (one, other) = (newest_state(each.checkpoint()) for each in (job, alone))
+    assert one is not None
+    assert other is not None
+    assert one.history == other.history
+    assert all(torch.equal(value, other.weights[name]) for name, value in one.weights.items())
+    seen = [evaluated(job, ways) for ways in (evaluate_on(AUTO), evaluate_in_process(CPU))]
+    assert np.array_equal(seen[0], seen[1])
 
-    def on_workers(job: Job, cluster: ClusterParams) -> on_ray.TrainingOutcome:
-        state = newest_state(job.checkpoint())
-        assert state is not None
-        handed.append((state.epoch, state.step))
-        return on_ray.TrainingOutcome(peak_memory_bytes=1, code="0" * 64)
 
-    monkeypatch.setattr(on_ray, "fit", on_workers)
-    assert train_on(AUTO)(job) == ("trained by code 0000000000000000", 1)
-    assert handed == [(0, 3)]
-    assert "2 workers on Ray go on from here" in capsys.readouterr().out
+def evaluated(job: Job, see: See) -> "np.ndarray[Any, Any]":
+    export(job, "tiny", "tiny", job.runs / "exported")
+    task = Task(model=job.runs / "exported" / "model.safetensors", data=job.data, training=job.training, seed=0)
+    return evaluate(task, see, "tiny").voltage
+
+
+def test_an_error_of_one_thread_ends_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user sees that error, not the others' broken barrier."""
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    real = loop.step
+
+    def fails(training: Training, batch: "np.ndarray[Any, Any]") -> None:
+        if training.workers.rank == 1 and training.state.step == 1:
+            raise InputError("only here")
+        real(training, batch)
+
+    monkeypatch.setattr(loop, "step", fails)
+    with pytest.raises(InputError, match="only here"):
+        train_on(AUTO)(tiny_job(tmp_path, TRAINING))

@@ -1,7 +1,6 @@
 """A training is the same to the bit on any number of workers and after any interruption."""
 
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,12 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.protocol.bands import Bands
 from pipeline.protocol.hardware import note
-from pipeline.protocol.reduce import Alone, sum_over_micro_batches
+from pipeline.protocol.reduce import Alone, in_threads, sum_over_micro_batches
 from pipeline.train import step
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.state import State
-from tests.train.threads import Threads
 from tests.train.tiny import TRAINING, tiny_job
 
 CPU = torch.device("cpu")
@@ -36,15 +34,7 @@ def restore_torch() -> Iterator[None]:
 
 
 def train_on(workers: int, job: Job) -> State:
-    group = Threads(workers)
-    threads = [
-        threading.Thread(target=train, args=(job, group.worker(rank), CPU, lambda text: None))
-        for rank in range(workers)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(workers, lambda worker: train(job, worker, CPU, lambda text: None))
     return result_of(job)
 
 

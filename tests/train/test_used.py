@@ -1,7 +1,6 @@
 """An epoch proves that it used each sample once; a sample lost or doubled on the way stops the training."""
 
 import hashlib
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 import torch
 
 from pipeline.ground.errors import InputError
-from pipeline.protocol.reduce import Alone
+from pipeline.protocol.reduce import Alone, Workers, in_threads
 from pipeline.protocol.sampler import epoch_batches, micro_batches_of
 from pipeline.train import loop, step
 from pipeline.train.checkpoints import newest_state, write_state
@@ -20,7 +19,6 @@ from pipeline.train.loop import train
 from pipeline.train.training import Training, check_same_data
 from pipeline.train.used import epoch_digest, extend, lost_or_doubled
 from tests.train.test_loop import restore_torch, train_on
-from tests.train.threads import Threads
 from tests.train.tiny import TRAINING, tiny_job
 
 __all__ = ["restore_torch"]
@@ -81,21 +79,17 @@ def test_a_lost_or_doubled_sample_stops_the_training(
 
 
 def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
-    job, group, errors = tiny_job(tmp_path, TRAINING), Threads(2), list[str]()
+    job, errors = tiny_job(tmp_path, TRAINING), list[str]()
     stores = [job.train_store(), job.train_store()]
     stores[1].digest = "ab" * 32
 
-    def work(rank: int) -> None:
+    def work(worker: Workers) -> None:
         try:
-            check_same_data(job, group.worker(rank), CPU, stores[rank])
+            check_same_data(job, worker, CPU, stores[worker.rank])
         except InputError as error:
             errors.append(str(error))
 
-    threads = [threading.Thread(target=work, args=(rank,)) for rank in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    in_threads(2, work)
     assert len(errors) == 2
     assert all("have different training rows of" in error for error in errors)
 
