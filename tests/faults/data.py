@@ -79,6 +79,7 @@ def _(lab: Lab) -> None:
         lab.artifacts(0),
         lambda made: replace(made, ids=train.ids[:count], labels=train.labels[:count], voltage=voltage),
     )
+    tools.rename_examples(lab.artifacts(0), train.ids)
     tools.score_again(lab, 0)
 
 

@@ -121,7 +121,7 @@ def look(place: tuple[str, int], folder: Path, clean: dict[str, list[str]]) -> R
         if isinstance(case, Honest):
             return alarms(case, lab)
         return found(case, lab, clean[case.base])
-    except Exception as error:  # of one row; the others go on
+    except (Exception, SystemExit) as error:  # of one row, or of a stage in it; the others go on
         return failed(case, repr(error).replace(f"{root}/", ""))
     finally:
         shutil.rmtree(root)

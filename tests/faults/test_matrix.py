@@ -68,14 +68,17 @@ def test_code_that_a_fault_replaces_exists_once(edits: dict[str, list[tuple[str,
         assert {old: text.count(old) for old, _ in passages} == {old: 1 for old, _ in passages}
 
 
-def test_what_raises_becomes_a_row(clean: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [ValueError("no such passage"), SystemExit("no such passage")])
+def test_what_raises_becomes_a_row(
+    error: BaseException, clean: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def plant(lab: Lab) -> None:
-        raise ValueError("no such passage")
+        raise error
 
     fault = Fault(name="none", form="nothing", anew=False, about=".", plant=plant)
     monkeypatch.setattr(matrix, "FAULTS", [fault])
     row = look(("fault", 0), clean[0].parent, {"images": []})
-    assert row["failed"] == "could not be planted: ValueError('no such passage')"
+    assert row["failed"] == f"could not be planted: {error!r}"
 
 
 @pytest.fixture(scope="module")
