@@ -24,7 +24,7 @@ from torch import Tensor
 
 from pipeline.download import embedded
 from pipeline.evaluate.evaluate import evaluate_in_process
-from pipeline.ground import digests, paths, stage
+from pipeline.ground import digests, lifetime, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, load_cluster, load_dataset
 from pipeline.preprocess import shards
@@ -237,6 +237,7 @@ def inside(root: Path) -> Iterator[None]:
     patches: list[tuple[Any, dict[str, Any]]] = [
         (paths, places),
         (stage, {"ROOT": root, "RUNS": root / "runs"}),
+        (lifetime, {"RUNS": root / "runs"}),
         (digests, {"BOOK": root / "runs" / "digests.json"}),
         (placement, {"ROOT": root, "RUNS": root / "runs"}),
         (params, {"load_params": lambda path=path: load(path)}),
