@@ -52,10 +52,11 @@ def histories(report: ReportFolder) -> Iterator[Break]:
 
 def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:
     """Scores after each epoch stand in each row if the configuration asks for them, else in none."""
-    path = report.history_of(record)
+    path, training = report.history_of(record), record.training
+    full_batch = record.test["samples"] >= 2 * training["batch_size"]  # without one, the authors' score is none
     asked = {
-        "test_accuracy_authors": record.training["test_each_epoch"],
-        "validation_accuracy": record.training["validation_percent"] > 0,
+        "test_accuracy_authors": training["test_each_epoch"] and full_batch,
+        "validation_accuracy": training["validation_percent"] > 0,
     }
     for column, wanted in asked.items():
         filled = [bool(row[column]) for row in read_history(path)]

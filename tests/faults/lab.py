@@ -21,7 +21,7 @@ import torch
 from ruamel.yaml import YAML
 
 from pipeline.download import embedded
-from pipeline.ground import digests, paths, stage
+from pipeline.ground import digests, lifetime, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.protocol import params
@@ -228,6 +228,7 @@ def inside(root: Path) -> Iterator[None]:
     patches: list[tuple[Any, dict[str, Any]]] = [
         (paths, places),
         (stage, {"ROOT": root, "RUNS": root / "runs"}),
+        (lifetime, {"RUNS": root / "runs"}),
         (digests, {"BOOK": root / "runs" / "digests.json"}),
         (placement, {"ROOT": root, "RUNS": root / "runs"}),
         (params, {"load_params": lambda path=path: load(path)}),

@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--only", metavar="TEXT", help="rows whose name has it, in the place of those that stand there")
     chosen = parser.parse_args(arguments)
     start = time.perf_counter()
-    result = json.loads(RESULT.read_text(encoding="utf-8")) if chosen.only and RESULT.exists() else EMPTY
+    before = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else EMPTY
+    result = before if chosen.only else EMPTY
     with tempfile.TemporaryDirectory(prefix="audit-matrix-") as folder:
         for row in run(Path(folder), chosen.jobs, chosen.only):
             result = with_row(result, row)
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(f"{summary(result)} ({time.perf_counter() - start:.0f} s); written to {RESULT} and {DOCUMENT}")
     if failures(result):
         sys.exit("a row could not be planted: nothing is known of it")
+    if other := list(differing(before, result)):
+        sys.exit("\n".join(["not as it was before; commit the two files if that is meant:", *other]))
 
 
 def run(folder: Path, jobs: int, only: str | None = None) -> Iterator[Row]:
@@ -76,6 +79,15 @@ def run(folder: Path, jobs: int, only: str | None = None) -> Iterator[Row]:
             yield row
     if not only:
         yield alike(outputs)
+
+
+def differing(before: dict[str, Any], result: dict[str, Any]) -> Iterator[str]:
+    """Rows that are found by another auditor than before, or by none; clean repositories that are accused."""
+    by = {name_of(row): row["by"] for row in before["faults"]}
+    for row in result["faults"]:
+        if by.get(name_of(row), row["by"]) != row["by"]:
+            yield f"{': '.join(name_of(row))}: {row['by']}, before {by[name_of(row)]}"
+    yield from (f"accused: {row['run']}" for row in result["clean"] if row["alarms"])
 
 
 def with_row(result: dict[str, Any], row: Row) -> dict[str, Any]:
@@ -121,7 +133,7 @@ def look(place: tuple[str, int], folder: Path, clean: dict[str, list[str]]) -> R
         if isinstance(case, Honest):
             return alarms(case, lab)
         return found(case, lab, clean[case.base])
-    except Exception as error:  # of one row; the others go on
+    except (Exception, SystemExit) as error:  # of one row, or of a stage in it; the others go on
         return failed(case, repr(error).replace(f"{root}/", ""))
     finally:
         shutil.rmtree(root)

@@ -235,7 +235,7 @@ def _(lab: Lab) -> None:
     say_all_epochs(lab, shortened(lab))
 
 
-@fault("a shortened run renamed", "and the history gets invented rows", r"training again: ", anew=True)
+@fault("a shortened run renamed", "and the history gets invented rows", r"samples_sha256", anew=True)
 def _(lab: Lab) -> None:
     epochs = shortened(lab)
     (row,) = tools.history(lab.artifacts(1))
