@@ -12,6 +12,7 @@ from pipeline.ground.schema import validate
 from pipeline.ground.stage_record import RECORDS, StageRecord, installed_packages, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
+from pipeline.judge.answered import answers_path
 from pipeline.judge.audit import Audit, make_audit, run_folder
 from pipeline.judge.chain import REPORT_STAGE
 from pipeline.protocol.params import ResultParams
@@ -57,6 +58,9 @@ class ReportFolder:
     def predictions_of(self, record: Record) -> Path:
         return self.evidence / run_folder(record) / "predictions.parquet"
 
+    def answers_of(self, record: Record) -> Path:
+        return self.evidence / answers_path(record)
+
     def history_of(self, record: Record) -> Path:
         return self.evidence / run_folder(record) / "history.csv"
 
@@ -96,7 +100,7 @@ class ReportFolder:
     @cached_property
     def stages(self) -> list[str]:
         """Stages that the chain has to have, in its order."""
-        return [*chain.stages_of(self.audit.held), REPORT_STAGE]
+        return [*chain.stages_of(self.audit.records), REPORT_STAGE]
 
     @cached_property
     def records(self) -> list[StageRecord]:

@@ -105,7 +105,7 @@ def score_again(lab: Lab, seed: int) -> None:
     parts = scored(predictions, record.training, folder / "history.csv")
     record = replace(record, **parts)  # type: ignore[arg-type]
     record.write(path)
-    write_tables(record, folder / "history.csv", path.with_suffix(""))
+    write_tables(record, predictions, folder / "history.csv", path.with_suffix(""))
     lab.mend()
     lab.stage("report")
 

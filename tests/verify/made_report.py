@@ -209,7 +209,7 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> None:
     config = json.loads((artifacts / "config.json").read_text())
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)
-    write_tables(record, artifacts / "history.csv", result.with_suffix(""))
+    write_tables(record, made, artifacts / "history.csv", result.with_suffix(""))
     pixels = np.ones((3, 2, 2, 8, 8), dtype=np.uint8)  # two event frames
     write_pictures(artifacts / "examples.parquet", pixels, [name("test", i) for i in range(3)], [0, 1, 2], [0, 1, 2])
 

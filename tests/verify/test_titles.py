@@ -26,8 +26,8 @@ def reported(folder: Path, title: Title, root: Path | None = None, **others: Any
     for split in ("train", "test"):
         manifest = asdict(title) | {"sample_shape": [1, 32, 32], "digest": DIGITS.rows[split]} | others
         (arrow / f"{split}.json").write_text(json.dumps(manifest))
-    held = [SimpleNamespace(dataset={"name": "mine"})]
-    audit = SimpleNamespace(held=held)
+    records = [SimpleNamespace(dataset={"name": "mine"})]
+    audit = SimpleNamespace(records=records, recorded=[])
     return SimpleNamespace(audit=audit, evidence=evidence, root=root, name=lambda path: path.name)
 
 
