@@ -29,8 +29,8 @@ def has_answers(record: Record, root: Path) -> bool:
     check_record(result)
     about, answers = read_answers(path)
     for where, expected, found in value_differences(asdict(about_answers(record)), asdict(about)):
-        raise InputError(f"{path}: {where} is {found}, and {expected} in {result}; {_REMEDY}")
+        raise InputError(f"{path}: {where} is {found}, {result} has {expected}; {_REMEDY}")
     derived = scored_by_answers(answers, record)
     for where, expected, found in value_differences(derived, {part: getattr(record, part) for part in derived}):
-        raise InputError(f"{result}: {where} is {found}, and {expected} by {path}; {_REMEDY}")
+        raise InputError(f"{result}: {where} is {found}, {path} gives {expected}; {_REMEDY}")
     return True

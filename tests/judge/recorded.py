@@ -28,8 +28,12 @@ def write_recorded(root: Path, experiment: str, seed: int = 0, **changes: Any) -
     """Writes a result and its answers below `root`; the changes replace parts of the digits' result."""
     digests = DIGITS.digests | {"predictions": f"of {experiment}-{seed}", **changes.pop("digests", {})}
     record = replace(DIGITS, experiment=experiment, seed=seed, digests=digests, **changes)
-    answers = made_answers(record, seed)
-    record = replace(record, **scored_by_answers(answers, record))
-    record.write(root / "results" / experiment / f"{seed}.json")
+    return write_with(root, record, made_answers(record, seed))
+
+
+def write_with(root: Path, record: Record, answers: Answers) -> Record:
+    """Writes a result with the numbers that these answers give, and them."""
+    record = replace(record, **scored_by_answers(answers, record))  # type: ignore[arg-type]
+    record.write(root / "results" / record.experiment / f"{record.seed}.json")
     write_answers(answers, about_answers(record), root / answers_path(record))
     return record
