@@ -130,11 +130,11 @@ def read_record(path: Path) -> Record:
     return read_as(Record, path, *_WHAT_IT_IS)
 
 
-def check_record(path: Path) -> None:
+def check_record(record: Record, path: Path) -> None:
     """Raises InputError unless the parts of a record have each key that `make_record` writes, within its bounds."""
     from pipeline.ground.schema import check_parts
 
-    check_parts(read_record(path), RECORD_PARTS, path, *_WHAT_IT_IS)
+    check_parts(record, RECORD_PARTS, path, *_WHAT_IT_IS)
 
 
 def make_record(

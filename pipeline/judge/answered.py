@@ -26,7 +26,7 @@ def has_answers(record: Record, root: Path) -> bool:
     path, result = root / answers_path(record), root / "results" / name_of(record)
     if not path.exists():
         return False
-    check_record(result)
+    check_record(record, result)
     about, answers = read_answers(path)
     for where, expected, found in value_differences(asdict(about_answers(record)), asdict(about)):
         raise InputError(f"{path}: {where} is {found}, {result} has {expected}; {_REMEDY}")

@@ -220,6 +220,16 @@ def add_seed(lab: Lab, seed: int) -> None:
     edit_yaml(lab.root / "params.yaml", lambda content: content["runs"].update({f"{experiment}-{seed}": run}))
 
 
+def leave_to_earlier(lab: Lab, *seeds: int) -> None:
+    """Results and answers of these seeds are those of an earlier profile: their runs are not in params.yaml."""
+    others = {f"{lab.experiment}-{seed}" for seed in seeds}
+
+    def without(content: Any) -> None:
+        content["runs"] = {name: run for name, run in content["runs"].items() if name not in others}
+
+    edit_yaml(lab.root / "params.yaml", without)
+
+
 def in_its_code(lab: Lab, first: str) -> None:
     """All stages from this one on, by the changed code of the repository."""
     data, keys = lab.arrow().name, lab.runs
