@@ -132,6 +132,8 @@ def _unlike(about: About, voltage: npt.NDArray[Any]) -> str | None:
 def unlike_labels(about: About, labels: npt.NDArray[Any]) -> str | None:
     """Why these cannot be labels; None if they can. Raises TypeError, ValueError for other types."""
     classes = len(about.classes)
+    if labels.ndim != 1:
+        return f"label has {labels.ndim} axes, expected 1"
     if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= classes:
         return f"label is {labels.dtype} from {labels.min()} to {labels.max()}, expected int64 from 0 to {classes - 1}"
     return None

@@ -18,7 +18,6 @@ from pipeline.ground import paths
 from pipeline.ground.differences import value_differences
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, sha256
-from pipeline.ground.schema import read_as
 from pipeline.ground.stage_record import RECORDS, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
@@ -32,7 +31,7 @@ from pipeline.report.bundle import EVIDENCE, PARAMETERS, path_in_report
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 from pipeline.verify.history import read_history
-from pipeline.verify.report_folder import ReportFolder
+from pipeline.verify.report_folder import ReportFolder, strict_manifest
 
 _PLAIN = "a plain file (`cp -RL` copies a folder without links)"
 _WIDTH = 160
@@ -152,7 +151,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
         read, contents = read_predictions(path), read_contents(folder)
-        train, test = (_manifest(folder / f"{part}.json") for part in ("train", "test"))
+        train, test = (strict_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
         pairs = [
@@ -183,10 +182,6 @@ def _counted_rows(
         file = report.name(folder / f"{split}.json")
         yield file, "rows", len(labels), manifest.rows
         yield file, "rows_per_class", counted, manifest.rows_per_class
-
-
-def _manifest(path: Path) -> Manifest:
-    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
 
 
 def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iterator[Break]:

@@ -4,11 +4,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.data.store import Manifest
 from pipeline.evaluate.record import Record, check_record, read_record
 from pipeline.ground.digests import FileDigest
 from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
-from pipeline.ground.schema import validate
+from pipeline.ground.schema import read_as, validate
 from pipeline.ground.stage_record import RECORDS, StageRecord, installed_packages, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
@@ -25,6 +26,11 @@ from pipeline.verify.configurations import read_run_config
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
+
+
+def strict_manifest(path: Path) -> Manifest:
+    """What preprocessing says of a split, each value of its type. Raises InputError."""
+    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
 
 
 class ReportFolder:

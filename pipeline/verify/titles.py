@@ -9,11 +9,10 @@ from pipeline.download.catalog import Entry
 from pipeline.download.title import entry_titled, title_of_entry, title_of_files
 from pipeline.evaluate.record import Record
 from pipeline.ground.differences import value_differences
-from pipeline.ground.files import read_json
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
 from pipeline.report.bundle import EVIDENCE
-from pipeline.verify.report_folder import ReportFolder
+from pipeline.verify.report_folder import ReportFolder, strict_manifest
 
 
 def titles(report: ReportFolder) -> Iterator[Break]:
@@ -60,9 +59,7 @@ def _datasets(report: ReportFolder) -> list[str]:
 
 
 def _manifest(report: ReportFolder, dataset: str, split: Split) -> dict[str, Any]:
-    path = report.evidence / "data" / "arrow" / dataset / f"{split}.json"
-    manifest: dict[str, Any] = read_json(path, "preprocessing writes it")
-    return manifest
+    return asdict(strict_manifest(report.evidence / "data" / "arrow" / dataset / f"{split}.json"))
 
 
 def _entry(manifest: dict[str, Any]) -> Entry | None:

@@ -74,6 +74,7 @@ def test_ten_thousand_samples_of_fifty_steps_are_at_most_their_bytes(tmp_path: P
         (columns(id=[*OF_FIVE.ids[:4], OF_FIVE.ids[0]]), "an id stands there twice"),
         (columns(id=[*OF_FIVE.ids[:4], None]), "a value of id is missing"),
         (columns(label=[*OF_FIVE.labels[:4].tolist(), 3]), "label is int64 from 0 to 3, expected int64 from 0 to 2"),
+        (columns(label=tensor(OF_FIVE.labels[:, None])), "label has 2 axes, expected 1"),
         (columns(label=["a"] * 5), "the column label is of type string"),
         (columns(answer=OF_FIVE.labels), "Int64Array"),
         (columns(answer=[[0, 0]] * 5), "the column answer is of type list"),
