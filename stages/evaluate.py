@@ -16,10 +16,7 @@ from pipeline.protocol.params import load_run
 
 
 def main(name: str, see: See | None = None) -> None:
-    """Writes predictions, tables and examples beside the model, and the record into results/.
-
-    `see` is another way to show the samples to the network.
-    """
+    """Writes predictions and examples beside the model, the rest into results/; `see` is another way to see samples."""
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
     data, model = paths.arrow(run.dataset), folder / "model.safetensors"
@@ -38,7 +35,7 @@ def main(name: str, see: See | None = None) -> None:
     predictions.write(folder / "predictions.parquet")
     record = make_record(folder, config, Store(data, "train").manifest, store.manifest, predictions, seen)
     record.write(paths.result(run.experiment, run.seed))
-    write_tables(record, folder / "history.csv", paths.tables(run.experiment, run.seed))
+    write_tables(record, predictions, folder / "history.csv", paths.tables(run.experiment, run.seed))
     write_examples(store, predictions, folder / "examples.parquet")
     test = record.test
     print(

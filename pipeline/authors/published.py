@@ -14,9 +14,10 @@ from models.numbers import unsound
 from models.sresnet import SResNet
 from pipeline.authors.checkpoint import read_authors
 from pipeline.data.store import Store
+from pipeline.evaluate.answers import answers_of
 from pipeline.evaluate.evaluate import Task, evaluate, evaluate_on
 from pipeline.evaluate.ledger import make_ledger
-from pipeline.evaluate.metrics import count_answers
+from pipeline.evaluate.metrics import count_predictions
 from pipeline.evaluate.predictions import About, Predictions
 from pipeline.evaluate.record import test_of
 from pipeline.evaluate.trained import check_fits
@@ -132,8 +133,8 @@ def _audited(
     folder: Path,
     evaluated_by: list[str],
 ) -> Audited:
-    test, manifest = test_of(count_answers(predictions)), store.manifest
-    protocols = make_ledger(predictions, PROTOCOL.batch_size, None).protocols()
+    test, manifest = test_of(count_predictions(predictions)), store.manifest
+    protocols = make_ledger(answers_of(predictions), PROTOCOL.batch_size, None).protocols()
     return Audited(
         checkpoint={"file": file.name, "sha256": sha256(file), "leak": leak},
         network=asdict(model.config),

@@ -1,4 +1,4 @@
-"""What each of the authors' choices in scoring is worth in points, from the same predictions.
+"""What each of the authors' choices in scoring is worth in points, from the same answers.
 
 Their train.py (commit c120f8e) tests in batches of twice the training's size, drops a last smaller one, takes the mean
 of the batches' accuracies, and reports the epoch that was best on the test set.
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from models.bounds import STRICT, Natural, Percent, Positive
-from pipeline.evaluate.predictions import Predictions
+from pipeline.evaluate.answers import Answers
 from pipeline.ground.errors import InputError
 
 
@@ -69,10 +69,9 @@ class Ledger(Protocols, Behind):
         return {field.name: values[field.name] for field in fields(Behind)}
 
 
-def make_ledger(predictions: Predictions, train_batch: int, history: Path | None) -> Ledger:
+def make_ledger(answers: Answers, train_batch: int, history: Path | None) -> Ledger:
     """The ledger of one training; `history` is its history.csv, None for weights that came without."""
-    size = 2 * train_batch
-    hits = predictions.voltage[:, -1].argmax(1) == predictions.labels
+    size, hits = 2 * train_batch, answers.hits
     batches = [hits[start : start + size] for start in range(0, len(hits), size)]
     full = [batch.mean() for batch in batches if len(batch) == size]
     scores = {} if history is None else scores_by_epoch(history)
@@ -85,14 +84,14 @@ def make_ledger(predictions: Predictions, train_batch: int, history: Path | None
         best_epoch=best,
         last_epoch=None if best is None else scores[max(scores)],
         test_batch=size,
-        dropped=_dropped(predictions, hits, len(full) * size),
+        dropped=_dropped(answers, len(full) * size),
     )
 
 
-def _dropped(predictions: Predictions, hits: np.ndarray, start: int) -> list[Dropped]:
-    classes, labels = predictions.about.classes, predictions.labels
+def _dropped(answers: Answers, start: int) -> list[Dropped]:
+    labels, hits = answers.labels, answers.hits
     return [
-        Dropped(id=predictions.ids[index], label=classes[labels[index]], correct=bool(hits[index]))
+        Dropped(id=answers.ids[index], label=answers.classes[labels[index]], correct=bool(hits[index]))
         for index in range(start, len(hits))
     ]
 

@@ -1,4 +1,4 @@
-"""Exact counts from predictions, without torch. Shapes: N samples, T steps, K classes."""
+"""Exact counts from answers and predictions, without torch. Shapes: N samples, T steps, K classes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.bounds import STRICT, Natural, Positive
+from pipeline.evaluate.answers import Answers, answers_of
 from pipeline.evaluate.predictions import Predictions
 
 TOP = 5
@@ -30,22 +31,32 @@ class TestCounts:
     """If the voltage were read after 1, 2, ..., T steps."""
 
 
-def count_answers(predictions: Predictions) -> TestCounts:
+def count_predictions(predictions: Predictions) -> TestCounts:
     """Counts over every sample, once."""
-    labels, voltage = predictions.labels, predictions.voltage
-    classes = len(predictions.about.classes)
-    final = ranks(voltage[:, -1], labels)
+    return count_answers(answers_of(predictions), top5_correct(predictions))
+
+
+def count_answers(answers: Answers, top5_correct: int | None) -> TestCounts:
+    """Counts over every sample, once; which classes come second to fifth is not in the answers."""
+    labels, classes = answers.labels, len(answers.classes)
     confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (labels, voltage[:, -1].argmax(1)), 1)
+    np.add.at(confusion, (labels, answers.steps[:, -1]), 1)
     return TestCounts(
         samples=len(labels),
-        correct=int((final == 0).sum()),
-        top5_correct=int((final < TOP).sum()) if classes > TOP else None,
+        correct=int(answers.hits.sum()),
+        top5_correct=top5_correct,
         class_samples=confusion.sum(1).tolist(),
         class_correct=confusion.diagonal().tolist(),
         confusion=confusion.tolist(),
-        correct_by_step=[int((ranks(step, labels) == 0).sum()) for step in voltage.swapaxes(0, 1)],
+        correct_by_step=(answers.steps == labels[:, None]).sum(0).tolist(),
     )
+
+
+def top5_correct(predictions: Predictions) -> int | None:
+    """How many labels are among the five highest voltages after all steps; None for five classes or fewer."""
+    if len(predictions.about.classes) <= TOP:
+        return None
+    return int((ranks(predictions.voltage[:, -1], predictions.labels) < TOP).sum())
 
 
 def ranks(voltage: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

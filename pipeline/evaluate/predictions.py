@@ -6,7 +6,7 @@ Shapes: N (or B) samples, T steps, K classes.
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +34,9 @@ class About:
     """Digest of model.safetensors."""
     data_digest: str
     """Digest of the rows of the test split."""
+
+
+SomeAbout = TypeVar("SomeAbout", bound=About)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +79,10 @@ def read_predictions(path: Path) -> Predictions:
     """The content of predictions.parquet. Raises InputError."""
     try:
         table = read_bounded(path, ("id", "label", "voltage"), ("id",))
-        about = _about_of(table.schema)
+        about = about_in(table.schema, About)
         voltage = table["voltage"].combine_chunks().to_numpy_ndarray()
-        ids, labels = _ids(table["id"]), np.array(table["label"].to_pylist())
-        reason = unlike(about, ids, labels, voltage)
+        ids, labels = unique_ids(table["id"]), np.array(table["label"].to_pylist())
+        reason = _unlike(about, voltage) or unlike_labels(about, labels)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
     except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -92,19 +95,19 @@ def read_predictions(path: Path) -> Predictions:
 def read_about(path: Path) -> About:
     """What predictions.parquet says that it is of, without its columns. Raises InputError."""
     try:
-        return _about_of(pq.read_schema(path))
+        return about_in(pq.read_schema(path), About)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not the predictions of a test split ({error}); evaluate again") from None
 
 
-def _about_of(schema: pa.Schema) -> About:
-    """Raises KeyError, TypeError, ValueError."""
+def about_in(schema: pa.Schema, kind: type[SomeAbout]) -> SomeAbout:
+    """What a table says that it is of. Raises KeyError, TypeError, ValueError."""
     from pipeline.ground.schema import as_type  # pydantic, which a machine that only computes need not have
 
-    return as_type(About, parse_json(schema.metadata[b"about"]))
+    return as_type(kind, parse_json(schema.metadata[b"about"]))
 
 
-def _ids(column: pa.ChunkedArray) -> list[str]:
+def unique_ids(column: pa.ChunkedArray) -> list[str]:
     """The ids, each of which stands there once: a dictionary of one long id and a million rows would not fit.
 
     Raises ValueError.
@@ -113,19 +116,24 @@ def _ids(column: pa.ChunkedArray) -> list[str]:
         if len(np.unique(chunk.indices)) != len(chunk):
             raise ValueError("an id stands there twice")
     ids: list[str] = column.to_pylist()
+    if len(set(ids)) != len(ids):
+        raise ValueError("an id stands there twice")
     return ids
 
 
-def unlike(about: About, ids: list[str], labels: npt.NDArray[Any], voltage: npt.NDArray[Any]) -> str | None:
-    """Why these cannot be predictions; None if they can. Voltages that are no numbers are `verify`'s to name.
-
-    Raises AttributeError, TypeError for other types.
-    """
+def _unlike(about: About, voltage: npt.NDArray[Any]) -> str | None:
+    """Why these cannot be predictions; None if they can. Voltages that are no numbers are `verify`'s to name."""
     classes = len(about.classes)
     if voltage.dtype != np.float32 or voltage.ndim != 3 or 0 in voltage.shape or voltage.shape[2] != classes:
         return f"voltage is {voltage.dtype} of shape {voltage.shape}, expected float32 of (samples, steps, {classes})"
+    return None
+
+
+def unlike_labels(about: About, labels: npt.NDArray[Any]) -> str | None:
+    """Why these cannot be labels; None if they can. Raises TypeError, ValueError for other types."""
+    classes = len(about.classes)
+    if labels.ndim != 1:
+        return f"label has {labels.ndim} axes, expected 1"
     if labels.dtype != np.int64 or labels.min() < 0 or labels.max() >= classes:
         return f"label is {labels.dtype} from {labels.min()} to {labels.max()}, expected int64 from 0 to {classes - 1}"
-    if len(set(ids)) != len(ids):
-        return "an id stands there twice"
     return None

@@ -4,15 +4,16 @@ import csv
 import io
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from models.bounds import STRICT, Natural, Percent, Positive, Within
 from models.config import NetworkConfig
 from pipeline.data.store import Manifest
-from pipeline.evaluate.ledger import Behind, Protocols, make_ledger
-from pipeline.evaluate.metrics import TestCounts, count_answers
+from pipeline.evaluate.answers import ANSWERS, AboutAnswers, Answers, answers_of, write_answers
+from pipeline.evaluate.ledger import Behind, Ledger, Protocols, make_ledger
+from pipeline.evaluate.metrics import TestCounts, count_answers, top5_correct
 from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import Predictions, Seen
 from pipeline.evaluate.statistics import percent, wilson
@@ -129,11 +130,11 @@ def read_record(path: Path) -> Record:
     return read_as(Record, path, *_WHAT_IT_IS)
 
 
-def check_record(path: Path) -> None:
+def check_record(record: Record, path: Path) -> None:
     """Raises InputError unless the parts of a record have each key that `make_record` writes, within its bounds."""
     from pipeline.ground.schema import check_parts
 
-    check_parts(read_record(path), RECORD_PARTS, path, *_WHAT_IT_IS)
+    check_parts(record, RECORD_PARTS, path, *_WHAT_IT_IS)
 
 
 def make_record(
@@ -168,8 +169,37 @@ def make_record(
 
 def scored(predictions: Predictions, training: dict[str, Any], history: Path) -> dict[str, dict[str, Any]]:
     """The parts of a record that follow from predictions and history alone: `test`, `protocols` and `ledger`."""
-    ledger = make_ledger(predictions, training["batch_size"], history)
-    return {"test": test_of(count_answers(predictions)), "protocols": ledger.protocols(), "ledger": ledger.behind()}
+    answers = answers_of(predictions)
+    counts = count_answers(answers, top5_correct(predictions))
+    return _scores(counts, make_ledger(answers, training["batch_size"], history))
+
+
+def scored_by_answers(answers: Answers, record: Record) -> dict[str, dict[str, Any]]:
+    """The same parts; what needs voltages (top 5) or the history stands there as the record states it."""
+    best, behind = record.protocols["best_test_epoch"], record.ledger or {}
+    ledger = replace(
+        make_ledger(answers, record.training["batch_size"], None),
+        best_test_epoch=best,
+        best_epoch=behind.get("best_epoch"),
+        last_epoch=behind.get("last_epoch"),
+    )
+    return _scores(count_answers(answers, record.test["top5_correct"]), ledger)
+
+
+def _scores(counts: TestCounts, ledger: Ledger) -> dict[str, dict[str, Any]]:
+    return {"test": test_of(counts), "protocols": ledger.protocols(), "ledger": ledger.behind()}
+
+
+def about_answers(record: Record) -> AboutAnswers:
+    """What the answers that lie beside a record are of."""
+    return AboutAnswers(
+        experiment=record.experiment,
+        seed=record.seed,
+        classes=record.dataset["classes"],
+        model_sha256=record.digests["model"],
+        data_digest=record.digests["test_rows"],
+        predictions_sha256=record.digests["predictions"],
+    )
 
 
 def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
@@ -219,11 +249,13 @@ def spikes_a_neuron(record: Record) -> float:
     return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)
 
 
-def write_tables(record: Record, history: Path, folder: Path) -> None:
-    """Writes what DVC's metrics and plots show; history.csv is a copy of the training's.
+def write_tables(record: Record, predictions: Predictions, history: Path, folder: Path) -> None:
+    """Writes the answers, and what DVC's metrics and plots show; history.csv is a copy of the training's.
 
-    They are small and committed, so that `dvc metrics diff` and `dvc plots diff` find the numbers of any commit.
+    They are small and committed, so that a record is checked, and `dvc metrics diff` and `dvc plots diff` find the
+    numbers of any commit.
     """
+    write_answers(answers_of(predictions), about_answers(record), folder / ANSWERS)
     test = record.test
     metrics = {"accuracy": test["top1_percent"]}
     if record.firing:

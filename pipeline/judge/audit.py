@@ -7,13 +7,14 @@ from typing import Any
 
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_json, sha256
 from pipeline.ground.names import check_name, checked
-from pipeline.ground.stage_record import RECORDS
-from pipeline.judge.chain import breaks, stages_of
-from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, NotChecked, read_claims
+from pipeline.judge.answered import has_answers
+from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, DifferenceClaim, NotChecked, read_claims
 from pipeline.judge.matching import FREE_OF_ACCURACY, matching_records, name_of
 from pipeline.judge.verdicts import Judgement, judge
+
+_BY_ANSWERS = (AccuracyClaim, DifferenceClaim)
+"""Claims that answers decide: they say nothing of weights and parameters."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,13 +30,13 @@ class Audit:
     records: list[Record]
     """This profile's results."""
     recorded: list[Record]
-    """Results of other profiles whose evidence is there too, so that they count."""
+    """Results of other profiles whose answers are there and give their numbers, so that their accuracy counts."""
     unchecked: list[Record]
     """Results of other profiles without it: they are shown and decide nothing."""
 
     @property
     def held(self) -> list[Record]:
-        """Results that follow from predictions."""
+        """Results that follow from answers."""
         return [*self.records, *self.recorded]
 
     def as_json(self) -> bytes:
@@ -57,7 +58,7 @@ class Audit:
 
 
 def make_audit(profile: str, claims: Path, root: Path, current: list[Path]) -> Audit:
-    """Judges every claim on the records in results/ below `root` whose evidence lies there too.
+    """Judges every claim on the records in results/ below `root` whose answers lie there too.
 
     `current` are the records of this profile. Raises InputError.
     """
@@ -68,7 +69,7 @@ def make_audit(profile: str, claims: Path, root: Path, current: list[Path]) -> A
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
     mine = [records.pop(path) for path in current]
-    recorded = [record for record in records.values() if has_evidence(record, root)]
+    recorded = [record for record in records.values() if has_answers(record, root)]
     unchecked = [record for record in records.values() if record not in recorded]
     return Audit(
         profile=profile,
@@ -90,32 +91,13 @@ def judge_all(
     for record in (*mine, *recorded):  # a training that was done twice counts once
         if record in mine or _training(record) not in map(_training, counted):
             counted.append(record)
-    return [_marked(claim, judge(claim, counted), mine, unchecked) for claim in claims]
+    judgements = [judge(claim, counted if isinstance(claim, _BY_ANSWERS) else mine) for claim in claims]
+    return [_marked(claim, one, mine, unchecked) for claim, one in zip(claims, judgements, strict=True)]
 
 
 def run_folder(record: Record) -> Path:
     """artifacts/<experiment>/<seed>, below the repository or evidence/."""
     return Path("artifacts") / record.experiment / str(record.seed)
-
-
-def has_evidence(record: Record, root: Path) -> bool:
-    """Whether what a record follows from lies below `root`: predictions, split, history, and an unbroken chain."""
-    predictions, data = root / run_folder(record) / "predictions.parquet", root / "data" / "arrow"
-    folder = data / str(record.dataset["name"])
-    needed = [root / run_folder(record) / name for name in ("config.json", "history.csv")]
-    needed += [folder / name for name in ("train.json", "test.json", "contents.arrow")]
-    return (
-        predictions.is_file()
-        and all(path.is_file() for path in needed)
-        and sha256(predictions) == record.digests["predictions"]
-        and all(_rows_of(folder, split) == record.digests[f"{split}_rows"] for split in ("train", "test"))
-        and not any(breaks(root / RECORDS, stages_of([record])))
-    )
-
-
-def _rows_of(folder: Path, split: str) -> Any:
-    """The digest of the rows of a split."""
-    return read_json(folder / f"{split}.json", "preprocessing writes it").get("digest")
 
 
 def _training(record: Record) -> tuple[Any, ...]:

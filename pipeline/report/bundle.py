@@ -15,6 +15,7 @@ from pipeline.evaluate.record import Record
 from pipeline.ground.files import write_whole
 from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
+from pipeline.judge.answered import answers_path
 from pipeline.judge.audit import Audit, run_folder
 from pipeline.judge.chain import REPORT_STAGE, stages_of
 from pipeline.judge.seal import SEAL
@@ -54,12 +55,12 @@ def _paths(audit: Audit) -> Iterator[Path]:
     yield from (
         Path("CITATION.cff"),
         *_stated(audit),
-        *_split_files(audit.held),
+        *_split_files(audit.records),
     )
-    yield from (run_folder(record) / name for record in audit.held for name in RUN_FILES)
+    yield from (run_folder(record) / name for record in audit.records for name in RUN_FILES)
     yield from (run_folder(record) / PICTURES for record in audit.records)
     yield from _curves(audit.records)
-    yield from map(path_of, stages_of(audit.held))
+    yield from map(path_of, stages_of(audit.records))
 
 
 def _stated(audit: Audit) -> Iterator[Path]:
@@ -67,6 +68,7 @@ def _stated(audit: Audit) -> Iterator[Path]:
     yield SEAL
     for record in (*audit.held, *audit.unchecked):
         yield Path("results") / record.experiment / f"{record.seed}.json"
+    yield from map(answers_path, audit.held)
 
 
 def _curves(records: Iterable[Record]) -> list[Path]:

@@ -12,6 +12,7 @@ from pipeline.evaluate.predictions import read_predictions
 from pipeline.evaluate.record import Record
 from pipeline.ground.names import markdown
 from pipeline.ground.stage_record import RECORDS, StageRecord
+from pipeline.judge.answered import SCORED, answers_path
 from pipeline.judge.audit import Audit, run_folder
 from pipeline.judge.chain import read_stage_records, stages_of
 from pipeline.judge.claims import AccuracyClaim, Claim
@@ -94,7 +95,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
         runs=_runs(audit.records, root),
         charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart(audit.held)},
         files=_files(audit),
-        stages=read_stage_records(root / RECORDS, stages_of(audit.held)),
+        stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
         splits=splits,
         forensics=examined_claims(audit.claims),
         seal=seal_lines(root, audit),
@@ -135,8 +136,9 @@ def _files(audit: Audit) -> dict[str, dict[str, str]]:
         name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
         files[name] = {"result": f"{EVIDENCE}/results/{name}"}
         if record in audit.held:
-            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(RUN_FILES, reverse=True)}
+            files[name]["answers"] = f"{EVIDENCE}/{answers_path(record).as_posix()}"
         if record in audit.records:
+            files[name] |= {names[file]: f"{folder}/{file}" for file in sorted(RUN_FILES, reverse=True)}
             files[name]["model card"] = f"models/{record.experiment}-{record.seed}.md"
     return files
 
@@ -184,6 +186,7 @@ def _environment() -> Environment:
         "as_script": _as_script,
     }
     environment.filters |= {"say_all": say_all, "say_cell": say_cell, "say_scoring": say_scoring}
+    environment.globals["scored"] = SCORED
     environment.filters["markdown"] = markdown
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment

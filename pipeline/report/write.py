@@ -34,7 +34,7 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
     bundle.gather(audit, root, evidence)
     for name, content in rendered(evidence, audit, sources(audit, evidence), own, vega_script()).items():
         write_whole(folder / name, content)
-    stages = [*stages_of(audit.held), REPORT_STAGE]
+    stages = [*stages_of(audit.records), REPORT_STAGE]
     return list(breaks(evidence / RECORDS, stages))
 
 
@@ -58,7 +58,7 @@ def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: Stage
     reads = [file for file in sources if file.path != "params.yaml"]
     writes = [digest_of(f"{REPORT_STAGE}/{name}", content) for name, content in sorted(shown.items())]
     own = replace(own, reads=reads, writes=writes)
-    records = [*read_stage_records(evidence / RECORDS, stages_of(audit.held)), own]
+    records = [*read_stage_records(evidence / RECORDS, stages_of(audit.records)), own]
     files = shown | {
         SPLITS_FILE: json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n",
         path_in_report(path_of(REPORT_STAGE).as_posix()): own.as_json(),
@@ -85,5 +85,5 @@ def _described(
 
 def split_manifests(audit: Audit, root: Path) -> list[SplitManifest]:
     """Of each dataset of this profile, as each of its trainings holds validation samples out of it."""
-    used = {(str(record.dataset["name"]), record.training["validation_percent"]) for record in audit.held}
+    used = {(str(record.dataset["name"]), record.training["validation_percent"]) for record in audit.records}
     return [split_manifest(name, root / "data" / "arrow" / name, percent) for name, percent in sorted(used)]

@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
@@ -10,26 +11,27 @@ import numpy as np
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Content, Manifest
+from pipeline.evaluate.answers import answers_of, read_answers
 from pipeline.evaluate.predictions import read_about, read_predictions
-from pipeline.evaluate.record import Record, dataset_of, scored
+from pipeline.evaluate.record import Record, about_answers, dataset_of, scored
 from pipeline.ground import paths
 from pipeline.ground.differences import value_differences
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, sha256
-from pipeline.ground.schema import read_as
 from pipeline.ground.stage_record import RECORDS, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
 from pipeline.judge.audit import run_folder
 from pipeline.judge.chain import REPORT_STAGE, Break
 from pipeline.judge.claims import read_claims
+from pipeline.judge.matching import name_of
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, crate
 from pipeline.report.bundle import EVIDENCE, PARAMETERS, path_in_report
 from pipeline.train.used import epoch_digest
 from pipeline.verify.configurations import training_config
 from pipeline.verify.history import read_history
-from pipeline.verify.report_folder import ReportFolder
+from pipeline.verify.report_folder import ReportFolder, strict_manifest
 
 _PLAIN = "a plain file (`cp -RL` copies a folder without links)"
 _WIDTH = 160
@@ -145,11 +147,11 @@ def files_in_checkout(report: ReportFolder) -> Iterator[Break]:
 
 def split(report: ReportFolder) -> Iterator[Break]:
     """The predictions are of the very samples, with the very labels, of the test split."""
-    for record in report.audit.held:
+    for record in report.audit.records:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
         read, contents = read_predictions(path), read_contents(folder)
-        train, test = (_manifest(folder / f"{part}.json") for part in ("train", "test"))
+        train, test = (strict_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
         pairs = [
@@ -182,10 +184,6 @@ def _counted_rows(
         yield file, "rows_per_class", counted, manifest.rows_per_class
 
 
-def _manifest(path: Path) -> Manifest:
-    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
-
-
 def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iterator[Break]:
     """Each epoch's digest of samples follows from training split, seed and epoch."""
     path = report.evidence / run_folder(record) / "history.csv"
@@ -203,7 +201,7 @@ def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iter
 def configuration(report: ReportFolder) -> Iterator[Break]:
     """params.yaml, the weights' configuration, the result and the predictions are about one training."""
     wrote = {file.path: file.sha256 for record in report.records for file in record.writes}
-    for record in report.audit.held:
+    for record in report.audit.records:
         folder = run_folder(record)
         path = report.evidence / folder / "config.json"
         config = report.config(record)
@@ -220,13 +218,12 @@ def configuration(report: ReportFolder) -> Iterator[Break]:
                 _some(vars(read_about(report.predictions_of(record))), "experiment", "seed", "model_sha256"),
             ),
         ]
-        if record in report.audit.records:
-            stated = report.params["experiments"][record.experiment]
-            network, training = config["network"], config["training"]
-            pairs += [
-                (report.name(path), stated[there], _some(used, *stated[there]))
-                for there, used in (("model", network), ("training", training))
-            ]
+        stated = report.params["experiments"][record.experiment]
+        network, training = config["network"], config["training"]
+        pairs += [
+            (report.name(path), stated[there], _some(used, *stated[there]))
+            for there, used in (("model", network), ("training", training))
+        ]
         for file, one, other in pairs:
             for where, expected, found in value_differences(one, other):
                 yield Break(link="configuration", file=file, expected=f"{where} {expected}", found=str(found))
@@ -284,7 +281,7 @@ def _other_params(report: ReportFolder) -> Iterator[str]:
 
 def scores(report: ReportFolder) -> Iterator[Break]:
     """Every count, percentage, interval and protocol of a result follows from its predictions."""
-    for record in report.audit.held:
+    for record in report.audit.records:
         path = report.predictions_of(record)
         derived = scored(read_predictions(path), record.training, report.history_of(record))
         derived["digests"] = record.digests | {"predictions": report.sha256(path)}
@@ -293,3 +290,32 @@ def scores(report: ReportFolder) -> Iterator[Break]:
             for where, one, other in value_differences(values, getattr(record, part), part):
                 expected = f"{where} {one}, derived from {report.name(path)}"
                 yield Break(link="predictions", file=file, expected=expected, found=str(other))
+
+
+def committed_answers(report: ReportFolder) -> Iterator[Break]:
+    """The answers beside a result of this profile are those of its predictions."""
+    for record in report.audit.records:
+        about, answers = read_answers(report.answers_of(record))
+        made = answers_of(read_predictions(report.predictions_of(record)))
+        stated = asdict(about) | answers.columns()
+        for where, one, other in value_differences(asdict(about_answers(record)) | made.columns(), stated):
+            expected = f"{where} {one}, derived from {report.name(report.predictions_of(record))}"
+            yield Break(
+                link="answers", file=report.name(report.answers_of(record)), expected=expected, found=str(other)
+            )
+            break
+
+
+def samples_of_rows(report: ReportFolder) -> Iterator[Break]:
+    """Results on the same test rows are about the same samples with the same labels: recorded ones on data of this
+    profile about its split. Other rows are not in the folder.
+    """
+    known: dict[str, tuple[str, dict[str, int]]] = {}
+    for record in report.audit.held:
+        _, answers = read_answers(report.answers_of(record))
+        labels = dict(zip(answers.ids, answers.labels.tolist(), strict=True))
+        name, first = known.setdefault(record.digests["test_rows"], (name_of(record), labels))
+        for where, one, other in value_differences(first, labels, "labels"):
+            expected = f"{where} {one} as in {name}, whose test rows have the same digest"
+            yield Break(link="split", file=report.name(report.answers_of(record)), expected=expected, found=str(other))
+            break

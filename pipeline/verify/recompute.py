@@ -21,7 +21,7 @@ from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import fetch
 from pipeline.download.source import SOURCE_FILE, read_source
 from pipeline.evaluate.evaluate import Evaluator, Task, all_batches
-from pipeline.evaluate.metrics import count_answers
+from pipeline.evaluate.metrics import count_predictions
 from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import About, Predictions, Seen, read_predictions
 from pipeline.evaluate.record import Record, firing_of, test_of
@@ -217,7 +217,7 @@ def record_of(record: Record, worker: Evaluator, seen: Seen) -> Record:
     )
     made = Predictions(about=about, ids=store.ids, labels=store.labels, voltage=seen.voltage)
     trained = sum(parameter.numel() for parameter in worker.model.parameters())
-    return replace(record, test=test_of(count_answers(made)), firing=firing_of(seen), parameters=trained)
+    return replace(record, test=test_of(count_predictions(made)), firing=firing_of(seen), parameters=trained)
 
 
 def verdicts(report: ReportFolder, computed: list[Record]) -> Iterator[Break]:

@@ -4,14 +4,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.evaluate.record import Record, check_record
+from pipeline.data.store import Manifest
+from pipeline.evaluate.record import Record, check_record, read_record
 from pipeline.ground.digests import FileDigest
 from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
-from pipeline.ground.schema import validate
+from pipeline.ground.schema import read_as, validate
 from pipeline.ground.stage_record import RECORDS, StageRecord, installed_packages, path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
+from pipeline.judge.answered import answers_path
 from pipeline.judge.audit import Audit, make_audit, run_folder
 from pipeline.judge.chain import REPORT_STAGE
 from pipeline.protocol.params import ResultParams
@@ -24,6 +26,11 @@ from pipeline.verify.configurations import read_run_config
 
 if TYPE_CHECKING:
     from securesystemslib.signer import SSlibKey
+
+
+def strict_manifest(path: Path) -> Manifest:
+    """What preprocessing says of a split, each value of its type. Raises InputError."""
+    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
 
 
 class ReportFolder:
@@ -56,6 +63,9 @@ class ReportFolder:
 
     def predictions_of(self, record: Record) -> Path:
         return self.evidence / run_folder(record) / "predictions.parquet"
+
+    def answers_of(self, record: Record) -> Path:
+        return self.evidence / answers_path(record)
 
     def history_of(self, record: Record) -> Path:
         return self.evidence / run_folder(record) / "history.csv"
@@ -90,13 +100,13 @@ class ReportFolder:
             for run in self.params["runs"].values()
         ]
         for path in sorted((self.evidence / "results").glob("*/*.json")):
-            check_record(path)
+            check_record(read_record(path), path)
         return make_audit(self.params["profile"], claims, self.evidence, current)
 
     @cached_property
     def stages(self) -> list[str]:
         """Stages that the chain has to have, in its order."""
-        return [*chain.stages_of(self.audit.held), REPORT_STAGE]
+        return [*chain.stages_of(self.audit.records), REPORT_STAGE]
 
     @cached_property
     def records(self) -> list[StageRecord]:

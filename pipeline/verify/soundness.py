@@ -29,7 +29,7 @@ greater one counts."""
 
 def outputs(report: ReportFolder) -> Iterator[Break]:
     """Every output voltage is a finite number: argmax takes what is not a number for the highest."""
-    for record in report.audit.held:
+    for record in report.audit.records:
         path = report.predictions_of(record)
         read = read_predictions(path)
         wrong = np.flatnonzero(~np.isfinite(read.voltage).all((1, 2)))
@@ -40,7 +40,7 @@ def outputs(report: ReportFolder) -> Iterator[Break]:
 
 def histories(report: ReportFolder) -> Iterator[Break]:
     """A training's history has one row for each epoch of its configuration."""
-    for record in report.audit.held:
+    for record in report.audit.records:
         path = report.history_of(record)
         epochs = [row["epoch"] for row in read_history(path)]
         expected = record.training["epochs"]
@@ -87,7 +87,7 @@ def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
     """Trainings that scored the test set at each epoch: what the kept epoch had by its history, and what the
     predictions give, both in full batches (percent).
     """
-    for record in report.audit.held:
+    for record in report.audit.records:
         rows = read_history(report.history_of(record))
         row = rows[-1]
         if record.training["selection"] == "best-validation":
@@ -100,7 +100,7 @@ def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
 def packages(report: ReportFolder) -> Iterator[Break]:
     """The version of torch that the weights name is the one that the stage recorded."""
     versions = {record.stage: record.packages.get("torch") for record in report.records}
-    for record in report.audit.held:
+    for record in report.audit.records:
         version = versions.get(f"train@{record.experiment}-{record.seed}")
         for platform in record.platforms:
             named = platform.rpartition(", torch ")[2]
@@ -111,7 +111,7 @@ def packages(report: ReportFolder) -> Iterator[Break]:
 
 def seeds(report: ReportFolder) -> Iterator[Break]:
     """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
-    for one, other in combinations(report.audit.held, 2):
+    for one, other in combinations(report.audit.records, 2):
         if not are_two_seeds(one, other):
             continue
         first, second = (read_predictions(report.predictions_of(record)).voltage[:, -1] for record in (one, other))

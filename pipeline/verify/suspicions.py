@@ -51,7 +51,7 @@ def suspicions(report: ReportFolder) -> Iterator[str]:
 def shared_samples(report: ReportFolder) -> Iterator[str]:
     """Samples of one part of a split that hold what a sample of another part holds."""
     seen = set()
-    for record in report.audit.held:
+    for record in report.audit.records:
         dataset, percent = str(record.dataset["name"]), record.training["validation_percent"]
         if (dataset, percent) not in seen:
             seen.add((dataset, percent))
@@ -83,7 +83,7 @@ def strayed_scores(report: ReportFolder) -> Iterator[str]:
 def untrained(report: ReportFolder) -> Iterator[str]:
     """Biases and gains that no training moved."""
     assert report.root is not None, "asked with a checkout"
-    for record in report.audit.held:
+    for record in report.audit.records:
         weights = load_weights(report.root / run_folder(record) / "model.safetensors")
         for end, plural, start in (("bias", "biases", 0.0), ("gain", "gains", 1.0)):
             values = [value for name, value in weights.items() if name.endswith(f"norm.{end}")]
@@ -95,7 +95,7 @@ def untrained(report: ReportFolder) -> Iterator[str]:
 def telling_pixels(report: ReportFolder) -> Iterator[str]:
     """Datasets of the checkout in which a single value of an image or recording tells the class."""
     assert report.root is not None, "asked with a checkout"
-    for dataset in sorted({str(record.dataset["name"]) for record in report.audit.held}):
+    for dataset in sorted({str(record.dataset["name"]) for record in report.audit.records}):
         share = best_single_value(report.root / "data" / "arrow" / dataset)
         if share >= TELLING:
             yield f"{dataset}: one value of a sample tells the class of {100 * share:.0f} % of the test samples"

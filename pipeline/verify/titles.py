@@ -7,10 +7,12 @@ from typing import Any
 from pipeline.data.store import SPLITS, Split
 from pipeline.download.catalog import Entry
 from pipeline.download.title import entry_titled, title_of_entry, title_of_files
+from pipeline.evaluate.record import Record
 from pipeline.ground.differences import value_differences
-from pipeline.ground.files import read_json
 from pipeline.judge.chain import Break
-from pipeline.verify.report_folder import ReportFolder
+from pipeline.judge.matching import name_of
+from pipeline.report.bundle import EVIDENCE
+from pipeline.verify.report_folder import ReportFolder, strict_manifest
 
 
 def titles(report: ReportFolder) -> Iterator[Break]:
@@ -22,6 +24,10 @@ def titles(report: ReportFolder) -> Iterator[Break]:
             file = report.name(report.evidence / "data" / "arrow" / dataset / f"{split}.json")
             yield from _breaks(_entitled(manifest, split), manifest, file, "by the catalog")
             yield from _breaks(raw, manifest, file, "as the raw files give it")
+    for record in report.audit.recorded:
+        for split in SPLITS:
+            file, said = f"{EVIDENCE}/results/{name_of(record)}", _recorded(record, split)
+            yield from _breaks(_entitled(said, split), said, file, "by the catalog")
 
 
 def unpinned_titles(report: ReportFolder) -> Iterator[str]:
@@ -31,16 +37,29 @@ def unpinned_titles(report: ReportFolder) -> Iterator[str]:
         entry = _entry(manifest)
         if report.root is None and entry is not None and not _rows_are_pinned(entry, manifest):
             yield f"{dataset}: that it is {entry.title} rests on its raw files: not looked at; --root hashes them"
+    for title in sorted(set(_unpinned(report.audit.recorded))):
+        yield f"{title}: that recorded results are of it is what they say: neither rows nor raw files are here"
+
+
+def _unpinned(recorded: list[Record]) -> Iterator[str]:
+    """Titles of the catalog of recorded results on rows that it does not pin."""
+    for said in (_recorded(record, "test") for record in recorded):
+        entry = _entry(said)
+        if entry is not None and not _rows_are_pinned(entry, said):
+            yield entry.title
+
+
+def _recorded(record: Record, split: Split) -> dict[str, Any]:
+    """What a result says of a split, as a manifest has it."""
+    return record.dataset | {"digest": record.digests[f"{split}_rows"]}
 
 
 def _datasets(report: ReportFolder) -> list[str]:
-    return sorted({str(record.dataset["name"]) for record in report.audit.held})
+    return sorted({str(record.dataset["name"]) for record in report.audit.records})
 
 
 def _manifest(report: ReportFolder, dataset: str, split: Split) -> dict[str, Any]:
-    path = report.evidence / "data" / "arrow" / dataset / f"{split}.json"
-    manifest: dict[str, Any] = read_json(path, "preprocessing writes it")
-    return manifest
+    return asdict(strict_manifest(report.evidence / "data" / "arrow" / dataset / f"{split}.json"))
 
 
 def _entry(manifest: dict[str, Any]) -> Entry | None:

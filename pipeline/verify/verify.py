@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
+from pipeline.judge.answered import SCORED
 from pipeline.judge.chain import Break
 from pipeline.judge.seal import seal_lines
 from pipeline.verify import checks, soundness, titles, weights
@@ -83,6 +84,8 @@ def _broken(report: ReportFolder) -> list[Break]:
         ("configuration", checks.configuration),
         ("predictions", soundness.outputs),
         ("predictions", checks.scores),
+        ("answers", checks.committed_answers),
+        ("split", checks.samples_of_rows),
         ("history", soundness.histories),
         ("selection", soundness.selections),
         ("packages", soundness.packages),
@@ -120,12 +123,12 @@ def _all(link: str, report: ReportFolder, check: Check) -> tuple[list[Break], bo
 
 
 def _looked(report: ReportFolder) -> list[str]:
-    derived = report.audit.held
+    derived, recorded = report.audit.records, report.audit.recorded
     samples = sum(record.test["samples"] for record in derived)
     return [
         f"{len(report.sources)} files of evidence, {len(report.rendered)} others rendered anew to the same bytes",
         f"{len(report.stages)} stages: each read what an earlier one wrote",
-        f"{len(derived)} result(s) derived anew from {samples} predictions",
+        f"{len(derived)} result(s) derived anew from {samples} predictions, {len(recorded)} recorded from answers",
         f"{len(report.audit.judgements)} verdicts judged anew",
     ]
 
@@ -135,8 +138,10 @@ def _notes(report: ReportFolder) -> list[str]:
     if named := sorted(report.only_named()):
         where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
         notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")
+    if recorded := report.audit.recorded:
+        notes.append(f"{len(recorded)} recorded results are {SCORED}")
     if unchecked := report.audit.unchecked:
-        notes.append(f"{len(unchecked)} recorded results without evidence are not checked and decide nothing")
+        notes.append(f"{len(unchecked)} recorded results without answers are not checked and decide nothing")
     if report.root is None and (stated := _on_weights(report)):
         notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
     notes += suspicions(report)

@@ -32,7 +32,7 @@ def parameters(report: ReportFolder) -> Iterator[Break]:
     """The number of trained values that a result states is that of its weights."""
     if report.root is None:
         return
-    for record in report.audit.held:
+    for record in report.audit.records:
         path = report.root / run_folder(record) / "model.safetensors"
         if (counted := trained_values(path)) != record.parameters:
             file, expected = f"{EVIDENCE}/results/{name_of(record)}", f"parameters {counted}, counted in {path}"
@@ -45,9 +45,9 @@ def copies(report: ReportFolder) -> Iterator[Break]:
         return
     values = {
         name_of(record): convolutions(load_weights(report.root / run_folder(record) / "model.safetensors"))
-        for record in report.audit.held
+        for record in report.audit.records
     }
-    for one, other in combinations(report.audit.held, 2):
+    for one, other in combinations(report.audit.records, 2):
         if not are_two_seeds(one, other):
             continue
         if (found := correlation(values[name_of(one)], values[name_of(other)])) > ONE_START:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.evaluate.answers import answers_of
 from pipeline.evaluate.ledger import Dropped, Ledger, choices, make_ledger
 from tests.evaluate.made import FIVE
 
@@ -17,34 +18,34 @@ def history(tmp_path: Path) -> Path:
 
 def test_a_partial_batch_is_dropped_and_batches_are_averaged(history: Path) -> None:
     # Right, right, wrong, right, wrong: test batches of 2 are 1, 1/2 and, of the sample left over, 0.
-    two = make_ledger(FIVE, 1, history)
+    two = make_ledger(answers_of(FIVE), 1, history)
     assert (two.every_test_sample, two.full_batches_only, two.mean_of_batch_means) == (60, 75, 50)
     # A batch of 4 is 3/4; left over is the same sample.
-    four = make_ledger(FIVE, 2, history)
+    four = make_ledger(answers_of(FIVE), 2, history)
     assert (four.full_batches_only, four.mean_of_batch_means, four.test_batch) == (75, 37.5, 4)
     assert two.dropped == four.dropped == [Dropped(id="004", label="b", correct=False)]
     # No full batch of 6.
-    six = make_ledger(FIVE, 3, history)
+    six = make_ledger(answers_of(FIVE), 3, history)
     assert (six.full_batches_only, six.mean_of_batch_means, len(six.dropped)) == (None, 60, 5)
     assert [sample.correct for sample in six.dropped] == [True, True, False, True, False]
 
 
 def test_the_best_test_epoch_is_read_from_the_history(history: Path) -> None:
-    ledger = make_ledger(FIVE, 1, history)
+    ledger = make_ledger(answers_of(FIVE), 1, history)
     assert (ledger.best_test_epoch, ledger.best_epoch, ledger.last_epoch) == (72.98, 2, 70)
     history.write_text("epoch,test_accuracy_authors\n1,\n2,\n")
-    ledger = make_ledger(FIVE, 1, history)
+    ledger = make_ledger(answers_of(FIVE), 1, history)
     assert (ledger.best_test_epoch, ledger.best_epoch, ledger.last_epoch) == (None, None, None)
 
 
 def test_a_record_has_all_of_it(history: Path) -> None:
-    ledger = make_ledger(FIVE, 1, history)
+    ledger = make_ledger(answers_of(FIVE), 1, history)
     dropped = [Dropped(**sample) for sample in ledger.behind()["dropped"]]
     assert Ledger(**{**ledger.protocols(), **ledger.behind(), "dropped": dropped}) == ledger  # type: ignore[arg-type]
 
 
 def test_points_by_hand(history: Path) -> None:
-    ledger = make_ledger(FIVE, 1, history)
+    ledger = make_ledger(answers_of(FIVE), 1, history)
     lines = choices(ledger.protocols(), ledger.behind(), "last")
     assert [(line.percent, line.points) for line in lines] == [
         (60, None),

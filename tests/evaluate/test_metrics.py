@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from pipeline.evaluate.metrics import count_answers, ranks
+from pipeline.evaluate.metrics import count_predictions, ranks
 from tests.evaluate.made import FIVE, predictions
 
 
 def test_every_count_by_hand() -> None:
-    counts = count_answers(FIVE)
+    counts = count_predictions(FIVE)
     assert (counts.samples, counts.correct, counts.top5_correct) == (5, 3, None)
     assert counts.class_samples == [2, 2, 1]
     assert counts.class_correct == [2, 1, 0]
@@ -28,6 +28,6 @@ def test_top_five_counts_places_zero_to_four() -> None:
     made.about.classes.clear()
     made.about.classes.extend("abcdefghij")
     try:
-        assert count_answers(made).top5_correct == 5
+        assert count_predictions(made).top5_correct == 5
     finally:
         made.about.classes[:] = ["a", "b", "c"]

@@ -73,6 +73,7 @@ def tensor(values: npt.NDArray[Any]) -> Any:
         ("label", [*FIVE.labels[:4].tolist(), None], "a value of label is missing"),
         ("label", [*FIVE.labels[:4].tolist(), 99], "label is int64 from 0 to 99, expected int64 from 0 to"),
         ("label", [*FIVE.labels[:4].tolist(), -1], "label is int64 from -1 to"),
+        ("label", tensor(FIVE.labels[:, None]), "label has 2 axes, expected 1"),
         ("label", ["a"] * 5, "the column label is of type string"),
         ("voltage", [1.0] * 5, "the column voltage is of type double"),
         ("voltage", tensor(FIVE.voltage.astype(np.float64)), "voltage is float64 of shape"),

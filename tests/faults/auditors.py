@@ -20,6 +20,7 @@ USUAL = (
     r"not signed: ",
     r"not sealed: ",
     r".*: about weights that are not here",
+    r"\d+ recorded results are scored from per-sample answers",
     r"signed by (the )?key ",
     r"\d+ files outside of the report are named by digest",
     r".* verdict (REPRODUCED|UNDERPOWERED|NOT RUN)",

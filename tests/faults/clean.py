@@ -98,6 +98,11 @@ def compressed(lab: Lab) -> None:
     lab.after("preprocess")
 
 
+def recorded(lab: Lab) -> None:
+    tools.leave_to_earlier(lab, 1, 2)
+    lab.stage("report")
+
+
 def signed(lab: Lab) -> None:
     sign(lab.report, lab.root / "key")
     lab.key = lab.root / "key.pub"
@@ -116,5 +121,6 @@ HONEST = [
         make=partial(trained_with, selection="best-validation", validation_percent=10),
     ),
     Honest(name="the test set not scored after each epoch", make=partial(trained_with, test_each_epoch=False)),
+    Honest(name="two seeds recorded by an earlier profile, with their answers", make=recorded),
     Honest(name="signed, and the reader names the key", make=signed),
 ]

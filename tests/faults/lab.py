@@ -21,6 +21,9 @@ import torch
 from ruamel.yaml import YAML
 
 from pipeline.download import embedded
+from pipeline.evaluate.answers import ANSWERS, answers_of, write_answers
+from pipeline.evaluate.predictions import read_predictions
+from pipeline.evaluate.record import about_answers, read_record
 from pipeline.ground import digests, lifetime, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import load_cluster, load_dataset
@@ -118,6 +121,8 @@ class Lab:
             own = self.artifacts(int(seed))
             made = {"model": sha256(own / "model.safetensors"), "predictions": sha256(own / "predictions.parquet")}
             edit_json(result, partial(_update_digests, made), lines=True)
+            record, predictions = read_record(result), read_predictions(own / "predictions.parquet")
+            write_answers(answers_of(predictions), about_answers(record), result.with_suffix("") / ANSWERS)
             edit_json(own / "config.json", partial(_mend_config, own))
         for path in (self.root / "records").glob("*.json"):
             edit_json(path, self._mend_record)

@@ -9,11 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.evaluate.answers import ANSWERS, read_answers
 from pipeline.evaluate.predictions import Predictions, read_predictions
+from pipeline.evaluate.record import read_record
+from pipeline.judge.answered import answers_path
 from tests.faults import tools
 from tests.faults.fault import Fault, add
 from tests.faults.lab import Lab, edit_json, edit_yaml
 from tests.faults.tools import fit_history, more_correct
+from tests.judge.recorded import write_with
 
 FAULTS: list[Fault] = []
 fault = partial(add, FAULTS)
@@ -124,6 +128,55 @@ def _(lab: Lab) -> None:
     tools.change_config(lab, 0, fewer)
     edit_json(lab.root / "results" / lab.experiment / "0.json", fewer, lines=True)
     lab.mend()
+    lab.stage("report")
+
+
+@fault(
+    "invented counts of a recorded run",
+    "beside its answers",
+    r"error: .*test/correct is \d+, .*answers\.parquet gives \d+",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    tools.leave_to_earlier(lab, 1)
+    edit_json(lab.root / "results" / lab.experiment / "1.json", more_correct, lines=True)
+    lab.stage("report")
+
+
+@fault(
+    "invented counts of a recorded run",
+    "beside its answers, in the report alone",
+    r"test/correct is \d+, .*answers\.parquet gives \d+",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    tools.leave_to_earlier(lab, 1)
+    lab.stage("report")
+    edit_json(lab.report / "evidence" / "results" / lab.experiment / "1.json", more_correct, lines=True)
+    lab.mend_report()
+
+
+@fault("invented counts of a recorded run", "without answers", r"decide nothing", anew=True)
+def _(lab: Lab) -> None:
+    tools.leave_to_earlier(lab, 1)
+    (lab.root / "results" / lab.experiment / "1" / ANSWERS).unlink()
+    edit_json(lab.root / "results" / lab.experiment / "1.json", more_correct, lines=True)
+    lab.stage("report")
+
+
+@fault(
+    "invented counts of a recorded run",
+    "with answers that give them",
+    r"answers.*not those of|test/correct \d+",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    tools.leave_to_earlier(lab, 1)
+    record = read_record(lab.root / "results" / lab.experiment / "1.json")
+    _, answers = read_answers(lab.root / answers_path(record))
+    steps = answers.steps.copy()
+    steps[:50] = answers.labels[:50, None]
+    write_with(lab.root, record, replace(answers, steps=steps))
     lab.stage("report")
 
 

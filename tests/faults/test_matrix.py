@@ -130,6 +130,10 @@ QUICK = {
     "another dataset under the claim's name: the user's own images, called CIFAR-10 from preprocessing on": (
         "sresnet verify --root",
     ),
+    "invented counts of a recorded run: beside its answers": ("the stages, while they run",),
+    "invented counts of a recorded run: beside its answers, in the report alone": ("sresnet verify",),
+    "invented counts of a recorded run: without answers": ("sresnet verify",),
+    "invented counts of a recorded run: with answers that give them": (None,),
     "missing cell of the grid: a seed between others taken out everywhere": ("sresnet verify",),
     "missing cell of the grid: the last seed taken out everywhere": (None,),
     "a rounding in our favour: a claim's margin made wider after the run": ("sresnet verify",),
@@ -160,7 +164,14 @@ def test_the_committed_matrix_says_the_same() -> None:
         assert tuple(row["by"] for row in rows if f"{row['fault']}: {row['form']}" == name) == by
 
 
-@pytest.mark.parametrize("name", [HONEST[0].name, "another processor: other last digits"])
+HONEST_HERE = [
+    HONEST[0].name,
+    "another processor: other last digits",
+    "two seeds recorded by an earlier profile, with their answers",
+]
+
+
+@pytest.mark.parametrize("name", HONEST_HERE)
 def test_nobody_is_accused_of_a_clean_repository(lab: Lab, name: str) -> None:
     (honest,) = (one for one in HONEST if one.name == name)
     assert alarms(honest, lab)["alarms"] == []

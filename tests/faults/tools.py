@@ -114,7 +114,7 @@ def score_again(lab: Lab, seed: int) -> None:
     parts = scored(predictions, record.training, folder / "history.csv")
     record = replace(record, **parts)  # type: ignore[arg-type]
     record.write(path)
-    write_tables(record, folder / "history.csv", path.with_suffix(""))
+    write_tables(record, predictions, folder / "history.csv", path.with_suffix(""))
     lab.mend()
     lab.stage("report")
 
@@ -227,6 +227,16 @@ def add_seed(lab: Lab, seed: int) -> None:
     experiment, dataset = lab.experiment, lab.arrow().name
     run = {"experiment": experiment, "dataset": dataset, "seed": seed}
     edit_yaml(lab.root / "params.yaml", lambda content: content["runs"].update({f"{experiment}-{seed}": run}))
+
+
+def leave_to_earlier(lab: Lab, *seeds: int) -> None:
+    """Results and answers of these seeds are those of an earlier profile: their runs are not in params.yaml."""
+    others = {f"{lab.experiment}-{seed}" for seed in seeds}
+
+    def without(content: Any) -> None:
+        content["runs"] = {name: run for name, run in content["runs"].items() if name not in others}
+
+    edit_yaml(lab.root / "params.yaml", without)
 
 
 def in_its_code(lab: Lab, first: str) -> None:

@@ -140,7 +140,7 @@ def test_claims_are_filtered_by_verdict_and_text(page: Page) -> None:
 
 def test_runs_are_filtered_by_experiment(page: Page) -> None:
     choices = page.locator("#runs .filter option").all_inner_texts()
-    assert choices == ["all", "digits"]
+    assert choices == ["all", "digits", "earlier"]
     page.locator("#runs select").select_option("digits")
     assert column(page, "runs-table", 1) == ["digits"]
     page.locator("#runs input").fill("no such run")

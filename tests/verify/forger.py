@@ -41,5 +41,5 @@ def _of_today(report: Path, file: FileDigest) -> FileDigest:
 
 def digests(folder: Path) -> list[FileDigest]:
     """Of all files in a folder, by their paths below it."""
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return [digest_of(path.relative_to(folder).as_posix(), path.read_bytes()) for path in paths]
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return [digest_of(name, (folder / name).read_bytes()) for name in names]

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,10 @@ from pipeline.data.store import (
 from pipeline.download.catalog import CATALOG
 from pipeline.download.embedded import DIGITS_FILE, DIGITS_SHA256, copy_digits
 from pipeline.download.source import SOURCE_FILE, Source
+from pipeline.evaluate.answers import answers_of
 from pipeline.evaluate.operations import Work
 from pipeline.evaluate.predictions import About, Predictions, Seen
-from pipeline.evaluate.record import make_record, write_tables
+from pipeline.evaluate.record import Record, make_record, read_record, write_tables
 from pipeline.ground import digests, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
@@ -41,6 +42,7 @@ from pipeline.report.write import write_report
 from pipeline.train.identity import run_identity
 from pipeline.train.used import epoch_digest
 from pipeline.verify.history import HISTORY_COLUMNS
+from tests.judge.recorded import write_with
 from tests.report.made import write_pictures
 from tests.verify.forger import mend
 
@@ -82,6 +84,7 @@ def make_root(root: Path, patch: pytest.MonkeyPatch, paper: Path = ROOT / "paper
     stage.run_stage("preprocess@digits", lambda: _preprocess(raw, arrow))
     stage.run_stage("train@digits-0", lambda: _train(root, arrow, artifacts))
     stage.run_stage("evaluate@digits-0", lambda: _evaluate(arrow, artifacts, result))
+    _record(root, predictions(arrow, artifacts), read_record(result))
     report = root / "report"
     shutil.copy(ROOT / "results" / "curves-digits.json", root / "results")  # another recipe
     stage.run_stage("report", lambda: _report(root, report))
@@ -209,9 +212,16 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> None:
     config = json.loads((artifacts / "config.json").read_text())
     record = make_record(artifacts, config, _read_manifest(arrow, "train"), _read_manifest(arrow, "test"), made, seen)
     record.write(result)
-    write_tables(record, artifacts / "history.csv", result.with_suffix(""))
+    write_tables(record, made, artifacts / "history.csv", result.with_suffix(""))
     pixels = np.ones((3, 2, 2, 8, 8), dtype=np.uint8)  # two event frames
     write_pictures(artifacts / "examples.parquet", pixels, [name("test", i) for i in range(3)], [0, 1, 2], [0, 1, 2])
+
+
+def _record(root: Path, made: Predictions, record: Record) -> None:
+    """A result of another profile: on the same samples, with other answers."""
+    digests = record.digests | {"model": "11" * 32, "predictions": "22" * 32}
+    answers = replace(answers_of(made), steps=np.roll(answers_of(made).steps, 1, axis=0))
+    write_with(root, replace(record, experiment="earlier", digests=digests), answers)
 
 
 def audit_of(root: Path) -> Audit:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.data.store import Manifest
 from pipeline.download.catalog import CATALOG
 from pipeline.download.title import Title, title_of_entry
 from pipeline.verify.titles import titles, unpinned_titles
@@ -18,16 +19,34 @@ assert DIGITS is not None
 OWN = Title(title="Own", published=False, note=None, licence="mine", citation="mine")
 
 
+MANIFEST = Manifest(
+    version=1,
+    dataset="mine",
+    kind="images",
+    split="train",
+    split_rule="official",
+    framing_rule=None,
+    scale=1.0,
+    classes=["a"],
+    sample_shape=[1, 32, 32],
+    shards=1,
+    rows=1,
+    rows_per_class=[1],
+    digest="",
+    **asdict(OWN),
+)
+
+
 def reported(folder: Path, title: Title, root: Path | None = None, **others: Any) -> Any:
     """A report of one dataset, named mine."""
     evidence = folder / "evidence"
     arrow = evidence / "data" / "arrow" / "mine"
     arrow.mkdir(parents=True)
     for split in ("train", "test"):
-        manifest = asdict(title) | {"sample_shape": [1, 32, 32], "digest": DIGITS.rows[split]} | others
+        manifest = asdict(MANIFEST) | asdict(title) | {"digest": DIGITS.rows[split]} | others
         (arrow / f"{split}.json").write_text(json.dumps(manifest))
-    held = [SimpleNamespace(dataset={"name": "mine"})]
-    audit = SimpleNamespace(held=held)
+    records = [SimpleNamespace(dataset={"name": "mine"})]
+    audit = SimpleNamespace(records=records, recorded=[])
     return SimpleNamespace(audit=audit, evidence=evidence, root=root, name=lambda path: path.name)
 
 

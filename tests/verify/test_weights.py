@@ -47,13 +47,13 @@ def report_of(root: Path, models: list[SResNet]) -> Any:
         save_network(model, folder / "model.safetensors")
         trained = sum(value.numel() for value in model.parameters())
         held.append(SimpleNamespace(experiment="a", seed=seed, dataset={}, network={}, training={}, parameters=trained))
-    return SimpleNamespace(root=root, audit=SimpleNamespace(held=held))
+    return SimpleNamespace(root=root, audit=SimpleNamespace(records=held))
 
 
 def test_an_invented_number_of_parameters_is_a_break(tmp_path: Path) -> None:
     report = report_of(tmp_path, [network(NETWORK, 0)])
     assert list(parameters(report)) == []
-    report.audit.held[0].parameters -= 1
+    report.audit.records[0].parameters -= 1
     (broken,) = parameters(report)
     assert (broken.link, broken.file) == ("weights", "evidence/results/a/0.json")
 
@@ -80,7 +80,7 @@ def test_two_seeds_are_no_copies(tmp_path: Path) -> None:
     wide = replace(NETWORK, width=8)
     report = report_of(tmp_path, [network(wide, seed) for seed in range(6)])
     assert list(copies(report)) == []
-    report.audit.held[1].training = {"epochs": 1}
+    report.audit.records[1].training = {"epochs": 1}
     assert list(copies(report)) == []
 
 

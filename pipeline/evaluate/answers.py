@@ -1,0 +1,101 @@
+"""answers.parquet: the class that every test sample is given after each time step, a byte each.
+
+What a record counts follows from these without voltages: they are small, and committed beside it.
+Shapes: N samples, T steps.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.evaluate.bounded_parquet import read_bounded
+from pipeline.evaluate.predictions import About, Predictions, about_in, unique_ids, unlike_labels
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import whole
+
+ANSWERS = "answers.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AboutAnswers(About):
+    """What the answers are of."""
+
+    predictions_sha256: str
+    """Digest of the predictions.parquet that they were taken from."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Every sample of a test split once, in the order of the split."""
+
+    classes: list[str]
+    """Names, in the order of the labels."""
+    ids: list[str]
+    labels: npt.NDArray[np.int64]
+    """(N,)"""
+    steps: npt.NDArray[np.unsignedinteger[Any]]
+    """The class if the voltage were read after 1, 2, ..., T steps, (N, T)."""
+
+    @property
+    def hits(self) -> npt.NDArray[np.bool_]:
+        """Whether each sample is recognized after all steps, (N,)."""
+        right: npt.NDArray[np.bool_] = self.steps[:, -1] == self.labels
+        return right
+
+    def columns(self) -> dict[str, list[Any]]:
+        """What the file has of each sample."""
+        return {"id": self.ids, "label": self.labels.tolist(), "answer": self.steps.tolist()}
+
+
+def answers_of(predictions: Predictions) -> Answers:
+    """The class of the highest voltage after each step; of equal ones the first class leads."""
+    classes = predictions.about.classes
+    steps = predictions.voltage.argmax(2).astype(_kind(classes))
+    return Answers(classes=classes, ids=predictions.ids, labels=predictions.labels, steps=steps)
+
+
+def write_answers(answers: Answers, about: AboutAnswers, path: Path) -> None:
+    """Writes the table, whole or not at all; the same answers give the same bytes."""
+    tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(answers.steps))
+    table = pa.table({"id": answers.ids, "label": answers.labels, "answer": tensor})
+    table = table.replace_schema_metadata({"about": json.dumps(asdict(about), sort_keys=True)})
+    with whole(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def read_answers(path: Path) -> tuple[AboutAnswers, Answers]:
+    """The content of answers.parquet. Raises InputError."""
+    try:
+        table = read_bounded(path, ("id", "label", "answer"), ("id",))
+        about = about_in(table.schema, AboutAnswers)
+        steps = table["answer"].combine_chunks().to_numpy_ndarray()
+        ids, labels = unique_ids(table["id"]), np.array(table["label"].to_pylist())
+        reason = unlike_labels(about, labels) or _unlike(about, steps)
+    except FileNotFoundError:
+        raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
+    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error)
+    if reason:
+        raise InputError(f"{path}: not the answers of a test split ({reason}); evaluate again")
+    return about, Answers(classes=about.classes, ids=ids, labels=labels, steps=steps)
+
+
+def _kind(classes: list[str]) -> np.dtype[Any]:
+    """The smallest unsigned integer that holds every class."""
+    return np.min_scalar_type(len(classes) - 1)
+
+
+def _unlike(about: About, steps: npt.NDArray[Any]) -> str | None:
+    """Why these cannot be answers; None if they can."""
+    kind, classes = _kind(about.classes), len(about.classes)
+    if steps.dtype != kind or steps.ndim != 2 or 0 in steps.shape:
+        return f"answer is {steps.dtype} of shape {steps.shape}, expected {kind} of (samples, steps)"
+    if steps.max() >= classes:
+        return f"answer is up to {steps.max()}, expected 0 to {classes - 1}"
+    return None

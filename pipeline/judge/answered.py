@@ -1,0 +1,36 @@
+"""Results of other profiles: what the answers that are committed beside them show."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.evaluate.answers import ANSWERS, read_answers
+from pipeline.evaluate.record import Record, about_answers, check_record, scored_by_answers
+from pipeline.ground.differences import value_differences
+from pipeline.ground.errors import InputError
+from pipeline.judge.matching import name_of
+
+SCORED = "scored from per-sample answers; predictions and training are not in this folder"
+_REMEDY = "evaluate again, or take record and answers away"
+
+
+def answers_path(record: Record) -> Path:
+    """Where the answers of a result lie, below the repository or evidence/."""
+    return Path("results") / record.experiment / str(record.seed) / ANSWERS
+
+
+def has_answers(record: Record, root: Path) -> bool:
+    """Whether a result has its answers below `root`.
+
+    Raises InputError if these are of something else, or give other numbers than the result states.
+    """
+    path, result = root / answers_path(record), root / "results" / name_of(record)
+    if not path.exists():
+        return False
+    check_record(record, result)
+    about, answers = read_answers(path)
+    for where, expected, found in value_differences(asdict(about_answers(record)), asdict(about)):
+        raise InputError(f"{path}: {where} is {found}, {result} has {expected}; {_REMEDY}")
+    derived = scored_by_answers(answers, record)
+    for where, expected, found in value_differences(derived, {part: getattr(record, part) for part in derived}):
+        raise InputError(f"{result}: {where} is {found}, {path} gives {expected}; {_REMEDY}")
+    return True
