@@ -110,7 +110,7 @@ def _ids(column: pa.ChunkedArray) -> list[str]:
     Raises ValueError.
     """
     for chunk in column.chunks:
-        if len(np.unique(chunk.indices)) != len(chunk):
+        if len(chunk.indices.unique()) != len(chunk):
             raise ValueError("an id stands there twice")
     ids: list[str] = column.to_pylist()
     return ids

@@ -129,11 +129,13 @@ def read_record(path: Path) -> Record:
     return read_as(Record, path, *_WHAT_IT_IS)
 
 
-def check_record(path: Path) -> None:
-    """Raises InputError unless the parts of a record have each key that `make_record` writes, within its bounds."""
+def read_whole_record(path: Path) -> Record:
+    """The same, whose parts have each key that `make_record` writes, within its bounds. Raises InputError."""
     from pipeline.ground.schema import check_parts
 
-    check_parts(read_record(path), RECORD_PARTS, path, *_WHAT_IT_IS)
+    record = read_record(path)
+    check_parts(record, RECORD_PARTS, path, *_WHAT_IT_IS)
+    return record
 
 
 def make_record(
