@@ -2,6 +2,7 @@
 
 import stat
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import takewhile, zip_longest
 from pathlib import Path
 from typing import Any
@@ -145,10 +146,11 @@ def files_in_checkout(report: ReportFolder) -> Iterator[Break]:
 
 def split(report: ReportFolder) -> Iterator[Break]:
     """The predictions are of the very samples, with the very labels, of the test split."""
+    contents_of = lru_cache(maxsize=1)(read_contents)  # of one dataset, which many runs can have
     for record in report.audit.held:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
-        read, contents = read_predictions(path), read_contents(folder)
+        read, contents = read_predictions(path), contents_of(folder)
         train, test = (_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
         result = f"results/{record.experiment}/{record.seed}.json"
