@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
@@ -20,8 +21,8 @@ class Within:
 
     def check(self, value: Any) -> Any:
         """The value. Raises ValueError if it, or one of several, is no number or lies outside."""
-        numbers = value if isinstance(value, tuple | list) else (value,)
-        if not all(isinstance(number, int | float) and self.low <= number <= self.high for number in numbers):
+        numbers = value if isinstance(value, (tuple, list)) else (value,)
+        if not all(isinstance(number, (int, float)) and self.low <= number <= self.high for number in numbers):
             shown = str(list(numbers) if numbers is value else value)
             raise ValueError(f"must lie in {self.low:,} to {self.high:,}, not {shown[:60]}")
         return value
@@ -37,12 +38,18 @@ class Within:
 
 def check_bounds(config: object) -> None:
     """Raises ValueError that names the first field of a dataclass whose value lies outside of its bounds."""
-    for name, hint in get_type_hints(type(config), include_extras=True).items():
-        for bounds in getattr(hint, "__metadata__", ()):
-            try:
-                bounds.check(getattr(config, name))
-            except ValueError as error:
-                raise ValueError(f"{name} {error}") from None
+    for name, bounds in _bounded(type(config)):  # type: ignore[arg-type] # a type is hashable
+        try:
+            bounds.check(getattr(config, name))
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
+
+
+@cache
+def _bounded(kind: type) -> list[tuple[str, Within]]:
+    """The fields of a dataclass that have bounds."""
+    hints = get_type_hints(kind, include_extras=True).items()
+    return [(name, bounds) for name, hint in hints for bounds in getattr(hint, "__metadata__", ())]
 
 
 Natural = Annotated[int, Within(0, 2**63 - 1)]

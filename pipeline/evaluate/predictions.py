@@ -113,7 +113,7 @@ def unique_ids(column: pa.ChunkedArray) -> list[str]:
     Raises ValueError.
     """
     for chunk in column.chunks:
-        if len(np.unique(chunk.indices)) != len(chunk):
+        if len(chunk.indices.unique()) != len(chunk):
             raise ValueError("an id stands there twice")
     ids: list[str] = column.to_pylist()
     if len(set(ids)) != len(ids):

@@ -130,6 +130,13 @@ def read_record(path: Path) -> Record:
     return read_as(Record, path, *_WHAT_IT_IS)
 
 
+def read_whole_record(path: Path) -> Record:
+    """The same, checked. Raises InputError."""
+    record = read_record(path)
+    check_record(record, path)
+    return record
+
+
 def check_record(record: Record, path: Path) -> None:
     """Raises InputError unless the parts of a record have each key that `make_record` writes, within its bounds."""
     from pipeline.ground.schema import check_parts

@@ -8,7 +8,7 @@ import re
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -150,12 +150,9 @@ def _short(text: str) -> int:
 
 def _levels(content: Any) -> int:
     """How deep lists and objects stand in each other."""
-    levels, parts = 0, _containers([content])
+    levels, parts = 0, [content] if isinstance(content, (dict, list)) else []
     while parts:
         levels += 1
-        parts = _containers(child for part in parts for child in (part.values() if isinstance(part, dict) else part))
+        children = (part.values() if isinstance(part, dict) else part for part in parts)
+        parts = [child for several in children for child in several if isinstance(child, (dict, list))]
     return levels
-
-
-def _containers(values: Iterable[Any]) -> list[Any]:
-    return [value for value in values if isinstance(value, dict | list)]

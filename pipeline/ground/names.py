@@ -160,7 +160,7 @@ def _looks(text: str) -> str:
 
 def shown(text: str) -> str:
     """The text on one line, whatever is in it: bytes that are no UTF-8 as \\xe1, control characters as \\n."""
-    return "".join(_visible(character) for character in text)
+    return text if text.isprintable() else "".join(_visible(character) for character in text)
 
 
 def _visible(character: str) -> str:

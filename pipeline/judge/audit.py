@@ -1,6 +1,7 @@
 """audit.json of a report: every claim with its verdict. Nothing in it varies from run to run on one kind of machine."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,16 @@ class Audit:
         return json.dumps(content, indent=2).encode() + b"\n"
 
 
-def make_audit(profile: str, claims: Path, root: Path, current: list[Path]) -> Audit:
+def make_audit(
+    profile: str, claims: Path, root: Path, current: list[Path], read: Callable[[Path], Record] = read_record
+) -> Audit:
     """Judges every claim on the records in results/ below `root` whose answers lie there too.
 
-    `current` are the records of this profile. Raises InputError.
+    `current` are the records of this profile; `read` reads one, read_whole_record where a stranger made them.
+    Raises InputError.
     """
     registry, results = read_claims(claims), root / "results"
-    records = {path: read_record(path) for path in sorted({*results.glob("*/*.json"), *current})}
+    records = {path: read(path) for path in sorted({*results.glob("*/*.json"), *current})}
     for path, record in records.items():
         checked(f"{path}: experiment {record.experiment!r}", check_name, record.experiment)
         if path != results / record.experiment / f"{record.seed}.json":

@@ -58,7 +58,9 @@ def is_about(path: Path) -> bool:
 def _entity(crate: Any, identifier: str, properties: dict[str, Any]) -> Any:
     from rocrate.model.contextentity import ContextEntity
 
-    return crate.dereference(identifier) or crate.add(ContextEntity(crate, identifier, properties=properties))
+    if identifier in crate:  # `get` alone looks for what is missing through everything that is there
+        return crate.get(identifier)
+    return crate.add(ContextEntity(crate, identifier, properties=properties))
 
 
 def _add_file(crate: Any, file: FileDigest) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.ground.errors import InputError
 
@@ -178,14 +179,15 @@ def examine(printed: Printed, test_size: int, batches: tuple[int, ...] = BATCHES
         raise InputError(f"a batch of {wrong[0]}: expected at least 1 sample")
     ways = list(scorings(test_size, batches))
     tried = [(way, runs) for way in ways for runs in range(1, MOST_RUNS + 1)]
-    sizes = [size for size in range(2, test_size) if test_size % size]
+    sizes = np.arange(2, max(2, test_size), dtype=np.int64)
+    sizes = sizes[test_size % sizes > 0]
     also = [_also(printed, way, runs) for way, runs in tried]
     around = printed.around()
     return Forensics(
         printed=printed,
         test_size=test_size,
         findings=[_find(printed, way, runs, fits) for (way, runs), fits in zip(tried, also, strict=True)],
-        dropping=[size for size in sizes if _possible(_counts(printed, _dropped(test_size, size), 1))],
+        dropping=_dropping(printed, test_size, sizes),
         remainders=len(sizes),
         chance=len(set().union(*also)) / len(around),
     )
@@ -199,6 +201,20 @@ def scorings(test_size: int, batches: tuple[int, ...]) -> Iterator[Scoring]:
             dropped = _dropped(test_size, size)
             yield dropped
             yield Scoring(rule="mean of batch means", batch=size, full=dropped.full, rest=test_size - dropped.full)
+
+
+def _dropping(printed: Printed, test_size: int, sizes: npt.NDArray[np.int64]) -> list[int]:
+    """Test batches of `sizes` whose full batches alone can print the number in one run.
+
+    The nearest count decides: less than half a unit away it prints the number however it is rounded, and farther away
+    never. Where it lies halfway, every rule is tried.
+    """
+    full = test_size // sizes * sizes
+    below = printed.units * full % printed.whole
+    away = 2 * np.minimum(below, printed.whole - below)
+    halfway = (_dropped(test_size, size) for size in sizes[away == full].tolist())
+    fit = [way.batch for way in halfway if _possible(_counts(printed, way, 1))]
+    return sorted([*sizes[away < full].tolist(), *fit])
 
 
 def _dropped(test_size: int, size: int) -> Scoring:
@@ -242,7 +258,7 @@ def _also(printed: Printed, scoring: Scoring, runs: int) -> set[int]:
     around = printed.around()
     found = np.zeros(len(around) + 2, dtype=bool)
     for line in scoring.lines(runs, around[0] - 1, around[-1] + 1, printed.whole):
-        tops = np.array(line.correct, dtype=np.int64) * line.step + line.offset
+        tops = np.arange(line.correct.start, line.correct.stop) * line.step + line.offset
         units = (2 * tops * printed.whole + line.bottom) // (2 * line.bottom)
         found[np.clip(units - around[0] + 1, 0, len(around) + 1)] = True
     return {around[index] for index in np.flatnonzero(found[1:-1])}

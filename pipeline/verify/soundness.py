@@ -111,26 +111,32 @@ def packages(report: ReportFolder) -> Iterator[Break]:
 
 def seeds(report: ReportFolder) -> Iterator[Break]:
     """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
-    for one, other in combinations(report.audit.records, 2):
-        if not are_two_seeds(one, other):
-            continue
-        first, second = (read_predictions(report.predictions_of(record)).voltage[:, -1] for record in (one, other))
-        if first.shape == second.shape and (found := likeness(first, second)) > ALIKE:
+    known: dict[str, npt.NDArray[np.float32]] = {}
+    for one, other in two_seeds(report.audit.records):
+        for record in (one, other):
+            if name_of(record) not in known:
+                known[name_of(record)] = unit_outputs(read_predictions(report.predictions_of(record)).voltage[:, -1])
+        first, second = (known[name_of(record)] for record in (one, other))
+        if first.shape == second.shape and (found := float(np.vdot(first, second))) > ALIKE:
             expected = f"other outputs than those of {name_of(one)}"
             file = report.name(report.predictions_of(other))
             yield Break(link="seeds", file=file, expected=expected, found=f"a correlation of {found:.6f}")
 
 
-def are_two_seeds(one: Record, other: Record) -> bool:
-    """Whether two results count as two seeds of one configuration: a claim is judged on both."""
-    parts = [{"dataset": r.dataset, "network": r.network, "training": r.training} for r in (one, other)]
-    first, second = ({part: _bound(part, values) for part, values in both.items()} for both in parts)
-    return one.seed != other.seed and first == second
+def two_seeds(records: list[Record]) -> Iterator[tuple[Record, Record]]:
+    """Pairs of results that count as two seeds of one configuration: a claim is judged on both."""
+    for (one, first), (other, second) in combinations([(record, _bound(record)) for record in records], 2):
+        if one.seed != other.seed and first == second:
+            yield one, other
 
 
-def _bound(part: str, values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a part that a claim about accuracy is about."""
-    return {key: value for key, value in values.items() if key not in FREE_OF_ACCURACY.get(part, ())}
+def _bound(record: Record) -> dict[str, dict[str, Any]]:
+    """What of a result a claim about accuracy is about."""
+    parts = {"dataset": record.dataset, "network": record.network, "training": record.training}
+    return {
+        part: {key: value for key, value in values.items() if key not in FREE_OF_ACCURACY.get(part, ())}
+        for part, values in parts.items()
+    }
 
 
 def likeness(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
@@ -138,6 +144,10 @@ def likeness(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) ->
 
     0 where a network says the same of every sample: silent ones are no copies.
     """
-    one, other = (values - values.mean(0) for values in (first.astype(np.float64), second.astype(np.float64)))
-    scale = np.sqrt((one**2).sum() * (other**2).sum())
-    return float((one * other).sum() / scale) if scale else 0.0
+    return float(np.vdot(unit_outputs(first), unit_outputs(second)))
+
+
+def unit_outputs(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Outputs (N, K) less each output's mean, as a vector of length 1, or of 0 where nothing is left."""
+    left = values - values.mean(0, dtype=np.float64)
+    return (left / (np.sqrt(np.square(left).sum()) or 1.0)).astype(np.float32)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
 from pipeline.report.bundle import EVIDENCE
 from pipeline.verify.report_folder import ReportFolder
-from pipeline.verify.soundness import are_two_seeds
+from pipeline.verify.soundness import two_seeds
 
 Weights = Mapping[str, npt.NDArray[Any]]
 _STATISTICS = ("running_mean", "running_var")
@@ -47,9 +46,7 @@ def copies(report: ReportFolder) -> Iterator[Break]:
         name_of(record): convolutions(load_weights(report.root / run_folder(record) / "model.safetensors"))
         for record in report.audit.records
     }
-    for one, other in combinations(report.audit.records, 2):
-        if not are_two_seeds(one, other):
-            continue
+    for one, other in two_seeds(report.audit.records):
         if (found := correlation(values[name_of(one)], values[name_of(other)])) > ONE_START:
             expected = f"convolutions of another draw than those of {name_of(one)}"
             file = str(report.root / run_folder(other) / "model.safetensors")

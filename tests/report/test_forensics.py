@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.cli.command_line import main
 from pipeline.report.forensics import (
+    NEAREST,
     Finding,
     Forensics,
     Printed,
@@ -116,6 +117,20 @@ def test_every_count_is_tried(text: str, scoring: Scoring) -> None:
             assert set(count.rules) <= wanted[count.correct]
         around = printed.around()
         assert finding.chance == len(also & set(around)) / len(around)
+
+
+@pytest.mark.parametrize("text", ["50.0", "12.5", "62.50", "97", "0", "100.0"])
+@pytest.mark.parametrize("samples", [2, 17, 64, 81])
+def test_every_test_batch_is_tried(text: str, samples: int) -> None:
+    printed, fit = number(text), []
+    sizes = [size for size in range(2, samples) if samples % size]
+    for size in sizes:
+        full = samples // size * size
+        said = (prints(correct, full, printed) for correct in range(full + 1))
+        if any({rules[name] for name in NEAREST} == {printed.units} for rules in said):
+            fit.append(size)
+    forensics = examine(printed, samples)
+    assert (forensics.dropping, forensics.remainders) == (fit, len(sizes))
 
 
 def test_scorings_that_are_the_same_stand_once() -> None:
