@@ -16,6 +16,8 @@ from pipeline.train.journal import Journal, set_gauges
 from pipeline.train.progress import ProgressReport
 from tests.train.tiny import TRAINING, tiny_job
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 LOCAL = ClusterParams(
     address="local",
     workers=1,
