@@ -1,5 +1,6 @@
 """A local Ray that several tests use one after another, as the stages of `sresnet sweep` do; it ends with its input."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,14 +15,18 @@ from pipeline.ground.lifetime import watched_run
 from pipeline.ground.paths import ROOT
 from tests.preprocess.made import LOCAL
 
+METRICS_INTERVAL = "RAY_metrics_report_interval_ms"
+
 
 @contextmanager
 def running_ray() -> Iterator[str]:
     """Gives the address. The Ray runs in a process of its own, which ends with this one, however that ends."""
     use_own_token()
     enable_token_auth_by_default()  # as a ray.init of this process would; the other process inherits both
-    command = [sys.executable, "-m", "tests.cluster.shared_ray"]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command, environment = [sys.executable, "-m", "tests.cluster.shared_ray"], os.environ | {METRICS_INTERVAL: "200"}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         yield process.stdout.readline().strip()
 

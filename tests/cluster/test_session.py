@@ -94,7 +94,9 @@ def fails() -> None:
     raise ValueError("no such file: libtorch.so")
 
 
-def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(
+    shared_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with session.connect(LOCAL, most=1):
         with pytest.raises(InputError, match=r"  127\.0\.0\.1: cannot run our code \(.*libtorch\.so\); see"):
             check.on_every_node(fails)

@@ -3,6 +3,7 @@
 import json
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -10,23 +11,14 @@ import pytest
 import ray
 
 from pipeline.cluster.session import connect
-from pipeline.ground.params import ClusterParams
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, set_gauges
 from pipeline.train.progress import ProgressReport
+from tests.preprocess.made import LOCAL
 from tests.train.tiny import TRAINING, tiny_job
 
 pytestmark = pytest.mark.xdist_group("ray")
 
-LOCAL = ClusterParams(
-    address="local",
-    workers=1,
-    cpus_per_worker="threads",
-    gpus_per_worker=0,
-    storage="runs",
-    checkpoint_seconds=60,
-    recompute="nothing",
-)
 REPORT = ProgressReport(
     epoch=1,
     epochs=2,
@@ -50,16 +42,15 @@ def gauges_at(url: str) -> dict[str, float]:
     """Ours, by name and run, as soon as they are there."""
     for _ in range(100):
         with urllib.request.urlopen(url, timeout=10) as answer:
-            lines = [line for line in answer.read().decode().splitlines() if line.startswith("ray_sresnet_")]
+            lines = [line for line in answer.read().decode().splitlines() if 'run="watched-0"' in line]
         if len(lines) == 4:
-            return {line.split("{")[0]: float(line.split()[-1]) for line in lines if 'run="tiny-0"' in line}
+            return {line.split("{")[0]: float(line.split()[-1]) for line in lines}
         time.sleep(0.2)
     raise AssertionError(f"{url} never had our gauges")
 
 
-def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_metrics_report_interval_ms", "200")
-    job = tiny_job(tmp_path, TRAINING)
+def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, shared_ray: None) -> None:
+    job = replace(tiny_job(tmp_path, TRAINING), name="watched-0")
     job.log().parent.mkdir(parents=True)
     with connect(LOCAL, most=1):
         ray.remote(measure_and_stay).remote(job)
