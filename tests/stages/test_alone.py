@@ -27,14 +27,6 @@ def test_the_state_lies_where_the_stage_looks(tmp_path: Path, capsys: pytest.Cap
     assert len(job.platforms().read_text(encoding="utf-8").splitlines()) == 1
 
 
-def test_an_unknown_run_is_one_error() -> None:
-    command = [sys.executable, "-m", "stages.alone", "nothing-0"]
-    stopped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert stopped.returncode == 1
-    assert stopped.stderr.startswith("error: train@nothing-0: ")
-    assert "runs.nothing-0 is missing" in stopped.stderr
-
-
 def test_it_needs_no_ray() -> None:
     hidden = "import sys; sys.modules['ray'] = None; import stages.alone"
     assert subprocess.run([sys.executable, "-c", hidden], cwd=ROOT, check=False).returncode == 0
