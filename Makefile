@@ -30,8 +30,14 @@ repro: setup ## run the pipeline that params.yaml describes, then look at report
 	dvc repro
 	@echo "report: $$PWD/report/index.html"
 
-test: setup ## run all tests
-	python -m pytest
+test: setup ## run all tests but the long ones, in two processes
+	python -m pytest -n 2 --dist loadgroup
+
+test-long: setup ## run the long tests: many drawn cases, all pairs of parts, a large network in Triton's interpreter
+	python -m pytest -n 2 --dist loadgroup -m long
+
+test-changed: setup ## run the long tests of the rooms that the last commit changed
+	python -m tests.changed
 
 check: setup ## format, lint, types and spelling
 	ruff format --check .
@@ -99,4 +105,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts records runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test check bench bench-events bench-precision bench-scaling bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
+.PHONY: help setup repro test test-long test-changed check bench bench-events bench-precision bench-scaling bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights

@@ -20,6 +20,8 @@ from pipeline.ground.lifetime import lives, watched_run
 from tests.stages.processes import MARK, is_private, listening, open_to_others
 from tests.train.tiny import ONE
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 FAR = ONE.model_copy(update={"address": "10.0.0.1:6379", "storage": "/mnt/runs"})
 
 
@@ -92,7 +94,9 @@ def fails() -> None:
     raise ValueError("no such file: libtorch.so")
 
 
-def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(
+    shared_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with session.connect(ONE, most=1):
         with pytest.raises(InputError, match=r"  127\.0\.0\.1: cannot run our code \(.*libtorch\.so\); see"):
             check.on_every_node(fails)

@@ -28,8 +28,9 @@ def test_a_case_follows_from_seed_and_number_alone() -> None:
     assert make_case(5, 7).data != make_case(6, 7).data
 
 
-def test_two_thousand_cases_end_in_frames_or_a_clear_error() -> None:
-    outcomes = {(case.format, run(case)) for case in (make_case(1, number) for number in range(2000))}
+@pytest.mark.parametrize("cases", [400, pytest.param(8000, marks=pytest.mark.long)])
+def test_cases_end_in_frames_or_a_clear_error(cases: int) -> None:
+    outcomes = {(case.format, run(case)) for case in (make_case(1, number) for number in range(cases))}
     assert outcomes == {(name, outcome) for name in FORMATS for outcome in ("frames", "refused")}
 
 

@@ -3,7 +3,7 @@
 import re
 import runpy
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -58,6 +58,10 @@ HOSTILE = (
     *("nul", "COM1", "audit-checkpoint"),
 )
 IDS = [ascii(name[:20]) for name in HOSTILE]
+NAMES = pytest.mark.parametrize(
+    "names",
+    [pytest.param(HOSTILE[::8], id="some"), pytest.param(HOSTILE, id="all", marks=pytest.mark.long)],
+)
 PLACES = ("datasets", "experiments", "runs", "profile")
 STAGES = ("download", "preprocess", "train", "evaluate", "report", "alone")
 
@@ -169,10 +173,15 @@ def stage_script(monkeypatch: pytest.MonkeyPatch, stage: str, *arguments: str) -
 
 @pytest.mark.filterwarnings("ignore:'stages:RuntimeWarning")  # runpy runs what is imported already
 @pytest.mark.parametrize("place", PLACES)
+@NAMES
 def test_no_command_goes_on_with_a_hostile_name_in_params(
-    elsewhere: Path, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    elsewhere: Path,
+    names: Sequence[str],
+    place: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for name in HOSTILE[::4]:
+    for name in names:
         written(elsewhere, place, name)
         for command in ("check", "plan", "sweep"):
             assert NAMED.search(ends(lambda command=command: command_line.main([command]), capsys))
@@ -212,12 +221,17 @@ def test_no_command_goes_on_with_a_hostile_argument(
 
 @pytest.mark.filterwarnings("ignore:'stages:RuntimeWarning")
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "report"])
+@NAMES
 def test_no_stage_goes_on_with_a_hostile_argument(
-    elsewhere: Path, stage: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    elsewhere: Path,
+    names: Sequence[str],
+    stage: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     written(elsewhere, "profile", "made")
-    for name in ARGUMENTS:
-        if name.startswith("-"):
+    for name in names:
+        if name.startswith("-") or "\x00" in name:
             continue
         for argument in (name, f"{stage}@{name}"):
             said = ends(stage_script(monkeypatch, stage, argument), capsys)

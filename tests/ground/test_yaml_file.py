@@ -53,10 +53,10 @@ BROKEN: dict[str, tuple[bytes, str]] = {
 def test_a_broken_file_is_one_line_that_says_where(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "params.yaml"
     path.write_bytes(content)
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(InputError) as error:
         read_yaml(path)
-    assert time.monotonic() - start < 5  # a second, on a machine that does nothing else
+    assert time.process_time() - start < 5
     text = str(error.value)
     assert text.startswith(f"{path}: ")
     assert message in text

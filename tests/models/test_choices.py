@@ -17,7 +17,7 @@ from tests.train.tiny import NETWORK, TRAINING
 CHOICES: dict[str, tuple[Any, ...]] = {
     name: get_args(kind) for name, kind in get_type_hints(NetworkConfig).items() if get_args(kind) and name[0] != "_"
 } | {"leak": (0.8744, 1.0), "time_steps": (2, 1), "loss": ("cross-entropy", "tet"), "frames": (False, True)}
-DRAWS = 400
+DRAWS, EACH = 400, 16
 pytestmark = pytest.mark.filterwarnings("ignore:the fused kernels know neither")
 
 
@@ -31,6 +31,10 @@ def pairs() -> list[dict[str, Any]]:
             needed |= {"time_steps": 1} if chosen.get("neuron") == "relu" else {}
             made.append(needed | chosen)
     return made
+
+
+def some_pairs() -> list[dict[str, Any]]:
+    return pairs()[::EACH]
 
 
 def draws() -> list[dict[str, Any]]:
@@ -66,7 +70,7 @@ def named(reason: str, choice: dict[str, Any]) -> bool:
     return any(name in reason for name in choice)
 
 
-@pytest.mark.parametrize("made", [pairs, draws])
+@pytest.mark.parametrize("made", [some_pairs, draws, pytest.param(pairs, marks=pytest.mark.long)])
 def test_every_combination_computes_or_is_refused(made: Any) -> None:
     choices = made()
     outcomes = [outcome(choice) for choice in choices]

@@ -43,14 +43,14 @@ def test_a_name_is_no_shell_code(tmp_path: Path) -> None:
     for name in (f"data/raw/{HOSTILE}/x", f"data/arrow/{HOSTILE}/x", *trained):  # what the stages depend on
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(b"x")
-    for stage in ("evaluate", "train", "preprocess", "download"):
-        target = f"{stage}@{HOSTILE}" + ("-0" if stage in ("evaluate", "train") else "")
-        done = run(folder, "dvc", "repro", "--single-item", target)
-        assert done.returncode != 0
+    stages = ("evaluate", "train", "preprocess", "download")
+    targets = [f"{stage}@{HOSTILE}" + ("-0" if stage in ("evaluate", "train") else "") for stage in stages]
+    done = run(folder, "dvc", "repro", "--single-item", "--ignore-errors", *targets)
+    for stage, target in zip(stages, targets, strict=True):
         assert f'> stages/python -m stages.{stage} "$DVC_STAGE"' in done.stdout
         assert f"error: {shown(target)}: {folder}/params.yaml" in done.stderr
-        assert NAME_RULE in done.stderr
-        assert "Traceback" not in done.stderr
+    assert done.stderr.count(NAME_RULE) >= len(stages)
+    assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("pwn*"))
 
 

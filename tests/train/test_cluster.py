@@ -39,6 +39,8 @@ import pickle, sys
 from pathlib import Path
 from pipeline.ground.params import ClusterParams
 from pipeline.train.on_ray import fit
+
+pytestmark = pytest.mark.xdist_group("ray")
 job, cluster = pickle.loads(Path(sys.argv[1]).read_bytes())
 fit(job, cluster)
 """

@@ -3,6 +3,7 @@
 import json
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -14,6 +15,8 @@ from pipeline.train.job import Job
 from pipeline.train.journal import Journal, set_gauges
 from pipeline.train.progress import ProgressReport
 from tests.train.tiny import ONE, TRAINING, tiny_job
+
+pytestmark = pytest.mark.xdist_group("ray")
 
 REPORT = ProgressReport(
     epoch=1,
@@ -38,16 +41,15 @@ def gauges_at(url: str) -> dict[str, float]:
     """Ours, by name and run, as soon as they are there."""
     for _ in range(100):
         with urllib.request.urlopen(url, timeout=10) as answer:
-            lines = [line for line in answer.read().decode().splitlines() if line.startswith("ray_sresnet_")]
+            lines = [line for line in answer.read().decode().splitlines() if 'run="watched-0"' in line]
         if len(lines) == 4:
-            return {line.split("{")[0]: float(line.split()[-1]) for line in lines if 'run="tiny-0"' in line}
+            return {line.split("{")[0]: float(line.split()[-1]) for line in lines}
         time.sleep(0.2)
     raise AssertionError(f"{url} never had our gauges")
 
 
-def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_metrics_report_interval_ms", "200")
-    job = tiny_job(tmp_path, TRAINING)
+def test_measures_reach_the_endpoint_and_the_file(tmp_path: Path, shared_ray: None) -> None:
+    job = replace(tiny_job(tmp_path, TRAINING), name="watched-0")
     job.log().parent.mkdir(parents=True)
     with connect(ONE, most=1):
         ray.remote(measure_and_stay).remote(job)

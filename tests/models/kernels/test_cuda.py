@@ -160,6 +160,7 @@ def test_gradients_of_every_input(case: Case) -> None:
     assert all(expected[key].abs().max() > 0.01 for key in ("output", "currents", "gain", "bias"))
 
 
+@pytest.mark.long
 def test_golden_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Logits, loss and every gradient of the first step are those of the authors' code."""
     if DEVICE == "cpu":

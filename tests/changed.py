@@ -1,0 +1,48 @@
+"""The long tests of the rooms that differ from the commit before: python -m tests.changed"""
+
+import subprocess
+import sys
+from collections.abc import Iterable
+
+import pytest
+
+from pipeline.ground.paths import ROOT
+from tests.test_rooms import BELOW
+
+EVERYWHERE = ("pyproject.toml", "requirements.lock", "tests/conftest.py")
+"""What any test may depend on."""
+
+
+def main() -> int:
+    paths = changed_paths()
+    chosen = long_files(paths)
+    why = f"{len(paths)} file(s) differ from the commit before" if paths is not None else "the commit before is unknown"
+    print(f"long tests: {' '.join(chosen) or 'none'} ({why})", flush=True)
+    return pytest.main(["-n", "2", "--dist", "loadgroup", "-m", "long", *chosen]) if chosen else 0
+
+
+def changed_paths() -> list[str] | None:
+    """Paths that differ from those of the commit before, committed or not; None without such a commit."""
+    command = ["git", "-C", str(ROOT), "diff", "--name-only", "HEAD~1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return None if done.returncode else done.stdout.splitlines()
+
+
+def long_files(paths: Iterable[str] | None) -> list[str]:
+    """The files with long tests that stand above a room of these paths; all of them where the paths are unknown."""
+    files = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "pytest.mark.long" in path.read_text()]
+    names = [path.relative_to(ROOT).as_posix() for path in files]
+    if paths is None or not set(EVERYWHERE).isdisjoint(paths := list(paths)):
+        return names
+    rooms = {room for path in paths if (room := room_of(path))}
+    return [name for name in names if rooms & (BELOW.get(room_of(name), rooms) | {room_of(name)})]
+
+
+def room_of(path: str) -> str:
+    """models, stages or a folder of pipeline/, which has its tests in a folder of its name; empty for other files."""
+    first, second, *_ = [*path.split("/"), ""]
+    return second if first in ("pipeline", "tests") else first * (first in ("models", "stages"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,13 @@
+"""Long tests run where something changed that they depend on."""
+
+from tests.changed import long_files
+
+
+def test_a_change_of_a_room_runs_the_long_tests_above_it() -> None:
+    every = long_files(None)
+    assert every == long_files(["requirements.lock"])
+    assert long_files(["docs/scaling.md", "README.md"]) == []
+    above = {name.split("/")[1] for name in long_files(["pipeline/report/page.py"])}
+    assert "report" in above
+    assert "models" not in above
+    assert "tests/models/test_choices.py" in long_files(["models/neuron.py"])
