@@ -62,6 +62,9 @@ bench-study: setup ## step times of the study's parts, and fine-tuning from imag
 	python -m benchmarks.study
 	python -m benchmarks.fine_tuning
 
+bench-start: setup ## seconds from a command to its first step and its end; writes results/bench-start.json
+	python -m benchmarks.start
+
 bench-sweep: setup ## sresnet sweep beside serial dvc repro on four short runs; writes results/bench-sweep.json
 	python -m benchmarks.sweep
 
@@ -93,7 +96,7 @@ hosts: setup ## the pipeline over several hosts on this machine, one cut off in 
 ends: setup ## end a run by each signal at each moment, and look for what it leaves
 	python -m tests.walk.ends
 
-same-weights: setup ## train profile quick anew; its weights are those of dvc.lock, or of the commit before
+same-weights: setup ## the weights of profile quick are those of the committed dvc.lock, or of the commit before
 	python -m tests.walk.same_weights
 
 lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
@@ -105,4 +108,4 @@ clean: ## remove everything that is generated, .venv too
 	rm -rf .venv data artifacts records runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test test-long test-changed check bench bench-events bench-precision bench-scaling bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
+.PHONY: help setup repro test test-long test-changed check bench bench-events bench-precision bench-scaling bench-start bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
