@@ -1,7 +1,8 @@
 """Profile quick gives the weights that it gave before: python -m tests.walk.same_weights
 
-They are those of this checkout if it is reproduced, else trained anew. Before is the committed dvc.lock, on the processor that made the committed records. Another processor trains other
-weights: there, before is the commit at which this branch left main (on main, the commit before), trained there too.
+They are those of this checkout if it is reproduced, else trained anew. Before is the committed dvc.lock, on the
+processor that made the committed records. Another processor trains other weights: there, before is the commit at which
+this branch left main (on main, the commit before), trained there too.
 """
 
 import json
