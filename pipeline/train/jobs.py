@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import torch
 
+from pipeline.cluster.runs import runs_folder
 from pipeline.ground import paths
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.progress import said_lines
@@ -13,7 +14,6 @@ from pipeline.protocol.reduce import Alone
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal
 from pipeline.train.loop import train
-from pipeline.train.placement import runs_folder
 from pipeline.train.progress import ProgressReport, on_terminal
 
 Fit = Callable[[Job], tuple[str, int]]
