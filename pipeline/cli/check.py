@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from pipeline.cli.preprocessed import training_split
+from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.storage import check_writable, open_storage
 from pipeline.download.fetch import check_download, check_source
 from pipeline.ground.errors import InputError
@@ -12,7 +13,6 @@ from pipeline.ground.params import ClusterParams, read_params
 from pipeline.ground.paths import PARAMS, check_places
 from pipeline.preprocess.preprocess import check_preprocess
 from pipeline.protocol.params import Params, load_params
-from pipeline.train.placement import runs_folder
 from pipeline.train.trainable import check_trainable
 
 

@@ -77,9 +77,9 @@ class Plan:
     @staticmethod
     def read(name: str, root: Path) -> "Plan":
         """Raises InputError."""
-        stage, params = name.partition("@")[0], read_yaml(root / "params.yaml")
-        code = digest_all(root, code_of(stage, root))
-        return Plan(name=name, root=root, entry=_entry(stage, root), params=params, code=code)
+        entry, params = _entry(name.partition("@")[0], root), read_yaml(root / "params.yaml")
+        code = digest_all(root, code_files(filter(is_code, entry["deps"]), root))
+        return Plan(name=name, root=root, entry=entry, params=params, code=code)
 
     def listed(self, *parts: str) -> list[str]:
         """What dvc.yaml lists under deps, params, outs, metrics or plots, with the names of this stage filled in."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import torch
 
+from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.ground import paths
 from pipeline.ground.params import ClusterParams
@@ -15,7 +16,7 @@ from pipeline.protocol.reduce import in_threads
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal
 from pipeline.train.loop import train
-from pipeline.train.placement import publish_job, runs_folder
+from pipeline.train.placement import publish_job
 from pipeline.train.progress import ProgressReport, on_terminal
 
 Fit = Callable[[Job], tuple[str, int]]

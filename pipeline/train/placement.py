@@ -12,7 +12,6 @@ import torch
 from pipeline.cluster.staging import Shipment, node_folder, publish, stage
 from pipeline.cluster.storage import Storage, is_uri, open_storage
 from pipeline.ground.params import ClusterParams
-from pipeline.ground.paths import ROOT, RUNS
 from pipeline.protocol.hardware import computed_by, note
 from pipeline.train.export import finished
 from pipeline.train.job import Job
@@ -71,11 +70,6 @@ class Placement:
         if lines - have:
             with path.open("a", encoding="utf-8") as file:
                 file.writelines(f"{line}\n" for line in sorted(lines - have))
-
-
-def runs_folder(cluster: ClusterParams) -> Path:
-    """Where the driver keeps what belongs to its trainings."""
-    return RUNS if cluster.address != "local" or is_uri(cluster.storage) else ROOT / cluster.storage
 
 
 def already_finished(job: Job, cluster: ClusterParams) -> bool:
