@@ -94,11 +94,11 @@ def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None
     done = recordings - sum(len(part.members) for part in missing)
     with progress(dataset, total=recordings, unit="recordings", initial=done) as bar:
         if missing:
-            for part in made(missing, cluster):
+            for part in one_by_one(missing, cluster):
                 bar.update(len(part.members))
 
 
-def made(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
+def one_by_one(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     """Gives each part when its shard is finished: by this process, until workers on Ray would be done earlier."""
     done, workers = 0, workers_here(cluster, len(parts), 1)
     while in_this_process(cluster) and done < len(parts):
