@@ -32,7 +32,7 @@ def read_yaml(path: Path, remedy: str = "it is a file of this repository", *, sh
 
 def parse_yaml(text: str, path: Path, *, shared: bool = True) -> dict[str, Any]:
     """The same of the text of a file."""
-    yaml = YAML(typ="safe")
+    yaml = YAML(typ="safe", pure=True)  # the one in C, where it is installed, crashes at a nesting of 100,000 levels
     try:
         node = yaml.compose(text)
         if not isinstance(node, MappingNode):
