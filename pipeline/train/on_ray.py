@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import ray.train
 import ray.train.torch
@@ -36,6 +35,7 @@ from pipeline.train.journal import FromFar, Journal, followed_log, set_gauges
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
+from pipeline.train.shipped import TrainingOutcome, run_shipped
 
 FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
@@ -55,19 +55,6 @@ MISTAKES = (
     torch.OutOfMemoryError,
 )
 """Errors of code or values: the same step meets them again. A peer's death is a RuntimeError of torch.distributed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingOutcome:
-    """What the first worker brings back."""
-
-    peak_memory_bytes: int
-    code: str
-    """Digest of the code that it ran."""
-
-    def summary(self) -> tuple[str, int]:
-        """What the record says of it, and its memory (bytes)."""
-        return f"trained by code {self.code[:16]}", self.peak_memory_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,8 +198,8 @@ def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     job, name = work.job, uuid.uuid4().hex
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
     trainer = DataParallelTrainer(
-        run_worker,
-        train_loop_config={"work": work},
+        run_shipped,
+        train_loop_config={"work": ray.cloudpickle.dumps(work)},
         backend_config=None if work.meeting else TorchConfig(backend=work.backend()),
         scaling_config=ScalingConfig(
             num_workers=workers,
@@ -240,9 +227,8 @@ def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     return ended
 
 
-def run_worker(config: dict[str, Any]) -> TrainingOutcome:
+def run_worker(work: WorkerJob) -> TrainingOutcome:
     """The life of one worker."""
-    work: WorkerJob = config["work"]
     join_process_group(work)
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
