@@ -130,7 +130,7 @@ def test_the_network_needs_torch_alone(module: str) -> None:
     assert others(module) <= {"torch"} | BESIDE_TORCH.get(module, set())
 
 
-NEED_RAY = [f"pipeline.train.{name}" for name in ("jobs", "journal", "on_ray", "placement")]
+NEED_RAY = [f"pipeline.train.{name}" for name in ("jobs", "journal", "on_ray", "placement", "shipped")]
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pipeline.train.")])

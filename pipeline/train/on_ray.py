@@ -9,12 +9,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ray.train
 import ray.train.torch
 import torch.distributed
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig
+from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -194,10 +196,17 @@ def run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
         return _run_trainer(replace(work, meeting=folder / "workers") if work.code is None else work, workers)
 
 
+class Trainer(DataParallelTrainer):
+    """Without the process that hands out Ray's datasets, which imports Ray Train for seconds: none is read here."""
+
+    def _create_default_callbacks(self) -> list[Any]:
+        return [one for one in super()._create_default_callbacks() if not isinstance(one, DatasetsCallback)]
+
+
 def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     job, name = work.job, uuid.uuid4().hex
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
-    trainer = DataParallelTrainer(
+    trainer = Trainer(
         run_shipped,
         train_loop_config={"work": ray.cloudpickle.dumps(work)},
         backend_config=None if work.meeting else TorchConfig(backend=work.backend()),

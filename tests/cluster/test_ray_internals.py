@@ -5,7 +5,9 @@ import re
 
 from ray._private import node, ray_constants, state, utils, worker
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from pipeline.train.on_ray import Trainer
 from tests.test_rooms import MODULES
 
 
@@ -24,6 +26,14 @@ def test_sigterm_is_answered_by_the_function_that_is_replaced() -> None:
 def test_the_loopback_is_chosen_by_the_constant_that_is_set() -> None:
     assert ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR == "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
     assert isinstance(ray_constants.ENABLE_RAY_CLUSTER, bool)
+
+
+def test_the_process_for_datasets_is_started_by_a_callback_that_a_trainer_names() -> None:
+    names = [type(one).__name__ for one in DataParallelTrainer(print)._create_default_callbacks()]
+    assert names.count("DatasetsCallback") == 1
+    assert [type(one).__name__ for one in Trainer(print)._create_default_callbacks()] == [
+        name for name in names if name != "DatasetsCallback"
+    ]
 
 
 def test_free_resources_are_asked_without_arguments() -> None:
