@@ -18,7 +18,7 @@ def test_only_one_file_looks_into_ray() -> None:
 
 
 def test_sigterm_is_answered_by_the_function_that_is_replaced() -> None:
-    assert list(inspect.signature(utils.set_sigterm_handler).parameters) == ["sigterm_handler"]
+    assert "\ndef set_sigterm_handler(sigterm_handler):\n" in inspect.getsource(utils)
     for module in (node, worker):
         assert "ray._private.utils.set_sigterm_handler(sigterm_handler)" in inspect.getsource(module)
 

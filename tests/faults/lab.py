@@ -20,6 +20,7 @@ from unittest.mock import patch
 import torch
 from ruamel.yaml import YAML
 
+from pipeline.cluster import runs
 from pipeline.download import embedded
 from pipeline.evaluate.answers import ANSWERS, answers_of, write_answers
 from pipeline.evaluate.predictions import read_predictions
@@ -28,7 +29,6 @@ from pipeline.ground import digests, lifetime, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.protocol import params
-from pipeline.train import placement
 from stages import download, evaluate, preprocess, report
 from stages import train as train_stage
 from tests.verify.forger import mend
@@ -235,7 +235,7 @@ def inside(root: Path) -> Iterator[None]:
         (stage, {"ROOT": root, "RUNS": root / "runs"}),
         (lifetime, {"RUNS": root / "runs"}),
         (digests, {"BOOK": root / "runs" / "digests.json"}),
-        (placement, {"ROOT": root, "RUNS": root / "runs"}),
+        (runs, {"ROOT": root, "RUNS": root / "runs"}),
         (params, {"load_params": lambda path=path: load(path)}),
         (download, of_dataset),
         (preprocess, of_dataset | of_cluster),

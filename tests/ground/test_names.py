@@ -63,7 +63,7 @@ NAMES = pytest.mark.parametrize(
     [pytest.param(HOSTILE[::8], id="some"), pytest.param(HOSTILE, id="all", marks=pytest.mark.long)],
 )
 PLACES = ("datasets", "experiments", "runs", "profile")
-STAGES = ("download", "preprocess", "train", "evaluate", "report", "alone")
+STAGES = ("download", "preprocess", "train", "evaluate", "report")
 
 
 def written(folder: Path, place: str, name: str) -> Path:

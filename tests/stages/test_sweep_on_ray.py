@@ -24,6 +24,7 @@ def two_runs() -> str:
         del content[section]["digits-dvs"]
     content["experiments"]["digits"]["model"] |= {"width": 2, "time_steps": 2}
     content["experiments"]["digits"]["training"] |= {"epochs": 1, "batch_size": 100}
+    content["cluster"]["workers"] = 2  # processes of Ray; one would be the stage's own
     content["runs"] = {f"digits-{seed}": {"experiment": "digits", "dataset": "digits", "seed": seed} for seed in (0, 1)}
     text = io.StringIO()
     yaml.dump(content, text)
