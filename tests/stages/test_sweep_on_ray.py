@@ -16,7 +16,7 @@ from tests.stages.made import run
 pytestmark = pytest.mark.xdist_group("ray")
 
 
-def two_runs() -> str:
+def two_runs(workers: int | str) -> str:
     """The profile quick with one small network for the digits and two seeds."""
     yaml = YAML(typ="safe")
     content = yaml.load((PROFILES / "quick.yaml").read_text(encoding="utf-8"))
@@ -24,15 +24,17 @@ def two_runs() -> str:
         del content[section]["digits-dvs"]
     content["experiments"]["digits"]["model"] |= {"width": 2, "time_steps": 2}
     content["experiments"]["digits"]["training"] |= {"epochs": 1, "batch_size": 100}
-    content["cluster"]["workers"] = 2  # processes of Ray; one would be the stage's own
+    content["cluster"]["workers"] = workers
     content["runs"] = {f"digits-{seed}": {"experiment": "digits", "dataset": "digits", "seed": seed} for seed in (0, 1)}
     text = io.StringIO()
     yaml.dump(content, text)
     return text.getvalue()
 
 
-def test_two_trainings_share_one_ray_and_dvc_finds_nothing_to_do_after_it(tmp_path: Path) -> None:
-    copy_repository(tmp_path, two_runs())
+@pytest.mark.parametrize("workers", ["auto", pytest.param(2, marks=pytest.mark.long)])
+def test_dvc_finds_nothing_to_do_after_two_trainings_side_by_side(tmp_path: Path, workers: int | str) -> None:
+    """Each in its own process, or with two workers of one Ray that both share."""
+    copy_repository(tmp_path, two_runs(workers))
     swept = run(tmp_path, sys.executable, "-m", "pipeline.cli.command_line", "sweep")
     assert swept.returncode == 0, swept.stdout + swept.stderr
     assert "2 of 2 run(s) to do" in swept.stdout
