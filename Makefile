@@ -36,7 +36,7 @@ test: setup ## run all tests but the long ones, in two processes
 test-long: setup ## run the long tests: many drawn cases, all pairs of parts, a large network in Triton's interpreter
 	python -m pytest -n 2 --dist loadgroup -m long
 
-test-changed: setup ## run the long tests of the rooms that the last commit changed
+test-changed: setup ## run the long tests of the rooms that changed within a day, the fault matrix among them
 	python -m tests.changed
 
 check: setup ## format, lint, types and spelling

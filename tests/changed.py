@@ -1,4 +1,4 @@
-"""The long tests of the rooms that differ from the commit before: python -m tests.changed"""
+"""The long tests of the rooms that changed within a day, the fault matrix among them: python -m tests.changed"""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ import pytest
 from pipeline.ground.paths import ROOT
 from tests.test_rooms import BELOW
 
+MATRIX = "tests/faults/test_matrix.py"
 EVERYWHERE = ("pyproject.toml", "requirements.lock", "tests/conftest.py")
 """What any test may depend on."""
 
@@ -16,16 +17,23 @@ EVERYWHERE = ("pyproject.toml", "requirements.lock", "tests/conftest.py")
 def main() -> int:
     paths = changed_paths()
     chosen = long_files(paths)
-    why = f"{len(paths)} file(s) differ from the commit before" if paths is not None else "the commit before is unknown"
+    why = f"{len(paths)} file(s) changed within a day" if paths is not None else "the commit of a day ago is unknown"
     print(f"long tests: {' '.join(chosen) or 'none'} ({why})", flush=True)
-    return pytest.main(["-n", "2", "--dist", "loadgroup", "-m", "long", *chosen]) if chosen else 0
+    ended = pytest.main(["-n", "2", "--dist", "loadgroup", "-m", "long", *chosen]) if chosen else 0
+    if MATRIX in chosen and not ended:
+        return subprocess.run([sys.executable, "-m", "tests.faults.matrix"], cwd=ROOT, check=False).returncode
+    return ended
 
 
 def changed_paths() -> list[str] | None:
-    """Paths that differ from those of the commit before, committed or not; None without such a commit."""
-    command = ["git", "-C", str(ROOT), "diff", "--name-only", "HEAD~1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    return None if done.returncode else done.stdout.splitlines()
+    """Paths that differ from those of a day ago, committed or not; None without a commit of then."""
+    before = git("rev-list", "-1", "--before=1.day", "HEAD").strip()
+    return git("diff", "--name-only", before).splitlines() if before else None
+
+
+def git(*words: str) -> str:
+    """What git says; nothing where there is no repository."""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout
 
 
 def long_files(paths: Iterable[str] | None) -> list[str]:
