@@ -18,7 +18,7 @@ def main() -> int:
     chosen = long_files(paths)
     why = f"{len(paths)} file(s) differ from the commit before" if paths is not None else "the commit before is unknown"
     print(f"long tests: {' '.join(chosen) or 'none'} ({why})", flush=True)
-    return pytest.main(["-n", "2", "--dist", "loadgroup", "-m", "long", *chosen]) if chosen else 0
+    return pytest.main(["-n", "2", "--dist", "loadfile", "-m", "long", *chosen]) if chosen else 0
 
 
 def changed_paths() -> list[str] | None:

@@ -22,8 +22,6 @@ from pipeline.ground.paths import ROOT
 from pipeline.preprocess import shards
 from tests.preprocess.made import LOCAL, Files, contents, error_of, run, without_ray
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 KILLED = "0123456789abcdef" * 2  # the end of the temporary name that a killed run leaves
 DRIVER = (
     "import sys\nfrom tests.preprocess.test_preprocess_on_ray import run_until_one_is_done as run\nrun(*sys.argv[1:])"

@@ -5,15 +5,12 @@ import json
 import sys
 from pathlib import Path
 
-import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.sweep import copy_repository
 from pipeline.ground.paths import PROFILES
 from pipeline.ground.yaml_file import read_yaml
 from tests.stages.made import run
-
-pytestmark = pytest.mark.xdist_group("ray")
 
 
 def two_runs() -> str:

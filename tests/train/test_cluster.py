@@ -33,8 +33,6 @@ from pipeline.train.loop import train
 from pipeline.train.on_ray import fit
 from tests.train.tiny import TRAINING, tiny_job
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 ONE = ClusterParams(
     address="local",
     workers=1,
