@@ -31,10 +31,10 @@ repro: setup ## run the pipeline that params.yaml describes, then look at report
 	@echo "report: $$PWD/report/index.html"
 
 test: setup ## run all tests but the long ones, in two processes
-	python -m pytest -n 2 --dist loadgroup
+	python -m pytest -n 2 --dist loadfile
 
 test-long: setup ## run the long tests: many drawn cases, all pairs of parts, a large network in Triton's interpreter
-	python -m pytest -n 2 --dist loadgroup -m long
+	python -m pytest -n 2 --dist loadfile -m long
 
 test-changed: setup ## run the long tests of the rooms that changed within a day, the fault matrix among them
 	python -m tests.changed

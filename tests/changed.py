@@ -19,7 +19,7 @@ def main() -> int:
     chosen = long_files(paths)
     why = f"{len(paths)} file(s) changed within a day" if paths is not None else "the commit of a day ago is unknown"
     print(f"long tests: {' '.join(chosen) or 'none'} ({why})", flush=True)
-    ended = pytest.main(["-n", "2", "--dist", "loadgroup", "-m", "long", *chosen]) if chosen else 0
+    ended = pytest.main(["-n", "2", "--dist", "loadfile", "-m", "long", *chosen]) if chosen else 0
     if MATRIX in chosen and not ended:
         return subprocess.run([sys.executable, "-m", "tests.faults.matrix"], cwd=ROOT, check=False).returncode
     return ended

@@ -6,21 +6,43 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
-RAY = pytest.mark.xdist_group("ray")
+RAY = [
+    f"tests/{name}.py"
+    for name in (
+        "stages/test_sweep_on_ray",
+        "train/test_cluster",
+        "train/test_watch",
+        "cluster/test_session",
+        "preprocess/test_preprocess_on_ray",
+    )
+]
+"""Files that start Ray."""
 
 if not torch.cuda.is_available():  # before anything imports Triton, which decides then
     os.environ["TRITON_INTERPRET"] = "1"
 
 
-@pytest.hookimpl(tryfirst=True)
+class ByFile(LoadFileScheduling):
+    """A file's tests run in one process, so that its fixtures are made once; those that start Ray all in the same one.
+
+    pytest 9.2 has no place for the groups of `--dist loadgroup`.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "ray" if file in RAY else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    config.option.loadscopereorder = False  # the files as they are collected: those with Ray take longest
+    return ByFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A file's tests run in one process, so that its fixtures are made once, and those that start Ray in the same one:
-    first, since they take longest."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group") != RAY.mark)
+    items.sort(key=lambda item: item.nodeid.split("::")[0] not in RAY)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -69,8 +69,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_failed_run_is_named_the_others_are_done_and_the_end_is_that_of_serial_stages(
-    repository: Path, capsys: pytest.CaptureFixture[str]
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """There is room for one: the other waits."""
+    monkeypatch.setattr(sweep, "do", lambda runs, params: sweep.side_by_side(runs, lambda: 1, ENVIRONMENT))
     broken = repository / "broken-train-digits-0"
     broken.touch()
     with pytest.raises(InputError) as stopped:

@@ -20,8 +20,6 @@ from pipeline.ground.lifetime import lives, watched_run
 from tests.stages.processes import MARK, is_private, listening, open_to_others
 from tests.train.tiny import ONE
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 FAR = ONE.model_copy(update={"address": "10.0.0.1:6379", "storage": "/mnt/runs"})
 
 

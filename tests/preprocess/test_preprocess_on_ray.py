@@ -23,8 +23,6 @@ from pipeline.preprocess import shards
 from tests.preprocess.made import Files, contents, error_of, run
 from tests.train.tiny import ONE
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 KILLED = "0123456789abcdef" * 2  # the end of the temporary name that a killed run leaves
 DRIVER = (
     "import sys\nfrom tests.preprocess.test_preprocess_on_ray import run_until_one_is_done as run\nrun(*sys.argv[1:])"

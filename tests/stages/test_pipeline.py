@@ -18,8 +18,6 @@ from pipeline.ground.paths import ROOT
 from tests.stages.made import run, start
 from tests.stages.processes import MARK, is_private, left, listening, marked
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 8"}
 
 

@@ -13,8 +13,6 @@ from pipeline.ground.paths import PROFILES
 from pipeline.ground.yaml_file import read_yaml
 from tests.stages.made import run
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 def two_runs(workers: int | str) -> str:
     """The profile quick with one small network for the digits and two seeds."""

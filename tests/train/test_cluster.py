@@ -32,8 +32,6 @@ from pipeline.train.loop import train
 from pipeline.train.on_ray import fit
 from tests.train.tiny import ONE, TRAINING, tiny_job
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 TWO = ONE.model_copy(update={"workers": 2})
 LONG = replace(TRAINING, epochs=50)
 DRIVER = """

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import psutil
-import pytest
 import ray
 
 from pipeline.cluster.session import connect
@@ -15,8 +14,6 @@ from pipeline.train.job import Job
 from pipeline.train.journal import Journal, set_gauges
 from pipeline.train.progress import ProgressReport
 from tests.train.tiny import ONE, TRAINING, tiny_job
-
-pytestmark = pytest.mark.xdist_group("ray")
 
 REPORT = ProgressReport(
     epoch=1,
