@@ -95,6 +95,8 @@ def _broken(report: ReportFolder) -> list[Break]:
         ("page", checks.rendering),
     ]
     for link, check in steps:
+        if link == "page" and any(one.link == "predictions" for one in found):
+            break  # it would be drawn from results that do not hold
         more, read = _all(link, report, check)
         found += more
         if not read:  # the rest rests on a file that cannot be read
