@@ -61,7 +61,7 @@ def parts(folder: Path) -> dict[str, Callable[[], float]]:
     return {
         "import torch": lambda: python(folder, "-c", "import torch"),
         "import ray.train.torch": lambda: python(folder, "-c", "import ray.train.torch"),
-        "train@digits-0 to its first step": lambda: first_step(folder, "auto"),
+        "train@digits-0 until its first step begins": lambda: first_step(folder, "auto"),
         "the same, two workers on Ray": lambda: first_step(folder, 2),
         "train@digits-0, finished before": lambda: python(folder, *TRAIN),
         "evaluate@digits-0": lambda: python(folder, *EVALUATE),

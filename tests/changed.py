@@ -28,7 +28,8 @@ def main() -> int:
 def changed_paths() -> list[str] | None:
     """Paths that differ from those of a day ago, committed or not; None without a commit of then."""
     before = git("rev-list", "-1", "--before=1.day", "HEAD").strip()
-    return git("diff", "--name-only", before).splitlines() if before else None
+    new = git("ls-files", "--others", "--exclude-standard").splitlines()
+    return [*git("diff", "--name-only", before).splitlines(), *new] if before else None
 
 
 def git(*words: str) -> str:

@@ -5,6 +5,7 @@ would not see that a constant of another file has changed.
 """
 
 import hashlib
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +17,28 @@ import numba
 from numba.core.caching import UserWideCacheLocator
 
 
+def threads_compute_at_once() -> bool:
+    """Whether several threads may run parallel kernels together: only OpenMP allows it, numba's own layer aborts."""
+    config: Any = numba.config
+    if config.THREADING_LAYER != "omp" and [config.THREADING_LAYER, *config.THREADING_LAYER_PRIORITY[:1]] != [
+        "default",
+        "omp",
+    ]:
+        return False
+    try:
+        importlib.import_module("numba.np.ufunc.omppool")
+    except ImportError:
+        return False
+    return True
+
+
 class ByCode(UserWideCacheLocator):
     """One folder for all files of the package that the kernel stands in; NUMBA_CACHE_DIR moves it."""
 
     def get_cache_path(self) -> str:
         config: Any = numba.config
         beside: str = super().get_cache_path()  # type: ignore[no-untyped-call] # numba has no types
-        name = f"sresnet-{package_digest(Path(self._py_file).parents[1])[:16]}"
+        name = f"sresnet-{package_digest(Path(self._py_file).parents[1])[:16]}{'-threads' * threads_compute_at_once()}"
         return os.path.join(config.CACHE_DIR or os.path.dirname(beside), name)
 
 

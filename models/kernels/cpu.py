@@ -9,7 +9,6 @@ Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channe
 of a tile.
 """
 
-import importlib.util
 import math
 import os
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from numba import njit, prange, types
 from numba.extending import overload, register_jitable
 from torch import Tensor
 
-from models.kernels.compiled import cached_by_code
+from models.kernels.compiled import cached_by_code, threads_compute_at_once
 from models.kernels.reference import statistics_type
 from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
@@ -46,10 +45,9 @@ _LAUNCHED: set[tuple[Callable[..., None], Any]] = set()
 
 
 def parallel_kernel(kernel: Callable[..., None]) -> Any:
-    """Compiled at its first call. Workers that are threads compute at once, if OpenMP lets several threads do so."""
-    nogil = importlib.util.find_spec("numba.np.ufunc.omppool") is not None
+    """Compiled at its first call."""
     with cached_by_code():
-        return njit(parallel=True, nogil=nogil, cache=True, error_model="numpy")(kernel)
+        return njit(parallel=True, nogil=threads_compute_at_once(), cache=True, error_model="numpy")(kernel)
 
 
 def widen(value: Any) -> Any:

@@ -1,9 +1,9 @@
 """All runs of params.yaml side by side, where `dvc repro` runs stages one after another.
 
 Each run is a DVC process of its own for its two stages, so DVC alone decides what is out of date, restores from its
-cache and commits; it gives up its lock while a stage computes. All runs share one Ray, in which each training is placed
-by itself, so a cluster of more nodes takes more runs at once. On this machine no Ray is
-needed.
+cache and commits; it gives up its lock while a stage computes. With `address: local` and
+`workers: auto` or 1 a stage computes in its own process. Else all runs share one Ray, in which each training is placed
+by itself, so a cluster of more nodes takes more runs at once.
 """
 
 import json

@@ -132,8 +132,8 @@ class ClusterParams(Section):
     """local: this machine; auto or host:port: a running Ray cluster."""
     workers: Annotated[int, Within(1, 1024)] | Literal["auto"]
     """At most as many as training.micro_batches; auto: as many as there are micro-batches, or Arrow shards to
-    preprocess, and as the CPUs allow. With address local, auto and 1 are threads of the stage's own process, more are
-    processes of a Ray that the stage starts."""
+    preprocess, and as the CPUs allow. With address local, auto and 1 are threads of the stage's own process; more, and
+    auto with several GPUs, are processes of a Ray that the stage starts."""
     cpus_per_worker: Annotated[int, Within(1, 1024)] | Literal["threads"]
     """CPUs that a training or evaluating worker reserves, at least its threads; threads: as many as these."""
     gpus_per_worker: Annotated[int, Within(0, 16)]

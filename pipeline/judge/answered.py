@@ -9,7 +9,7 @@ from pipeline.ground.differences import value_differences
 from pipeline.ground.errors import InputError
 from pipeline.judge.matching import name_of
 
-SCORED = "scored from per-sample answers; predictions and training are not in this folder"
+SCORED = "scored from per-sample answers; top 5, epochs and spikes are as stated: the training is not in this folder"
 _REMEDY = "evaluate again, or take record and answers away"
 
 

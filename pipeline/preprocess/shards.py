@@ -100,6 +100,7 @@ def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None
 
 def one_by_one(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     """Gives each part when its shard is finished: by this process, until workers on Ray would be done earlier."""
+    cluster = cluster.model_copy(update={"gpus_per_worker": 0})  # this is done on CPUs
     done, workers = 0, workers_here(cluster, len(parts), 1)
     while in_this_process(cluster) and done < len(parts):
         began = time.monotonic()

@@ -105,15 +105,25 @@ def in_threads(size: int, work: Callable[[Workers], None]) -> None:
             raised.append(error)
             meeting.barrier.abort()  # the others would wait for ever
 
-    threads = [Thread(target=one, args=(rank,), daemon=True) for rank in range(1, size)]
-    for thread in threads:
-        thread.start()
-    one(0)
-    for thread in threads:
-        thread.join()
+    _beside([Thread(target=one, args=(rank,), daemon=True) for rank in range(1, size)], meeting, lambda: one(0))
     if raised:
         raise raised[0]
     return None
+
+
+def _beside(threads: list[Thread], meeting: Meeting, work: Callable[[], None]) -> None:
+    """Works while the threads do; all have ended then, after an interruption too."""
+    try:
+        for thread in threads:
+            thread.start()
+        work()
+    except BaseException:
+        meeting.barrier.abort()
+        raise
+    finally:
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
 
 
 def micro_batches_of_worker(workers: Workers, micro_batches: int) -> list[int]:

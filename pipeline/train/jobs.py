@@ -8,6 +8,7 @@ import torch
 from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.ground import paths
+from pipeline.ground.errors import afterwards
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.progress import said_lines
 from pipeline.protocol.hardware import device_of
@@ -67,9 +68,8 @@ def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
             journal.add(message)
             say_line(str(message))
 
-        with placement.kept(here, 0, say):
+        with afterwards(lambda: placement.download(job), say), placement.kept(here, 0, say):
             in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say))
-    placement.download(job)
     return f"trained in one process, {workers} thread(s)", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

@@ -36,9 +36,9 @@ def train(
     number, state = common_state(job, workers, device, say)
     if number:
         say(f"goes on from epoch {state.epoch + 1}, step {state.step}, with {workers.size} worker(s)")
-    else:
-        say(f"starts with {workers.size} worker(s); the first step on a machine compiles the kernels, once")
     training = begin(job, workers, device, state)
+    if not number:
+        say(f"starts with {workers.size} worker(s); the first step of this code on a machine compiles its kernels")
     with Checkpoints(job.checkpoint(), number) as checkpoints:
         while training.state.epoch < job.training.epochs:
             run_epoch(training, checkpoints, say)

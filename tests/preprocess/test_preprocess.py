@@ -1,6 +1,7 @@
 """Recordings and images become the same bytes each time, or one error and nothing."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,10 +15,12 @@ from pipeline.download import listing
 from pipeline.download.catalog import CATALOG
 from pipeline.ground import files
 from pipeline.ground.params import FolderSplit, WindowParams
+from pipeline.preprocess import shards as making
 from pipeline.preprocess.frames import FRAMING_RULE, to_frames
 from pipeline.preprocess.preprocess import _check_counts, in_lines
 from pipeline.preprocess.recordings import read_recording
 from tests.preprocess.made import PARAMS, TITLE, Files, contents, download, error_of, record, run
+from tests.train.tiny import ONE
 
 IMAGES = PARAMS.model_copy(update={"frames": None, "size": None})
 GOLDEN = {
@@ -248,3 +251,15 @@ def test_without_a_download_the_error_names_the_stage(tmp_path: Path) -> None:
     assert error_of(lambda: run(tmp_path, tmp_path)) == (
         f"{tmp_path / 'SOURCE.json'}: not found; run the stage `download` first"
     )
+
+
+def test_workers_on_ray_take_over_where_gpus_are_asked_for_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shards are made on CPUs."""
+    now = iter(range(0, 10_000, 100))
+    monkeypatch.setattr(making.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr(making, "make_shard", lambda part: None)
+    monkeypatch.setattr(making, "_on_ray", lambda parts, cluster: iter([("on Ray", part) for part in parts]))
+    cluster = ONE.model_copy(update={"workers": "auto", "gpus_per_worker": 1})
+    parts: list[Any] = ["a", "b", "c"]
+    assert list(making.one_by_one(parts, cluster)) == ["a", ("on Ray", "b"), ("on Ray", "c")]
