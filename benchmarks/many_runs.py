@@ -21,7 +21,6 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.paths import CLAIMS
 from pipeline.ground.stage_record import StageRecord, path_of
 from pipeline.judge.audit import make_audit
-from pipeline.judge.chain import stages_of
 from pipeline.report.page import make_page, page_files
 from pipeline.report.vega import vega_script
 
@@ -48,13 +47,13 @@ def page_of(root: Path, runs: int) -> Path:
     for record in records:
         record.write(root / "results" / record.experiment / f"{record.seed}.json")
         write_artifacts(root / "artifacts" / record.experiment / str(record.seed), record)
-    for stage in stages_of(records):
+    current = [root / "results" / record.experiment / f"{record.seed}.json" for record in records]
+    audit = make_audit("made-up", CLAIMS, root, current)
+    for stage in audit.stages:
         made = StageRecord(
             stage=stage, command=[], python="3.11.9", packages={}, parameters={}, code=[], reads=[], writes=[]
         )
         made.write(root / path_of(stage))
-    current = [root / "results" / record.experiment / f"{record.seed}.json" for record in records]
-    audit = make_audit("made-up", CLAIMS, root, current)
     for name, content in page_files(make_page(audit, root, splits=[]), vega_script()).items():
         write_whole(root / "report" / name, content)
     return root / "report" / "index.html"

@@ -7,7 +7,6 @@ from pipeline.data.contents import between_parts
 from pipeline.ground import paths, stage
 from pipeline.ground.files import whole_folder
 from pipeline.judge.audit import make_audit
-from pipeline.judge.chain import stages_of
 from pipeline.protocol import params
 from pipeline.report.reproduction import reproduction
 from pipeline.report.write import split_manifests, write_report
@@ -26,7 +25,7 @@ def main() -> None:
     shared = [f"{split.dataset}: {same}" for split in splits for same in between_parts(split.duplicates)]
     for line in [*shared, *(f"the chain is broken: {one}" for one in broken)]:
         print(f"WARNING: {line}", file=sys.stderr)
-    print(reproduction(paths.ROOT, set(stages_of(audit.records))))
+    print(reproduction(paths.ROOT, set(audit.stages)))
     print(f"report: {(paths.REPORT / 'index.html').as_uri()}")
 
 

@@ -23,12 +23,13 @@ BELOW: dict[str, set[str]] = {
     "evaluate": {"models", "ground", "data", "cluster", "protocol"},
     "judge": {"models", "ground", "data", "protocol", "evaluate"},
     "report": {"models", "ground", "data", "protocol", "evaluate", "judge"},
+    "authors": {"models", "ground", "data", "preprocess", "protocol", "evaluate", "judge"},
     "study": {"models", "ground", "data", "protocol", "evaluate", "judge", "report"},
 }
 """The rooms that each room may import from, beside itself."""
-ON_TOP = {"stages", "verify", "authors", "cli"}
+ON_TOP = {"stages", "verify", "cli"}
 """They may import from all of those; cli from these too."""
-STAGES = ("download", "preprocess", "train", "evaluate", "report")
+STAGES = ("download", "preprocess", "train", "evaluate", "agreement", "report")
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for room in ROOMS

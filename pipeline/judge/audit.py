@@ -10,12 +10,14 @@ from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import check_name, checked
 from pipeline.judge.answered import has_answers
+from pipeline.judge.chain import stages_of
 from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, DifferenceClaim, NotChecked, read_claims
 from pipeline.judge.matching import FREE_OF_ACCURACY, matching_records, name_of
+from pipeline.judge.measured import AGREEMENT_STAGE, MEASURED, Measured, needs_measuring, read_measured
 from pipeline.judge.verdicts import Judgement, judge
 
 _BY_ANSWERS = (AccuracyClaim, DifferenceClaim)
-"""Claims that answers decide: they say nothing of weights and parameters."""
+"""Claims that answers decide: they say nothing of weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +36,18 @@ class Audit:
     """Results of other profiles whose answers are there and give their numbers, so that their accuracy counts."""
     unchecked: list[Record]
     """Results of other profiles without it: they are shown and decide nothing."""
+    measured: Measured | None
+    """What decides the claims that need no training."""
 
     @property
     def held(self) -> list[Record]:
         """Results that follow from answers."""
         return [*self.records, *self.recorded]
+
+    @property
+    def stages(self) -> list[str]:
+        """The DVC stages that the report rests on, in the order in which they depend on each other."""
+        return stages_of(self.records) + ([AGREEMENT_STAGE] if needs_measuring(self.claims) else [])
 
     def as_json(self) -> bytes:
         """The content of audit.json."""
@@ -75,27 +84,33 @@ def make_audit(
     mine = [records.pop(path) for path in current]
     recorded = [record for record in records.values() if has_answers(record, root)]
     unchecked = [record for record in records.values() if record not in recorded]
+    measured = read_measured(root)
     return Audit(
         profile=profile,
         claims=registry.claims,
-        judgements=judge_all(registry.claims, mine, recorded, unchecked),
+        judgements=judge_all(registry.claims, mine, recorded, unchecked, measured),
         deviations=registry.deviations,
         not_checked=registry.not_checked,
         records=mine,
         recorded=recorded,
         unchecked=unchecked,
+        measured=measured,
     )
 
 
 def judge_all(
-    claims: list[Claim], mine: list[Record], recorded: list[Record], unchecked: list[Record]
+    claims: list[Claim],
+    mine: list[Record],
+    recorded: list[Record],
+    unchecked: list[Record],
+    measured: Measured | None,
 ) -> list[Judgement]:
     """The judgements of an Audit, from its parts."""
     counted: list[Record] = []
     for record in (*mine, *recorded):  # a training that was done twice counts once
         if record in mine or _training(record) not in map(_training, counted):
             counted.append(record)
-    judgements = [judge(claim, counted if isinstance(claim, _BY_ANSWERS) else mine) for claim in claims]
+    judgements = [judge(claim, counted if isinstance(claim, _BY_ANSWERS) else mine, measured) for claim in claims]
     return [_marked(claim, one, mine, unchecked) for claim, one in zip(claims, judgements, strict=True)]
 
 
@@ -117,5 +132,5 @@ def _marked(claim: Claim, judgement: Judgement, mine: list[Record], unchecked: l
         fitting = matching_records(claim.configuration, unchecked, FREE_OF_ACCURACY)
     fitting = [record for record in fitting if record.seed not in judgement.seeds]
     more = f"; {len(fitting)} recorded result(s) of it are not checked and do not count" if fitting else ""
-    recorded = not {name_of(record) for record in mine}.issuperset(judgement.evidence)
+    recorded = not {MEASURED.name, *map(name_of, mine)}.issuperset(judgement.evidence)
     return replace(judgement, recorded=recorded, reason=judgement.reason + more)

@@ -135,10 +135,14 @@ class WeightsClaim(Stated):
     configuration: Configuration
 
 
-class ParametersClaim(Stated):
-    """The number of trained values of a network."""
+class CountClaim(Stated):
+    """A size of a network, which is built and counted."""
 
-    kind: Literal["parameters"]
+    kind: Literal["count"]
+    of: Literal["parameters", "multiply-adds"]
+    """parameters: all trained values; multiply-adds: those of one sample and one time step, dense."""
+    classes: PositiveInt
+    """Of its data; the title does not say them."""
     configuration: Configuration
 
     @computed_field  # type: ignore[prop-decorator]
@@ -148,10 +152,20 @@ class ParametersClaim(Stated):
         return int(self.printed.replace(",", ""))
 
     @model_validator(mode="after")
-    def _whole_number(self) -> "ParametersClaim":
+    def _whole_number(self) -> "CountClaim":
         if not re.fullmatch(r"\d{1,3}(,\d{3})*", self.printed):
             raise ValueError(f"{self.id}: printed must be a whole number such as 2,545,376, not {self.printed!r}")
         return self
+
+
+class AgreementClaim(Stated):
+    """Our code gives what the authors' released code gave and recorded."""
+
+    kind: Literal["agreement"]
+    of: Literal["logits", "gradients", "training", "frames"]
+    """Which of the recorded numbers."""
+    bound: Annotated[float, Field(ge=0)]
+    """Largest |ours - theirs| / (1 + |theirs|) that counts as the same."""
 
 
 class DifferenceClaim(Stated):
@@ -199,7 +213,8 @@ class StatementClaim(Stated):
 
 
 Claim = Annotated[
-    AccuracyClaim | WeightsClaim | ParametersClaim | DifferenceClaim | StatementClaim, Field(discriminator="kind")
+    AccuracyClaim | WeightsClaim | CountClaim | AgreementClaim | DifferenceClaim | StatementClaim,
+    Field(discriminator="kind"),
 ]
 
 

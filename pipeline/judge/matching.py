@@ -1,13 +1,12 @@
 """Which records a claim is about: by configuration, never by name."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
 
 from pipeline.evaluate.record import Record
-from pipeline.judge.claims import ClaimedDataset, Configuration
-from pipeline.protocol.config import TrainingConfig
+from pipeline.judge.claims import Configuration
 
 Free = Mapping[str, frozenset[str]]
 """Keys that may differ, by the part of a record that they stand in."""
@@ -17,25 +16,6 @@ FREE_OF_WEIGHTS: Free = {"dataset": OF_DATASET, "training": frozenset({"test_eac
 """Scores of the test set after each epoch are written down and used for nothing."""
 FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch", "threads"})}
 """The number of threads is the order of additions inside a convolution: other last bits, as another processor gives."""
-FREE_OF_PARAMETERS: Free = {
-    "dataset": OF_DATASET | (ClaimedDataset.model_fields.keys() - {"title", "sample_shape"}),
-    "digests": frozenset({"train_rows", "test_rows"}),
-    "network": frozenset(
-        {
-            "neuron",
-            "leak",
-            "reset",
-            "surrogate",
-            "surrogate_height",
-            "surrogate_width",
-            "encoding",
-            "initialization",
-            "precision",
-        }
-    ),
-    "training": frozenset(field.name for field in fields(TrainingConfig)),
-}
-"""The number of trained values follows from the layers, their sizes, and the shape and classes of the data."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The verdict that the recorded results allow on a claim. docs/verdicts.md has the rules and their error rates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, assert_never
 
 import numpy as np
@@ -10,10 +10,11 @@ from pipeline.evaluate.record import Record
 from pipeline.judge import equivalence
 from pipeline.judge.claims import (
     AccuracyClaim,
+    AgreementClaim,
     Claim,
     Configuration,
+    CountClaim,
     DifferenceClaim,
-    ParametersClaim,
     Spread,
     StatementClaim,
     WeightsClaim,
@@ -21,7 +22,6 @@ from pipeline.judge.claims import (
 from pipeline.judge.equivalence import Earlier, Goal
 from pipeline.judge.matching import (
     FREE_OF_ACCURACY,
-    FREE_OF_PARAMETERS,
     FREE_OF_WEIGHTS,
     Free,
     matching_records,
@@ -30,6 +30,7 @@ from pipeline.judge.matching import (
     objections,
     unpaired,
 )
+from pipeline.judge.measured import MEASURED, Measured, Measurement
 
 Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
 _NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
@@ -65,15 +66,15 @@ class Judgement:
     """True if not all of the evidence was computed by this run."""
 
 
-def judge(claim: Claim, records: Sequence[Record]) -> Judgement:
-    """The verdict on a claim from all records there are."""
+def judge(claim: Claim, records: Sequence[Record], measured: Measured | None = None) -> Judgement:
+    """The verdict on a claim from all records there are, and from what was measured without training."""
     match claim:
         case AccuracyClaim():
             return _judge_accuracy(claim, records)
         case WeightsClaim():
             return _judge_weights(claim, records)
-        case ParametersClaim():
-            return _judge_parameters(claim, records)
+        case CountClaim() | AgreementClaim():
+            return _judge_measurement(claim, measured)
         case DifferenceClaim():
             return _judge_difference(claim, records)
         case StatementClaim():
@@ -175,13 +176,19 @@ def _compare_weights(claim: WeightsClaim, run: Record) -> tuple[Verdict, str]:
     return "REPRODUCED", f"SHA-256 {found} on {platform}"
 
 
-def _judge_parameters(claim: ParametersClaim, records: Sequence[Record]) -> Judgement:
-    runs = matching_records(claim.configuration, records, FREE_OF_PARAMETERS)
-    if not runs:
-        return _without_evidence(claim, claim.configuration, records, FREE_OF_PARAMETERS)
-    if wrong := [run for run in runs if run.parameters != claim.count]:
-        return _verdict(claim, "DIFFERS", f"expected {claim.count:,}, found {wrong[0].parameters:,}", wrong)
-    return _verdict(claim, "REPRODUCED", f"{claim.count:,} in each of these networks", runs)
+def _judge_measurement(claim: CountClaim | AgreementClaim, measured: Measured | None) -> Judgement:
+    if measured is None or claim.id not in measured.claims:
+        return _verdict(claim, "NOT RUN", "not measured; `dvc repro agreement` measures it, without training")
+    one = measured.claims[claim.id]
+    same = one.found == claim.count if isinstance(claim, CountClaim) else one.found <= claim.bound
+    reason = f"{_measured(claim, one)}; computed on {measured.platform}"
+    return replace(_verdict(claim, "REPRODUCED" if same else "DIFFERS", reason), evidence=[MEASURED.name])
+
+
+def _measured(claim: CountClaim | AgreementClaim, one: Measurement) -> str:
+    if isinstance(claim, CountClaim):
+        return f"{one.found:,.0f} {claim.of} in {one.compared}"
+    return f"{one.compared}: at most {one.found:g} apart, the bound is {claim.bound:g}"
 
 
 def _judge_difference(claim: DifferenceClaim, records: Sequence[Record]) -> Judgement:

@@ -1,6 +1,6 @@
 """A verdict's reason in a few words; the whole reason opens below it."""
 
-from pipeline.judge.claims import AccuracyClaim, Claim, StatementClaim, WeightsClaim
+from pipeline.judge.claims import AccuracyClaim, AgreementClaim, Claim, StatementClaim, WeightsClaim
 from pipeline.judge.verdicts import Judgement
 
 
@@ -27,7 +27,9 @@ def _same(claim: Claim) -> str:
         return "the same bits on a like machine"
     if isinstance(claim, AccuracyClaim):
         return f"the whole 90 % interval lies within ± {claim.margin:g} points"
-    return "as printed"
+    if isinstance(claim, AgreementClaim):
+        return "the same numbers" if claim.bound == 0 else f"the same numbers to {claim.bound:g}"
+    return "as counted on their code"
 
 
 def _undecided(judgement: Judgement) -> str:

@@ -17,7 +17,8 @@ from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.answered import answers_path
 from pipeline.judge.audit import Audit, run_folder
-from pipeline.judge.chain import REPORT_STAGE, stages_of
+from pipeline.judge.chain import REPORT_STAGE
+from pipeline.judge.measured import MEASURED
 from pipeline.judge.seal import SEAL
 from pipeline.protocol.curves import curves_path
 
@@ -60,12 +61,13 @@ def _paths(audit: Audit) -> Iterator[Path]:
     yield from (run_folder(record) / name for record in audit.records for name in RUN_FILES)
     yield from (run_folder(record) / PICTURES for record in audit.records)
     yield from _curves(audit.records)
-    yield from map(path_of, stages_of(audit.records))
+    yield from map(path_of, audit.stages)
 
 
 def _stated(audit: Audit) -> Iterator[Path]:
     yield Path("paper") / "claims.yaml"
     yield SEAL
+    yield MEASURED
     for record in (*audit.held, *audit.unchecked):
         yield Path("results") / record.experiment / f"{record.seed}.json"
     yield from map(answers_path, audit.held)

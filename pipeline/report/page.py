@@ -14,9 +14,10 @@ from pipeline.ground.names import markdown
 from pipeline.ground.stage_record import RECORDS, StageRecord
 from pipeline.judge.answered import SCORED, answers_path
 from pipeline.judge.audit import Audit, run_folder
-from pipeline.judge.chain import read_stage_records, stages_of
+from pipeline.judge.chain import read_stage_records
 from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.judge.matching import name_of
+from pipeline.judge.measured import MEASURED
 from pipeline.judge.seal import seal_lines
 from pipeline.judge.verdicts import Judgement
 from pipeline.protocol.bands import Band
@@ -95,7 +96,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
         runs=_runs(audit.records, root),
         charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart(audit.held)},
         files=_files(audit),
-        stages=read_stage_records(root / RECORDS, stages_of(audit.records)),
+        stages=read_stage_records(root / RECORDS, audit.stages),
         splits=splits,
         forensics=examined_claims(audit.claims),
         seal=seal_lines(root, audit),
@@ -131,7 +132,7 @@ def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> di
 def _files(audit: Audit) -> dict[str, dict[str, str]]:
     """Files of the evidence beside each result."""
     names = {"predictions.parquet": "predictions", "history.csv": "history", "config.json": "configuration"}
-    files = {}
+    files = {MEASURED.name: {"measurement": f"{EVIDENCE}/{MEASURED.as_posix()}"}}
     for record in (*audit.held, *audit.unchecked):
         name, folder = name_of(record), f"{EVIDENCE}/{run_folder(record).as_posix()}"
         files[name] = {"result": f"{EVIDENCE}/results/{name}"}

@@ -11,7 +11,7 @@ from pipeline.ground.digests import FileDigest, digest_of
 from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.stage_record import RECORDS, Plan, StageRecord, path_of
 from pipeline.judge.audit import Audit
-from pipeline.judge.chain import REPORT_STAGE, Break, breaks, read_stage_records, stages_of
+from pipeline.judge.chain import REPORT_STAGE, Break, breaks, read_stage_records
 from pipeline.report import bundle
 from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, as_file, crate_statement, statement
 from pipeline.report.bundle import EVIDENCE, path_in_report
@@ -34,7 +34,7 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
     bundle.gather(audit, root, evidence)
     for name, content in rendered(evidence, audit, sources(audit, evidence), own, vega_script()).items():
         write_whole(folder / name, content)
-    stages = [*stages_of(audit.records), REPORT_STAGE]
+    stages = [*audit.stages, REPORT_STAGE]
     return list(breaks(evidence / RECORDS, stages))
 
 
@@ -58,7 +58,7 @@ def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: Stage
     reads = [file for file in sources if file.path != "params.yaml"]
     writes = [digest_of(f"{REPORT_STAGE}/{name}", content) for name, content in sorted(shown.items())]
     own = replace(own, reads=reads, writes=writes)
-    records = [*read_stage_records(evidence / RECORDS, stages_of(audit.records)), own]
+    records = [*read_stage_records(evidence / RECORDS, audit.stages), own]
     files = shown | {
         SPLITS_FILE: json.dumps([asdict(split) for split in splits], indent=2).encode() + b"\n",
         path_in_report(path_of(REPORT_STAGE).as_posix()): own.as_json(),

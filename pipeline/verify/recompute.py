@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from models.sresnet import SResNet
+from pipeline.authors.measure import measure
 from pipeline.data.contents import read_contents
 from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import fetch
@@ -221,12 +222,15 @@ def record_of(record: Record, worker: Evaluator, seen: Seen) -> Record:
 
 
 def verdicts(report: ReportFolder, computed: list[Record]) -> Iterator[Break]:
-    """The claims, judged on the results computed again, have the stated verdicts."""
-    audit = report.audit
-    again = judge_all(audit.claims, computed, audit.recorded, audit.unchecked)
+    """The claims, judged on the results computed and measured again, have the stated verdicts."""
+    assert report.root is not None, "asked with a checkout"
+    audit, measured = report.audit, report.audit.measured
+    if measured is not None:
+        measured = replace(measured, claims=measure(audit.claims, report.root / "paper" / "golden"))
+    again = judge_all(audit.claims, computed, audit.recorded, audit.unchecked, measured)
     for ours, theirs in zip(again, audit.judgements, strict=True):
         if ours.verdict != theirs.verdict:
-            expected = f"{ours.claim} {ours.verdict} by the answers computed again ({ours.reason})"
+            expected = f"{ours.claim} {ours.verdict} as computed again ({ours.reason})"
             yield Break(link="verdict again", file="audit.json", expected=expected, found=theirs.verdict)
 
 

@@ -104,7 +104,7 @@ class ReportFolder:
     @cached_property
     def stages(self) -> list[str]:
         """Stages that the chain has to have, in its order."""
-        return [*chain.stages_of(self.audit.records), REPORT_STAGE]
+        return [*self.audit.stages, REPORT_STAGE]
 
     @cached_property
     def records(self) -> list[StageRecord]:

@@ -62,7 +62,11 @@ def verify(
         found, _ = _all("again", report, anew.check)
     if found:
         return Verified(breaks=found, looked=[], notes=[])
-    return Verified(breaks=[], looked=_looked(report), notes=[*_notes(report), *(anew.notes(report) if anew else [])])
+    return Verified(
+        breaks=[],
+        looked=_looked(report),
+        notes=[*_notes(report, again=anew is not None), *(anew.notes(report) if anew else [])],
+    )
 
 
 def _broken(report: ReportFolder) -> list[Break]:
@@ -135,7 +139,7 @@ def _looked(report: ReportFolder) -> list[str]:
     ]
 
 
-def _notes(report: ReportFolder) -> list[str]:
+def _notes(report: ReportFolder, *, again: bool) -> list[str]:
     notes = [_signer(report), *seal_lines(report.evidence, report.audit)]
     if named := sorted(report.only_named()):
         where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
@@ -146,15 +150,19 @@ def _notes(report: ReportFolder) -> list[str]:
         notes.append(f"{len(unchecked)} recorded results without answers are not checked and decide nothing")
     if report.root is None and (stated := _on_weights(report)):
         notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
+    if report.audit.measured and not again:
+        notes.append(
+            "sizes and agreement with the authors' numbers are as stated; --root CHECKOUT --again measures them"
+        )
     notes += suspicions(report)
     notes += report.strayed
     return notes + [f"packages differ: {text}" for text in report.packages_that_differ()]
 
 
 def _on_weights(report: ReportFolder) -> list[str]:
-    """Claims whose verdict rests on what records say of their weights: digests and numbers of parameters."""
+    """Claims whose verdict rests on what records say of the digest of their weights."""
     pairs = zip(report.audit.claims, report.audit.judgements, strict=True)
-    return [claim.id for claim, judged in pairs if claim.kind in ("weights", "parameters") and judged.evidence]
+    return [claim.id for claim, judged in pairs if claim.kind == "weights" and judged.evidence]
 
 
 def _signer(report: ReportFolder) -> str:

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from models.sresnet import SResNet
 from pipeline.authors.checkpoint import TWICE, from_authors, parameter_names, read_authors, without_doubles
-from tests.models.recorded import recorded
+from pipeline.authors.recorded import recorded_network
+from pipeline.ground.paths import ROOT
+
+GOLDEN = ROOT / "paper" / "golden"
 
 LEAK = 0.8744
 
@@ -20,7 +23,7 @@ LEAK = 0.8744
 @pytest.fixture
 def checkpoint() -> dict[str, Tensor]:
     """A state dict as the authors' code makes it: n = 1, 4 filters, T = 4, 10 classes."""
-    return recorded("sresnet").state_dict("init")
+    return recorded_network(GOLDEN, "sresnet").state_dict("init")
 
 
 def same(one: SResNet, other: SResNet) -> bool:

@@ -29,7 +29,7 @@ from pipeline.ground import digests, lifetime, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.protocol import params
-from stages import download, evaluate, preprocess, report
+from stages import agreement, download, evaluate, preprocess, report
 from stages import train as train_stage
 from tests.verify.forger import mend
 
@@ -83,9 +83,10 @@ class Lab:
                 self.said += [line for line in heard.getvalue().splitlines() if line.startswith(SIGNALS)]
 
     def after(self, first: str) -> None:
-        """Runs all stages from the first of this name on: download, preprocess, train, evaluate or report."""
+        """Runs all stages from the first of this name on, for example evaluate."""
         names = [f"{name}@{data.name}" for data in [self.arrow()] for name in ("download", "preprocess")]
-        names += [f"{name}@{key}" for name in ("train", "evaluate") for key in self.runs] + ["report"]
+        names += [f"{name}@{key}" for name in ("train", "evaluate") for key in self.runs]
+        names += ["agreement", "report"]
         start = next(place for place, name in enumerate(names) if name.startswith(first))
         for name in names[start:]:
             if not any(line.startswith("error: ") for line in self.said):
@@ -149,7 +150,9 @@ def new_lab(root: Path, content: dict[str, Any], claims: dict[str, Any]) -> Lab:
     root.mkdir(parents=True)
     for name in (*CODE, "dvc.yaml", "CITATION.cff"):
         (root / name).symlink_to(Path(__file__).resolve().parents[2] / name)
-    (root / "paper").mkdir()
+    (root / "paper" / "golden").mkdir(parents=True)
+    for file in (Path(__file__).resolve().parents[2] / "paper" / "golden").iterdir():
+        (root / "paper" / "golden" / file.name).symlink_to(file)
     (root / "results").mkdir()
     write(root / "params.yaml", content)
     write(root / "paper" / "claims.yaml", claims)
@@ -199,7 +202,7 @@ def _mend_config(folder: Path, config: Any) -> None:
 def _place(stage: str) -> tuple[int, str, int]:
     """Of a stage in the chain: those of the datasets, those of the runs, the report."""
     kind, _, key = stage.partition("@")
-    order = ("download", "preprocess", "train", "evaluate", "report").index(kind)
+    order = ("download", "preprocess", "train", "evaluate", "agreement", "report").index(kind)
     return order // 2, key, order
 
 
@@ -215,6 +218,7 @@ def run(name: str) -> None:
         "preprocess": preprocess.main,
         "train": train_stage.main,
         "evaluate": evaluate.main,
+        "agreement": lambda key: agreement.main(),
         "report": lambda key: report.main(),
     }
     stage.run_stage(name, lambda: mains[kind](key))

@@ -132,6 +132,22 @@ def _(lab: Lab) -> None:
 
 
 @fault(
+    "edited metrics",
+    "a deviation from the authors' numbers that was not measured",
+    r"verdict again: .*agreement-frames REPRODUCED",
+    anew=True,
+)
+def _(lab: Lab) -> None:
+    def measurement(content: Any) -> None:
+        content["claims"]["agreement-frames"]["found"] = 1
+
+    lab.only(0)
+    edit_json(lab.root / "results" / "agreement.json", measurement)
+    lab.mend()
+    lab.stage("report")
+
+
+@fault(
     "invented counts of a recorded run",
     "beside its answers",
     r"error: .*test/correct is \d+, .*answers\.parquet gives \d+",

@@ -114,6 +114,7 @@ QUICK = {
     "edited metrics: more correct samples in the result": ("sresnet verify", "sresnet verify"),
     "edited metrics: an invented number of parameters": ("sresnet verify --root",),
     "edited metrics: spike rates divided by ten, and another processor's name": ("sresnet verify --root --again",),
+    "edited metrics: a deviation from the authors' numbers that was not measured": ("sresnet verify --root --again",),
     "edited predictions: three wrong answers made right, and another processor's name": (
         "sresnet verify --root --again",
     ),

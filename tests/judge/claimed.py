@@ -9,8 +9,8 @@ from pipeline.judge.claims import (
     AccuracyClaim,
     ClaimedDataset,
     Configuration,
+    CountClaim,
     DifferenceClaim,
-    ParametersClaim,
     WeightsClaim,
 )
 from pipeline.protocol.config import TrainingConfig
@@ -52,8 +52,8 @@ def weights(**changes: Any) -> WeightsClaim:
     return WeightsClaim(kind="weights", **(STATED | about | changes))
 
 
-def parameters(printed: str = "1,234") -> ParametersClaim:
-    return ParametersClaim(kind="parameters", printed=printed, configuration=CONFIGURATION, **STATED)
+def counted(printed: str = "1,234") -> CountClaim:
+    return CountClaim(kind="count", of="parameters", printed=printed, classes=3, configuration=CONFIGURATION, **STATED)
 
 
 def difference(**changes: Any) -> DifferenceClaim:

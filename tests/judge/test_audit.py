@@ -9,7 +9,8 @@ from pipeline.evaluate.record import read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import Audit, make_audit
-from pipeline.judge.claims import WeightsClaim, read_claims
+from pipeline.judge.claims import AgreementClaim, CountClaim, WeightsClaim, read_claims
+from pipeline.judge.measured import MEASURED, Measured, Measurement
 from tests.judge.claimed import run
 from tests.judge.recorded import write_recorded
 
@@ -46,9 +47,23 @@ def test_what_another_run_computed_is_said(root: Path) -> None:
     assert accuracy.estimate == pytest.approx(made.recorded[0].test["top1_percent"])
 
 
-def test_answers_say_nothing_of_weights_and_parameters(root: Path) -> None:
+def test_answers_say_nothing_of_weights(root: Path) -> None:
     verdicts = {one.kind: judged(audit(root, "other"))[one.id][0] for one in read_claims(CLAIMS).claims}
-    assert (verdicts["weights"], verdicts["parameters"]) == ("NOT RUN", "NOT RUN")
+    assert verdicts["weights"] == "NOT RUN"
+
+
+def test_what_needs_no_training_rests_on_measurements_alone(root: Path) -> None:
+    claims = {one.id: one for one in read_claims(CLAIMS).claims if isinstance(one, CountClaim | AgreementClaim)}
+    assert {judged(audit(root, "other"))[name][0] for name in claims} == {"NOT RUN"}
+    found = {name: one.count if isinstance(one, CountClaim) else 1e-15 for name, one in claims.items()}
+    found["agreement-frames"] = 1
+    measurements = {name: Measurement(found=value, compared="some") for name, value in found.items()}
+    Measured(platform="a CPU", claims=measurements).write(root / MEASURED)
+    made = audit(root, "other")
+    verdicts = {name: judged(made)[name] for name in claims}
+    assert verdicts.pop("agreement-frames") == ("DIFFERS", False)
+    assert set(verdicts.values()) == {("REPRODUCED", False)}
+    assert made.stages[-1] == "agreement"
 
 
 def test_a_recorded_result_without_answers_decides_nothing(root: Path) -> None:

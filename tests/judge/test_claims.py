@@ -13,7 +13,7 @@ from pipeline.ground.paths import CLAIMS, PROFILES, ROOT
 from pipeline.judge.claims import AccuracyClaim, DifferenceClaim, half_unit, read_claims
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.params import load_params
-from tests.judge.claimed import CONFIGURATION, accuracy, difference, parameters
+from tests.judge.claimed import CONFIGURATION, accuracy, counted, difference
 
 TEXT = CLAIMS.read_text(encoding="utf-8")
 
@@ -41,9 +41,9 @@ def test_a_margin_is_wider_than_the_rounding() -> None:
 
 
 def test_other_kinds_have_their_own_form_of_number() -> None:
-    assert parameters("2,545,376").count == 2545376
+    assert counted("2,545,376").count == 2545376
     with pytest.raises(ValidationError, match="must be a whole number"):
-        parameters("2.5 M")
+        counted("2.5 M")
     with pytest.raises(ValidationError, match="must be a difference"):
         difference(printed="better", relation="as printed")
     with pytest.raises(ValidationError, match="the same configuration"):

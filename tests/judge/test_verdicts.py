@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.judge.claims import Spread, StatementClaim
+from pipeline.judge.claims import AgreementClaim, Spread, StatementClaim
+from pipeline.judge.measured import Measured, Measurement
 from pipeline.judge.verdicts import judge
-from tests.judge.claimed import STATED, accuracy, difference, parameters, run, weights
+from tests.judge.claimed import STATED, accuracy, counted, difference, run, weights
 
 SPREAD = Spread(sd=0.5, trainings=5, seeds=[], source="a table")
 
@@ -101,7 +102,7 @@ def test_a_copied_seed_is_no_evidence() -> None:
 
 def test_without_results_nothing_was_run() -> None:
     other = run(900, dataset={"title": "Other"}, network={"width": 9})
-    for claim in (accuracy(), weights(), parameters(), difference()):
+    for claim in (accuracy(), weights(), difference()):
         assert judge(claim, []).verdict == "NOT RUN"
         judgement = judge(claim, [other])
         assert judgement.verdict == "NOT RUN"
@@ -128,10 +129,20 @@ def test_one_that_differs_is_not_hidden_by_one_that_does_not() -> None:
     assert judge(weights(), [run(), run(experiment="b", digests={"model": "ab"})]).verdict == "DIFFERS"
 
 
-def test_parameters_are_equal_or_not() -> None:
-    assert judge(parameters("1,234"), [run()]).verdict == "REPRODUCED"
-    judgement = judge(parameters("1,235"), [run()])
-    assert (judgement.verdict, judgement.reason) == ("DIFFERS", "expected 1,235, found 1,234")
+@pytest.mark.parametrize(("printed", "verdict"), [("1,234", "REPRODUCED"), ("1,235", "DIFFERS")])
+def test_a_count_is_the_same_or_not(printed: str, verdict: str) -> None:
+    measured = Measured(platform="a CPU", claims={"c": Measurement(found=1234, compared="a network")})
+    judgement = judge(counted(printed), [run()], measured)
+    assert (judgement.verdict, judgement.evidence) == (verdict, ["agreement.json"])
+    assert judgement.reason == "1,234 parameters in a network; computed on a CPU"
+    assert judge(counted(printed), [run()]).verdict == "NOT RUN"
+
+
+@pytest.mark.parametrize(("found", "verdict"), [(1e-9, "REPRODUCED"), (1.1e-9, "DIFFERS"), (float("inf"), "DIFFERS")])
+def test_agreement_is_within_its_bound_or_not(found: float, verdict: str) -> None:
+    claim = AgreementClaim(kind="agreement", of="logits", bound=1e-9, printed="p", **STATED)
+    measured = Measured(platform="a CPU", claims={"c": Measurement(found=found, compared="all")})
+    assert judge(claim, [], measured).verdict == verdict
 
 
 def arms(*pairs: tuple[int, int]) -> list[Any]:

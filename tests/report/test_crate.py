@@ -20,7 +20,7 @@ from pipeline.judge.chain import breaks, read_stage_records
 from pipeline.report.crate import PROFILE, read_crate
 from tests.verify.made_report import make_root
 
-STAGES = ["download@digits", "preprocess@digits", "train@digits-0", "evaluate@digits-0", "report"]
+STAGES = ["download@digits", "preprocess@digits", "train@digits-0", "evaluate@digits-0", "agreement", "report"]
 
 
 @pytest.fixture(scope="module")

@@ -35,6 +35,8 @@ from pipeline.ground import digests, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
 from pipeline.judge.audit import Audit, make_audit
+from pipeline.judge.claims import CountClaim, read_claims
+from pipeline.judge.measured import DECIDED_BY_IT, MEASURED, Measured, Measurement
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
@@ -84,6 +86,7 @@ def make_root(root: Path, patch: pytest.MonkeyPatch, paper: Path = ROOT / "paper
     stage.run_stage("preprocess@digits", lambda: _preprocess(raw, arrow))
     stage.run_stage("train@digits-0", lambda: _train(root, arrow, artifacts))
     stage.run_stage("evaluate@digits-0", lambda: _evaluate(arrow, artifacts, result))
+    stage.run_stage("agreement", lambda: _measure(root))
     _record(root, predictions(arrow, artifacts), read_record(result))
     report = root / "report"
     shutil.copy(ROOT / "results" / "curves-digits.json", root / "results")  # another recipe
@@ -217,6 +220,14 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> None:
     write_pictures(artifacts / "examples.parquet", pixels, [name("test", i) for i in range(3)], [0, 1, 2], [0, 1, 2])
 
 
+def _measure(root: Path) -> None:
+    claims = [one for one in read_claims(root / "paper" / "claims.yaml").claims if isinstance(one, DECIDED_BY_IT)]
+    found = {
+        one.id: Measurement(found=one.count if isinstance(one, CountClaim) else 0, compared="all") for one in claims
+    }
+    Measured(platform="one processor", claims=found).write(root / MEASURED)
+
+
 def _record(root: Path, made: Predictions, record: Record) -> None:
     """A result of another profile: on the same samples, with other answers."""
     digests = record.digests | {"model": "11" * 32, "predictions": "22" * 32}
@@ -235,5 +246,5 @@ def _report(root: Path, report: Path) -> None:
 
 def rewrite(report: Path) -> None:
     """What a careful forger does after an edit."""
-    stages = ("download@digits", "preprocess@digits", "train@digits-0", "evaluate@digits-0", "report")
+    stages = ("download@digits", "preprocess@digits", "train@digits-0", "evaluate@digits-0", "agreement", "report")
     mend(report, [stage for stage in stages if (report / "evidence" / "records" / f"{stage}.json").exists()])

@@ -1,4 +1,4 @@
-"""The golden files: what the authors' code computed (golden/README.md)."""
+"""paper/golden: numbers that the authors' code computed (paper/golden/README.md), without their code."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,12 +10,14 @@ from safetensors import safe_open
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-GOLDEN = Path(__file__).parent / "golden"
+NETWORKS = ("sresnet", "sresnet_boosting", "sresnet_n2_100classes", "sresnet_nm")
+STEPS = range(3)
+"""Recorded optimizer steps of each network."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """A golden file."""
+    """What their code computed with one network, float64."""
 
     values: dict[str, Tensor]
     settings: dict[str, str]
@@ -42,12 +44,13 @@ class Recorded:
 
 
 @cache
-def recorded(name: str) -> Recorded:
-    path = GOLDEN / f"{name}.safetensors"
+def recorded_network(folder: Path, name: str) -> Recorded:
+    """The numbers of one network."""
+    path = folder / f"{name}.safetensors"
     with safe_open(path, framework="pt") as file:
         settings = file.metadata()
         values = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
-    inputs = GOLDEN / f"{name}_inputs.npz"
+    inputs = folder / f"{name}_inputs.npz"
     if inputs.exists():
         values |= {key: torch.from_numpy(value) for key, value in np.load(inputs).items()}
     return Recorded(values, settings)

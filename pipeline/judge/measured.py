@@ -1,0 +1,52 @@
+"""results/agreement.json: what the stage `agreement` measured for the claims that need no training."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from models.bounds import STRICT
+from pipeline.ground.files import write_whole
+from pipeline.ground.schema import read_as
+from pipeline.judge.claims import AgreementClaim, Claim, CountClaim
+
+AGREEMENT_STAGE = "agreement"
+MEASURED = Path("results") / "agreement.json"
+"""Below the repository, and below a report's evidence/."""
+DECIDED_BY_IT = (CountClaim, AgreementClaim)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One number that was measured, and in words on what."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    found: float
+    compared: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The content of agreement.json."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
+
+    platform: str
+    """Processor and torch that computed it."""
+    claims: dict[str, Measurement]
+    """By the claim's id."""
+
+    def write(self, path: Path) -> None:
+        write_whole(path, json.dumps(asdict(self), indent=2).encode() + b"\n")
+
+
+def read_measured(root: Path) -> Measured | None:
+    """What was measured in the repository or evidence `root`; None if nothing was. Raises InputError."""
+    path = root / MEASURED
+    return read_as(Measured, path, "measurements", "`dvc repro agreement` writes it") if path.exists() else None
+
+
+def needs_measuring(claims: list[Claim]) -> bool:
+    """Whether one of the claims is decided by the stage `agreement`."""
+    return any(isinstance(claim, DECIDED_BY_IT) for claim in claims)
