@@ -26,7 +26,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.protocol import params
 from pipeline.protocol.hardware import describe
-from pipeline.study.grid import FINE_TUNING
+from pipeline.report.study.grid import FINE_TUNING
 from pipeline.train.checkpoints import Checkpoints
 from pipeline.train.job import Job
 from pipeline.train.state import State

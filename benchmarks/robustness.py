@@ -27,7 +27,7 @@ from pipeline.ground.files import sha256, write_whole
 from pipeline.protocol import params
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.inputs import prepare
-from pipeline.study.grid import ROBUSTNESS
+from pipeline.report.study.grid import ROBUSTNESS
 
 DROPPED = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
 NOISE = (0.1, 0.25, 0.5, 1.0)

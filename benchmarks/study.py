@@ -26,7 +26,7 @@ from pipeline.ground.paths import PROFILES, RESULTS
 from pipeline.protocol import params
 from pipeline.protocol.hardware import describe, keep_memory
 from pipeline.protocol.params import ExperimentParams, Params
-from pipeline.study.grid import BASE, PREFIX, SECONDS
+from pipeline.report.study.grid import BASE, PREFIX, SECONDS
 
 Once = Callable[[], float]
 

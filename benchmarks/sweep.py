@@ -28,7 +28,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
+from pipeline.report.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
 
 CODE = ("models", "pipeline", "stages", "paper", ".dvc")
 STUDY = ("profiles/study.yaml", *(f"results/{name}" for name in (SECONDS, ROBUSTNESS, FINE_TUNING)))

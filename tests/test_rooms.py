@@ -24,7 +24,6 @@ BELOW: dict[str, set[str]] = {
     "judge": {"models", "ground", "data", "protocol", "evaluate"},
     "report": {"models", "ground", "data", "protocol", "evaluate", "judge"},
     "authors": {"models", "ground", "data", "preprocess", "protocol", "evaluate", "judge"},
-    "study": {"models", "ground", "data", "protocol", "evaluate", "judge", "report"},
 }
 """The rooms that each room may import from, beside itself."""
 ON_TOP = {"stages", "verify", "cli"}
@@ -147,7 +146,7 @@ def test_only_one_file_imports_ray_train() -> None:
     assert importing == ["pipeline.train.on_ray"]
 
 
-WITHOUT_TORCH = [name for name in MODULES if room(name) in ("judge", "study")] + [
+WITHOUT_TORCH = [name for name in MODULES if room(name) == "judge"] + [
     "pipeline.evaluate.record",
     "pipeline.report.attestation",
     "pipeline.report.forensics",

@@ -1,6 +1,6 @@
 """`sresnet study`: docs/study.md from the recorded trainings."""
 
-from pipeline.study.write import write
+from pipeline.report.study.write import write
 
 
 def write_study_page() -> None:

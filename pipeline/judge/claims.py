@@ -90,6 +90,16 @@ class Spread(Section):
     source: str
 
 
+class DecidedBy(Section):
+    """The training that would decide a claim."""
+
+    profile: str
+    run: str
+    """Its name under `runs:` of that profile, seed 0."""
+    download: str
+    """Size of what it fetches, for example 0.2 GB."""
+
+
 class AccuracyClaim(Stated):
     """A test accuracy in percent."""
 
@@ -101,6 +111,7 @@ class AccuracyClaim(Stated):
     margin_reason: str
     spread: Spread | None = None
     """Known before the runs that are judged; without it one seed decides nothing."""
+    decided_by: DecidedBy | None = None
     configuration: Configuration
 
     @computed_field  # type: ignore[prop-decorator] # mypy knows no property below a decorator

@@ -50,3 +50,8 @@ def read_measured(root: Path) -> Measured | None:
 def needs_measuring(claims: list[Claim]) -> bool:
     """Whether one of the claims is decided by the stage `agreement`."""
     return any(isinstance(claim, DECIDED_BY_IT) for claim in claims)
+
+
+def power_of_ten(number: float) -> str:
+    """1e-9 for 1e-09."""
+    return f"{number:g}".replace("e-0", "e-")

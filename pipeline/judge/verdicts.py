@@ -30,7 +30,7 @@ from pipeline.judge.matching import (
     objections,
     unpaired,
 )
-from pipeline.judge.measured import MEASURED, Measured, Measurement
+from pipeline.judge.measured import MEASURED, Measured, Measurement, power_of_ten
 
 Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
 _NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
@@ -170,7 +170,10 @@ def _compare_weights(claim: WeightsClaim, run: Record) -> tuple[Verdict, str]:
     platform, found = " and ".join(run.platforms), run.digests["model"]
     wanted = claim.weights.get(platform)
     if wanted is None:
-        return "NOT COMPARABLE", f"trained on {platform}, for which no digest is claimed; this one is {found}"
+        return "NOT COMPARABLE", (
+            f"trained on {platform}, for which no digest is claimed: processors round differently; it is {found}; "
+            "to claim it, add it to this claim's weights in paper/claims.yaml"
+        )
     if wanted != found:
         return "DIFFERS", f"expected {wanted}, found {found} on {platform}"
     return "REPRODUCED", f"SHA-256 {found} on {platform}"
@@ -188,7 +191,7 @@ def _judge_measurement(claim: CountClaim | AgreementClaim, measured: Measured | 
 def _measured(claim: CountClaim | AgreementClaim, one: Measurement) -> str:
     if isinstance(claim, CountClaim):
         return f"{one.found:,.0f} {claim.of} in {one.compared}"
-    return f"{one.compared}: at most {one.found:g} apart, the bound is {claim.bound:g}"
+    return f"{one.compared}: at most {power_of_ten(one.found)} apart, the bound is {power_of_ten(claim.bound)}"
 
 
 def _judge_difference(claim: DifferenceClaim, records: Sequence[Record]) -> Judgement:

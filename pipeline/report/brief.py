@@ -1,6 +1,7 @@
 """A verdict's reason in a few words; the whole reason opens below it."""
 
 from pipeline.judge.claims import AccuracyClaim, AgreementClaim, Claim, StatementClaim, WeightsClaim
+from pipeline.judge.measured import power_of_ten
 from pipeline.judge.verdicts import Judgement
 
 
@@ -10,7 +11,7 @@ def brief(claim: Claim, judgement: Judgement) -> str:
         case "NOT RUN":
             text = "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
         case "NOT COMPARABLE":
-            text = f"what was run differs in {_count(len(judgement.differences), 'place')}"
+            text = _not_comparable(judgement)
         case "REPRODUCED":
             text = _same(claim)
         case "BELOW" | "ABOVE":
@@ -28,8 +29,14 @@ def _same(claim: Claim) -> str:
     if isinstance(claim, AccuracyClaim):
         return f"the whole 90 % interval lies within ± {claim.margin:g} points"
     if isinstance(claim, AgreementClaim):
-        return "the same numbers" if claim.bound == 0 else f"the same numbers to {claim.bound:g}"
+        return "equal" if claim.bound == 0 else f"equal to {power_of_ten(claim.bound)}"
     return "as counted on their code"
+
+
+def _not_comparable(judgement: Judgement) -> str:
+    if not judgement.differences:
+        return "no digest is claimed for this processor"
+    return f"what was run differs in {_count(len(judgement.differences), 'place')}"
 
 
 def _undecided(judgement: Judgement) -> str:

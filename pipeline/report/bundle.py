@@ -21,6 +21,7 @@ from pipeline.judge.chain import REPORT_STAGE
 from pipeline.judge.measured import MEASURED
 from pipeline.judge.seal import SEAL
 from pipeline.protocol.curves import curves_path
+from pipeline.report.undecided import COSTS
 
 EVIDENCE = "evidence"
 PREDICTIONS = "predictions.parquet"
@@ -68,6 +69,7 @@ def _stated(audit: Audit) -> Iterator[Path]:
     yield Path("paper") / "claims.yaml"
     yield SEAL
     yield MEASURED
+    yield COSTS
     for record in (*audit.held, *audit.unchecked):
         yield Path("results") / record.experiment / f"{record.seed}.json"
     yield from map(answers_path, audit.held)

@@ -24,19 +24,18 @@ Spec = dict[str, Any]
 _TYPES = {"N": "nominal", "O": "ordinal", "Q": "quantitative"}
 
 
-def _field(name: str, **more: Any) -> Spec:
+def encoded(name: str, **more: Any) -> Spec:
     """A column by its name and type, as in epoch:Q."""
     field, _, kind = name.partition(":")
     return {"field": field, "type": _TYPES[kind], **more}
 
 
 def _fields(*names: str) -> list[Spec]:
-    return [_field(name) for name in names]
+    return [encoded(name) for name in names]
 
 
-_EPOCH = _field("epoch:Q", axis={"tickMinStep": 1, "format": "d"}, scale={"nice": False})
+_EPOCH = encoded("epoch:Q", axis={"tickMinStep": 1, "format": "d"}, scale={"nice": False})
 _CLAIM_TIPS = _fields("name:N", "verdict:N", "value:Q", "estimate:Q", "low:Q", "high:Q")
-_RUN_TIPS = _fields("experiment:N", "seed:N", "accuracy:Q", "low:Q", "high:Q")
 
 
 def in_a_chart(value: Any) -> Any:
@@ -49,13 +48,13 @@ def claims_chart(audit: Audit) -> Spec:
     pairs = zip(audit.claims, audit.judgements, strict=True)
     rows = [_claimed(claim, judgement) for claim, judgement in pairs if isinstance(claim, AccuracyClaim)]
     found = [row for row in rows if row["estimate"] is not None]
-    y = _field("name:N", title=None, scale={"domain": [row["name"] for row in rows]})
+    y = encoded("name:N", title=None, scale={"domain": [row["name"] for row in rows]})
     about = (
         f"{len(rows)} claimed accuracies as ranges of their margins; {len(found)} of them with what was found, as a "
         "point with its 90 % interval. The table of claims has the numbers."
     )
     layers = [*_ranges(y), *(_estimates(y) if found else ())]
-    return _chart({"layer": layers}, {"rows": rows, "found": found}, about, height=34 * len(rows))
+    return chart_of({"layer": layers}, {"rows": rows, "found": found}, about, height=34 * len(rows))
 
 
 def _claimed(claim: AccuracyClaim, judgement: Judgement) -> dict[str, Any]:
@@ -73,12 +72,12 @@ def _claimed(claim: AccuracyClaim, judgement: Judgement) -> dict[str, Any]:
 
 
 def _ranges(y: Spec) -> tuple[Spec, Spec]:
-    axis = _field("start:Q", title="accuracy (%)", scale={"zero": False}, axis={"tickCount": 8})
+    axis = encoded("start:Q", title="accuracy (%)", scale={"zero": False}, axis={"tickCount": 8})
     bar = {"type": "bar", "height": 16, "opacity": 0.35, "color": ORANGE}
     tick = {"type": "tick", "thickness": 2, "size": 16, "color": ORANGE}
     return (
-        _layer("rows", bar, x=axis, x2={"field": "end"}, y=y, tooltip=_CLAIM_TIPS),
-        _layer("rows", tick, x=_field("value:Q"), y=y, tooltip=_CLAIM_TIPS),
+        marked("rows", bar, x=axis, x2={"field": "end"}, y=y, tooltip=_CLAIM_TIPS),
+        marked("rows", tick, x=encoded("value:Q"), y=y, tooltip=_CLAIM_TIPS),
     )
 
 
@@ -86,34 +85,9 @@ def _estimates(y: Spec) -> tuple[Spec, Spec]:
     rule = {"type": "rule", "strokeWidth": 2, "color": BLUE}
     point = {"type": "point", "filled": True, "size": 70, "color": BLUE, "opacity": 1}
     return (
-        _layer("found", rule, x=_field("low:Q"), x2={"field": "high"}, y=y, tooltip=_CLAIM_TIPS),
-        _layer("found", point, x=_field("estimate:Q"), y=y, tooltip=_CLAIM_TIPS),
+        marked("found", rule, x=encoded("low:Q"), x2={"field": "high"}, y=y, tooltip=_CLAIM_TIPS),
+        marked("found", point, x=encoded("estimate:Q"), y=y, tooltip=_CLAIM_TIPS),
     )
-
-
-def runs_chart(records: list[Record]) -> Spec:
-    """The test accuracy of every run, by experiment."""
-    rows = [
-        {
-            "experiment": record.experiment,
-            "seed": record.seed,
-            "accuracy": in_a_chart(record.test["top1_percent"]),
-            "low": in_a_chart(record.test["top1_low"]),
-            "high": in_a_chart(record.test["top1_high"]),
-        }
-        for record in records
-    ]
-    names = list(dict.fromkeys(row["experiment"] for row in rows))
-    y = _field("experiment:N", title=None, sort=None)
-    axis = _field("low:Q", title="test accuracy (%)", scale={"zero": False}, axis={"tickCount": 8})
-    rule = {"type": "rule", "color": BLUE, "strokeWidth": 2, "opacity": 0.5}
-    point = {"type": "point", "filled": True, "size": 50, "color": BLUE, "opacity": 0.8}
-    layers = [
-        _layer("rows", rule, x=axis, x2={"field": "high"}, y=y),
-        _layer("rows", point, x=_field("accuracy:Q"), y=y, tooltip=_RUN_TIPS),
-    ]
-    about = f"Test accuracy of {len(rows)} runs of {len(names)} experiments, each with its 95 % interval."
-    return _chart({"layer": layers}, {"rows": rows}, about, height=22 * len(names) + 20)
 
 
 def training_chart(history: Path, band: Band) -> Spec:
@@ -123,11 +97,11 @@ def training_chart(history: Path, band: Band) -> Spec:
     train = rows[0]["accuracy"]
     about = f"Training accuracy: {train[0]} % after epoch 1, {train[-1]} % after epoch {len(train)}."
     if not band:
-        return _chart(_accuracies(len(rows) == 1), {"rows": rows}, about)
+        return chart_of(_accuracies(len(rows) == 1), {"rows": rows}, about)
     about += " Green: the band in which recorded trainings of this recipe lie."
     lows, highs = ([in_a_chart(min(max(end, 0.0), 100.0)) for end in ends] for ends in zip(*band, strict=True))
     data = {"rows": rows, "band": [{"samples": "band", "low": lows, "high": highs}]}
-    return _chart({"layer": [_band(), _accuracies(len(rows) == 1)]}, data, about)
+    return chart_of({"layer": [_band(), _accuracies(len(rows) == 1)]}, data, about)
 
 
 def _courses(history: Path) -> list[dict[str, Any]]:
@@ -144,24 +118,24 @@ def _number(text: str) -> float | None:
 
 
 def _band() -> Spec:
-    tips = [_field("epoch:Q"), _field("low:Q", format=".2f"), _field("high:Q", format=".2f")]
+    tips = [encoded("epoch:Q"), encoded("low:Q", format=".2f"), encoded("high:Q", format=".2f")]
     area = {"type": "area", "opacity": 0.25, "color": GREEN}
-    layer = _layer("band", area, x=_EPOCH, y=_field("low:Q"), y2={"field": "high"}, tooltip=tips)
+    layer = marked("band", area, x=_EPOCH, y=encoded("low:Q"), y2={"field": "high"}, tooltip=tips)
     return layer | {"transform": _unfolded("low", "high", counted="epoch")}
 
 
 def _accuracies(one: bool) -> Spec:
     """`one`: of the training set alone."""
     names = {"train": BLUE, "validation": ORANGE}
-    colours = _field("samples:N", scale={"domain": list(names), "range": list(names.values())}, title=None)
+    colours = encoded("samples:N", scale={"domain": list(names), "range": list(names.values())}, title=None)
     title = "training accuracy (%)" if one else "accuracy (%)"
-    layer = _layer(
+    layer = marked(
         "rows",
         {"type": "line", "point": True},
         x=_EPOCH,
-        y=_field("accuracy:Q", title=title, scale={"domain": [0, 100]}),
+        y=encoded("accuracy:Q", title=title, scale={"domain": [0, 100]}),
         color={"value": BLUE} if one else colours,
-        tooltip=[_field("epoch:Q"), _field("samples:N"), _field("accuracy:Q", format=".2f")],
+        tooltip=[encoded("epoch:Q"), encoded("samples:N"), encoded("accuracy:Q", format=".2f")],
     )
     return layer | {"transform": _unfolded("accuracy", counted="epoch", within="samples")}
 
@@ -173,15 +147,15 @@ def steps_chart(record: Record) -> Spec:
     about = (
         f"Test accuracy: {percents[0]} % if read after the first time step, {percents[-1]} % after all {len(percents)}."
     )
-    layer = _layer(
+    layer = marked(
         "rows",
         {"type": "line", "point": {"color": GREEN}, "color": GREEN},
-        x=_field("step:Q", title="time step", axis={"tickMinStep": 1, "format": "d"}),
-        y=_field("accuracy:Q", title="test accuracy (%)", scale={"domain": [0, 100]}),
-        tooltip=[_field("step:Q"), _field("accuracy:Q", format=".2f")],
+        x=encoded("step:Q", title="time step", axis={"tickMinStep": 1, "format": "d"}),
+        y=encoded("accuracy:Q", title="test accuracy (%)", scale={"domain": [0, 100]}),
+        tooltip=[encoded("step:Q"), encoded("accuracy:Q", format=".2f")],
     )
     data = {"rows": [{"samples": "test", "accuracy": percents}]}
-    return _chart(layer | {"transform": _unfolded("accuracy", counted="step")}, data, about)
+    return chart_of(layer | {"transform": _unfolded("accuracy", counted="step")}, data, about)
 
 
 def confusion_chart(record: Record) -> Spec:
@@ -190,18 +164,18 @@ def confusion_chart(record: Record) -> Spec:
     rows = [
         {"label": label, "of": max(1, sum(line)), "samples": line} for label, line in zip(classes, counts, strict=True)
     ]
-    layer = _layer(
+    layer = marked(
         "rows",
         {"type": "rect", "aria": len(classes) <= MOST_NAMED},
-        x=_field("predicted:N", sort=None, axis={"labelAngle": -45 if max(map(len, classes)) > 2 else 0}),
-        y=_field("label:N", sort=None),
-        color=_field("percent:Q", scale={"type": "sqrt", "domain": [0, 100]}, title="% of label"),
-        tooltip=[*_fields("label:N", "predicted:N", "samples:Q"), _field("percent:Q", format=".1f")],
+        x=encoded("predicted:N", sort=None, axis={"labelAngle": -45 if max(map(len, classes)) > 2 else 0}),
+        y=encoded("label:N", sort=None),
+        color=encoded("percent:Q", scale={"type": "sqrt", "domain": [0, 100]}, title="% of label"),
+        tooltip=[*_fields("label:N", "predicted:N", "samples:Q"), encoded("percent:Q", format=".1f")],
     )
     named = {"calculate": "columns[datum.place - 1]", "as": "predicted"}
     percent = {"calculate": "100 * datum.samples / datum.of", "as": "percent"}
     layer["transform"] = [*_unfolded("samples", counted="place", within="label"), named, percent]
-    return _chart(layer | _columns(classes), {"rows": rows}, _mistakes(classes, counts), height=280)
+    return chart_of(layer | _columns(classes), {"rows": rows}, _mistakes(classes, counts), height=280)
 
 
 def _mistakes(classes: list[str], counts: list[list[int]]) -> str:
@@ -228,16 +202,16 @@ def firing_chart(record: Record) -> Spec:
         f"Spikes a neuron and time step, mean over the steps: from {means[least]:.3f} in {least} "
         f"to {means[most]:.3f} in {most}."
     )
-    layer = _layer(
+    layer = marked(
         "rows",
         {"type": "rect", "aria": len(rows) * len(rows[0]["spikes"]) <= MOST_NAMED**2},
-        x=_field("step:O", title="time step", axis={"labelAngle": 0, "labelOverlap": True}),
-        y=_field("layer:N", sort=None, title=None),
-        color=_field("spikes:Q", scale={"domainMin": 0}, title="spikes of 1,000 neurons"),
+        x=encoded("step:O", title="time step", axis={"labelAngle": 0, "labelOverlap": True}),
+        y=encoded("layer:N", sort=None, title=None),
+        color=encoded("spikes:Q", scale={"domainMin": 0}, title="spikes of 1,000 neurons"),
         tooltip=_fields("layer:N", "step:O", "spikes:Q"),
     )
     layer["transform"] = _unfolded("spikes", counted="step", within="layer")
-    return _chart(layer, {"rows": rows}, about, height=max(120, 14 * len(rows)))
+    return chart_of(layer, {"rows": rows}, about, height=max(120, 14 * len(rows)))
 
 
 def operations_chart(operations: Operations) -> Spec:
@@ -248,21 +222,21 @@ def operations_chart(operations: Operations) -> Spec:
     ]
     kinds, total = list(_KIND_COLOURS), operations.total()
     sums = ", ".join(f"{total[kind] / operations.samples / 1e6:.3f} on {kind} inputs" for kind in _KIND_COLOURS)
-    layer = _layer(
+    layer = marked(
         "rows",
         {"type": "bar"},
-        x=_field("operations:Q", title="million operations a sample", axis={"tickCount": 8}),
-        y=_field("layer:N", sort=None, title=None),
-        color=_field("input:N", scale={"domain": kinds, "range": list(_KIND_COLOURS.values())}, title="input"),
-        tooltip=[*_fields("layer:N", "input:N"), _field("operations:Q", format=".3f")],
+        x=encoded("operations:Q", title="million operations a sample", axis={"tickCount": 8}),
+        y=encoded("layer:N", sort=None, title=None),
+        color=encoded("input:N", scale={"domain": kinds, "range": list(_KIND_COLOURS.values())}, title="input"),
+        tooltip=[*_fields("layer:N", "input:N"), encoded("operations:Q", format=".3f")],
     )
     named = {"calculate": "columns[datum.place - 1]", "as": "input"}
     layer["transform"] = [*_unfolded("operations", counted="place", within="layer"), named]
     about = f"Million operations a sample: {sums}."
-    return _chart(layer | _columns(kinds), {"rows": rows}, about, height=max(120, 14 * len(rows)))
+    return chart_of(layer | _columns(kinds), {"rows": rows}, about, height=max(120, 14 * len(rows)))
 
 
-def _layer(data: str, mark: Spec, **encoding: Any) -> Spec:
+def marked(data: str, mark: Spec, **encoding: Any) -> Spec:
     return {"data": {"name": data}, "mark": mark, "encoding": encoding}
 
 
@@ -277,5 +251,5 @@ def _columns(names: list[str]) -> Spec:
     return {"params": [{"name": "columns", "value": names}]}
 
 
-def _chart(form: Spec, data: dict[str, list[dict[str, Any]]], about: str, height: int = 220) -> Spec:
+def chart_of(form: Spec, data: dict[str, list[dict[str, Any]]], about: str, height: int = 220) -> Spec:
     return {**form, "width": "container", "height": height, "description": about, "datasets": data}

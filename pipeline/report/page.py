@@ -1,6 +1,7 @@
 """The report: one self-contained page, and the same as Markdown."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,13 +30,14 @@ from pipeline.report.evidence import Evidence, evidence_of, examined_claims
 from pipeline.report.forensics import Forensics, say_all, say_cell, say_scoring
 from pipeline.report.handouts import handouts
 from pipeline.report.pictures import Example, examples
+from pipeline.report.recorded_groups import RecordedGroup, recorded_groups
 from pipeline.report.split_manifest import SplitManifest
-from pipeline.report.summary import ORIGINS, WORDS, by_dataset, summary
+from pipeline.report.study.html import StudyPage, is_of_study, make_study_page
+from pipeline.report.summary import ORIGINS, WORDS, by_dataset, headline, summary
+from pipeline.report.undecided import Undecided, undecided
 
 _TEMPLATES = Path(__file__).parent / "templates"
 SCRIPTS = ("tables.js", "charts.js")
-_FEW_RUNS = 3
-"""Runs that are shown opened; of more, each is opened by the reader and its charts are drawn then."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +64,14 @@ class Page:
     judged: list[tuple[Claim, Judgement]]
     headline: dict[str, list[tuple[AccuracyClaim, Judgement]]]
     """The paper's accuracies by dataset."""
+    undecided: dict[str, Undecided]
+    """What would decide an accuracy of the paper that was not run, by the claim's id."""
     summary: dict[str, int | str]
     """What the first screen prints, by name."""
     runs: list[RunSection]
+    recorded: list[RecordedGroup]
+    """Results of other profiles but the study's."""
+    study: StudyPage
     charts: dict[str, figures.Spec]
     """Vega-Lite specifications of charts about all claims or runs."""
     files: dict[str, dict[str, str]]
@@ -77,6 +84,16 @@ class Page:
     """Whether these runs were sealed, and then each difference."""
 
     @property
+    def notes(self) -> dict[str, str]:
+        """What a reader has to know of this profile's data, by title."""
+        return notes_of(self.audit.records)
+
+    @property
+    def recorded_notes(self) -> dict[str, str]:
+        """The same of data that other profiles used."""
+        return notes_of(group.first for group in self.recorded)
+
+    @property
     def versions(self) -> dict[str, list[str]]:
         """Python and packages in words, with the stages that ran with them."""
         found: dict[str, list[str]] = {}
@@ -86,15 +103,24 @@ class Page:
         return found
 
 
+def notes_of(records: Iterable[Record]) -> dict[str, str]:
+    return {str(one.dataset["title"]): str(one.dataset["note"]) for one in records if one.dataset["note"]}
+
+
 def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
     """Gathers what the report shows from its evidence, which lies below `root`."""
     return Page(
         audit=audit,
-        judged=list(zip(audit.claims, audit.judgements, strict=True)),
+        judged=sorted(
+            zip(audit.claims, audit.judgements, strict=True), key=lambda pair: list(WORDS).index(pair[1].verdict)
+        ),
         headline=by_dataset(audit),
+        undecided=_undecided(audit, root),
         summary=summary(audit),
         runs=_runs(audit.records, root),
-        charts={"claims": figures.claims_chart(audit), "runs": figures.runs_chart(audit.held)},
+        recorded=[*_recorded(audit.recorded, checked=True), *_recorded(audit.unchecked, checked=False)],
+        study=make_study_page(audit.recorded, audit.unchecked),
+        charts={"claims": figures.claims_chart(audit)},
         files=_files(audit),
         stages=read_stage_records(root / RECORDS, audit.stages),
         splits=splits,
@@ -115,6 +141,19 @@ def _runs(records: list[Record], root: Path) -> list[RunSection]:
         charts = _charts(record, evidence, folder / "history.csv", root)
         shown.append(RunSection(record=record, examples=pictures, charts=charts, evidence=evidence))
     return shown
+
+
+def _undecided(audit: Audit, root: Path) -> dict[str, Undecided]:
+    found = {
+        claim.id: undecided(claim, audit, root)
+        for claim, judgement in headline(audit)
+        if judgement.verdict == "NOT RUN"
+    }
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _recorded(records: list[Record], *, checked: bool) -> list[RecordedGroup]:
+    return recorded_groups((record for record in records if not is_of_study(record)), checked=checked)
 
 
 def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> dict[str, figures.Spec]:
@@ -154,18 +193,26 @@ def band_of(record: Record, results: Path) -> Band:
 
 def page_files(page: Page, vega: str) -> dict[str, bytes]:
     """index.html, report.md and what a reader takes away, by path; `vega` is the script that draws the charts."""
-    html = _environment().get_template("report.html.j2")
-    text = html.render(
-        page=page,
-        style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
-        vega=vega,
-        scripts=[(_TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
-        few=_FEW_RUNS,
-        origins=ORIGINS,
-        order=list(WORDS),
-    )
+    text = _html("report.html.j2", page, vega)
     text_only = _environment().get_template("report.md.j2").render(page=page)
-    return {"index.html": text.encode(), "report.md": text_only.encode(), **handouts(page.audit)}
+    files = {"index.html": text, "report.md": text_only.encode(), **handouts(page.audit)}
+    return files | ({"study.html": _html("study.html.j2", page, vega)} if page.study.parts else {})
+
+
+def _html(template: str, page: Page, vega: str) -> bytes:
+    text = (
+        _environment()
+        .get_template(template)
+        .render(
+            page=page,
+            style=(_TEMPLATES / "style.css").read_text(encoding="utf-8"),
+            vega=vega,
+            scripts=[(_TEMPLATES / name).read_text(encoding="utf-8") for name in SCRIPTS],
+            origins=ORIGINS,
+            order=list(WORDS),
+        )
+    )
+    return text.encode()
 
 
 def _as_script(value: Any) -> str:

@@ -25,7 +25,7 @@ def summary(audit: Audit) -> dict[str, int | str]:
     counted = Counter(f"{judgement.verdict}" for _, judgement in pairs)
     counted.update(f"{claim.origin}/{judgement.verdict}" for claim, judgement in pairs)
     return {
-        "answer": answer(audit),
+        "answer": answer(audit)[0].upper() + answer(audit)[1:],
         "claims": len(pairs),
         "runs": len(audit.records),
         "recorded": len(audit.recorded),
@@ -54,11 +54,20 @@ def _of_the_paper(claim: Claim) -> bool:
 
 
 def answer(audit: Audit) -> str:
-    """What became of them."""
+    """What became of the paper's accuracies, and of the claims about the authors' code."""
     verdicts = [judgement.verdict for _, judgement in headline(audit)]
     if set(verdicts) == {"NOT RUN"}:
-        return f"None of the paper’s {len(verdicts)} accuracies has been run here"
-    return f"Of the paper’s {len(verdicts)} accuracies: {tally(verdicts)}"
+        paper = f"none of the paper’s {len(verdicts)} accuracies has been run here"
+    else:
+        paper = f"of the paper’s {len(verdicts)} accuracies: {tally(verdicts)}"
+    return "; ".join([*_of_the_code(audit), paper])
+
+
+def _of_the_code(audit: Audit) -> list[str]:
+    pairs = zip(audit.claims, audit.judgements, strict=True)
+    verdicts = [judgement.verdict for claim, judgement in pairs if claim.origin == "code"]
+    holding = verdicts.count("REPRODUCED")
+    return [f"{holding} of {len(verdicts)} comparisons with the authors’ code hold"] if holding else []
 
 
 def tally(verdicts: Iterable[str]) -> str:

@@ -66,11 +66,20 @@ def test_the_card_has_a_row_a_claim_and_pictures_that_lie_beside_it(audit: Audit
 
 
 def test_the_answer_counts_verdicts(audit: Audit) -> None:
-    assert answer(audit) == "None of the paper’s 6 accuracies has been run here"
+    assert answer(audit) == "none of the paper’s 6 accuracies has been run here"
     (first, *others) = [claim.id for claim in audit.claims if claim.id.startswith("cifar")]
     assert others
     judged = [replace(one, verdict="REPRODUCED") if one.claim == first else one for one in audit.judgements]
-    assert answer(replace(audit, judgements=judged)) == "Of the paper’s 6 accuracies: 1 reproduced, 5 not run"
+    assert answer(replace(audit, judgements=judged)) == "of the paper’s 6 accuracies: 1 reproduced, 5 not run"
+
+
+def test_the_answer_begins_with_what_holds_of_the_code(audit: Audit) -> None:
+    code = [claim.id for claim in audit.claims if claim.origin == "code"]
+    judged = [replace(one, verdict="REPRODUCED") if one.claim in code[1:] else one for one in audit.judgements]
+    said = answer(replace(audit, judgements=judged))
+    assert said.startswith(
+        f"{len(code) - 1} of {len(code)} comparisons with the authors’ code hold; none of the paper’s"
+    )
 
 
 def test_results_are_one_tidy_table(audit: Audit) -> None:

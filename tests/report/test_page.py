@@ -112,7 +112,7 @@ def test_every_place_for_a_chart_has_a_chart(root: Path) -> None:
     specs = specs_of(html)
     assert set(re.findall(r'class="chart" id="([^"]+)"', html)) == specs.keys()
     of_a_run = {f"{what}-tiny-0" for what in ("training", "steps", "confusion", "firing")}
-    assert specs.keys() == {"claims", "runs"} | of_a_run
+    assert specs.keys() == {"claims"} | of_a_run
 
 
 def test_a_hundred_classes_have_a_chart_of_a_row_a_class() -> None:

@@ -73,7 +73,7 @@
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
     if (target.hidden) clear.forEach((all) => all());
-    const inside = target.matches("tr") ? target.querySelector("details") : target;
+    const inside = target.querySelector(target.matches("tr") ? "details" : ":scope > .part") ?? target;
     for (let place = inside; place; place = place.parentElement) if (place.matches("details")) place.open = true;
     target.scrollIntoView();
   };

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.ground import paths
 from pipeline.protocol.params import ExperimentParams, load_params
-from pipeline.study.page import write_study
-from pipeline.study.part import Declared
+from pipeline.report.study.page import write_study
+from pipeline.report.study.part import Declared
 
 
 def write(into: Path = paths.ROOT / "docs") -> list[Path]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from pipeline.study.pooled import beyond_chance, difference, in_points, log_odds, spread_of
+from pipeline.report.study.pooled import beyond_chance, difference, in_points, log_odds, spread_of
 
 SAMPLES = 1_000_000
 """So many that the half sample of log_odds does not matter."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.evaluate.record import Record
-from pipeline.study.grid import (
+from pipeline.report.study.grid import (
     BASE,
     PREFIX,
     Cell,
@@ -16,7 +16,7 @@ from pipeline.study.grid import (
     significant,
     spread_of_steady,
 )
-from pipeline.study.pooled import PooledSpread
+from pipeline.report.study.pooled import PooledSpread
 
 
 @dataclass(frozen=True, kw_only=True)

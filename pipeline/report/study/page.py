@@ -10,9 +10,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.evaluate.record import read_record
 from pipeline.ground.files import read_json, write_whole
-from pipeline.study.figures import picture
-from pipeline.study.grid import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
-from pipeline.study.part import Declared, StudyPart, make_part
+from pipeline.report.study.figures import picture
+from pipeline.report.study.grid import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
+from pipeline.report.study.part import Declared, StudyPart, make_part
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -11,11 +11,11 @@ from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
 from pipeline.protocol.params import load_params
-from pipeline.study.figures import best_by_step, frontier
-from pipeline.study.grid import Cell, configuration_of, not_run, significant
-from pipeline.study.page import in_both, write_study
-from pipeline.study.part import Declared, make_part
-from pipeline.study.write import as_recorded, write
+from pipeline.report.study.figures import best_by_step, frontier
+from pipeline.report.study.grid import Cell, configuration_of, not_run, significant
+from pipeline.report.study.page import in_both, write_study
+from pipeline.report.study.part import Declared, make_part
+from pipeline.report.study.write import as_recorded, write
 from tests.judge.claimed import run
 from tests.train.tiny import NETWORK
 

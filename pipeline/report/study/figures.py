@@ -4,8 +4,8 @@ import altair as alt
 import pandas as pd
 
 from pipeline.report.figures import BLUE, GREEN, ORANGE
-from pipeline.study.grid import Cell
-from pipeline.study.part import StudyPart
+from pipeline.report.study.grid import Cell
+from pipeline.report.study.part import StudyPart
 
 _GREY, _LIGHT_BLUE = "#999999", "#56B4E9"
 ANN = "relu"

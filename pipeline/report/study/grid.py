@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pipeline.evaluate.operations import read_operations
 from pipeline.evaluate.record import Record
 from pipeline.ground.errors import InputError
-from pipeline.study.pooled import PairedDifference, PooledSpread, beyond_chance, difference, spread_of
+from pipeline.report.study.pooled import PairedDifference, PooledSpread, beyond_chance, difference, spread_of
 
 PREFIX = "study-"
 BASE = "base"

@@ -1,0 +1,47 @@
+"""Results of other profiles as the page shows them: the seeds of an experiment in one row."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from pipeline.evaluate.record import Record
+from pipeline.judge.equivalence import interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedGroup:
+    """The seeds of one experiment."""
+
+    records: list[Record]
+    """By seed."""
+    checked: bool
+    """Their answers are in the folder."""
+
+    @property
+    def first(self) -> Record:
+        return self.records[0]
+
+    @property
+    def mean(self) -> float:
+        """Test accuracy, mean over the seeds (percent)."""
+        return fmean(record.test["top1_percent"] for record in self.records)
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """90 %, over test samples and seeds; None of one seed, which does not show how far seeds differ."""
+        if len(self.records) < 2:
+            return None
+        correct = np.array([record.test["correct"] for record in self.records], dtype=np.float64)
+        low, high = interval(correct, self.first.test["samples"], None)
+        return float(low), float(high)
+
+
+def recorded_groups(records: Iterable[Record], *, checked: bool) -> list[RecordedGroup]:
+    """A group an experiment and test set, in the order of their names."""
+    groups: dict[tuple[str, str | None, int], list[Record]] = {}
+    for record in sorted(records, key=lambda one: (one.experiment, one.seed)):
+        key = (record.experiment, record.digests.get("test_rows"), record.test["samples"])
+        groups.setdefault(key, []).append(record)
+    return [RecordedGroup(records=group, checked=checked) for group in groups.values()]
