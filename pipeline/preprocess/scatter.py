@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.kernels.turns import one_process
+from models.kernels.compile_lock import compile_lock
 
 Lookup = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -152,5 +152,5 @@ def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) 
         _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],
     }
     frames = types.Array(from_dtype(np.dtype(counts)), 2, "C")
-    with one_process():
+    with compile_lock():
         return njit(types.int64(*before[kernel], count, frames), cache=True)(kernel)

@@ -1,4 +1,4 @@
-"""Where a training's files lie for its workers when these are not on the driver's machine."""
+"""Where workers find a training's files when they may run on other machines than the driver."""
 
 import hashlib
 import tempfile
@@ -18,21 +18,21 @@ from pipeline.train.job import Job
 from pipeline.train.mirror import pull, push, pushed
 
 STATE = "state"
-"""Below a training's key: its checkpoints."""
+"""Folder of the checkpoints, below a training's key in storage."""
 PLATFORMS = "platforms"
-"""Below a training's key: a file for each kind of processor that took part."""
+"""Folder of the processors' descriptions, one file per kind, below a training's key in storage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """What workers are told about files; None: they lie in the driver's folders, on one machine."""
+    """Where a worker gets data and checkpoints; None: from the driver's folders, on the same machine."""
 
     data: Shipment | None
     state: Storage | None
 
     @contextmanager
     def kept(self, job: Job, rank: int, say: Callable[[str], None]) -> Iterator[None]:
-        """Meanwhile the first worker's checkpoints go on into storage. Raises InputError."""
+        """Within the block, mirrors the first worker's checkpoints to storage. Raises InputError."""
         if self.state is None or rank:
             yield
             return
@@ -40,7 +40,7 @@ class Placement:
             yield
 
     def here(self, job: Job) -> Job:
-        """The training as this worker finds it: data on its node's disk, and the newest checkpoints beside it."""
+        """The training with this node's folders, after fetching data and the newest checkpoints to its disk."""
         data = stage(self.data) if self.data else job.data
         moved = job.moved(data, node_folder() / "runs" if self.state else job.runs)
         if self.state:
@@ -48,7 +48,7 @@ class Placement:
         return moved
 
     def note(self, job: Job, device: torch.device) -> None:
-        """Adds this worker's processor to those that computed the training."""
+        """Adds this worker's processor to the list of those that computed the training."""
         if self.state is None:
             note(job.platforms(), device, job.network.precision)
             return
@@ -58,7 +58,7 @@ class Placement:
             self.state.put(Path(file.name), f"{key(job)}/{PLATFORMS}/{hashlib.sha256(line).hexdigest()[:16]}.txt")
 
     def download(self, job: Job) -> None:
-        """Copies checkpoints, and what computed them, from storage into the driver's folders. Raises InputError."""
+        """Copies checkpoints and the list of processors from storage into the driver's folders. Raises InputError."""
         if self.state is None:
             return
         pull(self.state, f"{key(job)}/{STATE}", job.checkpoint())
@@ -73,14 +73,14 @@ class Placement:
 
 
 def already_finished(job: Job, cluster: ClusterParams) -> bool:
-    """Whether the training has come to its end, here or in storage, from where it is copied. Raises InputError."""
+    """Whether the training has finished, here or in storage; copies its checkpoints from there. Raises InputError."""
     if finished(job) is None and (cluster.address != "local" or is_uri(cluster.storage)):
         Placement(data=None, state=open_storage(cluster.storage)).download(job)
     return finished(job) is not None
 
 
 def publish_job(job: Job, cluster: ClusterParams) -> Placement:
-    """Sends the data to storage, if the workers may be elsewhere, and checkpoints of a training that began here.
+    """Uploads the data if workers may be on other machines, and the checkpoints of a training that started here.
 
     Raises InputError.
     """
@@ -94,5 +94,5 @@ def publish_job(job: Job, cluster: ClusterParams) -> Placement:
 
 
 def key(job: Job) -> str:
-    """Where storage keeps what belongs to a training."""
+    """Prefix of a training's files in storage."""
     return f"{job.name}-{job.identity}"

@@ -148,7 +148,7 @@ def test_float64_is_the_more_exact_computation() -> None:
     assert implementations == ("reference", None)
 
 
-@pytest.mark.filterwarnings("ignore:the fused kernels know neither")
+@pytest.mark.filterwarnings("ignore:the fused kernels support only")
 @pytest.mark.parametrize(
     ("part", "reason"), [({"shortcut": "vanilla"}, "shortcut vanilla"), ({"reset": "zero"}, "reset zero")]
 )

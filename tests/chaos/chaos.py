@@ -27,7 +27,7 @@ Kind = Literal["worker", "driver", "node"]
 KINDS: tuple[Kind, ...] = ("worker", "driver", "node")
 PATIENCE_SECONDS = 400
 """The longest that a kill, a return or the end is waited for."""
-GOES_ON = "goes on from epoch"
+GOES_ON = "resumes from epoch"
 
 
 @dataclass(frozen=True, kw_only=True)

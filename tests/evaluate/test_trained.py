@@ -138,10 +138,10 @@ def test_a_missing_file_is_one_error(trained: tuple[Path, Path], name: str) -> N
 
 
 def test_a_folder_and_a_damaged_file_are_no_network(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a folder, expected a file of a network"):
+    with pytest.raises(InputError, match="a folder, expected a network file"):
         read_network(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x00" * 4)
-    with pytest.raises(InputError, match=r"model\.safetensors: damaged, or no safetensors file"):
+    with pytest.raises(InputError, match=r"model\.safetensors: damaged, or not a safetensors file"):
         read_network(tmp_path / "model.safetensors")
 
 

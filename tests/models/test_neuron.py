@@ -14,7 +14,7 @@ from models.surrogate import AUTHORS
 from tests.models.small import drawn, neurons, stepped
 from tests.train.tiny import NETWORK
 
-SLOWER = "ignore:the fused kernels know neither"
+SLOWER = "ignore:the fused kernels support only"
 
 
 def trajectory(currents: list[float], leak: float, reset: str = "subtract") -> tuple[list[float], list[float]]:

@@ -103,7 +103,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     assert finished(other) is None
     said: list[object] = []
     train(other, Alone(), CPU, said.append)
-    assert str(said[0]).startswith("goes on from epoch") == (stop_at > 1)
+    assert str(said[0]).startswith("resumes from epoch") == (stop_at > 1)
     assert_same(undisturbed, result_of(other))
 
 

@@ -69,7 +69,7 @@ def walk(folder: Path, machines: list[Host], storage: str) -> None:
         run(copied, "dvc", "repro", LAST, **env)
     expect(bool(gone), f"{', '.join(gone)} was cut off in the middle")
     log = next((copied / "runs").glob("digits-0-*/log.txt")).read_text()
-    expect("goes on from epoch" in log, "the training went on from a checkpoint")
+    expect("resumes from epoch" in log, "the training went on from a checkpoint")
     expect(
         (copied / "dvc.lock").read_bytes() == undisturbed, "dvc.lock is as that of the undisturbed run, byte for byte"
     )
