@@ -13,7 +13,7 @@ from pipeline.ground import paths
 from pipeline.ground.errors import InputError, afterwards
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams
-from pipeline.ground.progress import said_lines
+from pipeline.ground.progress import line_printer
 from pipeline.protocol.hardware import device_of
 from pipeline.protocol.params import ExperimentParams, RunParams
 from pipeline.protocol.reduce import in_threads
@@ -66,7 +66,7 @@ def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
     here, device, journal = placement.here(job), device_of(cluster.gpus_per_worker), Journal(job.log())
     placement.note(here, device)
     workers = workers_here(cluster, job.training.micro_batches, cluster.cpus(job.training.threads))
-    with said_lines(on_terminal) as say_line:
+    with line_printer(on_terminal) as say_line:
 
         def say(message: str | ProgressReport) -> None:
             journal.add(message)

@@ -55,12 +55,12 @@ def add_line(path: Path, text: str) -> None:
 @contextmanager
 def followed_log(log: Path) -> Iterator[None]:
     """Within the block, prints the lines that are added to the log."""
-    from pipeline.ground.progress import said_lines  # only the driver needs it
+    from pipeline.ground.progress import line_printer  # only the driver needs it
 
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch()
     done = threading.Event()
-    with log.open(encoding="utf-8") as file, said_lines(on_terminal) as say:
+    with log.open(encoding="utf-8") as file, line_printer(on_terminal) as say:
         file.seek(0, 2)
 
         def follow() -> None:

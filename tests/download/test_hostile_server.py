@@ -131,7 +131,7 @@ def test_a_disk_that_is_full_is_one_line_and_the_part_stays(site: Site, tmp_path
     done = subprocess.run([*alone, command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "error: download@a: " in done.stderr
-    assert "no space left on device; mend that and run it again" in done.stderr
+    assert "no space left on device; fix that and run it again" in done.stderr
     assert "Traceback" not in done.stderr
     size, *names = done.stdout.split()
     assert 100_000 < int(size) <= 128 << 10

@@ -114,7 +114,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 10134368\n")
     assert refused(path).startswith("damaged, or not a safetensors file (")
-    with pytest.raises(ValueError, match="a folder, expected a file"):
+    with pytest.raises(ValueError, match="a folder, expected a network file"):
         load_network(tmp_path)
     with pytest.raises(FileNotFoundError):
         load_network(tmp_path / "absent.safetensors")

@@ -111,7 +111,11 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
             r"download\.source: must be a folder or begin with https://",
         ),
         ("address: local", "address: head:65536", r"cluster\.address: must be local, auto or host:port, a port from 1"),
-        ("address: local", "address: head:6379", r"cluster\.storage: is relative, 'runs', which is for address local"),
+        (
+            "address: local",
+            "address: head:6379",
+            r"cluster\.storage: is relative, 'runs', which works only with address local",
+        ),
         ("storage: runs", "storage: ~/runs", r"cluster\.storage: must not begin with ~"),
         ("storage: runs", "storage: ftp://host/runs", r"cluster\.storage ftp://host/runs: expected an absolute path"),
     ],

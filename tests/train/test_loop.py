@@ -160,7 +160,7 @@ def test_export_without_what_computed_is_one_error_and_writes_nothing(tmp_path: 
     train_alone(job)
     if content is not None:
         job.platforms().write_bytes(content)
-    with pytest.raises(InputError, match=r"platforms\.txt: missing or damaged .*bring the whole folder"):
+    with pytest.raises(InputError, match=r"platforms\.txt: missing or damaged .*copy the whole folder"):
         export(job, "tiny", "tiny-data", tmp_path / "a")
     assert not (tmp_path / "a").exists()
 

@@ -52,7 +52,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "three channels for one": (
         {"pixel_mean": (0.5,) * 3, "pixel_std": (0.5,) * 3},
         {},
-        r"training\.pixel_mean: 3 value\(s\), as pixel_std, but Tiny has 1 channel",
+        r"training\.pixel_mean: 3 value\(s\), like pixel_std, but Tiny has 1 channel",
     ),
 }
 
