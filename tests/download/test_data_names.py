@@ -125,10 +125,10 @@ def test_a_zip_that_does_not_say_that_its_names_are_utf8(tmp_path: Path) -> None
 
 WRONG = {
     "no UTF-8": ("l\udce1piz", r"l\xe1piz: it is not UTF-8"),
-    "a new line": ("a\nb", r"a\nb: it holds a control character"),
-    "an escape": ("a\x1b[2Jb", r"a\x1b[2Jb: it holds a control character"),
-    "a C1 control": ("a\x85b", r"a\x85b: it holds a control character"),
-    "a line separator": ("a\u2028b", r"a\u2028b: it holds a control character"),
+    "a new line": ("a\nb", r"a\nb: it contains a control character"),
+    "an escape": ("a\x1b[2Jb", r"a\x1b[2Jb: it contains a control character"),
+    "a C1 control": ("a\x85b", r"a\x85b: it contains a control character"),
+    "a line separator": ("a\u2028b", r"a\u2028b: it contains a control character"),
     "a backslash": ("a\\b", r"a\b: it contains a slash or a backslash"),
     "a space before": (" a", " a: it begins or ends with a space"),
     "a space behind": ("a ", "a : it begins or ends with a space"),
@@ -256,7 +256,7 @@ def test_a_recording_in_no_folder_has_no_class(tmp_path: Path) -> None:
     recordings(tmp_path / "source", ("cup",))
     record(tmp_path / "source" / "alone.aedat", 0)
     said = error_of(lambda: download(tmp_path / "source", tmp_path / "mine"))
-    assert "1 recording(s) lie in no folder" in said
+    assert "1 recording(s) are not in a subfolder" in said
 
 
 def test_folders_that_split_are_found_in_either_form_of_unicode() -> None:
@@ -291,7 +291,7 @@ def test_a_class_whose_files_are_all_left_out_is_named_before_anything_is_copied
     (tmp_path / "source" / "cup").mkdir()
     (tmp_path / "source" / "cup" / "1.raw").write_bytes(b"x")
     said = error_of(lambda: download(tmp_path / "source", tmp_path / "mine"))
-    assert said.startswith(f"{tmp_path / 'source' / 'cup'}: holds files and no recording (")
+    assert said.startswith(f"{tmp_path / 'source' / 'cup'}: contains files but no recording (")
     assert list((tmp_path / "mine").iterdir()) == []
     (tmp_path / "source" / "cup" / "1.raw").rename(tmp_path / "source" / "notes.txt")
     download(tmp_path / "source", tmp_path / "again")

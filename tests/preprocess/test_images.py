@@ -111,7 +111,7 @@ def test_a_file_that_grows_without_bound_is_refused(
     monkeypatch.setattr(archives, "_EXPANSION", 5)
     text = error_of(tmp_path)
     assert f"{tmp_path}/train-0.parquet: " in text
-    assert "as no dataset does; take it from its publisher" in text
+    assert "which no dataset does; download it from its publisher" in text
 
 
 def test_images_of_more_pixels_than_their_files_can_hold_are_refused(

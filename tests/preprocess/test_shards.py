@@ -177,7 +177,9 @@ def test_frames_that_lack_an_event_end_the_stage(raw: Path, monkeypatch: pytest.
         return frames, seen
 
     monkeypatch.setattr(shards, "frames_of_bytes", lose)
-    with pytest.raises(AssertionError, match=r"a/1\.aedat: what came in is not .* of \['events'\]: "):
+    with pytest.raises(
+        AssertionError, match=r"a/1\.aedat: used and left out do not sum to the number found of \['events'\]: "
+    ):
         make_shard(part(raw))
 
 

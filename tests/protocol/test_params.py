@@ -102,7 +102,7 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("{catalog: digits, source: null}", "{catalog: numbers, source: null}", r"catalog: there is no 'numbers'"),
+        ("{catalog: digits, source: null}", "{catalog: numbers, source: null}", r"catalog: unknown entry 'numbers'"),
         ("{split: every-fifth-tests, shards: 2", "{split: paper, shards: 2", r"split 'paper': expected one of every"),
         ("size: null", "size: 32", r"frames and size are for recordings"),
         (

@@ -61,7 +61,7 @@ def walk(folder: Path, machines: list[Host], storage: str) -> None:
         check=False,
     )
     expect(
-        wrong.returncode == 1 and "the token is missing or refused" in wrong.stderr,
+        wrong.returncode == 1 and "the token is missing or rejected" in wrong.stderr,
         f"a wrong token is refused: {wrong.stderr.strip()[-300:]}",
     )
     wait_for_nodes(copied, len(machines), env)
