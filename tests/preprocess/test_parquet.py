@@ -62,7 +62,7 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
     path = tmp_path / "test-00000-of-00001.parquet"
     path.write_bytes(path.read_bytes()[:-30])
     text = error_of(tmp_path)
-    assert text.startswith(f"{path.name}: not a whole Parquet file (")
+    assert text.startswith(f"{path.name}: not a complete Parquet file (")
     assert text.endswith("); fetch or write it again")
 
 

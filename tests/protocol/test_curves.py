@@ -107,10 +107,10 @@ def test_another_recipe_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_what_makes_no_reference(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"2 finished training\(s\), 3 make a band"):
+    with pytest.raises(InputError, match=r"2 finished training\(s\), but a band needs 3"):
         recorded("tiny", [finished(tmp_path / "few", seed) for seed in range(2)])
     folders = [finished(tmp_path / "other", seed, data_digest=str(seed)) for seed in range(3)]
-    with pytest.raises(InputError, match=r"other/1: data_digest is not that of .*other/0"):
+    with pytest.raises(InputError, match=r"other/1: data_digest differs from .*other/0"):
         recorded("tiny", folders)
     for name, content in (("config.json", "["), ("config.json", "{}"), ("history.csv", "epoch\n1\n")):
         folders = [finished(tmp_path / f"{name}{len(content)}", seed) for seed in range(3)]

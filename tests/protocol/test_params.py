@@ -93,7 +93,7 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
         path.write_text(images + events + recordings.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(InputError, match=r"experiments\.digits-dvs" + message):
             load_params(path)
-    with pytest.raises(InputError, match=r"digits\.training\.decay_after: must ascend, each percent once"):
+    with pytest.raises(InputError, match=r"digits\.training\.decay_after: must be strictly ascending"):
         load_params(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
     with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than micro_batches, 21"):
         load_params(changed(tmp_path, "micro_batches: 2\n      threads", "micro_batches: 21\n      threads"))

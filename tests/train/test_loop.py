@@ -56,7 +56,7 @@ def test_an_epoch_that_leaves_the_recorded_curves_is_said_and_changes_nothing(tm
     train(job, Alone(), CPU, lambda text: said.append(str(text)))
     warnings = [line for line in said if line.startswith("WARNING: epoch ")]
     assert len(warnings) == TRAINING.epochs
-    assert warnings[0].endswith("lies outside of 0 to 0, the band of 3 recorded trainings")
+    assert warnings[0].endswith("is outside 0 to 0, the band of 3 recorded trainings")
     assert_same(result_of(job), plain)
 
 
