@@ -40,7 +40,7 @@ def test_a_label_that_numbers_no_class_is_one_error_at_once(tmp_path: Path, labe
     write(tmp_path / "test-00000-of-00001.parquet", [b"not looked at"] * 2, [0, label], kind=kind)
     assert error_of(tmp_path) == (
         f"test-00000-of-00001.parquet: row 1: label {label}; expected a class number from 0 to 1, "
-        "since train has 2 row(s) and each class needs one; correct it or leave it out"
+        "because train has 2 row(s) and each class needs one; correct it or leave it out"
     )
 
 
@@ -81,5 +81,5 @@ def test_files_with_other_label_columns_are_refused(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0])
     write_split(tmp_path, "test", [0], label="fine_label")
     assert error_of(tmp_path) == (
-        "train-00000-of-00001.parquet has the column label, test-00000-of-00001.parquet fine_label; keep one"
+        "train-00000-of-00001.parquet has the column label, but test-00000-of-00001.parquet has fine_label; keep one"
     )

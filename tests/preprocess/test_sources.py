@@ -32,8 +32,8 @@ def error_of(action: Callable[[], object]) -> str:
 def test_two_cameras_in_one_aedat4_file_are_refused_and_named() -> None:
     data = aedat4_of_streams([("left", LEFT), ("right", RIGHT)], width=128, height=128)
     assert error_of(lambda: decode_recording(data, ".aedat4", "a.aedat4")) == (
-        "a.aedat4: byte 14: 2 streams have events, 0 (left): 2 events, 1 (right): 3 events; a recording must have one: "
-        "export each to its own file and keep one"
+        "a.aedat4: byte 14: 2 streams have events, 0 (left): 2 events, 1 (right): 3 events; a recording must have "
+        "one: export each to its own file and keep one"
     )
 
 
@@ -51,8 +51,8 @@ def test_the_only_aedat4_stream_that_has_events_is_read() -> None:
 def test_two_cameras_in_one_aedat3_file_are_refused_and_named() -> None:
     data = header3("0: DVS128", "1: DAVIS240C") + packet_of(LEFT, 0) + packet_of(RIGHT, 1)
     assert error_of(lambda: decode_recording(data, ".aedat", "a.aedat")) == (
-        "a.aedat: byte 0: 2 streams have events, 0 (DVS128): 2 events, 1 (DAVIS240C): 3 events; a recording must have one: "
-        "export each to its own file and keep one"
+        "a.aedat: byte 0: 2 streams have events, 0 (DVS128): 2 events, 1 (DAVIS240C): 3 events; a recording must have "
+        "one: export each to its own file and keep one"
     )
 
 

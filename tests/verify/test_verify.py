@@ -289,7 +289,7 @@ def test_the_report_of_a_checkout_is_about_what_lies_there(root: Path, monkeypat
             path.write_bytes(before)
         assert (found.link, found.file) == ("checkout", "report"), name
         assert found.expected.startswith(name)
-        assert "`dvc repro report` makes the report anew" in found.expected
+        assert "`dvc repro report` updates the report" in found.expected
 
 
 def test_a_report_of_another_commit_says_so(report: Path) -> None:
