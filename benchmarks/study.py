@@ -1,7 +1,7 @@
-"""Seconds of a training step of each part of the study beside its dataset's base: python -m benchmarks.study
+"""Time of a training step of each part of the study relative to its dataset's base: python -m benchmarks.study
 
-Base and part take turns, on the same random pixels of the data's shape, in one process with the threads of the profile.
-Processes beside them slow both, though not by the same factor: the load is recorded.
+Base and part take turns on the same random pixels with the data's shape, in one process with the profile's threads.
+Other processes slow both, though not by the same factor: the load is recorded.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def beside(
 
 def step_of(experiment: ExperimentParams, folder: Path) -> Once:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a loop over time: its cost is what is measured
+        warnings.simplefilter("ignore")  # the warning about the loop over time, whose cost is measured here
         return timed_step(experiment.model, experiment.training, folder, "nothing")
 
 

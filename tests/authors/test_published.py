@@ -143,7 +143,7 @@ def test_a_printed_number(every: float, batches: float | None, text: str) -> Non
         (
             "frames",
             10,
-            r"the network takes samples of shape \[3, 32, 32\], but those of CIFAR-10 have \[2, 2, 64, 64\]",
+            r"samples of shape \[3, 32, 32\], but those of CIFAR-10 have \[2, 2, 64, 64\]",
         ),
         ("images", 5, r"10 outputs, but CIFAR-10 has 5 classes"),
     ],

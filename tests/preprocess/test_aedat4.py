@@ -104,14 +104,17 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
         (aedat4_of([], "<!DOCTYPE dv><dv/>", 0), "byte 14: the XML that names the streams contains a declaration"),
         (aedat4_of([], SENSOR.replace("</node></dv>", '<node name="0"/></node></dv>'), 0), "byte 14: two streams have"),
         (aedat4_of([], SENSOR, 5), "byte 14: compression 5, expected 0 to 4"),
-        (aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0), f"byte {START}: a packet of 4294967295 bytes, but only"),
+        (
+            aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0),
+            f"byte {START}: a packet decompresses to 4294967295 bytes, but only",
+        ),
         (
             aedat4_of([BLOCK[:-1]], SENSOR, 0),
-            f"byte {START}: the block does not have its stated size of {len(BLOCK) - 4} bytes",
+            f"byte {START}: the block does not have its stated size of {len(BLOCK) - 4}",
         ),
         (
             aedat4_of([BLOCK + b"x"], SENSOR, 3),
-            f"byte {START}: the block does not have its stated size of {len(BLOCK) - 4} bytes",
+            f"byte {START}: the block does not have its stated size of {len(BLOCK) - 4}",
         ),
         (
             aedat4_of([BLOCK.replace(b"EVTS", b"IMUS")], SENSOR, 0),
