@@ -5,9 +5,9 @@ import os
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
 
-# Set here, because OpenMP reads it when torch is loaded. By default, waiting threads spin; on a busy machine, that takes
-# the CPU from the thread they wait for. Measured on two busy cores with n = 2: a step took 5 to 16 s instead of 1 s, and
-# step by step 32 to 160 s instead of 2 s.
+# Set here, because OpenMP reads it when torch is loaded. By default, waiting threads spin, which on a busy machine
+# takes the CPU from the thread they wait for. Measured on two busy cores with n = 2: a step took 5 to 16 s, not 1 s,
+# and step by step 32 to 160 s, not 2 s.
 os.environ.setdefault(WAIT_POLICY, "passive")
 
 

@@ -106,7 +106,7 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
         (aedat4_of([], SENSOR, 5), "byte 14: compression 5, expected 0 to 4"),
         (
             aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0),
-            f"byte {START}: a packet decompresses to 4294967295 bytes, but only",
+            f"byte {START}: a packet decompresses to 4294967295 bytes",
         ),
         (
             aedat4_of([BLOCK[:-1]], SENSOR, 0),
