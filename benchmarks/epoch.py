@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.epoch",
-        description="Times epochs of the train stage (n = 1, 16 filters, T = 4, batch 20) beside their bare steps.",
+        description="Times epochs of the train stage (n = 1, 16 filters, T = 4, batch 20) and of bare steps.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--data", type=Path, help="folder of CIFAR-10 as Parquet; without it: images of noise")

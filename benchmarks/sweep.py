@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sweep",
-        description="Times `sresnet sweep` beside serial `dvc repro` on four short trainings.",
+        description="Times `sresnet sweep` and serial `dvc repro` on four short trainings.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--epochs", type=positive, default=12, help="of each training")

@@ -105,7 +105,7 @@ def report_of_copies(checkout: Path, root: Path, runs: int) -> Path:
     report = root / "report"
     report.mkdir()
     if broken := write_report(audit, root, report):
-        raise InputError(f"{checkout}: its run {RUN} is not whole ({broken[0]}); `dvc repro` makes it anew")
+        raise InputError(f"{checkout}: its run {RUN} is incomplete ({broken[0]}); `dvc repro` makes it again")
     return report
 
 

@@ -37,9 +37,9 @@ class ByCode(UserWideCacheLocator):
 
     def get_cache_path(self) -> str:
         config: Any = numba.config
-        beside: str = super().get_cache_path()  # type: ignore[no-untyped-call] # numba has no types
+        default: str = super().get_cache_path()  # type: ignore[no-untyped-call] # numba has no types
         name = f"sresnet-{package_digest(Path(self._py_file).parents[1])[:16]}{'-threads' * threads_compute_at_once()}"
-        return os.path.join(config.CACHE_DIR or os.path.dirname(beside), name)
+        return os.path.join(config.CACHE_DIR or os.path.dirname(default), name)
 
 
 @cache

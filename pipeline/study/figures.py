@@ -24,8 +24,8 @@ def picture(part: StudyPart) -> bytes:
     """Differences with their intervals, and accuracy against operations and against time steps, as SVG."""
     import vl_convert
 
-    beside = (pareto(part) & over_time(part)).resolve_scale(color="independent")
-    chart = (forest(part) | beside).configure_view(stroke=None).properties(title=part.sizes)
+    right = (pareto(part) & over_time(part)).resolve_scale(color="independent")
+    chart = (forest(part) | right).configure_view(stroke=None).properties(title=part.sizes)
     return bytes(vl_convert.vegalite_to_svg(chart.to_json()), "utf-8")
 
 

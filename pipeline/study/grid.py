@@ -129,10 +129,10 @@ def _cell(
     spread: PooledSpread | None,
 ) -> Cell:
     records, reference = by_part[part], _reference(part, configurations)
-    beside, state = by_part.get(reference, []), state_of(records)
-    steady = state == "steady" and bool(beside) and state_of(beside) == "steady"
+    baseline, state = by_part.get(reference, []), state_of(records)
+    steady = state == "steady" and bool(baseline) and state_of(baseline) == "steady"
     from_reference = difference(
-        accuracies_of(records), accuracies_of(beside), records[0].test["samples"], spread if steady else None
+        accuracies_of(records), accuracies_of(baseline), records[0].test["samples"], spread if steady else None
     )
     costs = [_cost(record) for record in records]
     changed = _changed(configurations[part], configurations[reference])

@@ -54,7 +54,7 @@ class Progress:
 
     def __init__(self, training: TrainingConfig, steps: int, say: Say, *, every_seconds: float = 5.0) -> None:
         self.training, self.steps, self.say, self.every_seconds = training, steps, say, every_seconds
-        self.began = self.said = time.monotonic()
+        self.began = self.reported = time.monotonic()
         self.done = self.done_steps = 0  # since the clock was started, for the rates
         self.first = True
 
@@ -63,12 +63,12 @@ class Progress:
         the clock starts after it."""
         now = time.monotonic()
         if self.first and state.step != self.steps:
-            self.first, self.began, self.said = False, now, now
+            self.first, self.began, self.reported = False, now, now
             return
         self.done += samples
         self.done_steps += 1
-        if now - self.said >= self.every_seconds or state.step == self.steps:
-            self.said = now
+        if now - self.reported >= self.every_seconds or state.step == self.steps:
+            self.reported = now
             self.say(self._report(state, max(now - self.began, 1e-9)))
 
     def _report(self, state: State, seconds: float) -> ProgressReport:

@@ -43,10 +43,10 @@ def _check_variance(where: str, training: TrainingConfig, samples: int, data: Ma
     for batch, last in ((training.batch_size, False), (rest, True)):
         part = max(1, batch // training.micro_batches)
         if 0 < batch <= samples and part * height * width < 2:
-            mend = "set drop_last to true" if last else "raise it"
+            remedy = "set drop_last to true" if last else "raise it"
             raise InputError(
                 f"{where}.training.batch_size: {training.batch_size} gives a {'last ' * last}batch of {batch} of "
                 f"{samples} samples, and training.micro_batches {training.micro_batches} makes micro-batches of 1; "
                 f"with the {height} x {width} pixels of the last stage, normalization has one value per channel, which "
-                f"has no variance: {mend}, lower training.micro_batches, or choose another batch_size or larger images"
+                f"has no variance: {remedy}, lower training.micro_batches, choose another batch_size or larger images"
             )

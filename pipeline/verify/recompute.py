@@ -286,7 +286,7 @@ def not_trained_again(report: ReportFolder) -> Iterator[str]:
     for record in report.audit.records:
         if record.platforms != [own_processor(record)]:
             run = f"{record.experiment}-{record.seed}"
-            yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
+            yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, but this is {describe(CPU)}"
 
 
 AGAIN = Recomputation(check=compute_again, notes=other_trainings)

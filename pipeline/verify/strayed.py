@@ -35,8 +35,8 @@ def other_answers(made: Voltage, stated: Predictions) -> str | None:
     if not (others := int((answers[0] != answers[1]).sum())):
         return None
     here, there = (100 * float((one == stated.labels).mean()) for one in answers)
-    count = f"{others} of {len(made)} answers are others than stated"
-    return f"{count}: {there:.2f} % are right as stated, {here:.2f} % as computed again"
+    count = f"{others} of {len(made)} answers differ from the stated ones"
+    return f"{count}: {there:.2f} % are right as stated, {here:.2f} % as recomputed"
 
 
 def close_rates(made: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:

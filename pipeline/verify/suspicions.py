@@ -45,7 +45,7 @@ def suspicions(report: ReportFolder) -> Iterator[str]:
         try:
             yield from check(report)
         except InputError as error:
-            yield f"not looked at: {error}"
+            yield f"not checked: {error}"
 
 
 def shared_samples(report: ReportFolder) -> Iterator[str]:
@@ -57,7 +57,7 @@ def shared_samples(report: ReportFolder) -> Iterator[str]:
             seen.add((dataset, percent))
             folder = report.evidence / "data" / "arrow" / dataset
             for same in between_parts(split_manifest(dataset, folder, percent).duplicates):
-                yield f"{dataset}: {same}; what is tested was trained on"
+                yield f"{dataset}: {same}; test samples were trained on"
 
 
 def left_out_seeds(report: ReportFolder) -> Iterator[str]:
@@ -98,7 +98,7 @@ def telling_pixels(report: ReportFolder) -> Iterator[str]:
     for dataset in sorted({str(record.dataset["name"]) for record in report.audit.records}):
         share = best_single_value(report.root / "data" / "arrow" / dataset)
         if share >= TELLING:
-            yield f"{dataset}: one value of a sample tells the class of {100 * share:.0f} % of the test samples"
+            yield f"{dataset}: one value of a sample reveals the class of {100 * share:.0f} % of the test samples"
 
 
 def best_single_value(folder: Path) -> float:

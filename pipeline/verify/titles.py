@@ -36,9 +36,9 @@ def unpinned_titles(report: ReportFolder) -> Iterator[str]:
         manifest = _manifest(report, dataset, "test")
         entry = _entry(manifest)
         if report.root is None and entry is not None and not _rows_are_pinned(entry, manifest):
-            yield f"{dataset}: that it is {entry.title} rests on its raw files: not looked at; --root hashes them"
+            yield f"{dataset}: only its raw files can show that it is {entry.title}: not checked; --root hashes them"
     for title in sorted(set(_unpinned(report.audit.recorded))):
-        yield f"{title}: that recorded results are of it is what they say: neither rows nor raw files are here"
+        yield f"{title}: recorded results state it, but neither rows nor raw files are here to check it"
 
 
 def _unpinned(recorded: list[Record]) -> Iterator[str]:

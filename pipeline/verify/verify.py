@@ -128,22 +128,22 @@ def _looked(report: ReportFolder) -> list[str]:
     derived, recorded = report.audit.records, report.audit.recorded
     samples = sum(record.test["samples"] for record in derived)
     return [
-        f"{len(report.sources)} files of evidence, {len(report.rendered)} others rendered anew to the same bytes",
+        f"{len(report.sources)} files of evidence; {len(report.rendered)} others equal those rendered again from it",
         f"{len(report.stages)} stages: each read what an earlier one wrote",
-        f"{len(derived)} result(s) derived anew from {samples} predictions, {len(recorded)} recorded from answers",
-        f"{len(report.audit.judgements)} verdicts judged anew",
+        f"{len(derived)} result(s) derived again from {samples} predictions, {len(recorded)} recorded from answers",
+        f"{len(report.audit.judgements)} verdicts judged again",
     ]
 
 
 def _notes(report: ReportFolder) -> list[str]:
     notes = [_signer(report), *seal_lines(report.evidence, report.audit)]
     if named := sorted(report.only_named()):
-        where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
-        notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")
+        where = "hashed too" if report.root else "not checked; --root CHECKOUT hashes them"
+        notes.append(f"{len(named)} files outside the report are named by digest (data, weights, tables): {where}")
     if recorded := report.audit.recorded:
         notes.append(f"{len(recorded)} recorded results are {SCORED}")
     if unchecked := report.audit.unchecked:
-        notes.append(f"{len(unchecked)} recorded results without answers are not checked and decide nothing")
+        notes.append(f"{len(unchecked)} recorded results without answers are not checked and do not affect verdicts")
     if report.root is None and (stated := _on_weights(report)):
         notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
     notes += suspicions(report)
@@ -159,8 +159,8 @@ def _on_weights(report: ReportFolder) -> list[str]:
 
 def _signer(report: ReportFolder) -> str:
     if report.signer is None:
-        return "not signed: whoever can write the folder can have made all of it anew"
+        return "not signed: anyone who can write the folder can have replaced all of it"
     name = report.signer.keyid
     if report.pinned is not None:
         return f"signed by the key that --key names, {name}"
-    return f"signed by key {name}, which came with the report: --key FILE says whose it has to be"
+    return f"signed by key {name}, which came with the report: use --key FILE to say whose it must be"

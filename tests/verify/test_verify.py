@@ -37,7 +37,7 @@ def test_a_clean_report_holds_wherever_it_lies(root: Path, report: Path) -> None
     for folder in (root / "report", report):
         verified = verify(folder)
         assert verified.breaks == []
-        assert any("derived anew from 9 predictions" in line for line in verified.looked)
+        assert any("derived again from 9 predictions" in line for line in verified.looked)
         assert any("not signed" in note for note in verified.notes)
     assert verify(report, root=root).breaks == []
 
