@@ -264,7 +264,7 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
     ends: dict[int, float] = {}
     done = threading.Event()
 
-    def look() -> None:
+    def poll() -> None:
         if job.checkpoint().exists():
             written = job.checkpoint().stat().st_mtime
             state = newest_state(job.checkpoint())
@@ -276,7 +276,7 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
         while not done.wait(0.02):
             if job.checkpoint().exists() and job.checkpoint().stat().st_mtime != seen:
                 seen = job.checkpoint().stat().st_mtime
-                look()
+                poll()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -285,7 +285,7 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
     finally:
         done.set()
         thread.join()
-        look()
+        poll()
 
 
 if __name__ == "__main__":

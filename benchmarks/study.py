@@ -62,11 +62,11 @@ def of_dataset(dataset: str, profile: Params, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_noise(folder, split_size(dataset, profile.datasets[dataset]), base.training.batch_size)
-        seconds, ratios = beside(step_of(base, folder), parts, folder, rounds)
+        seconds, ratios = ratios_to_base(step_of(base, folder), parts, folder, rounds)
     return {"batch_size": base.training.batch_size, "base_ms": 1e3 * statistics.median(seconds), "ratios": ratios}
 
 
-def beside(
+def ratios_to_base(
     base: Once, parts: Mapping[str, ExperimentParams], folder: Path, rounds: int
 ) -> tuple[list[float], dict[str, dict[str, float]]]:
     """The base's seconds in all rounds, and each part's ratio to it."""

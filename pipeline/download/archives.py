@@ -65,7 +65,7 @@ def path_in_archive(archive: Path, name: str) -> str:
 
 def zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
     """The files that a zip lists, with their names checked. Raises InputError."""
-    with _damage_named(path):
+    with _damage_as_input_error(path):
         try:
             entries = _opened(path, os.getpid()).infolist()
         except UnicodeDecodeError as error:
@@ -82,7 +82,7 @@ def zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
 
 def read_zipped(path: Path, name: str) -> bytes:
     """The bytes of a file in a zip; never reads more than the zip's stated size plus 1 byte. Raises InputError."""
-    with _damage_named(path, f"{name}: "):
+    with _damage_as_input_error(path, f"{name}: "):
         archive = _opened(path, os.getpid())
         entry = copy(archive.getinfo(name))
         size = entry.file_size
@@ -123,7 +123,7 @@ def _unpack_archives(archive: Path, folder: Path) -> None:
         if is_archive(entry.filename) and not is_hidden(entry.filename):
             place = path_in_archive(archive, entry.filename)
             with (
-                _damage_named(archive, f"{entry.filename}: "),
+                _damage_as_input_error(archive, f"{entry.filename}: "),
                 _opened(archive, os.getpid()).open(entry) as source,
                 _new_file(archive, place, folder).open("wb") as target,
             ):
@@ -132,7 +132,7 @@ def _unpack_archives(archive: Path, folder: Path) -> None:
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     with (
-        _damage_named(archive),
+        _damage_as_input_error(archive),
         gzip.open(archive) as stream,
         tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar,
     ):
@@ -143,7 +143,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             found += [] if is_hidden(entry.name) else [entry.name]
             _extract(archive, tar, entry, folder)
         names.checked(str(archive), names.one_spelling, found)
-        _drain(stream)
+        _read_to_end(stream)
 
 
 def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
@@ -170,17 +170,17 @@ def _new_file(archive: Path, name: str, folder: Path) -> Path:
     except OSError as error:
         if error.errno not in _MISFITS:
             raise
-        raise InputError(f"{archive}: {name}: {_misfit(error, target)}; download it from its publisher") from None
+        raise InputError(f"{archive}: {name}: {_conflict(error, target)}; download it from its publisher") from None
     return target
 
 
-def _misfit(error: OSError, target: Path) -> str:
+def _conflict(error: OSError, target: Path) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return "the name is too long for this file system"
     return "it occurs twice" if target.is_file() else "a file and a folder have the same name"
 
 
-def _drain(stream: gzip.GzipFile) -> None:
+def _read_to_end(stream: gzip.GzipFile) -> None:
     """Reads to the end, so that gzip checks its checksum: tarfile stops earlier, and also at a damaged header."""
     while block := stream.read(1 << 20):
         if block.strip(b"\0"):
@@ -201,7 +201,7 @@ def _link(archive: Path, name: str) -> InputError:
 
 
 @contextmanager
-def _damage_named(archive: Path, place: str = "") -> Iterator[None]:
+def _damage_as_input_error(archive: Path, place: str = "") -> Iterator[None]:
     """Turns the libraries' errors about damaged bytes into an InputError that names the archive."""
     try:
         yield

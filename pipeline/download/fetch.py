@@ -134,7 +134,7 @@ def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) 
         try:
             whole = transfer(file, cache, pinned=not download.altered)
         except Unreachable as reasons:
-            raise InputError(_by_hand(dataset, entry, file, str(reasons))) from None
+            raise InputError(_manual_download(dataset, entry, file, str(reasons))) from None
         _link(whole, into / file.name)
     if download.altered:
         shutil.rmtree(cache)
@@ -151,7 +151,7 @@ def _addressed(entry: Entry, prefix: str | None) -> Iterator[File]:
         yield replace(file, urls=(prefix, below) if may_be_file else (below,))
 
 
-def _by_hand(dataset: str, entry: Entry, file: File, reasons: str) -> str:
+def _manual_download(dataset: str, entry: Entry, file: File, reasons: str) -> str:
     files = "\n".join(f"  {file.name} (MD5 {file.md5}): {file.urls[-1]}" for file in entry.files)
     return (
         f"{dataset}: {file.name} of {entry.title} could not be downloaded:\n{reasons}\n"

@@ -114,7 +114,7 @@ def _receive_all(url: str, part: Path) -> bool:
 def _receive(address: _Address, part: Path) -> bool:
     """Appends the missing bytes to `part`; True if bytes of an earlier response are kept. Raises _Refused."""
     have = _size(part)
-    with _ask(address, have) as response:
+    with _request(address, have) as response:
         if response.status_code >= 400:
             _check_error_status(response, part, have)
             return True
@@ -124,7 +124,7 @@ def _receive(address: _Address, part: Path) -> bool:
         return start > 0
 
 
-def _ask(address: _Address, have: int) -> requests.Response:
+def _request(address: _Address, have: int) -> requests.Response:
     # No compression in transit: the digest and the byte range refer to the published bytes.
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     if have:

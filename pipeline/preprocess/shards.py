@@ -186,13 +186,13 @@ class _Reader:
             data = read_member(member)
             digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
-            for name, pixels in self._pieces(member, data, counts):
+            for name, pixels in self._recording_or_windows(member, data, counts):
                 counts["events used"] += int(pixels.sum(dtype=np.uint32))
                 yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _pieces(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
+    def _recording_or_windows(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
         """Yields the name and frames of the recording, or of each of its windows."""
         params, suffix = self.part.params, Path(member.id).suffix.lower()
         assert params.frames is not None, "checked by preprocess"
@@ -230,7 +230,7 @@ def _windows(
         raise RecordingError(f"{where}: {error}") from None
     used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
     if not used:
-        raise RecordingError(_without_rows(recording, [len(piece) for _, piece in inside], params, where))
+        raise RecordingError(_too_few_events(recording, [len(piece) for _, piece in inside], params, where))
     events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
     few = f"fewer than {params.min_events} events"
     counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
@@ -239,7 +239,7 @@ def _windows(
     return used
 
 
-def _without_rows(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
+def _too_few_events(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
     if not events:
         lasts = (recording.t.max() - recording.t[0]) / 1000
         return f"{where}: lasts {lasts:g} ms, less than one window of {params.ms} ms; remove it, or lower window.ms"

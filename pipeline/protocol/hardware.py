@@ -37,7 +37,7 @@ def device_of(gpus: int) -> torch.device:
     return torch.device("cuda" if gpus else "cpu")
 
 
-def note(path: Path, device: torch.device, precision: str) -> None:
+def note_processor(path: Path, device: torch.device, precision: str) -> None:
     """Appends a line with this worker's processor to the list of those that computed a training."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:

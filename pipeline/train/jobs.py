@@ -64,7 +64,7 @@ def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
     placement.download(job)
     job.log().parent.mkdir(parents=True, exist_ok=True)
     here, device, journal = placement.here(job), device_of(cluster.gpus_per_worker), Journal(job.log())
-    placement.note(here, device)
+    placement.note_processor(here, device)
     workers = workers_here(cluster, job.training.micro_batches, cluster.cpus(job.training.threads))
     with line_printer(on_terminal) as say_line:
 
@@ -75,7 +75,7 @@ def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
         with (
             _kept_traceback(job),
             afterwards(lambda: placement.download(job), say),
-            placement.kept(here, 0, say),
+            placement.mirrored(here, 0, say),
         ):
             in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say))
     return f"trained in one process, {workers} thread(s)", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

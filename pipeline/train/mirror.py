@@ -36,7 +36,7 @@ def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> 
 
 
 @contextmanager
-def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None]) -> Iterator[None]:
+def mirrored(folder: Path, storage: Storage, key: str, say: Callable[[str], None]) -> Iterator[None]:
     """Within the block, and once at its end, copies changes in the folder to storage, deletions included.
 
     Runs in a background thread, so steps do not wait. Only one process per training may do this. Of failures in a row

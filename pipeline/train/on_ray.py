@@ -256,8 +256,8 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
     device = ray.train.torch.get_device()
     check_code(work.code)
     job = work.placement.here(work.job)
-    work.placement.note(work.job, device)
-    with work.placement.kept(job, workers.rank, say):
+    work.placement.note_processor(work.job, device)
+    with work.placement.mirrored(job, workers.rank, say):
         train(job, workers, device, say, leave=more_fit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()))

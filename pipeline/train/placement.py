@@ -12,10 +12,10 @@ import torch
 from pipeline.cluster.staging import Shipment, node_folder, publish, stage
 from pipeline.cluster.storage import Storage, is_uri, open_storage
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.hardware import computed_by, note
+from pipeline.protocol.hardware import computed_by, note_processor
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.mirror import pull, push, pushed
+from pipeline.train.mirror import mirrored, pull, push
 
 STATE = "state"
 """Folder of the checkpoints, below a training's key in storage."""
@@ -31,12 +31,12 @@ class Placement:
     state: Storage | None
 
     @contextmanager
-    def kept(self, job: Job, rank: int, say: Callable[[str], None]) -> Iterator[None]:
+    def mirrored(self, job: Job, rank: int, say: Callable[[str], None]) -> Iterator[None]:
         """Within the block, mirrors the first worker's checkpoints to storage. Raises InputError."""
         if self.state is None or rank:
             yield
             return
-        with pushed(job.checkpoint(), self.state, f"{key(job)}/{STATE}", say):
+        with mirrored(job.checkpoint(), self.state, f"{key(job)}/{STATE}", say):
             yield
 
     def here(self, job: Job) -> Job:
@@ -47,10 +47,10 @@ class Placement:
             pull(self.state, f"{key(job)}/{STATE}", moved.checkpoint(), exactly=True)
         return moved
 
-    def note(self, job: Job, device: torch.device) -> None:
+    def note_processor(self, job: Job, device: torch.device) -> None:
         """Adds this worker's processor to the list of those that computed the training."""
         if self.state is None:
-            note(job.platforms(), device, job.network.precision)
+            note_processor(job.platforms(), device, job.network.precision)
             return
         line = computed_by(device, job.network.precision).encode()
         with tempfile.NamedTemporaryFile() as file:

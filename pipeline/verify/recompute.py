@@ -32,7 +32,7 @@ from pipeline.judge.audit import judge_all, run_folder
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
 from pipeline.preprocess.preprocess import preprocess
-from pipeline.protocol.hardware import computed_by, describe, note
+from pipeline.protocol.hardware import computed_by, describe, note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.report.bundle import EVIDENCE
 from pipeline.train.export import export
@@ -59,15 +59,15 @@ CPU = torch.device("cpu")
 
 def compute_again(report: ReportFolder) -> Iterator[Break]:
     """Places where recomputed values differ from the report. Raises InputError."""
-    yield from _again(report, train_too=False)
+    yield from _recomputed(report, train_too=False)
 
 
 def train_again(report: ReportFolder) -> Iterator[Break]:
     """As compute_again, and repeats every training that a processor like this one computed. Raises InputError."""
-    yield from _again(report, train_too=True)
+    yield from _recomputed(report, train_too=True)
 
 
-def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
+def _recomputed(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
     computed = []
     with tempfile.TemporaryDirectory(prefix="again-") as folder:
@@ -245,7 +245,7 @@ def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: P
         checkpoint_seconds=LOCAL.checkpoint_seconds,
         recompute=LOCAL.recompute,
     )
-    note(job.platforms(), CPU, job.network.precision)
+    note_processor(job.platforms(), CPU, job.network.precision)
     train(job, Alone(), CPU, lambda text: None)
     made = folder / run_folder(record)
     export(job, record.experiment, str(record.dataset["name"]), made)

@@ -23,7 +23,7 @@ from pipeline.evaluate import evaluate as evaluation
 from pipeline.evaluate.evaluate import Task, evaluate, evaluate_in_process
 from pipeline.evaluate.operations import summed_work
 from pipeline.ground.errors import InputError
-from pipeline.protocol.hardware import note
+from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.train import on_ray
 from pipeline.train.export import export, finished
@@ -48,7 +48,7 @@ fit(job, cluster)
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, bytes]]:
     """A long tiny training in this process, without Ray, and its weights."""
     job, threads = tiny_job(tmp_path_factory.mktemp("one"), LONG), torch.get_num_threads()
-    note(job.platforms(), torch.device("cpu"), job.network.precision)
+    note_processor(job.platforms(), torch.device("cpu"), job.network.precision)
     train(job, Alone(), torch.device("cpu"), lambda text: None)
     yield job, weights(job)
     torch.set_num_threads(threads)

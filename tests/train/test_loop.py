@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.protocol.bands import Bands
-from pipeline.protocol.hardware import note
+from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone, in_threads, sum_over_micro_batches
 from pipeline.train import step
 from pipeline.train.export import export, finished
@@ -168,7 +168,7 @@ def test_export_without_what_computed_is_one_error_and_writes_nothing(tmp_path: 
 def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, TRAINING)
     train_alone(job)
-    note(job.platforms(), CPU, job.network.precision)
+    note_processor(job.platforms(), CPU, job.network.precision)
     for folder in ("a", "b"):
         export(job, "tiny", "tiny-data", tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())

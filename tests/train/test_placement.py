@@ -9,7 +9,7 @@ import torch
 from pipeline.cluster import staging
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.hardware import describe, note
+from pipeline.protocol.hardware import describe, note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
@@ -51,14 +51,14 @@ def work_on(
     here = placement.here(job)
     assert here.identity == job.identity
     assert here.data.is_relative_to(disk)
-    placement.note(job, CPU)
-    with placement.kept(here, 0, say):
+    placement.note_processor(job, CPU)
+    with placement.mirrored(here, 0, say):
         train(here, Alone(), CPU, say)
 
 
 def test_another_node_goes_on_from_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, undisturbed = tiny_job(tmp_path, TRAINING), tiny_job(tmp_path / "undisturbed", TRAINING)
-    note(undisturbed.platforms(), CPU, NETWORK.precision)
+    note_processor(undisturbed.platforms(), CPU, NETWORK.precision)
     train(undisturbed, Alone(), CPU, lambda text: None)
     with serving() as server:
         cluster = far(bucket(server, "runs"))
