@@ -218,7 +218,7 @@ LAYER = "conv_list.1.weight"
         ),
         (
             lambda value: {"fc.weight": torch.zeros(1).double().expand(10**10, 16)},
-            "fc.weight: shape (10000000000, 16) needs more numbers than the file has",
+            "fc.weight: shape (10000000000, 16) needs more numbers than the file contains",
         ),
     ],
 )
@@ -237,13 +237,13 @@ def test_a_wrong_tensor_is_named_at_once(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"state_dict": "text"}, "state_dict holds str, expected names with tensors"),
-        ({"state_dict": None}, "state_dict holds NoneType, expected names with tensors"),
+        ({"state_dict": "text"}, "state_dict is of type str, expected names with tensors"),
+        ({"state_dict": None}, "state_dict is of type NoneType, expected names with tensors"),
         ({"state_dict": {"state_dict": {}}}, "state_dict: dict, expected a tensor"),
         ({0: torch.zeros(1)}, "0 is int, expected the name of a tensor"),
-        ([torch.zeros(1)], "the file holds list, expected names with tensors"),
-        (None, "the file holds NoneType, expected names with tensors"),
-        (torch.zeros(1), "the file holds Tensor, expected names with tensors"),
+        ([torch.zeros(1)], "the file is of type list, expected names with tensors"),
+        (None, "the file is of type NoneType, expected names with tensors"),
+        (torch.zeros(1), "the file is of type Tensor, expected names with tensors"),
         ({}, "not a checkpoint of the authors' S-ResNet"),
     ],
 )
