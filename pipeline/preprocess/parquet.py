@@ -100,5 +100,5 @@ def _names(where: str, schema: pa.Schema, label: str) -> tuple[str, ...] | None:
     if names is None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{where}: the metadata `huggingface`: names of {label} are no list of strings; correct it")
+        raise InputError(f"{where}: the metadata `huggingface`: {label}.names must be a list of strings; correct it")
     return labels(where, names) or None
