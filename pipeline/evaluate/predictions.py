@@ -48,7 +48,8 @@ class Predictions:
     labels: npt.NDArray[np.int64]
     """(N,)"""
     voltage: npt.NDArray[np.float32]
-    """Accumulated output voltage after each step, (N, T, K); the last one divided by T is the logit."""
+    """Scores of the readout after each step, (N, T, K): with mean-voltage and boosting the accumulated output voltage,
+    whose last value divided by T is the logit."""
 
     def write(self, path: Path) -> None:
         """Writes the table, atomically and deterministically."""
