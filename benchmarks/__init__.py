@@ -5,14 +5,14 @@ import os
 
 WAIT_POLICY = "OMP_WAIT_POLICY"
 
-# OpenMP reads it when torch is loaded, so it stands here. By default a thread that waits for the others spins, which
-# takes the processor from the one that it waits for where other processes are busy: measured on two such cores with
-# n = 2, a step took 5 to 16 s instead of 1 s, and step by step 32 to 160 s instead of 2 s.
+# Set here, because OpenMP reads it when torch is loaded. By default, waiting threads spin, which on a busy machine
+# takes the CPU from the thread they wait for. Measured on two busy cores with n = 2: a step took 5 to 16 s, not 1 s,
+# and step by step 32 to 160 s, not 2 s.
 os.environ.setdefault(WAIT_POLICY, "passive")
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1, for argparse."""
+    """An integer of at least 1, for argparse."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")

@@ -1,9 +1,9 @@
-"""An epoch through the real train stage beside the bare steps: python -m benchmarks.epoch --data DIR
+"""Compares an epoch of the real train stage with bare steps: python -m benchmarks.epoch --data DIR
 
-DIR holds CIFAR-10 as train-*.parquet and test-*.parquet; without it images of noise take their place. The epochs run
-under Ray Train as any training does: samples read from Arrow, cropped and mirrored, gradients and statistics summed
-over shards, progress said, a checkpoint at each epoch's end. The bare steps are the network's forward, cross-entropy,
-backward and SGD over batches that lie ready in memory, in this process with the same threads, before and after.
+DIR contains CIFAR-10 as train-*.parquet and test-*.parquet; without it, images of noise are used. The epochs run under
+Ray Train like any training: reading from Arrow, augmentation, sums of gradients and statistics over micro-batches,
+progress output, a checkpoint after each epoch. The bare steps are forward, cross-entropy, backward and SGD over batches
+that are already in memory, in this process with the same number of threads; they are measured before and after.
 """
 
 import argparse
@@ -48,10 +48,10 @@ from pipeline.train.export import export
 from pipeline.train.job import Job
 
 NETWORK = replace(S_RESNET38, blocks=1, width=16, time_steps=4)
-QUALITY = 75  # of the JPEGs of noise
-TESTS = 100  # test images that are kept; training does not look at them
+QUALITY = 75  # JPEG quality of the noise images
+TESTS = 100  # number of test images; training does not use them
 BARE_STEPS = 500
-"""Steps at most in one measurement of the bare steps."""
+"""Maximum number of steps in one measurement of the bare steps."""
 CLUSTER = ClusterParams(
     address="local",
     workers=1,
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.epoch",
-        description="Times epochs of the train stage (n = 1, 16 filters, T = 4, batch 20) beside their bare steps.",
+        description="Times epochs of the train stage (n = 1, 16 filters, T = 4, batch 20) and of bare steps.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--data", type=Path, help="folder of CIFAR-10 as Parquet; without it: images of noise")
@@ -92,7 +92,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def made_job(folder: Path, settings: argparse.Namespace) -> Job:
-    """A training on the first `samples` images, preprocessed as the pipeline does it."""
+    """A training on the first `samples` images, preprocessed as in the pipeline."""
     source = folder / "source"
     source.mkdir()
     for split, rows in (("train", settings.samples), ("test", TESTS)):
@@ -138,7 +138,7 @@ def training(settings: argparse.Namespace) -> TrainingConfig:
 
 
 def first_rows(data: Path, split: str, rows: int) -> pa.Table:
-    """The first rows of a split. Raises InputError where there are fewer."""
+    """The first rows of a split. Raises InputError if there are fewer."""
     files = sorted(data.glob(f"{split}-*.parquet"))
     if not files:
         raise InputError(f"{data}: no {split}-*.parquet; expected CIFAR-10 in the Hugging Face layout")
@@ -149,7 +149,7 @@ def first_rows(data: Path, split: str, rows: int) -> pa.Table:
 
 
 def noise(rows: int) -> pa.Table:
-    """Images of CIFAR-10's shape, as its Parquet files hold them."""
+    """Images of noise in the format of CIFAR-10's Parquet files."""
     channels, height, width = INPUT_SHAPE
     drawn = np.random.default_rng(0).integers(0, 256, (rows, height, width, channels), dtype=np.uint8)
     return pa.table(
@@ -167,7 +167,7 @@ def jpeg(pixels: np.ndarray) -> bytes:
 
 
 def measure(job: Job, folder: Path, settings: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of the bare steps, of Ray's start, of each epoch and of the whole stage; their ratios."""
+    """Seconds of the bare steps, Ray's start, each epoch and the whole stage, with their ratios."""
     step, steps = bare_steps(job)
     before = timed(step, steps)
     stage = stage_seconds(job, folder / "artifacts")
@@ -198,7 +198,7 @@ def measure(job: Job, folder: Path, settings: argparse.Namespace) -> dict[str, A
 
 
 def bare_steps(job: Job) -> tuple[Callable[[], None], int]:
-    """A function that does the next step, and the number of batches that lie ready for it."""
+    """A function that does the next step, and the number of prepared batches."""
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
     ready = batches(job)
@@ -216,7 +216,7 @@ def bare_steps(job: Job) -> tuple[Callable[[], None], int]:
 
 
 def batches(job: Job) -> list[tuple[Tensor, Tensor]]:
-    """The full batches of the first epoch, at most BARE_STEPS, as the network takes them."""
+    """Network inputs and labels of the full batches of the first epoch, at most BARE_STEPS."""
     store, config = job.train_store(), job.training
     ready = []
     for part in epoch_batches(np.arange(len(store)), config, job.seed, 0)[:BARE_STEPS]:
@@ -228,7 +228,7 @@ def batches(job: Job) -> list[tuple[Tensor, Tensor]]:
 
 
 def timed(step: Callable[[], None], steps: int) -> float:
-    """Seconds of a step, the mean over `steps` after three to warm up."""
+    """Mean seconds per step over `steps`, after three warm-up steps."""
     for _ in range(3):
         step()
     start = time.perf_counter()
@@ -238,8 +238,8 @@ def timed(step: Callable[[], None], steps: int) -> float:
 
 
 def stage_seconds(job: Job, artifacts: Path) -> dict[str, Any]:
-    """Seconds of the train stage and its parts; `start` ends where the worker begins to train, `end` is export and
-    Ray's stop."""
+    """Seconds of the train stage and its parts; `start` lasts until the worker begins to train, `end` is the export and
+    Ray's shutdown."""
     from pipeline.train.on_ray import fit  # Ray takes seconds to import
 
     start = time.time()
@@ -258,14 +258,13 @@ def stage_seconds(job: Job, artifacts: Path) -> dict[str, Any]:
 
 @contextmanager
 def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
-    """Gives what is filled meanwhile: for each epoch done, when its checkpoint was written (seconds since 1970).
-
-    The worker is left as it is, so its checkpoints are watched from outside.
+    """Yields a dictionary that is filled during the block: for each finished epoch, the time of its checkpoint (seconds
+    since 1970). Checkpoints are polled from outside, so that the worker is not changed.
     """
     ends: dict[int, float] = {}
     done = threading.Event()
 
-    def look() -> None:
+    def poll() -> None:
         if job.checkpoint().exists():
             written = job.checkpoint().stat().st_mtime
             state = newest_state(job.checkpoint())
@@ -277,7 +276,7 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
         while not done.wait(0.02):
             if job.checkpoint().exists() and job.checkpoint().stat().st_mtime != seen:
                 seen = job.checkpoint().stat().st_mtime
-                look()
+                poll()
 
     thread = threading.Thread(target=watch, daemon=True)
     thread.start()
@@ -286,7 +285,7 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
     finally:
         done.set()
         thread.join()
-        look()
+        poll()
 
 
 if __name__ == "__main__":

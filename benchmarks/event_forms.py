@@ -1,7 +1,7 @@
-"""File to frames, and events to frames: as this project does it, as tonic does it and as SpikingJelly does it.
+"""File to frames, and events to frames, in this project, tonic and SpikingJelly.
 
-The others end in frames of the sensor's own size and of their own type. To sum them over 2x2 pixels and to narrow them,
-as the store has them, is work that they are not charged for: every ratio is a lower bound.
+The others produce frames of the sensor's size and of their own type. The time to sum them over 2x2 pixels and to narrow
+the type, as in the store, is not included for them: every ratio is a lower bound.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ BUFFER = Buffer()
 
 
 def ours(kind: str, path: Path) -> np.ndarray:
-    """Frames in the store's layout, as preprocessing makes them; valid until the next call."""
+    """Frames in the store's layout, made as in preprocessing; valid until the next call."""
     return frames_of_bytes(path.read_bytes(), SUFFIXES[kind], path.name, FRAMINGS[kind], BUFFER)[0]
 
 
@@ -45,8 +45,8 @@ def ours_in_memory(events: Recording) -> np.ndarray:
 def tonic_events(kind: str, path: Path) -> np.ndarray:
     """tonic's reader of each format.
 
-    Its read_dvs_128 takes two of the three values that its own reader of headers gives, and fails on every file: here
-    are the lines after that.
+    Its read_dvs_128 unpacks two values where its own header reader returns three, and so fails on every file; this
+    repeats the code after that line.
     """
     if kind == "nmnist":
         return read_mnist_file(str(path), dtype=tonic.datasets.NMNIST.dtype)
@@ -65,7 +65,7 @@ def tonic_frames(events: np.ndarray, sensor: int = DVS128) -> np.ndarray:
 
 
 def spikingjelly() -> tuple[ModuleType, ModuleType] | None:
-    """Its modules `utils` and `cifar10_dvs`; None where it is not installed."""
+    """Its modules `utils` and `cifar10_dvs`; None if it is not installed."""
     if find_spec("spikingjelly") is None:
         return None
     return canaries.spikingjelly("utils"), canaries.spikingjelly("cifar10_dvs")
@@ -83,7 +83,7 @@ def spikingjelly_frames(
 
 
 def file_forms(kind: str) -> dict[str, Form]:
-    """Name: file to frames, for what is installed. SpikingJelly reads no AEDAT 4."""
+    """Functions from file to frames, by name, for the installed libraries. SpikingJelly cannot read AEDAT 4."""
     sensor = SENSORS[kind]
     forms: dict[str, Form] = {
         "ours": lambda path: ours(kind, path),
@@ -98,7 +98,7 @@ def file_forms(kind: str) -> dict[str, Form]:
 
 
 def framing_forms(recordings: list[Recording]) -> dict[str, Form]:
-    """Name: index of a recording to its frames; the events lie in memory as each reader leaves them."""
+    """Functions from a recording's index to its frames, by name; events are in memory in each reader's own format."""
     theirs = [make_structured_array(r.x, r.y, r.t, r.p) for r in recordings]
     forms: dict[str, Form] = {
         "ours": lambda index: ours_in_memory(recordings[index]),
@@ -112,12 +112,12 @@ def framing_forms(recordings: list[Recording]) -> dict[str, Form]:
 
 
 def same(kind: str, name: str, frames: np.ndarray, expected: np.ndarray) -> bool:
-    """Whether the frames of another library hold what ours hold, as far as its rule is the same.
+    """Whether the frames of another library equal ours, as far as its rule is the same.
 
-    SpikingJelly's rule is ours. tonic drops the remainder, so its last frame is left out; its reader of AEDAT 2.0 has
-    x and y the other way round and leaves polarity and direction as they are.
+    SpikingJelly has our rule. tonic drops the remainder, so its last frame is not compared; its AEDAT 2.0 reader swaps
+    x and y and does not change polarity and orientation.
     """
-    if kind == "aedat2" and name == "tonic":  # x, y = y, x, undone; then turned as cifar10-dvs is
+    if kind == "aedat2" and name == "tonic":  # undoes x, y = y, x; then orients as cifar10-dvs
         frames = frames[:, ::-1, ::-1, ::-1]
     k = frames.shape[-1] // expected.shape[-1]
     shape = (*expected.shape[:3], k, expected.shape[3], k)

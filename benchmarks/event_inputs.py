@@ -1,4 +1,4 @@
-"""Recordings for the benchmarks: real ones from a folder, or simulated ones from the project's own camera."""
+"""Recordings for the benchmarks: real ones from a folder, or from the project's simulated camera."""
 
 import zipfile
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from pipeline.preprocess.recordings import NMNIST, read_recording
 from pipeline.preprocess.windows import select_events
 
 EVENTS = 200_000
-"""Events of a recording, about what one of CIFAR10-DVS has."""
+"""Events per recording, about as many as in CIFAR10-DVS."""
 CAMERA = CameraParams(
     recordings_per_class=1,
     loops=2,
@@ -29,7 +29,7 @@ CAMERA = CameraParams(
     noise_hz=1.0,
     seed=0,
 )
-"""Sensitive enough for EVENTS events of each digit."""
+"""Sensitive enough for EVENTS events per digit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +40,11 @@ class Inputs:
     aedat2: list[Path]
     nmnist: list[Path]
     aedat4: list[Path] | None
-    """None where dv-processing, which writes them, is not installed."""
+    """None if dv-processing, which writes them, is not installed."""
 
 
 def make_inputs(data: Path | None, folder: Path, *, recordings: int, events: int = EVENTS) -> Inputs:
-    """Writes the benchmark's files into `folder`, from the recordings in `data` or from simulated ones.
+    """Writes the benchmark's files into `folder`, from recordings in `data` or simulated ones.
 
     Raises InputError.
     """
@@ -63,7 +63,7 @@ def make_inputs(data: Path | None, folder: Path, *, recordings: int, events: int
 
 
 def simulated(number: int) -> list[Recording]:
-    """The first digits before a sensitive simulated DVS128, EVENTS events or a few more each."""
+    """Recordings of the first digits by a sensitive simulated DVS128, each with at least EVENTS events."""
     images = load_digits().images[:number]
     return [simulate((image * 255 // 16).astype(np.uint8), CAMERA, index=i) for i, image in enumerate(images)]
 
@@ -80,14 +80,14 @@ def cut(recording: Recording, events: int) -> Recording:
 
 
 def nmnist_files(archive: Path, folder: Path) -> list[Path]:
-    """The recordings in one of N-MNIST's archives, as files."""
+    """The recordings of one of N-MNIST's archives, as files."""
     with zipfile.ZipFile(archive) as file:
         names = sorted(name for name in file.namelist() if name.endswith(".bin"))
         return [_write(folder / name.replace("/", "-"), file.read(name)) for name in names]
 
 
 def nmnist_like(recordings: list[Recording], folder: Path) -> list[Path]:
-    """Ten files of up to 4,000 events of each recording, moved onto N-MNIST's sensor of 34 x 34 pixels."""
+    """Ten files per recording with up to 4,000 events each, mapped to N-MNIST's sensor of 34 x 34 pixels."""
     paths = []
     for index, recording in enumerate(recordings):
         each = min(4000, len(recording) // 10)
@@ -100,7 +100,7 @@ def nmnist_like(recordings: list[Recording], folder: Path) -> list[Path]:
 
 
 def aedat4(recordings: list[Recording], folder: Path) -> list[Path] | None:
-    """The recordings as AEDAT 4 (LZ4), written by dv-processing; times in order, which it insists on."""
+    """The recordings as AEDAT 4 (LZ4), written by dv-processing; sorted by time, which it requires."""
     if find_spec("dv_processing") is None:
         return None
     import dv_processing as dv

@@ -1,4 +1,4 @@
-"""How far reading and framing is from what memory allows: each byte of the file read once, each frame written once."""
+"""Compares reading and framing with the memory bound: each byte of the file read once, each frame written once."""
 
 import hashlib
 import statistics
@@ -13,12 +13,12 @@ from benchmarks.event_forms import BUFFER, FRAMINGS, ours
 from pipeline.data.store import Row
 from pipeline.preprocess.frames import frames_of_bytes
 
-COPIED = 256 << 20  # bytes: far more than any cache
+COPIED = 256 << 20  # bytes, far more than any cache
 TIMES = 20
 
 
 def limit(paths: list[Path], rounds: int) -> dict[str, Any]:
-    """Microseconds of a recording in AEDAT 2.0 and of the parts of its way, beside the time of the limit."""
+    """Microseconds per AEDAT 2.0 recording and for its steps, and the time of the memory bound."""
     copied = bandwidth(rounds)
     contents = [path.read_bytes() for path in paths]
     frames = [ours("aedat2", path).copy() for path in paths]
@@ -51,15 +51,15 @@ def row(pixels: np.ndarray) -> Row:
 
 
 def bandwidth(rounds: int) -> float:
-    """Bytes a second that one core reads or writes when it copies: twice the size of what it copies."""
+    """Bytes per second that one core reads and writes in a copy: twice the copied size."""
     source, target = np.ones(COPIED, np.uint8), np.zeros(COPIED, np.uint8)
-    np.copyto(target, source)  # the pages of the target come into being
+    np.copyto(target, source)  # page-faults the target once
     taken = [seconds(lambda: np.copyto(target, source)) for _ in range(rounds)]
     return 2 * COPIED / statistics.median(taken)
 
 
 def each(action: Callable[[int], object], number: int) -> float:
-    """Median microseconds of the action on one of `number` recordings."""
+    """Median microseconds of the action per recording, over `number` recordings."""
     return statistics.median(seconds(lambda i=i: action(i)) for _ in range(TIMES) for i in range(number)) * 1e6  # type: ignore[misc]
 
 

@@ -1,10 +1,10 @@
-"""Time from a recording's file to its frames, against tonic and SpikingJelly, and from the store to a batch.
+"""Time from a recording's file to its frames, compared with tonic and SpikingJelly, and from the store to a batch.
 
 python -m benchmarks.events [--data DIR]
 
-All forms run on one core, over the same files, in one run; in each round they take turns in another order, and a ratio
-is taken within a round. Before that every form runs once over every file, which warms it up, and its frames are
-compared with ours. What is measured ends in frames in memory: digests and writing stand apart.
+All implementations run on one core, over the same files, in one run. In each round they take turns in another order,
+and ratios are taken within a round. Before, each runs once over every file as warm-up, and its frames are compared with
+ours. The measurement ends with frames in memory: digests and writing are measured separately.
 """
 
 import argparse
@@ -86,7 +86,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 @contextmanager
 def one_core() -> Iterator[None]:
-    """This process on one of its CPUs."""
+    """Within the block, this process runs on one CPU."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(before)})
     try:
@@ -100,7 +100,7 @@ def has(kind: str, inputs: Inputs) -> bool:
 
 
 def forms(kind: str, inputs: Inputs) -> tuple[dict[str, Form], list[Any], int]:
-    """The forms of a case, what they run over, and its number of events."""
+    """The implementations of a case, their inputs, and the number of events."""
     if kind == "framing":
         recordings = [turned(read_recording(path)) for path in inputs.aedat2]
         return framing_forms(recordings), list(range(len(recordings))), sum(map(len, recordings))
@@ -109,7 +109,7 @@ def forms(kind: str, inputs: Inputs) -> tuple[dict[str, Form], list[Any], int]:
 
 
 def measure(kind: str, rounds: int, named: dict[str, Form], over: list[Any], events: int) -> dict[str, Any]:
-    """Million events a second of each form, and how many times faster than each other form ours is."""
+    """Million events per second of each implementation, and how many times faster ours is than each other."""
     check(kind, named, over)
     seconds: dict[str, list[float]] = {name: [] for name in named}
     for index in range(rounds):
@@ -124,7 +124,7 @@ def measure(kind: str, rounds: int, named: dict[str, Form], over: list[Any], eve
 
 
 def check(kind: str, named: dict[str, Form], over: list[Any]) -> None:
-    """Every form counts what ours counts."""
+    """Raises an error unless every implementation gives our counts."""
     for item in over:
         expected = named["ours"](item).copy()
         for name in OTHERS:

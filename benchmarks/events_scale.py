@@ -1,10 +1,10 @@
-"""The stage `preprocess` on many recordings: recordings a second, memory, bytes written, one worker against two.
+"""The stage `preprocess` on many recordings: recordings per second, memory, bytes written, one worker against two.
 
 python -m benchmarks.events_scale [--recordings 2000] [--data DIR]
 
-The recordings are cuts of a few longer ones, each from another event on, so no two files are equal. Each run of the
-stage has a process of its own; Ray's workers are below it. The rate is that of a running stage: from the moment when
-each worker has finished its first shard to the end. Start and end stand in the seconds of the whole stage.
+The recordings are cut from a few longer ones at different events, so no two files are equal. Each run of the stage has
+its own process; Ray's workers are its descendants. The rate is that of a running stage: from the time when each worker
+has finished its first shard to the end. The seconds of the whole stage include start and end.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from pipeline.preprocess.recordings import aedat2_start, read_recording
 
 BASES = 4
 SHARDS = 32
-"""Of each split: many enough that no worker waits long for the last one."""
+"""Shards per split: enough that no worker waits long for the last one."""
 PARAMS = PreprocessParams(split="every-fifth-tests", shards=SHARDS, frames=50, size=64, compression="none", window=None)
 SECONDS_BETWEEN_LOOKS = 0.1
 
@@ -82,7 +82,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def make_recordings(data: Path | None, raw: Path, number: int, events: int) -> None:
-    """Fills `raw` as the stage `download` leaves it: files of two classes, and SOURCE.json."""
+    """Fills `raw` like the stage `download`: files of two classes, and SOURCE.json."""
     bases = [read_recording(path) for path in real(data, 10)] if data else simulated(BASES)
     longer = [base for base in bases if len(base) > events + number]
     bodies = []
@@ -102,7 +102,7 @@ def make_recordings(data: Path | None, raw: Path, number: int, events: int) -> N
 
 
 def in_its_own_process(raw: Path, folder: Path, number: int, workers: int) -> dict[str, Any]:
-    """One run of the stage; what it wrote is removed."""
+    """Measures one run of the stage, and removes its output."""
     context = multiprocessing.get_context("spawn")
     ours, its = context.Pipe()
     process = context.Process(target=stage, args=(raw, folder / "out", workers, its))
@@ -117,7 +117,7 @@ def in_its_own_process(raw: Path, folder: Path, number: int, workers: int) -> di
 
 
 def stage(raw: Path, out: Path, workers: int, answer: Connection) -> None:
-    """Runs the stage and sends what it took."""
+    """Runs the stage, and sends the measurements."""
     watch = Watch()
     watch.start()
     start = time.time()
@@ -147,7 +147,7 @@ def stage(raw: Path, out: Path, workers: int, answer: Connection) -> None:
 
 
 def rate(shards: list[Path], workers: int) -> float:
-    """Recordings a second from the moment when as many shards as workers were finished."""
+    """Recordings per second, from the time when as many shards as workers were finished."""
     times = [path.stat().st_mtime for path in shards]
     if len(shards) <= workers or times[-1] == times[workers - 1]:
         raise InputError(f"{len(shards)} shards are too few to time {workers} worker(s); use more recordings")
@@ -160,7 +160,7 @@ def rows(shard: Path) -> int:
 
 
 class Watch(threading.Thread):
-    """Looks at the peak memory of Ray's workers below this process."""
+    """Polls the peak memory of the Ray workers below this process."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -174,7 +174,7 @@ class Watch(threading.Thread):
 
 
 def worker_peak(process: psutil.Process) -> int:
-    """Peak bytes of a process that makes shards, 0 for another."""
+    """Peak memory (bytes) of a process that makes shards; 0 for other processes."""
     try:
         makes = any("make_shard" in part for part in process.cmdline())
     except psutil.Error:  # it ended meanwhile
@@ -183,7 +183,7 @@ def worker_peak(process: psutil.Process) -> int:
 
 
 def peak(pid: int) -> int:
-    """The most bytes that a process had in memory; 0 when it has ended."""
+    """Peak resident memory (bytes) of a process; 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     except OSError:

@@ -1,8 +1,9 @@
-"""Event recordings learned from weights of images: python -m benchmarks.fine_tuning
+"""Trains on event recordings, starting from weights trained on images: python -m benchmarks.fine_tuning
 
-As the authors' --fine_tune: all but the first convolution and the last layer is taken over; epochs count from 0.
-The networks are those of the study: images with the time steps of the recordings, so that BNTT has a set for each.
-Beside it, with the same seed and so the same order of samples, the same training from drawn weights.
+As with the authors' --fine_tune, all weights except those of the first convolution and the last layer are transferred,
+and epochs start at 0. The networks are those of the study; images have the time steps of the recordings, so that BNTT
+has a set of parameters for each. The baseline is the same training from initial weights, with the same seed and hence
+the same order of samples.
 """
 
 import argparse
@@ -34,9 +35,10 @@ from pipeline.train.state import State
 IMAGES, EVENTS = "study-digits-double-time", "study-digits-dvs-base"
 LEVEL = 0.95
 ROUNDING = 1e-9
-"""Points. Accuracies are counts, so differences that agree so far are equal."""
+"""Tolerance (percentage points) within which differences of accuracies, which come from counts, are equal."""
 NOT_TAKEN = ("stem.conv.", "readout.")
-"""Of the names of weights: the first convolution sees other channels, the last layer other classes."""
+"""Prefixes of weights that are not transferred: the first convolution has other channels, the last layer other
+classes."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +66,8 @@ def of_images(profile: params.Params, seed: int, runs: Path) -> dict[str, Tensor
 
 
 def compare(profile: params.Params, epochs: int, weights: Sequence[dict[str, Tensor]], runs: Path) -> dict[str, Any]:
-    """Test accuracies (percent) by seed, from drawn weights and from those of images, and their paired difference."""
+    """Test accuracies (percent) by seed, from initial weights and from transferred ones, and their paired
+    difference."""
     drawn, tuned = {}, {}
     for seed, taken in enumerate(weights):
         job = job_of(profile, EVENTS, seed, runs / "drawn", epochs)
@@ -76,7 +79,7 @@ def compare(profile: params.Params, epochs: int, weights: Sequence[dict[str, Ten
 
 
 def paired_difference(first: list[float], second: list[float]) -> dict[str, Any]:
-    """Mean of first - second over the seeds (points) with Student's 95 % interval, null where there is no spread."""
+    """Mean of first - second over the seeds (points) with Student's 95 % interval, null without spread."""
     from scipy.stats import ttest_1samp
 
     differences = [one - other for one, other in zip(first, second, strict=True)]
@@ -103,7 +106,7 @@ def job_of(profile: params.Params, experiment: str, seed: int, runs: Path, epoch
 
 
 def started(job: Job, taken: dict[str, Tensor]) -> Job:
-    """The same training, whose first state has the weights that are taken over; the others are drawn from its seed."""
+    """The training with an initial state that has the transferred weights; the others are drawn from its seed."""
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
     kept = {name: value for name, value in taken.items() if not name.startswith(NOT_TAKEN)}
@@ -113,7 +116,7 @@ def started(job: Job, taken: dict[str, Tensor]) -> Job:
 
 
 def described(profile: params.Params) -> dict[str, Any]:
-    """What the figures are of."""
+    """Data and settings of the figures."""
     (images, events) = (profile.experiments[name] for name in (IMAGES, EVENTS))
     seen, learned = Store(paths.arrow(images.dataset), "train"), Store(paths.arrow(events.dataset), "train")
     return {

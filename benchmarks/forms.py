@@ -1,7 +1,7 @@
-"""One network in the forms that a benchmark compares, each as something to call.
+"""The implementations of one network that benchmarks compare, as functions that do one step.
 
-`through-time`: as it is trained here. `step-by-step`: one time step after another. `convolutions`: the floor, the same
-convolutions alone, in the same memory format and precision.
+`through-time`: as trained here. `step-by-step`: one time step after another. `convolutions`: the lower bound, only the
+convolutions, in the same memory format and precision.
 """
 
 from collections.abc import Callable
@@ -53,9 +53,9 @@ class Case:
 
 
 def step_of(case: Case, form: Form) -> Callable[[], None]:
-    """One training step (forward, cross-entropy, backward, SGD), or one inference; the same weights and images for all.
+    """One training step (forward, cross-entropy, backward, SGD) or one inference; all have the same weights and images.
 
-    The step-by-step form computes in float32, which is what such code does.
+    The step-by-step form computes in float32, as such code usually does.
     """
     model = SResNet(case.network, input_shape=INPUT_SHAPE, classes=CLASSES, frames=False)
     generator = torch.Generator().manual_seed(0)
@@ -90,7 +90,7 @@ def training_step(network: nn.Module, images: Tensor, labels: Tensor) -> Callabl
 
 
 def convolutions(model: SResNet, images: Tensor, case: Case) -> Callable[[], None]:
-    """The convolutions of one step, forward and, in training, both of their gradients; inputs of random spikes."""
+    """The convolutions of one step on random spikes: forward and, in training, both gradients."""
     calls = [operands(conv, shape, model.activations()) for conv, shape in shapes_of(model, images)]
 
     def step() -> None:
@@ -112,7 +112,7 @@ def operands(conv: nn.Conv2d, shape: torch.Size, dtype: torch.dtype) -> tuple[Te
 
 @torch.no_grad()
 def shapes_of(model: SResNet, images: Tensor) -> list[tuple[nn.Conv2d, torch.Size]]:
-    """Every convolution with the shape (N, C, H, W) of its input; found on a copy of one step, then N times T."""
+    """Every convolution with its input shape (N, C, H, W), found with a copy that has one time step; N is times T."""
     found: list[tuple[nn.Conv2d, torch.Size]] = []
     steps = model.config.time_steps
     once = SResNet(replace(model.config, time_steps=1), input_shape=INPUT_SHAPE, classes=CLASSES, frames=False)

@@ -1,8 +1,8 @@
 """How time and memory of S-ResNet38's training step grow with time steps, batch and width: python -m benchmarks.growth
 
-The forms take turns at each point. No cliff means that a straight line fits: seconds and bytes against time steps and
-against batch, with the largest relative deviation beside it. Work grows with the square of the width, so there the
-convolutions alone are what to compare with.
+The implementations take turns at each point. If there is no cliff, seconds and bytes are linear in time steps and in
+batch size; the largest relative deviation from a line is reported. Work grows with the square of the width, so for the
+width the convolutions alone are the comparison.
 """
 
 import argparse
@@ -45,7 +45,7 @@ class Point:
         return Case(network=replace(S_RESNET38, time_steps=self.time_steps, width=self.width), batch=self.batch)
 
     def work(self) -> float:
-        """In units of the middle point's: (T = 10, batch 2, 32 filters) is 1."""
+        """Work relative to the middle point (T = 10, batch 2, 32 filters)."""
         return self.time_steps / 10 * self.batch / 2 * (self.width / 32) ** 2
 
 
@@ -61,7 +61,7 @@ TITLES = {
     "width": "filters of the first stage (T = 10, batch 2)",
 }
 AFFORDABLE = 2.5
-"""Work up to which the form step by step is measured too: beyond it takes most of the benchmark's time."""
+"""Work up to which step-by-step is measured too; beyond, it would take most of the benchmark's time."""
 Row = dict[str, Any]
 
 
@@ -111,9 +111,9 @@ def row(point: Point, settings: argparse.Namespace) -> Row:
 
 
 def line(rows: list[Row], over: str, what: str) -> dict[str, float]:
-    """The line of least squared relative deviations of the form through time.
+    """The line with least squared relative deviations for the form through-time.
 
-    `largest_deviation` is the greatest |measured - line| / line.
+    `largest_deviation` is the maximum of |measured - line| / line.
     """
     x = np.array([row[over] for row in rows], dtype=np.float64)
     y = np.array([row[what]["through-time"] for row in rows], dtype=np.float64)
@@ -127,7 +127,7 @@ def line(rows: list[Row], over: str, what: str) -> dict[str, float]:
 
 
 def draw(series: dict[str, list[Row]], path: Path) -> None:
-    """Three columns of time and memory, on white, so that it can be read on a dark page too."""
+    """Draws three columns of time and memory, on white, to be readable on a dark page too."""
     panels = [
         alt.hconcat(*(panel(series[name], name, what) for name in SERIES)).resolve_scale(color="shared")
         for what in ("seconds", "bytes")
@@ -138,7 +138,7 @@ def draw(series: dict[str, list[Row]], path: Path) -> None:
 
 
 def panel(rows: list[Row], over: str, what: str) -> alt.Chart:
-    """One size against seconds, or against bytes as MiB."""
+    """Seconds, or memory (MiB), against one size."""
     unit, title = (1, "seconds a step") if what == "seconds" else (MIB, "peak memory of a step (MiB)")
     values = [{"x": row[over], "y": value / unit, "form": form} for row in rows for form, value in row[what].items()]
     colour = alt.Scale(domain=list(COLOURS), range=list(COLOURS.values()))

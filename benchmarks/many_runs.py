@@ -1,6 +1,6 @@
-"""A repository of made-up runs of the paper's size, and its report's page: what the measurement of the page opens.
+"""A repository of made-up runs of the paper's size, and its report's page, for the benchmark of the page.
 
-No training gave any of its numbers; each run says so on the page, and none is compared with a claim.
+No training produced its numbers; the page says so for each run, and none is compared with a claim.
 """
 
 import csv
@@ -42,7 +42,7 @@ WORK = Work(
 
 
 def page_of(root: Path, runs: int) -> Path:
-    """Fills `root` and gives the page of so many runs, five seeds an experiment; every third has 100 classes."""
+    """Fills `root`; returns the page of `runs` runs, with five seeds per experiment; every third has 100 classes."""
     records = [made_record(run) for run in range(runs)]
     for record in records:
         record.write(root / "results" / record.experiment / f"{record.seed}.json")
@@ -60,7 +60,7 @@ def page_of(root: Path, runs: int) -> Path:
 
 
 def made_record(run: int) -> Record:
-    """With counts that agree with each other."""
+    """A record with consistent counts."""
     random = np.random.default_rng(run)
     classes = 100 if run // SEEDS % 3 == 1 else 10
     test = test_of(made_counts(random, classes))

@@ -1,4 +1,7 @@
-"""Peak memory of one step above the process before it, in a process of its own: python -m benchmarks.memory FILE"""
+"""Peak memory of one step beyond that of the process before it, measured in a new process.
+
+python -m benchmarks.memory FILE
+"""
 
 import ctypes
 import gc
@@ -16,12 +19,12 @@ from benchmarks.forms import Case, Form, step_of
 
 
 def peak_bytes(case: Case, form: Form, threads: int, processes: int) -> int:
-    """Bytes that one step needs beyond what weights, images and libraries take; the median of some processes."""
+    """Memory (bytes) of one step beyond that of weights, images and libraries; the median over some processes."""
     return statistics.median_low(in_a_process(case, form, threads) for _ in range(processes))
 
 
 def in_a_process(case: Case, form: Form, threads: int) -> int:
-    """Bytes of one process."""
+    """The measurement in one new process (bytes)."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(pickle.dumps((case, form, threads)))
         file.flush()
@@ -31,9 +34,9 @@ def in_a_process(case: Case, form: Form, threads: int) -> int:
 
 
 def measured(case: Case, form: Form, threads: int) -> int:
-    """In this process, after a small step that loads and compiles everything.
+    """The measurement in this process (bytes), after a small step that loads and compiles everything.
 
-    Every large tensor gets pages of its own (glibc's M_MMAP_THRESHOLD, 1 MiB), so that what is freed counts as free.
+    Every large tensor gets its own pages (glibc's M_MMAP_THRESHOLD, 1 MiB), so that freed memory is returned.
     """
     ctypes.CDLL(None).mallopt(-3, 1 << 20)
     torch.set_num_threads(threads)
@@ -57,7 +60,7 @@ def _on_gpu(step: object) -> int:
 
 
 def _status(key: str) -> int:
-    """Bytes of an entry of /proc/self/status."""
+    """An entry of /proc/self/status in bytes."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith(f"{key}:"))
     return int(kilobytes) * 1024

@@ -1,8 +1,8 @@
-"""Synaptic operations as NeuroBench counts them, on the step-by-step form of a network, beside ours.
+"""Compares NeuroBench's count of synaptic operations, on the step-by-step form of a network, with ours.
 
     python -m benchmarks.neurobench_operations
 
-NeuroBench 2.3 hooks convolutions and linear layers that are modules called once a time step, which ours are not.
+NeuroBench 2.3 hooks convolutions and linear layers that are called once per time step, which ours are not.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from pipeline.evaluate.observe import work_of
 from pipeline.evaluate.operations import Operations, summed_work
 
 Figures = dict[str, float]
-"""Effective_MACs, Effective_ACs and Dense of one sample, on average."""
+"""Mean Effective_MACs, Effective_ACs and Dense per sample."""
 
 
 def neurobench(model: SResNet, batches: list[Tensor]) -> Figures:
@@ -38,7 +38,7 @@ def neurobench(model: SResNet, batches: list[Tensor]) -> Figures:
 
 
 def ours(model: SResNet, batches: list[Tensor]) -> Figures:
-    """The same three from our own count."""
+    """The same figures from our count."""
     parts = []
     for batch in batches:
         with work_of(model, every=1) as work:
@@ -55,7 +55,7 @@ def ours(model: SResNet, batches: list[Tensor]) -> Figures:
 
 
 def main() -> None:
-    """Prints both for networks on random images and on random frames, in float64, where NeuroBench's sums are exact."""
+    """Prints both for networks on random images and frames, in float64, where NeuroBench's sums are exact."""
     config = replace(S_RESNET38, blocks=2, width=8, time_steps=4)
     generator = torch.Generator().manual_seed(0)
     for frames in (False, True):

@@ -1,8 +1,8 @@
-"""How large the report's page of many runs is, and how long a browser takes to open it.
+"""Size of the report's page for many runs, and the time that a browser takes to open it.
 
-python -m benchmarks.page writes results/bench-page.json. The runs are made up, and of the paper's size: 38 layers, 50
-time steps, 70 epochs, 10 or 100 classes. A fresh, headless Chromium opens the page from disk, and it counts as open
-when every chart in sight is drawn; then a reader opens a run, and it counts as open when its charts are drawn.
+python -m benchmarks.page writes results/bench-page.json. The runs are made up and of the paper's size: 38 layers, 50
+time steps, 70 epochs, 10 or 100 classes. A newly started headless Chromium opens the page from disk; the page is open
+when every visible chart is drawn. Then a run is opened, which is done when its charts are drawn.
 """
 
 import argparse
@@ -74,7 +74,7 @@ def measure(path: Path, rounds: int) -> dict[str, Any]:
 
 
 def opened(path: Path) -> dict[str, Any]:
-    """Seconds in a browser that has opened nothing before."""
+    """Seconds in a newly started browser."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
         seconds = timed(browser, path)

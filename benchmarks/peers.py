@@ -1,9 +1,9 @@
-"""S-ResNet38's training step beside the same network in other libraries: python -m benchmarks.peers
+"""Compares S-ResNet38's training step with the same network in other libraries: python -m benchmarks.peers
 
-`pip install .[bench]` brings them; one that is absent is left out and said to be. Each network is written with its
-library's layers as documented, in the library's default memory format, with the library's own surrogate derivative.
-All have the same convolutions, the normalization through time and the shortcut's sum; neurons have the same leak and
-threshold and are reset by subtraction. The libraries take turns with ours in one process.
+`pip install .[bench]` installs them; missing ones are left out and reported. Each network uses its library's layers as
+documented, the library's default memory format, and its own surrogate derivative. All have the same convolutions,
+normalization through time and sum with the skip; neurons have the same leak, threshold and reset by subtraction. The
+libraries take turns with ours in one process.
 Shapes: T time steps, B samples, C channels, H height, W width.
 """
 
@@ -41,8 +41,8 @@ Steps = dict[str, Callable[[], None]]
 class MultiStep(nn.Module):
     """The network of an SResNet for libraries whose layers take all time steps at once, (T, B, C, H, W).
 
-    `layer_of` gives a layer as nn.Sequential(convolution, norm, neurons), without neurons for a Downsampling. The first
-    convolution sees a static image, so it runs once.
+    `layer_of` returns a layer as nn.Sequential(convolution, norm, neurons), without neurons for a Downsampling. The
+    first convolution runs once, because the image is static.
     """
 
     def __init__(self, model: SResNet, layer_of: Callable[[Layer], nn.Sequential]) -> None:
@@ -79,7 +79,7 @@ class MultiStepBlock(nn.Module):
 
 
 def spikingjelly(model: SResNet) -> nn.Module:
-    """Multi-step mode on the backend torch, which is the one for CPUs."""
+    """Multi-step mode with the backend torch, which is the one for CPUs."""
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
     config = model.config
@@ -118,7 +118,8 @@ def spikingjelly(model: SResNet) -> nn.Module:
 
 
 def sinabs(model: SResNet) -> nn.Module:
-    """Its layer of neurons takes all time steps, (B, T, C, H, W); it has no norm through time, so torch's are used."""
+    """Its neuron layer takes all time steps, (B, T, C, H, W); it has no normalization through time, so torch's is
+    used."""
     return MultiStep(model, lambda ours: sinabs_layer(ours, model.config))
 
 
@@ -145,7 +146,7 @@ def sinabs_layer(ours: Layer, config: NetworkConfig) -> nn.Sequential:
 
 
 class EachStep(nn.Module):
-    """A copy of a convolution, on all time steps."""
+    """A copy of a convolution, applied to all time steps."""
 
     def __init__(self, given: nn.Conv2d) -> None:
         super().__init__()
@@ -173,7 +174,7 @@ class NormEachStep(nn.Module):
 
 
 def snntorch(model: SResNet) -> nn.Module:
-    """One step after another, as its cells are called."""
+    """Step by step, as its cells require."""
     from snntorch import Leaky, surrogate
 
     class Cell(Neurons):
@@ -190,7 +191,7 @@ def snntorch(model: SResNet) -> nn.Module:
 
 
 def norse(model: SResNet) -> nn.Module:
-    """One step after another. Its cell scales the input by 1 - leak, so its threshold is scaled with it."""
+    """Step by step. Its cell scales the input by 1 - leak, so the threshold is scaled too."""
     from norse.torch import LIFBoxCell, LIFBoxParameters
     from norse.torch.functional.reset import reset_subtract
 
@@ -217,7 +218,7 @@ def norse(model: SResNet) -> nn.Module:
 
 
 def with_cells(network: StepByStep, cell: Callable[[], Neurons]) -> StepByStep:
-    """The network with a library's cells in the place of ours."""
+    """The network with a library's cells instead of ours."""
     for layer in network.modules():
         if isinstance(layer, SteppedLayer):
             layer.neurons = cell()
@@ -237,13 +238,13 @@ CASES: dict[str, Case] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measures what is installed, prints, writes the result; without any of them nothing is written."""
+    """Measures the installed libraries, prints, writes the result; without any of them, nothing is written."""
     settings = parse(arguments)
     installed = [name for name in PEERS if find_spec(name)]
     for name in sorted(PEERS.keys() - set(installed)):
         print(f"{name}: not installed; it is in the extra `bench`")
     if not installed:
-        return  # a result of other libraries that is there stays
+        return  # keeps an existing result
     load = os.getloadavg()[0]
     torch.set_num_threads(settings.threads)
     keep_memory()
@@ -266,7 +267,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def row(name: str, case: Case, peers: list[str], settings: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of ours and of each peer, and how many times as long as ours each peer takes."""
+    """Seconds of ours and of each peer, and each peer's time as a multiple of ours."""
     print(f"{name}: ", end="", flush=True)
     seconds = timed(steps_of(case, peers), settings.rounds)
     slower = {
@@ -282,14 +283,14 @@ def row(name: str, case: Case, peers: list[str], settings: argparse.Namespace) -
 
 
 def timed(steps: Steps, rounds: int) -> dict[str, list[float]]:
-    """Seconds of each by name, in turns, after two to warm up: in the second the memory that each keeps settles."""
+    """Seconds of each by name, in turns, after two warm-up rounds; cached memory settles in the second."""
     for step in steps.values():
         step()
     return cast("dict[str, list[float]]", measure(cast("dict[Form, Callable[[], None]]", steps), rounds))
 
 
 def steps_of(case: Case, peers: Sequence[str]) -> Steps:
-    """A training step of ours and of each peer: the same weights and images."""
+    """A training step of ours and of each peer, with the same weights and images."""
     model = SResNet(case.network, input_shape=INPUT_SHAPE, classes=CLASSES, frames=False)
     generator = torch.Generator().manual_seed(0)
     model.reset_parameters(generator)
@@ -302,7 +303,7 @@ def steps_of(case: Case, peers: Sequence[str]) -> Steps:
 
 
 def convolution_weights(network: nn.Module) -> tuple[int, int]:
-    """Convolutions of a network, and numbers in their kernels."""
+    """Number of convolutions of a network, and of their weights."""
     sizes = [module.weight.numel() for module in network.modules() if isinstance(module, nn.Conv2d)]
     return len(sizes), sum(sizes)
 

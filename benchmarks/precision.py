@@ -1,8 +1,8 @@
-"""What bfloat16 changes: spikes that flip on real images, and the accuracy of a small network.
+"""The effect of bfloat16: spikes that flip on real images, and the accuracy of a small network.
 
 python -m benchmarks.precision
 
-The accuracies are paired: a seed draws the same weights and the same order of samples in both precisions.
+Accuracies are paired: a seed gives the same initial weights and order of samples in both precisions.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 class Jobs:
-    """The trainings of the profile quick on the digits, each with its seed and precision, in a folder."""
+    """Trainings of the profile quick on the digits, by seed and precision, in a folder."""
 
     def __init__(self, folder: Path, profile: params.Params, epochs: int | None) -> None:
         self.folder, self.experiment = folder, profile.experiments[DATASET]
@@ -101,7 +101,7 @@ class Jobs:
 
 
 def make_digits(folder: Path, profile: params.Params) -> Path:
-    """Arrow shards of the embedded digits, as the profile's stages make them."""
+    """Arrow shards of the embedded digits, made like the profile's stages."""
     dataset, raw, arrow = profile.datasets[DATASET], folder / "raw", folder / "arrow"
     raw.mkdir()
     fetch(DATASET, dataset.download, raw)
@@ -129,7 +129,7 @@ def accuracies(jobs: Jobs, seeds: int) -> dict[str, Any]:
 
 
 def paired_interval(differences: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of the mean difference by Student's t, from at least two."""
+    """Student's 95 % interval of the mean difference, from at least two."""
     mean, count = statistics.fmean(differences), len(differences)
     reach = float(stats.t.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
     return mean - reach, mean + reach
@@ -148,7 +148,7 @@ def shown(accuracy: Any) -> str:
 
 
 def trained_flips(jobs: Jobs, batch: int) -> dict[str, Any]:
-    """Of the network that seed 0 trained in float32, with its running statistics."""
+    """Flips of the network trained in float32 with seed 0, with its running statistics."""
     store = Store(jobs.data, "test")
     images = prepare(spread(store, batch), store.scale, jobs.training, CPU)
     name = f"{store.title}, n = {jobs.experiment.model.blocks}, trained"
@@ -156,9 +156,9 @@ def trained_flips(jobs: Jobs, batch: int) -> dict[str, Any]:
 
 
 def drawn_flips(store: Store, small: NetworkConfig, batch: int) -> dict[str, Any]:
-    """Of networks with drawn weights, which normalize by the statistics of the batch.
+    """Flips of networks with initial weights, which normalize by the statistics of the batch.
 
-    Images are standardized by their own mean and deviation a channel.
+    Images are standardized by their own mean and deviation per channel.
     """
     images = torch.from_numpy(spread(store, batch)).float() * store.scale
     deviation, mean = torch.std_mean(images, (0, 2, 3), keepdim=True)
@@ -170,12 +170,12 @@ def drawn_flips(store: Store, small: NetworkConfig, batch: int) -> dict[str, Any
 
 
 def spread(store: Store, batch: int) -> np.ndarray:
-    """Pixels of samples at even distances in the split, so that all classes are among them."""
+    """Pixels of samples at equal distances in the split, so that all classes are included."""
     return store.read(np.linspace(0, len(store) - 1, min(batch, len(store))).astype(np.int64))
 
 
 def images_of(folder: Path) -> Store:
-    """The test split. Raises InputError if it is not there or holds no images."""
+    """The test split. Raises InputError if it is missing or has no images."""
     store = Store(folder, "test")
     if store.kind != "images":
         raise InputError(f"{folder}: {store.title} holds {store.kind}; expected images")
@@ -183,7 +183,7 @@ def images_of(folder: Path) -> Store:
 
 
 def drawn(config: NetworkConfig, store: Store) -> SResNet:
-    """A network for these images with drawn weights, in training mode: the statistics are those of the batch."""
+    """A network for these images with initial weights, in training mode, so that it uses the batch's statistics."""
     channels, height, width = store.sample_shape
     model = SResNet(config, input_shape=(channels, height, width), classes=len(store.classes), frames=False)
     model.reset_parameters(torch.Generator().manual_seed(0))
@@ -191,7 +191,7 @@ def drawn(config: NetworkConfig, store: Store) -> SResNet:
 
 
 def flip_rates(name: str, model: SResNet, images: Tensor) -> dict[str, Any]:
-    """Spikes of bfloat16 against float32."""
+    """Flips of bfloat16 against float32."""
     found = compare(in_precision(model, "float32"), in_precision(model, "bfloat16"), images)
     print(f"\n{name}, {len(images)} images\n{flip_table(found)}", flush=True)
     return {
@@ -209,7 +209,7 @@ def flip_rates(name: str, model: SResNet, images: Tensor) -> dict[str, Any]:
 
 
 def circumstances(settings: argparse.Namespace) -> dict[str, object]:
-    """What the figures depend on."""
+    """Settings and versions that the figures depend on."""
     return {"machine": describe(CPU), "cpus": os.cpu_count(), "threads": settings.threads}
 
 

@@ -1,4 +1,4 @@
-"""Where the time of a step goes, and what the memory alone would take for its passes."""
+"""Profile of a step, and the time that its kernels would take at memory speed."""
 
 import time
 from collections import Counter
@@ -13,34 +13,34 @@ from models.residual import Layer
 from models.sresnet import SResNet
 
 COPIED = 256 << 20
-"""Bytes, many times what a cache holds."""
+"""Bytes, many times the size of a cache."""
 WARM, STEPS = 2, 3
-"""Steps before and under the profiler."""
+"""Number of warm-up steps and of profiled steps."""
 PASSES = ("NormalizeAndFire", "NormalizeAndFireBackward")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """One step on the CPU, a mean of some."""
+    """One step on the CPU, the mean over some."""
 
     convolutions: float
-    """Seconds, with their gradients."""
+    """Seconds of convolutions with their gradients."""
     passes: float
-    """Seconds of normalization, neurons and sums."""
+    """Seconds of our kernels: normalization, neurons and sums."""
     rest: float
     """Seconds: sums of gradients, optimizer, readout, copies of weights, Python."""
     passes_bytes: int
-    """What the passes read and write at least, if nothing stays in a cache from one to the next."""
+    """Bytes that the kernels read and write at least, if nothing stays in a cache between them."""
     copy_bytes_per_second: float
-    """Read and written by a copy of memory with the same threads."""
+    """Bytes per second that a memory copy reads and writes with the same threads."""
 
     def at_memory_speed(self) -> float:
-        """Seconds of the passes if they did nothing but read and write."""
+        """Seconds of the kernels if they only read and wrote memory."""
         return self.passes_bytes / self.copy_bytes_per_second
 
 
 def profile_of(case: Case) -> dict[str, float]:
-    """The profile of a step as it is trained here, with what the passes would take at the speed of the memory."""
+    """The profile of a through-time step, with the time of its kernels at memory speed."""
     step = step_of(case, "through-time")
     for _ in range(WARM):
         step()
@@ -61,7 +61,7 @@ def profile_of(case: Case) -> dict[str, float]:
 
 
 def kind(operation: str) -> str:
-    """Of a name in torch's profile."""
+    """The category of an operation's name in torch's profile."""
     if operation in PASSES:
         return "passes"
     return "convolutions" if "convolution" in operation else "rest"
@@ -69,8 +69,8 @@ def kind(operation: str) -> str:
 
 @torch.no_grad()
 def bytes_of_passes(case: Case) -> int:
-    """Over all layers: moments read the currents; fire reads them and the skip and writes; backward reads gradient
-    and currents and writes; combine reads both and writes."""
+    """Bytes over all layers: moments reads the currents; fire reads them and the skip and writes its output; backward
+    reads gradient and currents and writes; combine reads both and writes."""
     model = SResNet(case.network, input_shape=INPUT_SHAPE, classes=CLASSES, frames=False)
     total = 0
 
@@ -90,7 +90,7 @@ def bytes_of_passes(case: Case) -> int:
 
 
 def copy_speed(times: int = 5) -> float:
-    """Bytes a second that a copy reads and writes; the best of some."""
+    """Bytes per second that a copy reads and writes; the best of `times` tries."""
     source = torch.ones(COPIED, dtype=torch.uint8)
     target = torch.empty_like(source)
     best = 0.0

@@ -1,4 +1,4 @@
-"""What a store of recordings costs on the disk and in time, beside what S-ResNet38 takes for the same batch."""
+"""Disk space and time of a store of recordings, compared with the time of S-ResNet38 for the same batch."""
 
 import os
 import statistics
@@ -15,13 +15,13 @@ from models.sresnet import SResNet
 from pipeline.data.store import VERSION, Manifest, Row, Store, shard_name, write_manifest, write_shard
 
 SAMPLES, BATCH = 200, 64
-"""Samples: more than a processor's cache holds."""
+"""Number of samples, more than fit into the CPU cache, and batch size."""
 
 
 def reading(paths: list[Path], folder: Path) -> dict[str, dict[str, float]]:
-    """For each compression: bytes and milliseconds to write a sample, microseconds to read one, a batch of 64.
+    """For each compression: bytes per sample, milliseconds to write one, microseconds to read one in batches of 64.
 
-    The samples are the recordings' frames, again and again under other names; every time is a median, files cached.
+    The samples are the recordings' frames, repeated under other names. Times are medians, with files in the page cache.
     """
     network = network_seconds()
     return {name: measure(paths, folder / name, name, network) for name in ("none", "zstd")}
@@ -43,7 +43,7 @@ def measure(paths: list[Path], folder: Path, compression: str, network: float) -
 
 
 def write(paths: list[Path], folder: Path, compression: str) -> float:
-    """Seconds that the shard took; digests are part of it."""
+    """Seconds to write the shard, including digests."""
     frames = [ours("aedat2", path).copy() for path in paths]
     rows = [
         Row(id=f"{index:05}", label=0, pixels=frames[index % len(frames)], source_sha256="0" * 64)
@@ -83,7 +83,7 @@ def timed_read(store: Store, indices: np.ndarray) -> float:
 
 
 def network_seconds() -> float:
-    """Seconds a sample that S-ResNet38 takes to classify two at a time, on all CPUs; training takes longer."""
+    """Seconds per sample of inference with S-ResNet38 in batches of two, on all CPUs; training takes longer."""
     config = replace(S_RESNET38, time_steps=FRAMES)
     network = SResNet(config, input_shape=(2, 64, 64), classes=10, frames=True).eval()
     affinity, threads = os.sched_getaffinity(0), torch.get_num_threads()

@@ -1,6 +1,6 @@
 """Writes the README's section on speed from results/bench-*.json: python -m benchmarks.readme
 
-What was not measured is named, not guessed.
+Missing measurements are named.
 """
 
 import json
@@ -20,7 +20,7 @@ Result = dict[str, Any]
 
 
 def main(readme: Path = README, results: Path = RESULTS) -> None:
-    """Puts the section between the two marks. Raises InputError if there are none."""
+    """Replaces the section between the two marks. Raises InputError if they are missing."""
     text = readme.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -30,7 +30,7 @@ def main(readme: Path = README, results: Path = RESULTS) -> None:
 
 
 def section(results: Path) -> str:
-    """Paragraphs and tables of what was measured, then what was not."""
+    """Paragraphs and tables of the measurements, then a list of missing ones."""
     parts = {"train": steps, "growth": growth, "peers": peers, "epoch": epoch, "precision": precision}
     found = {name: read(results / f"bench-{name}.json") for name in parts}
     texts = [write(found[name]) for name, write in parts.items() if found[name]]
@@ -38,7 +38,7 @@ def section(results: Path) -> str:
 
 
 def read(path: Path) -> Result:
-    """What a benchmark wrote; empty if it was not run."""
+    """The result file of a benchmark; empty if it was not run."""
     result: Result = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return result
 
@@ -71,7 +71,7 @@ def steps(result: Result) -> str:
 
 
 def where_time_goes(profiles: dict[str, Result]) -> str:
-    """What stands between the steps and the floor, and how much of it is memory."""
+    """Where the time between a step and its lower bound goes, and how much of it is memory access."""
     speed = max(profile["copy_bytes_per_second"] for profile in profiles.values())
     parts = [
         f"{name}: convolutions {seconds(profile['convolutions'])}, passes {seconds(profile['passes'])} "
@@ -87,7 +87,7 @@ def where_time_goes(profiles: dict[str, Result]) -> str:
 
 
 def memory(peak: dict[str, int]) -> tuple[str, str]:
-    """Peak memory of ours, and its part of the form step by step."""
+    """Peak memory of ours, and as a share of step-by-step."""
     if not peak:
         return "", ""
     return f"{peak['through-time'] / 2**20:,.0f} MiB", f"{peak['through-time'] / peak['step-by-step']:.2f} times"
@@ -108,7 +108,7 @@ def growth(result: Result) -> str:
 
 
 def peers(result: Result) -> str:
-    """Times that other libraries take, as multiples of ours."""
+    """Times of other libraries as multiples of ours."""
     names = [name for name in LIBRARIES if name in result["versions"]]
     titles = [f"{LIBRARIES[name]} ({result['versions'][name]})" for name in names]
     about = (
@@ -152,7 +152,7 @@ def precision(result: Result) -> str:
 
 
 def missing(found: dict[str, Result]) -> str:
-    """What has no figures."""
+    """Names the missing measurements."""
     absent = [f"`results/bench-{name}.json`" for name, result in found.items() if not result]
     gpu = any(name.startswith(GPU) for name in found["train"].get("rows", {}))
     notes = [] if gpu else ["Not on a GPU: [docs/gpu.md](docs/gpu.md) has what was seen on one."]

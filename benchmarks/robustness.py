@@ -1,9 +1,9 @@
-"""What a trained network makes of recordings that lost events, or have noise: python -m benchmarks.robustness RUN...
+"""Accuracy of a trained network on recordings with lost events or noise: python -m benchmarks.robustness RUN...
 
-Of the stored frames, whose values are counts of events, each event is dropped with a probability (a binomial of each
-count), or noise is added: events at random pixels, polarities and frames, as many as a part of the recording's own
-(Poisson). Both after slicing into frames: the slices stay those of the whole recording. Only the test split is touched.
-One draw for each sample: what another would do is not measured.
+In the stored frames, whose values are event counts, each event is dropped with a given probability (a binomial of each
+count), or noise is added: events at random pixels, polarities and frames, in a given proportion to the recording's own
+(Poisson). Both happen after slicing into frames, so slices stay those of the whole recording. Only the test split is
+changed. There is one random draw per sample; the variation between draws is not measured.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from pipeline.report.study.grid import ROBUSTNESS
 DROPPED = (0.0, 0.1, 0.25, 0.5, 0.75, 0.9)
 NOISE = (0.1, 0.25, 0.5, 1.0)
 DRAW = 0
-"""Seed of the random numbers that drop and add events."""
+"""Random seed for dropping and adding events."""
 Counts = npt.NDArray[Any]
 Change = Literal["dropped", "noise"]
 
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def of_run(name: str) -> dict[str, Any]:
-    """Correct samples under each change. Raises InputError for images."""
+    """Number of correct samples under each change. Raises InputError for images."""
     run, experiment = params.load_run(name)
     store, model = Store(paths.arrow(run.dataset), "test"), paths.artifacts(run.experiment, run.seed)
     if store.kind != "frames":
@@ -65,7 +65,7 @@ def of_run(name: str) -> dict[str, Any]:
 
 @torch.no_grad()
 def row(network: SResNet, store: Store, training: TrainingConfig, change: Change, part: float) -> dict[str, Any]:
-    """Correct samples; each sample has random numbers of its own, the same for every network."""
+    """Number of correct samples; each sample has its own random numbers, the same for every network."""
     size, correct = 2 * training.batch_size, 0
     for start in range(0, len(store), size):
         batch = np.arange(start, min(start + size, len(store)))
@@ -85,7 +85,7 @@ def row(network: SResNet, store: Store, training: TrainingConfig, change: Change
 
 
 def changed(counts: Counts, change: Change, part: float, random: np.random.Generator) -> Counts:
-    """Counts (T, 2, H, W) of a recording without a part of its events, or with noise as many as a part of them."""
+    """Counts (T, 2, H, W) of a recording without a share `part` of its events, or with noise of that share added."""
     if change == "dropped":
         return random.binomial(counts, 1.0 - part)
     return counts + random.poisson(part * counts.mean(), counts.shape)

@@ -1,13 +1,13 @@
-"""How a training of S-ResNet38 speeds up with workers, and what the same bits cost: python -m benchmarks.scaling
+"""Speedup of a training of S-ResNet38 with workers, and the cost of bit-identical results: python -m benchmarks.scaling
 
-Processes of one thread each train together as the pipeline's workers do, with everything that a step has: reading,
-statistics by micro-batch, sums in a fixed order. What is compared takes turns in the same
-processes, so that a machine that slows down slows all of it. T = 10, where a step is short and overhead counts most.
+Processes of one thread each train together like the pipeline's workers, with all parts of a step: reading, statistics
+per micro-batch, sums in a fixed order. What is compared takes turns in the same processes, so that a slowdown of the
+machine affects all. T = 10, where a step is short and overhead has the largest share.
 
 - one against two: the same step of 8 samples in two micro-batches, by one process alone and by two together;
-- against plain DDP: torch's DistributedDataParallel with the same samples a process, whose sums depend on the workers;
-- weak scaling: 4 samples a process, 1 to 4 processes.
-- parts: what a step is made of, each alone, for the model in benchmarks.scaling_model.
+- against plain DDP: torch's DistributedDataParallel with the same samples per process; its sums depend on the workers;
+- weak scaling: 4 samples per process, 1 to 4 processes;
+- parts: the parts of a step, each alone, for the model in benchmarks.scaling_model.
 """
 
 import argparse
@@ -48,7 +48,7 @@ from pipeline.train.training import Training, begin, weights_of
 SAMPLES_A_MICRO_BATCH = 4
 PROCESSES = (1, 2, 3, 4)
 SPEEDUP, COST = 1.7, 0.05
-"""Targets: one thread against two, and what may be added to a step of plain DDP."""
+"""Targets: speedup of two workers over one, and overhead relative to a step of plain DDP."""
 CPU = torch.device("cpu")
 Seconds = dict[str, list[float]]
 
@@ -79,7 +79,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def made_job(folder: Path) -> Job:
-    """S-ResNet38 at T = 10 on images of noise, of CIFAR-10's shape."""
+    """S-ResNet38 with T = 10 on images of noise with CIFAR-10's shape."""
     drawn = np.random.default_rng(0).integers(0, 256, (256, *INPUT_SHAPE), dtype=np.uint8)
     rows = [
         Row(id=f"{index:04}", label=index % CLASSES, pixels=pixels, source_sha256="0" * 64)
@@ -123,7 +123,7 @@ def manifest(rows: list[Row]) -> Manifest:
 
 
 def training_of(shards: int) -> TrainingConfig:
-    """A batch of so many micro-batches."""
+    """A configuration with `shards` micro-batches per batch."""
     return TrainingConfig(
         epochs=1,
         batch_size=SAMPLES_A_MICRO_BATCH * shards,
@@ -146,7 +146,7 @@ def training_of(shards: int) -> TrainingConfig:
 
 
 def together(size: int, job: Job, rounds: int) -> dict[str, Any]:
-    """What `size` processes measure together."""
+    """The measurements of `size` processes together."""
     job = replace(job, training=training_of(size))
     with tempfile.TemporaryDirectory() as folder:
         spawn(process, (size, job, rounds, Path(folder)), size)
@@ -154,7 +154,7 @@ def together(size: int, job: Job, rounds: int) -> dict[str, Any]:
 
 
 def process(rank: int, size: int, job: Job, rounds: int, folder: Path) -> None:
-    """One of the processes; the first one writes down what it measured."""
+    """Runs one of the processes; the first one writes its measurements."""
     os.environ["GLOO_SOCKET_IFNAME"] = "lo"
     keep_memory()
     torch.set_num_threads(1)
@@ -176,7 +176,7 @@ def process(rank: int, size: int, job: Job, rounds: int, folder: Path) -> None:
 
 
 def compared(rank: int, size: int, job: Job) -> dict[str, Callable[[], None]]:
-    """What takes turns: all together; with two processes also plain DDP, and the first one alone, while one waits."""
+    """The steps that take turns: all together; with two processes also plain DDP, and the first process alone."""
     steps: dict[str, Callable[[], None]] = {"together": next_step(training_by(job, Group() if size > 1 else Alone()))}
     if size == 2:
         steps["plain DDP"] = plain(training_by(job, Group()), rank, size)
@@ -190,13 +190,13 @@ def training_by(job: Job, workers: Workers) -> Training:
 
 
 def next_step(training: Training) -> Callable[[], None]:
-    """A step of the pipeline on the next batch."""
+    """A function that does a step of the pipeline on the next batch."""
     batches = endless(training)
     return lambda: step(training, next(batches))
 
 
 def endless(training: Training) -> Iterator[np.ndarray]:
-    """The batches of one epoch after another."""
+    """The batches of all epochs, without end."""
     epoch = 0
     while True:
         yield from epoch_batches(training.samples, training.job.training, training.job.seed, epoch)
@@ -204,7 +204,7 @@ def endless(training: Training) -> Iterator[np.ndarray]:
 
 
 def plain(training: Training, rank: int, size: int) -> Callable[[], None]:
-    """A step as torch's documentation shows it, on this process's part of the next batch."""
+    """A DDP step as in torch's documentation, on this process's part of the next batch."""
     batches, store, network = endless(training), training.store, DistributedDataParallel(training.model.train())
 
     def once() -> None:
@@ -218,7 +218,7 @@ def plain(training: Training, rank: int, size: int) -> Callable[[], None]:
 
 
 def one_time(act: Callable[[], None]) -> float:
-    """Seconds until all processes have done it, from when all were ready."""
+    """Seconds from when all processes are ready until all are done."""
     torch.distributed.barrier()
     start = time.perf_counter()
     act()
@@ -227,7 +227,7 @@ def one_time(act: Callable[[], None]) -> float:
 
 
 def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
-    """Median seconds of what a step is made of, each alone, with everybody ready before it."""
+    """Median seconds of each part of a step alone, started when all processes are ready."""
     config, batch = training.job.training, next(endless(training))
     part, width = batch[:SAMPLES_A_MICRO_BATCH], sum(training.sizes)
     buffers = [buffer.clone() for buffer in training.buffers]
@@ -250,7 +250,7 @@ def parts_of(training: Training, rounds: int, folder: Path) -> dict[str, Any]:
 
 
 def one_time_of(act: Callable[[], object]) -> float:
-    """Seconds of this process, from when all were ready."""
+    """Seconds of this process, from when all are ready."""
     torch.distributed.barrier()
     start = time.perf_counter()
     act()
@@ -258,7 +258,7 @@ def one_time_of(act: Callable[[], object]) -> float:
 
 
 def figures(measured: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Ratios of what took turns, with what was asked of them."""
+    """Ratios of the steps that took turns, with the targets."""
     two = measured["2"]["seconds"]
     speedup, cost = ratio(two["alone"], two["together"]), ratio(two["together"], two["plain DDP"])
     one = statistics.median(measured["1"]["seconds"]["together"])
@@ -289,7 +289,7 @@ def ratio(above: list[float], below: list[float]) -> dict[str, float]:
 
 
 def shown(result: dict[str, Any]) -> str:
-    """The figures for people."""
+    """The figures as text."""
     speedup, cost, asked = result["two_against_one"], result["cost_against_ddp"], {True: "met", False: "missed"}
     speed = f"{speedup['median']:.2f} times ({speedup['low']:.2f} to {speedup['high']:.2f})"
     added = f"{100 * cost['median']:+.1f} % of a step ({100 * cost['low']:+.1f} to {100 * cost['high']:+.1f})"

@@ -1,7 +1,7 @@
-"""Where a training of S-ResNet38 stops scaling: python -m benchmarks.scaling_model
+"""Model of where a training of S-ResNet38 stops scaling: python -m benchmarks.scaling_model
 
-Computed from what benchmarks.scaling measured on one machine; writes docs/scaling.md and docs/scaling.svg. A worker
-computes one micro-batch. W: workers, D: numbers that a micro-batch contributes, b: samples of a micro-batch.
+Computed from the measurements of benchmarks.scaling on one machine; writes docs/scaling.md and docs/scaling.svg. Each
+worker computes one micro-batch. W: workers, D: numbers that a micro-batch contributes, b: samples per micro-batch.
 """
 
 import argparse
@@ -24,23 +24,23 @@ PAGE, PLOT = ROOT / "docs" / "scaling.md", ROOT / "docs" / "scaling.svg"
 TEMPLATE = Path(__file__).with_name("scaling.md.jinja")
 WORKERS = [2**power for power in range(13)]
 ENOUGH = 0.1
-"""A part stops scaling where it takes more than this fraction of a micro-batch's time."""
+"""A part of a step stops scaling when it takes more than this fraction of a micro-batch's time."""
 TIME_STEPS = 5
-"""S-ResNet38 has five times the time steps of what was measured; time grows in a straight line with them (growth)."""
+"""S-ResNet38 has five times the measured number of time steps; time is linear in it (benchmarks.growth)."""
 CIFAR10_BYTES = 50_000 * 3 * 32 * 32
 
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """An interconnect: assumed, not measured."""
+    """An interconnect, with assumed values."""
 
     name: str
     gigabits: float
     latency: float
-    """Of a message (seconds)."""
+    """Latency of a message (seconds)."""
 
     def seconds(self, numbers: float, messages: float) -> float:
-        """To send so many float32 numbers in so many messages, one after another."""
+        """Seconds to send float32 numbers in consecutive messages."""
         return numbers * 4 * 8 / (self.gigabits * 1e9) + messages * self.latency
 
 
@@ -55,18 +55,18 @@ COLOURS = dict(zip([network.name for network in NETWORKS], (ORANGE, BLUE, GREEN)
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """Seconds on the machine that was measured."""
+    """Measured seconds on one machine."""
 
     micro_batch: float
     """One micro-batch forward and backward, with T = 50."""
     add: float
-    """The sum of two micro-batches' numbers."""
+    """Adding the numbers of two micro-batches."""
     optimize: float
     numbers: int
     """D."""
 
     def parts(self, workers: int, network: Network, faster: float) -> dict[str, float]:
-        """Seconds of each part of a step by so many workers, on a device that computes `faster`."""
+        """Seconds of each part of a step with `workers` workers, on a device that is `faster` times as fast."""
         others = workers - 1
         return {
             "micro-batch": self.micro_batch / faster,
@@ -76,7 +76,7 @@ class Measured:
         }
 
     def efficiency(self, workers: int, network: Network, faster: float) -> float:
-        """What a worker gets done, as a fraction of what one alone does."""
+        """Throughput per worker, relative to a single worker."""
         return sum(self.parts(1, network, faster).values()) / sum(self.parts(workers, network, faster).values())
 
 
@@ -92,14 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What benchmarks.scaling wrote. Raises InputError."""
+    """The result of benchmarks.scaling. Raises InputError."""
     if not path.exists():
         raise InputError(f"{path}: not found; `make bench-scaling` measures it")
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def measured_of(result: dict[str, Any]) -> Measured:
-    """The model's constants: each part alone, by two processes."""
+    """The model's constants: each part alone, measured with two processes."""
     parts = result["measured"]["2"]["parts"]
     seconds = parts["seconds"]
     return Measured(
@@ -111,7 +111,7 @@ def measured_of(result: dict[str, Any]) -> Measured:
 
 
 def last_workers(measured: Measured, part: str, network: Network, faster: float) -> str:
-    """The greatest number of workers at which a part takes little of a micro-batch's time."""
+    """The largest number of workers at which a part takes at most ENOUGH of a micro-batch's time."""
     micro_batch = measured.micro_batch / faster
     fits = [workers for workers in WORKERS if measured.parts(workers, network, faster)[part] <= ENOUGH * micro_batch]
     if not fits:
@@ -120,7 +120,7 @@ def last_workers(measured: Measured, part: str, network: Network, faster: float)
 
 
 def draw(measured: Measured, path: Path) -> None:
-    """Efficiency over workers, a panel for each speed of the device, on white."""
+    """Draws efficiency over workers, one panel per device speed, on white."""
     panels = []
     for name, faster in FASTER.items():
         values = [
@@ -143,7 +143,7 @@ def draw(measured: Measured, path: Path) -> None:
 
 
 def page(result: dict[str, Any]) -> str:
-    """docs/scaling.md: the template beside this file, with its figures."""
+    """The content of docs/scaling.md, from the template beside this file."""
     measured, parts = measured_of(result), result["measured"]["2"]["parts"]
     template = jinja2.Template(TEMPLATE.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined)
     columns = [(name, network) for name in FASTER for network in NETWORKS]

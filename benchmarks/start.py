@@ -1,8 +1,8 @@
-"""From a command to its first step, and to its end: python -m benchmarks.start
+"""Wall time from a command to its first step, and to its end: python -m benchmarks.start
 
-In copies of this checkout, in turns with two plain programs that only import: `torch`, and `ray.train.torch`, which is
-the least that a training by Ray Train needs. Data and kernels are there before. Seconds of the wall; the machine's load
-is noted with them.
+Measured in copies of this checkout, in turns with two programs that only import `torch` or `ray.train.torch`; the
+latter is the minimum for a training with Ray Train. Data and compiled kernels already exist. Seconds of wall time; the
+machine's load is recorded.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from pipeline.protocol.hardware import describe
 TRAIN, EVALUATE = (("-m", f"stages.{stage}", "digits-0") for stage in ("train", "evaluate"))
 SRESNET = ("-m", "pipeline.cli.command_line")
 BEGINS = "starts with"
-"""The training's log has this line before the first step."""
+"""The training's log contains this before the first step."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -52,12 +52,12 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def whole(folder: Path) -> dict[str, list[float]]:
-    """The pipeline on a fresh clone after the install, and again with nothing to do."""
+    """The pipeline on a new clone after the installation, and again with nothing to do."""
     return {name: [timed(folder, "make", "repro")] for name in ("make repro", "second make repro")}
 
 
 def parts(folder: Path) -> dict[str, Callable[[], float]]:
-    """What is measured in turns, in a copy that was reproduced."""
+    """The measurements that take turns, in a copy where the pipeline has run."""
     return {
         "import torch": lambda: python(folder, "-c", "import torch"),
         "import ray.train.torch": lambda: python(folder, "-c", "import ray.train.torch"),
@@ -90,7 +90,10 @@ def timed(folder: Path, *command: str) -> float:
 
 
 def first_step(folder: Path, workers: int | str) -> float:
-    """Until the training says that it begins; its other states wait meanwhile, and it is ended then."""
+    """Seconds until the training logs that it starts; then it is ended.
+
+    Existing checkpoints are moved away meanwhile.
+    """
     (kept,) = (folder / "runs").glob("digits-0-*")
     away = kept.rename(folder / "runs" / "away")
     set_workers(folder, workers)

@@ -1,7 +1,7 @@
-"""S-ResNet computed one time step after another in plain PyTorch: the form that most spiking networks are written in.
+"""S-ResNet computed step by step in plain PyTorch, which is how most spiking networks are written.
 
-One BatchNorm2d a layer and step, one lif_step a layer of neurons and step. It computes what models.sresnet computes.
-Shapes: B samples, T time steps, C channels, H height, W width, K classes.
+One BatchNorm2d per layer and time step, one lif_step per neuron layer and time step. Computes the same as
+models.sresnet. Shapes: B samples, T time steps, C channels, H height, W width, K classes.
 """
 
 import torch
@@ -49,7 +49,7 @@ class NormedConvolution(nn.Module):
 
 
 class Neurons(nn.Module):
-    """A layer of leaky integrate-and-fire neurons that keeps its membrane from one step to the next."""
+    """A layer of leaky integrate-and-fire neurons that keeps its membrane between steps."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class StepByStep(nn.Module):
 
 
 def stepped_names(values: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors of an SResNet, by name, as the tensors of its StepByStep: sets of a norm become modules of their own."""
+    """Tensors of an SResNet, by name, as tensors of its StepByStep: each set of a norm becomes a separate module."""
     named: dict[str, Tensor] = {}
     for name, value in values.items():
         layer, _, kind = name.rpartition(".norm.")

@@ -1,7 +1,7 @@
-"""Seconds of a training step of each part of the study beside its dataset's base: python -m benchmarks.study
+"""Time of a training step of each part of the study relative to its dataset's base: python -m benchmarks.study
 
-Base and part take turns, on the same random pixels of the data's shape, in one process with the threads of the profile.
-Processes beside them slow both, though not by the same factor: the load is recorded.
+Base and part take turns on the same random pixels with the data's shape, in one process with the profile's threads.
+Other processes slow both, though not by the same factor: the load is recorded.
 """
 
 import argparse
@@ -62,11 +62,11 @@ def of_dataset(dataset: str, profile: Params, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_noise(folder, split_size(dataset, profile.datasets[dataset]), base.training.batch_size)
-        seconds, ratios = beside(step_of(base, folder), parts, folder, rounds)
+        seconds, ratios = ratios_to_base(step_of(base, folder), parts, folder, rounds)
     return {"batch_size": base.training.batch_size, "base_ms": 1e3 * statistics.median(seconds), "ratios": ratios}
 
 
-def beside(
+def ratios_to_base(
     base: Once, parts: Mapping[str, ExperimentParams], folder: Path, rounds: int
 ) -> tuple[list[float], dict[str, dict[str, float]]]:
     """The base's seconds in all rounds, and each part's ratio to it."""
@@ -86,7 +86,7 @@ def beside(
 
 def step_of(experiment: ExperimentParams, folder: Path) -> Once:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of a loop over time: its cost is what is measured
+        warnings.simplefilter("ignore")  # the warning about the loop over time, whose cost is measured here
         return timed_step(experiment.model, experiment.training, folder, "nothing")
 
 

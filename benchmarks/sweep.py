@@ -1,9 +1,9 @@
-"""`sresnet sweep` beside serial `dvc repro`: python -m benchmarks.sweep
+"""Compares `sresnet sweep` with serial `dvc repro`: python -m benchmarks.sweep
 
-Two experiments with two seeds each on scikit-learn's digits, one worker and one thread a training, in two copies of the
-repository whose data are preprocessed and whose kernels are compiled. Both ways have to end with the same dvc.lock.
-The throughput is that of the runs: from the start of the command to the end of the last evaluation. The whole command
-also writes the report.
+Two experiments with two seeds each on scikit-learn's digits, with one worker and one thread per training, in two copies
+of the repository with preprocessed data and compiled kernels. Both must end with the same dvc.lock.
+Throughput is measured from the start of the command to the end of the last evaluation. The whole command also writes
+the report.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from pipeline.report.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
 
 CODE = ("models", "pipeline", "stages", "paper", ".dvc")
 STUDY = ("profiles/study.yaml", *(f"results/{name}" for name in (SECONDS, ROBUSTNESS, FINE_TUNING)))
-"""What the report depends on beside its code."""
+"""Dependencies of the report apart from its code."""
 SEEDS = (0, 1)
 RATES = {"digits": 0.3, "digits-slower": 0.1}
 """Learning rate of each experiment."""
@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.sweep",
-        description="Times `sresnet sweep` beside serial `dvc repro` on four short trainings.",
+        description="Times `sresnet sweep` and serial `dvc repro` on four short trainings.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--epochs", type=positive, default=12, help="of each training")
@@ -84,7 +84,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def prepare(folder: Path, epochs: int) -> None:
-    """A copy of the repository in which all is done that is not measured."""
+    """Makes a copy of the repository in which everything that is not measured is already done."""
     copy_repository(folder, parameters(1))
     execute(folder, ["dvc", "repro", "preprocess@digits"])
     for stage in ("train", "evaluate"):  # compiles the kernels
@@ -95,7 +95,7 @@ def prepare(folder: Path, epochs: int) -> None:
 
 
 def copy_repository(folder: Path, params: str) -> None:
-    """The code and the pipeline without git, nothing computed, kernels as compiled as they are here."""
+    """Copies code and pipeline without git and results, with the compiled kernels."""
     for name in CODE:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
     for name in ("dvc.yaml", "CITATION.cff", "requirements.lock", *STUDY):
@@ -146,17 +146,17 @@ def timed(prepared: Path, folder: Path, command: Sequence[str]) -> dict[str, flo
 
 
 def mean_seconds(stages: Path, stage: str) -> float:
-    """Of a stage, from its main function's begin to its end; the interpreter's start is not in it."""
+    """Mean seconds of a stage's main function, without the interpreter's start."""
     return fmean(json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in stages.glob(f"{stage}@*.json"))
 
 
 def training_seconds(log: Path) -> float:
-    """From the moment when a worker begins to its last report."""
+    """Seconds from when a worker begins to its last report."""
     return log.stat().st_mtime - log.with_name("platforms.txt").stat().st_mtime
 
 
 def execute(folder: Path, command: Sequence[str]) -> None:
-    """Raises InputError with the end of what it said if a command fails."""
+    """Runs a command. Raises InputError with the end of its output if it fails."""
     done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"{' '.join(command)} failed: {(done.stdout + done.stderr)[-2000:]}")

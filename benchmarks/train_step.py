@@ -1,10 +1,10 @@
-"""Time and memory of S-ResNet38's steps, against the same network step by step and against its convolutions alone.
+"""Time and memory of S-ResNet38's steps, compared with the same network step by step and with its convolutions alone.
 
 python -m benchmarks.train_step
 
-The forms take turns, in another order each round, so that a machine that slows down or is shared slows all of them.
-Processes beside it still change the ratios, since the forms differ in how much memory and how many threads they use:
-the load is recorded.
+The implementations take turns, in another order each round, so that a slowdown of the machine affects all of them.
+Other processes still change the ratios, because the implementations differ in memory access and threads: the load is
+recorded.
 """
 
 import argparse
@@ -99,7 +99,7 @@ def row(name: str, case: Case, settings: argparse.Namespace) -> dict[str, Any]:
 
 
 def measure(steps: dict[Form, Callable[[], None]], rounds: int, device: str = "cpu") -> dict[Form, list[float]]:
-    """Seconds of each form in each round; their order turns from round to round."""
+    """Seconds of each form in each round; the order rotates from round to round."""
     for step in steps.values():
         duration(step, device)
     taken: dict[Form, list[float]] = {form: [] for form in steps}
@@ -127,7 +127,7 @@ def ratios(seconds: dict[Form, list[float]], above: Form, below: Form) -> Ratio:
 
 
 def circumstances(settings: argparse.Namespace, load: float) -> dict[str, object]:
-    """What the figures depend on."""
+    """Settings and versions that the figures depend on."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return {
         "machine": describe(torch.device("cpu")),

@@ -16,13 +16,13 @@ CPU = torch.device("cpu")
 
 
 def accuracy_of(job: Job) -> float:
-    """Percent of the test samples, after the last epoch."""
+    """Test accuracy (percent) after the last epoch."""
     model, test = trained(job), Store(job.data, "test")
     return score(model, test, np.arange(len(test)), job.training, job.seed, Alone()).accuracy()
 
 
 def trained(job: Job) -> SResNet:
-    """The network after the last epoch; a training that has come to its end is not repeated."""
+    """The network after the last epoch; a finished training is not repeated."""
     loop.train(job, Alone(), CPU, lambda text: None)
     state = newest_state(job.checkpoint())
     assert state is not None, "a training ends with a checkpoint"

@@ -1,11 +1,11 @@
-"""How often a verdict is wrong, and how often it falls: simulated experiments through the functions that decide.
+"""Error rates and frequencies of verdicts: simulated experiments, judged by the functions that judge real ones.
 
 python -m benchmarks.verdict_rates writes results/verdict-rates.json and the tables in docs/verdicts.md.
 
 A simulated seed has a true accuracy, drawn around that of the method: from a normal distribution, for which the bounds
-are proven, or from a beta distribution, whose longer tail points away from 100 %, for what becomes of them without it.
-Its count on N test samples has noise that the seeds share ("shared": a sample that one seed gets right is right for
-every better one, the most that seeds can agree) or not at all ("apart"); real seeds lie between the two.
+are proven, or from a beta distribution with its longer tail away from 100 %, to see the effect of non-normality.
+Its count on N test samples has noise that seeds share completely ("shared": a sample that one seed gets right is right
+for every better one) or not at all ("apart"); real seeds are in between.
 """
 
 import argparse
@@ -34,25 +34,25 @@ SEEDS = (1, 2, 3, 5)
 SPREADS = (0.0, 0.3, 1.2)
 """Standard deviation of true accuracies over seeds (points)."""
 DIFFERENCES = (-2.0, -1.0, 0.0, 1.0, 2.0)
-"""True accuracy less the value (margins)."""
+"""True accuracy minus the claimed value, in units of the margin."""
 EARLIER = 5
-"""Trainings from which the spread of a claim is estimated."""
+"""Number of earlier trainings from which a claim's spread is estimated."""
 SPREAD_FROM = ("these seeds", "5 others", "5, these among them")
 Counts = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """What is simulated."""
+    """One simulated setting."""
 
     samples: int
     value: float
     margin: float
     difference: float
-    """Of the true accuracy from the value (margins)."""
+    """True accuracy minus the claimed value, in units of the margin."""
     sd: float
     shape: str
-    """Of the true accuracies: normal or beta."""
+    """Distribution of true accuracies: normal or beta."""
     noise: str
     """shared or apart"""
 
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def simulate(runs: int, tests: Iterable[tuple[int, float, float]] = TESTS) -> dict[str, Any]:
-    """All rates from `runs` experiments a setting; the same for the same `runs`."""
+    """All rates, from `runs` experiments per setting; deterministic."""
     tests = list(tests)
     return {
         "runs": runs,
@@ -104,7 +104,7 @@ def made(test: tuple[int, float, float], difference: float, sd: float, shape: st
 
 
 def rates(setting: Setting, runs: int, index: int) -> dict[str, Any]:
-    """How often each verdict falls, by the number of seeds and where their spread is known from."""
+    """Frequency of each verdict, by number of seeds and source of their spread."""
     counts = draw(setting, runs, max(SEEDS) + EARLIER, np.random.default_rng([0, index]))
     goal = Goal(value=setting.value, margin=setting.margin, precision=0.0)
     found = {}
@@ -116,7 +116,7 @@ def rates(setting: Setting, runs: int, index: int) -> dict[str, Any]:
 
 
 def known(spread: str, counts: Counts, n: int, samples: int) -> Earlier | None:
-    """What a claim says of the spread, estimated anew in each experiment."""
+    """A claim's statement about the spread, estimated separately in each experiment."""
     if spread == "these seeds":
         return None
     chosen, again = (counts[:, -EARLIER:], 0) if spread == "5 others" else (counts[:, :EARLIER], n)
@@ -132,7 +132,7 @@ def draw(setting: Setting, runs: int, seeds: int, generator: np.random.Generator
     rising = np.take_along_axis(accuracy, order, axis=1)
     counts = np.zeros((runs, seeds))
     right, before = np.zeros(runs, dtype=np.int64), np.zeros(runs)
-    for seed in range(seeds):  # each better seed is right where the last was, and on some of what that one got wrong
+    for seed in range(seeds):  # a better seed is right where the previous one was, and on some of its errors
         right = right + generator.binomial(setting.samples - right, (rising[:, seed] - before) / (1 - before))
         before = rising[:, seed]
         counts[:, seed] = right
@@ -141,7 +141,7 @@ def draw(setting: Setting, runs: int, seeds: int, generator: np.random.Generator
 
 
 def true_accuracies(setting: Setting, shape: tuple[int, int], generator: np.random.Generator) -> Counts:
-    """As proportions, with the setting's mean and standard deviation."""
+    """True accuracies as proportions, with the setting's mean and standard deviation."""
     mean, sd = setting.mean / 100, setting.sd / 100
     if setting.shape == "normal":
         return np.clip(generator.normal(mean, sd, shape), 0, 1 - 1e-9)
@@ -150,7 +150,8 @@ def true_accuracies(setting: Setting, shape: tuple[int, int], generator: np.rand
 
 
 def promises(runs: int, tests: Iterable[tuple[int, float, float]]) -> Iterator[dict[str, Any]]:
-    """How often as many seeds as are said to be needed decide, on one test set, around the mean and spread so far."""
+    """How often the stated number of needed seeds leads to a decision, on one test set, given mean and spread so
+    far."""
     places = product(tests, (-2.0, -0.5, 0.0), SPREADS[1:])
     for index, ((samples, value, margin), difference, sd) in enumerate(places):
         goal, mean = Goal(value=value, margin=margin, precision=0.0), value + difference * margin
@@ -166,7 +167,7 @@ def promises(runs: int, tests: Iterable[tuple[int, float, float]]) -> Iterator[d
 
 
 def orderings(runs: int, tests: Iterable[tuple[int, float, float]]) -> Iterator[dict[str, Any]]:
-    """Verdicts on "larger by more than the margin" where the true difference is the margin, by paired seeds."""
+    """Verdicts on "larger by more than the margin" if the true difference equals the margin, by paired seeds."""
     for index, (test, n, sd) in enumerate(product(tests, SEEDS[1:], SPREADS)):
         generator, (samples, _, margin) = np.random.default_rng([2, index]), test
         setting, lower = (made(test, difference, sd, "normal", "apart") for difference in (0.0, -1.0))
@@ -192,7 +193,7 @@ def false_outside(row: dict[str, Any]) -> float:
 
 
 def right(row: dict[str, Any]) -> float:
-    """REPRODUCED where nothing differs, BELOW at two margins: what falls short of 1 is the type II error."""
+    """Rate of REPRODUCED without a difference, or of BELOW at two margins; 1 minus it is the type II error."""
     return float(row["rates"].get("REPRODUCED" if row["difference"] == 0 else "BELOW", 0.0))
 
 
@@ -273,7 +274,7 @@ def part(rate: float) -> str:
 
 
 def of_shape(result: dict[str, Any], shape: str) -> list[dict[str, Any]]:
-    """A row for each setting, number of seeds and source of the spread."""
+    """One row per setting, number of seeds and source of the spread."""
     rows = [row for row in result["accuracy"] if row["shape"] == shape]
     return [row | {"seeds": name, "rates": found} for row in rows for name, found in row["rates"].items()]
 
@@ -284,7 +285,7 @@ def worst(rows: list[dict[str, Any]]) -> str:
 
 
 def insert(document: Path, section: str) -> None:
-    """Puts the section between the two marks. Raises InputError if there are none."""
+    """Replaces the section between the two marks. Raises InputError if they are missing."""
     text = document.read_text(encoding="utf-8")
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -294,7 +295,7 @@ def insert(document: Path, section: str) -> None:
 
 
 def shown(result: dict[str, Any]) -> str:
-    """JSON with a row a line."""
+    """JSON with one line per row."""
     parts = []
     for name, value in result.items():
         rows = ",\n".join(json.dumps(row) for row in value) if isinstance(value, list) else ""

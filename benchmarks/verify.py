@@ -1,7 +1,7 @@
-"""How long `sresnet verify` takes by the number of runs in a report: python -m benchmarks.verify
+"""Time of `sresnet verify` by the number of runs in a report: python -m benchmarks.verify
 
-The runs are this checkout's finished training digits-0, copied under other seeds with other predictions and with the
-digests that follow, so that everything holds. Each time is that of the whole command, in a process of its own.
+The runs are copies of this checkout's finished training digits-0 under other seeds, with other predictions and
+consistent digests, so that the report passes. Each time is that of the whole command, in a new process.
 """
 
 import argparse
@@ -48,7 +48,7 @@ EXPERIMENT = "digits"
 RUN = f"{EXPERIMENT}-0"
 SHARED = ("models", "pipeline", "stages", "paper", "data", "dvc.yaml", "CITATION.cff", "requirements.lock")
 NOISE = 0.1
-"""Of the outputs of a copy, in their standard deviations: two seeds are no copies of each other."""
+"""Noise on a copy's outputs, in units of their standard deviation: two seeds must not look like copies."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -70,7 +70,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def measure(root: Path, runs: int, rounds: int) -> dict[str, Any]:
-    """Medians (seconds). Raises InputError where the report does not hold."""
+    """Medians (seconds). Raises InputError if the report fails verification."""
     report = report_of_copies(ROOT, root, runs)
     times = [timed(report) for _ in range(rounds)]
     wall, cpu = (median(column) for column in zip(*times, strict=True))
@@ -78,7 +78,7 @@ def measure(root: Path, runs: int, rounds: int) -> dict[str, Any]:
 
 
 def timed(report: Path) -> tuple[float, float]:
-    """Seconds, and seconds of a CPU."""
+    """Seconds of wall time, and of CPU time."""
     start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "-m", "pipeline.cli.command_line", "verify", str(report)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -89,7 +89,7 @@ def timed(report: Path) -> tuple[float, float]:
 
 
 def report_of_copies(checkout: Path, root: Path, runs: int) -> Path:
-    """Fills `root` with so many copies of a run and gives the folder of their report. Raises InputError."""
+    """Fills `root` with copies of a run; returns the folder of their report. Raises InputError."""
     if RUN not in read_yaml(checkout / "params.yaml")["runs"] or not (checkout / path_of(f"evaluate@{RUN}")).exists():
         raise InputError(f"{checkout}: no finished run {RUN}; `sresnet use quick` and `dvc repro` make it")
     root.mkdir()
@@ -105,12 +105,12 @@ def report_of_copies(checkout: Path, root: Path, runs: int) -> Path:
     report = root / "report"
     report.mkdir()
     if broken := write_report(audit, root, report):
-        raise InputError(f"{checkout}: its run {RUN} is not whole ({broken[0]}); `dvc repro` makes it anew")
+        raise InputError(f"{checkout}: its run {RUN} is incomplete ({broken[0]}); `dvc repro` makes it again")
     return report
 
 
 def parameters(checkout: Path, runs: int) -> str:
-    """params.yaml of so many seeds."""
+    """params.yaml with this number of seeds."""
     content, text = read_yaml(checkout / "params.yaml"), io.StringIO()
     content |= {part: {EXPERIMENT: content[part][EXPERIMENT]} for part in ("datasets", "experiments")}
     content["runs"] = {f"{EXPERIMENT}-{seed}": content["runs"][RUN] | {"seed": seed} for seed in range(runs)}
@@ -119,7 +119,7 @@ def parameters(checkout: Path, runs: int) -> str:
 
 
 def copy_run(checkout: Path, root: Path, seed: int) -> Path:
-    """Artifacts, result and records of one seed; gives the result."""
+    """Writes artifacts, result and records of one seed; returns the result's path."""
     source, folder = (at / "artifacts" / EXPERIMENT / str(run) for at, run in ((checkout, 0), (root, seed)))
     folder.mkdir(parents=True)
     for name in ("model.safetensors", "examples.parquet"):
@@ -136,7 +136,7 @@ def copy_run(checkout: Path, root: Path, seed: int) -> Path:
 
 
 def copy_history(root: Path, source: Path, folder: Path, config: dict[str, Any]) -> None:
-    """history.csv with the samples of this seed."""
+    """Writes history.csv with the digests of samples for this seed."""
     training, contents = training_config(config["training"]), read_contents(root / "data" / "arrow" / EXPERIMENT)
     ids, text = [one.id for one in contents["train"]], (source / "history.csv").read_text(encoding="utf-8")
     for epoch, row in enumerate(read_history(source / "history.csv")):

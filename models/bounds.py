@@ -1,4 +1,4 @@
-"""Bounds of the numbers in a configuration, and of what it may hold beside them."""
+"""Bounds of the numbers in a configuration, and strict reading of its keys and types."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,21 +6,21 @@ from functools import cache
 from typing import Annotated, Any, get_type_hints
 
 STRICT: dict[str, object] = {"extra": "forbid", "strict": True}
-"""A dataclass with this as `__pydantic_config__` is read from a file with nothing extra and no type coerced."""
+"""With this as a dataclass's `__pydantic_config__`, reading a file rejects extra keys and coerces no type."""
 
 
 @dataclass(frozen=True)
 class Within:
-    """Annotates a number, or a tuple of numbers, that lies from `low` to `high`, both included.
+    """Annotates a number, or a tuple of numbers, that has to lie in `low` to `high`, both included.
 
-    NaN and the infinities lie in no range.
+    NaN is in no range.
     """
 
     low: float
     high: float
 
     def check(self, value: Any) -> Any:
-        """The value. Raises ValueError if it, or one of several, is no number or lies outside."""
+        """Returns the value. Raises ValueError if it, or one of its elements, is not a number or out of range."""
         numbers = value if isinstance(value, (tuple, list)) else (value,)
         if not all(isinstance(number, (int, float)) and self.low <= number <= self.high for number in numbers):
             shown = str(list(numbers) if numbers is value else value)
@@ -28,7 +28,7 @@ class Within:
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> dict[str, Any]:
-        """The same check for pydantic, which then names the key; it is not imported for that."""
+        """The same check as a pydantic schema, so that pydantic's error names the key. Needs no import of pydantic."""
         return {
             "type": "function-after",
             "function": {"type": "no-info", "function": self.check},
@@ -37,7 +37,7 @@ class Within:
 
 
 def check_bounds(config: object) -> None:
-    """Raises ValueError that names the first field of a dataclass whose value lies outside of its bounds."""
+    """Raises ValueError that names the first field of a dataclass whose value is out of its bounds."""
     for name, bounds in _bounded(type(config)):  # type: ignore[arg-type] # a type is hashable
         try:
             bounds.check(getattr(config, name))

@@ -1,7 +1,7 @@
 """A network in one safetensors file, its configuration in the header.
 
-A file is believed piece by piece: the header is checked before a network is made of it, the form of each tensor before
-its memory is taken, its numbers before the network computes.
+A file is not trusted: the header is checked before a network is built from it, each tensor's type and shape before its
+memory is allocated, and its values before the network computes.
 """
 
 import json
@@ -20,17 +20,17 @@ from models.numbers import unsound
 from models.sresnet import SResNet
 
 FLOAT32 = "F32"
-"""Safetensors' name of the type of all tensors here."""
+"""The safetensors name of float32, the type of all tensors here."""
 NETWORK_REMEDY = "fetch it again (`dvc pull`) or train again (`dvc repro`)"
 
 
 _LARGEST_SIZE = 100_000
-"""Classes, or pixels of a side: more than any dataset has."""
+"""Maximum number of classes, and of pixels per side: more than any dataset has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a network is built from. Raises ValueError for sizes that no network has."""
+    """What a network is built from. Raises ValueError for sizes out of range."""
 
     config: NetworkConfig
     input_shape: tuple[int, int, int]
@@ -53,7 +53,7 @@ class Header:
 def save_network(model: SResNet, path: Path) -> None:
     """Writes the network; the same network gives the same bytes.
 
-    There is one metadata key, since safetensors writes several in an order that changes from run to run.
+    There is one metadata key because safetensors writes several keys in an order that varies between runs.
     """
     header = Header(config=model.config, input_shape=model.input_shape, classes=model.classes, frames=model.frames)
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
@@ -61,15 +61,16 @@ def save_network(model: SResNet, path: Path) -> None:
 
 
 def load_network(path: Path) -> SResNet:
-    """The network of a file that `save` wrote. Raises FileNotFoundError, and ValueError that names the file, what in it
-    is wrong and what was expected there.
+    """The network from a file that `save_network` wrote.
+
+    Raises FileNotFoundError, or ValueError that names the file, what is wrong in it and what was expected.
     """
     if path.is_dir():
-        raise ValueError(f"{path}: a folder, expected a file of a network, model.safetensors")
+        raise ValueError(f"{path}: a folder, expected a network file, model.safetensors")
     try:
         return _load(path)
     except SafetensorError as error:
-        raise ValueError(f"{path}: damaged, or no safetensors file ({error}); {NETWORK_REMEDY}") from None
+        raise ValueError(f"{path}: damaged, or not a safetensors file ({error}); {NETWORK_REMEDY}") from None
     except ValueError as error:
         raise ValueError(f"{path}: {error}; {NETWORK_REMEDY}") from None
 
@@ -89,13 +90,13 @@ def _load(path: Path) -> SResNet:
 
 
 def read_header(metadata: Mapping[str, str]) -> Header:
-    """Raises ValueError that names the first wrong key."""
+    """The header in a file's metadata. Raises ValueError that names the first wrong key."""
     if "network" not in metadata:
-        raise ValueError(f"no network of this project: metadata has {sorted(metadata) or 'no key'}, expected network")
+        raise ValueError(f"not written by this project: metadata has {sorted(metadata) or 'no key'}, expected network")
     try:
         network = json.loads(metadata["network"])
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"metadata, network: no JSON ({error})") from None
+        raise ValueError(f"metadata, network: not JSON ({error})") from None
     check_kinds("network", network, {"config": dict, "input_shape": list, "classes": int, "frames": bool})
     config, kinds = network["config"], get_type_hints(NetworkConfig)
     check_kinds("network.config", config, {field.name: kinds[field.name] for field in fields(NetworkConfig)})
@@ -117,7 +118,7 @@ def check_kinds(where: str, found: Any, expected: Mapping[str, Any]) -> None:
 
 
 def check_forms(header: Header, stored: Mapping[str, tuple[str, tuple[int, ...]]]) -> None:
-    """Raises ValueError unless a file has the very tensors of the network, by type and shape. Takes no memory."""
+    """Raises ValueError unless a file has exactly the network's tensors, by name, type and shape. Allocates none."""
     blocks = len([name for name in stored if re.fullmatch(r"blocks\.\d+\.first\.conv\.weight", name)])
     if blocks != 3 * header.config.blocks:
         raise ValueError(
@@ -136,9 +137,12 @@ def check_forms(header: Header, stored: Mapping[str, tuple[str, tuple[int, ...]]
 
 
 def without_memory(header: Header) -> SResNet:
-    """The network with tensors that have a shape only. Raises ValueError for sizes beyond those of any tensor."""
+    """The network on the meta device, whose tensors have no memory.
+
+    Raises ValueError if a tensor would be too large.
+    """
     try:
         with torch.device("meta"):
             return header.build()
     except RuntimeError as error:
-        raise ValueError(f"no network has such sizes ({error})") from None
+        raise ValueError(f"the sizes in the header are too large for a tensor ({error})") from None

@@ -1,6 +1,6 @@
-"""Images (B, C, H, W) as the input of the time steps, by name.
+"""Encodings of images (B, C, H, W) as input over time, by name.
 
-An encoding gives (S, B, C, H, W): S is T, or 1 where one stored step stands for all.
+An encoding returns (S, B, C, H, W): S is T, or 1 if all time steps are the same and only one is stored.
 """
 
 from collections.abc import Callable
@@ -12,21 +12,21 @@ RESCALE = 2.0  # authors' model.py, poisson_gen
 
 
 def direct(images: Tensor, time_steps: int, generator: Generator | None) -> Tensor:
-    """The image itself at every step, stored once. Source: the authors' model.py."""
+    """The image itself at every time step, stored once. Source: the authors' model.py."""
     return images.unsqueeze(0)
 
 
 def poisson(images: Tensor, time_steps: int, generator: Generator | None) -> Tensor:
-    """Signed spikes: sign(x) with probability min(1, |x| / 2), anew each step. Source: authors' poisson_gen."""
+    """Signed spikes: sign(x) with probability min(1, |x| / 2), drawn at each step. Source: authors' poisson_gen."""
     drawn = torch.rand((time_steps, *images.shape), generator=generator, device=images.device, dtype=images.dtype)
     return (drawn * RESCALE <= images.abs()).to(images.dtype) * images.sign()
 
 
 def latency(images: Tensor, time_steps: int, generator: Generator | None) -> Tensor:
-    """One signed spike a pixel, the earlier the larger |x|: at step round((1 - min(1, |x| / 2)) (T - 1)), none at 0.
+    """One signed spike per pixel at step round((1 - min(1, |x| / 2)) (T - 1)): earlier for larger |x|, none for x = 0.
 
-    The code by the time of the first spike of Thorpe et al., "Spike-based strategies for rapid processing" (2001), with
-    the sign and the range of the authors' Poisson spikes.
+    Time-to-first-spike coding of Thorpe et al., "Spike-based strategies for rapid processing" (2001), with the sign and
+    the range of the authors' Poisson spikes.
     """
     last = time_steps - 1
     at = ((1.0 - (images.abs() / RESCALE).clamp_max(1.0)) * last).round()

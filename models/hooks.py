@@ -1,4 +1,4 @@
-"""Shows what goes into the layers of a network while it computes, and what comes out."""
+"""Hooks that observe the inputs and outputs of a network's layers while it computes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,26 +12,26 @@ Kinds = type[nn.Module] | UnionType
 
 
 @contextmanager
-def layer_hooks(model: nn.Module, kinds: Kinds, look: Callable[..., Any], *, before: bool = False) -> Iterator[None]:
-    """Within it, `look` is given the name of each layer of these kinds, the layer, its inputs and its output.
+def layer_hooks(model: nn.Module, kinds: Kinds, hook: Callable[..., Any], *, before: bool = False) -> Iterator[None]:
+    """Within the block, calls `hook` for each layer of these kinds with its name, the layer, its inputs and its output.
 
-    With `before` it is called before the layer computes, without the output.
+    With `before`, calls it before the layer computes, without the output.
     """
     layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, kinds)]
-    hooks = [
-        layer.register_forward_pre_hook(partial(look, name))
+    handles = [
+        layer.register_forward_pre_hook(partial(hook, name))
         if before
-        else layer.register_forward_hook(partial(look, name))
+        else layer.register_forward_hook(partial(hook, name))
         for name, layer in layers
     ]
     try:
         yield
     finally:
-        for hook in hooks:
-            hook.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def fired(inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-    """Whether each neuron fired, (T, B, C, H, W), from a layer's inputs (values, and maybe a skip) and output."""
+    """Whether each neuron fired, (T, B, C, H, W), from a layer's inputs (values, optionally a skip) and output."""
     _, *skip = inputs
     return output != skip[0] if skip else output != 0

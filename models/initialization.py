@@ -1,4 +1,4 @@
-"""Weights before training, by name. Shapes: T time steps, B samples, C channels, H height, W width."""
+"""Initializations of the weights, by name. Shapes: T time steps, B samples, C channels, H height, W width."""
 
 from collections.abc import Callable
 
@@ -7,12 +7,12 @@ from torch import Generator, Tensor, nn
 
 from models.hooks import layer_hooks
 from models.neuron import THRESHOLD
-from models.normalization import computed_again
+from models.normalization import without_statistics_update
 from models.residual import Layer, each_step
 
 GAIN = 2.0  # authors' model.py, xavier_uniform_
 Draw = Callable[[Generator], Tensor]
-"""Gives a batch of inputs like those of the network."""
+"""Draws a batch of random inputs of the network's input shape."""
 
 
 def xavier(model: nn.Module, draw: Draw, generator: Generator) -> None:
@@ -22,21 +22,21 @@ def xavier(model: nn.Module, draw: Draw, generator: Generator) -> None:
 
 
 def kaiming(model: nn.Module, draw: Draw, generator: Generator) -> None:
-    """Normal, of variance 2 / inputs of a neuron. He et al., "Delving Deep into Rectifiers" (2015)."""
+    """Normal, with variance 2 / fan-in. He et al., "Delving Deep into Rectifiers" (2015)."""
     for weight in _layer_weights(model):
         nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
 
 
 @torch.no_grad()
 def threshold_balanced(model: nn.Module, draw: Draw, generator: Generator) -> None:
-    """Xavier, then layer after layer divided by the greatest current, so that it equals the threshold.
+    """Xavier, then each layer's weights in turn are scaled so that its largest current equals the threshold.
 
-    Sengupta et al., "Going Deeper in Spiking Neural Networks: VGG and Residual Architectures" (2019), Spike-Norm: there
-    thresholds are multiplied instead, after training and on its data; here inputs are drawn, standard normal. It
-    changes the first spikes only with normalization none: any other divides the currents by the factor again.
+    Spike-Norm of Sengupta et al., "Going Deeper in Spiking Neural Networks: VGG and Residual Architectures" (2019).
+    They scale the thresholds instead, after training and on the training data; here the inputs are standard normal. It
+    changes the first spikes only with normalization none: any other normalization cancels the factor.
     """
     xavier(model, draw, generator)
-    with layer_hooks(model, Layer, _balance, before=True), computed_again():
+    with layer_hooks(model, Layer, _balance, before=True), without_statistics_update():
         model(draw(generator), generator=generator)
 
 
@@ -47,7 +47,7 @@ def _balance(_: str, layer: Layer, inputs: tuple[Tensor, ...]) -> None:
 
 
 def _layer_weights(model: nn.Module) -> list[Tensor]:
-    """Of convolutions and linear layers, in the order of computation."""
+    """Weights of convolutions and linear layers, in the order of computation."""
     return [module.weight for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
 
 

@@ -1,12 +1,12 @@
-"""Neurons: leaky integrate-and-fire ones in one step, the form to read, and layers of them through time.
+"""Leaky integrate-and-fire neurons: one time step as the readable definition, and layers over all time steps.
 
     v <- leak * v + current
     s  = H(v / threshold - 1)          strict: v == threshold does not fire
     v <- v - threshold * s             no gradient flows through the reset
 
-Source: the authors' model.py. The threshold is 1 in all layers. The other resets take the place of the last line; the
-network takes all steps at once (kernels/) where it can.
-Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width.
+Source: the authors' model.py. The threshold is 1 in all layers. Other resets replace the last line. Where possible, the
+network computes all steps at once in fused kernels (kernels/).
+Shapes: T time steps, B samples, C channels, H height, W width.
 """
 
 import functools
@@ -25,7 +25,7 @@ THRESHOLD = 1.0
 
 
 class Spike(torch.autograd.Function):
-    """The step function, strict at zero, with a surrogate's derivative."""
+    """The step function, 0 at zero, with a surrogate derivative."""
 
     @staticmethod
     def forward(ctx: Any, excess: Tensor, surrogate: Surrogate) -> Tensor:
@@ -40,24 +40,24 @@ class Spike(torch.autograd.Function):
 
 
 def subtract(membrane: Tensor, spikes: Tensor) -> Tensor:
-    """What is above the threshold stays; no gradient flows through the reset. Source: the authors' model.py."""
+    """Soft reset: a spike subtracts the threshold. No gradient flows through it. Source: the authors' model.py."""
     return membrane - THRESHOLD * spikes.detach()
 
 
 def subtract_with_gradient(membrane: Tensor, spikes: Tensor) -> Tensor:
-    """The same, and the surrogate's gradient flows through the reset too. Zenke & Vogels, "The remarkable robustness of
-    surrogate gradient learning" (2021), compares the two."""
+    """Soft reset, with the surrogate's gradient flowing through the reset too. Zenke & Vogels, "The remarkable
+    robustness of surrogate gradient learning" (2021), compares both."""
     return membrane - THRESHOLD * spikes
 
 
 def zero(membrane: Tensor, spikes: Tensor) -> Tensor:
-    """A membrane that fired starts from 0; no gradient flows through the reset. Wu et al. 2018 (STBP), there with
-    the gradient."""
+    """Hard reset: a membrane that fired is set to 0. No gradient flows through the reset, unlike in Wu et al. 2018
+    (STBP)."""
     return membrane * (1.0 - spikes.detach())
 
 
 def none(membrane: Tensor, spikes: Tensor) -> Tensor:
-    """A spike costs its membrane nothing."""
+    """No reset: a spike does not change the membrane."""
     return membrane
 
 
@@ -72,7 +72,7 @@ RESETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 def lif_step(
     current: Tensor, membrane: Tensor, leak: float | Tensor, surrogate: Surrogate, reset: str = "subtract"
 ) -> tuple[Tensor, Tensor]:
-    """Spikes and the membrane after one time step, each of `current`'s shape."""
+    """Spikes and membrane after one time step, each with the shape of `current`."""
     membrane = leak * membrane + current
     spikes: Tensor = Spike.apply(membrane / THRESHOLD - 1.0, surrogate)
     return spikes, RESETS[reset](membrane, spikes)
@@ -82,9 +82,8 @@ class Neurons(nn.Module):
     """The neurons of one layer of C channels.
 
     A trained leak is the logistic function of a parameter, as in Fang et al. 2021 (PLIF): it stays between 0 and 1, and
-    weight decay draws it to 1/2. Theirs also scales the input, by 1 - leak; ours does not, as the
-    authors' neuron does not. Theirs is one a layer; one a channel lies between that and the one a neuron of Yin et al.
-    2021 (models/surrogate.py).
+    weight decay pulls it towards 1/2. PLIF also scales the input by 1 - leak; ours does not, like the authors' neuron.
+    PLIF has one leak per layer and Yin et al. 2021 (models/surrogate.py) one per neuron; one per channel is in between.
     """
 
     def __init__(self, config: NetworkConfig, channels: int) -> None:
@@ -96,12 +95,12 @@ class Neurons(nn.Module):
             start = math.log(config.leak / (1.0 - config.leak))
             self.leak_logit = nn.Parameter(torch.full((channels if config.leak_trained == "channel" else 1,), start))
         self.fused = self.kind == "lif" and config.reset == "subtract" and config.leak_trained == "never"
-        """Whether the kernels know them; else they follow the kernels' normalization in a loop over time."""
+        """Whether the fused kernels compute these neurons; otherwise a loop over time does, after the normalization."""
         if self.kind == "lif" and not self.fused:
             _warn(config.reset, config.leak_trained)
 
     def forward(self, currents: Tensor) -> Tensor:
-        """Spikes (T, B, C, H, W) that the currents (T, B, C, H, W) drive, by autograd through every step."""
+        """Spikes (T, B, C, H, W) of the neurons for currents (T, B, C, H, W), with autograd through every step."""
         if self.kind == "relu":
             return currents.relu()
         driving = currents.to(torch.promote_types(currents.dtype, torch.float32))
@@ -119,9 +118,9 @@ def surrogate_of(config: NetworkConfig) -> Surrogate:
 
 @functools.cache
 def _warn(reset: str, leak_trained: str) -> None:
-    """Once for each choice."""
+    """Warns once for each combination."""
     warnings.warn(
-        f"the fused kernels know neither reset {reset} nor leak_trained {leak_trained} (only subtract and never): "
-        "neurons are computed by a loop over time, which takes several times as long and keeps every membrane",
+        f"the fused kernels support only reset subtract with leak_trained never, not {reset} with {leak_trained}: "
+        "a loop over time computes the neurons, which takes several times as long and keeps every membrane in memory",
         stacklevel=4,
     )

@@ -1,6 +1,6 @@
-"""Normalizations of the currents of a layer, by name.
+"""Normalizations of a layer's currents, by name.
 
-Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width,
+Shapes: T time steps, S stored steps (T, or 1 if all are the same), B samples, C channels, H height, W width,
 G sets of parameters and statistics (T, or 1 for all steps).
 """
 
@@ -24,8 +24,8 @@ _counting: ContextVar[bool] = ContextVar("counting", default=True)
 
 
 @contextlib.contextmanager
-def computed_again() -> Iterator[None]:
-    """Within it, a forward pass leaves the running statistics alone: the batch has been counted."""
+def without_statistics_update() -> Iterator[None]:
+    """Within the block, a forward pass does not update the running statistics: the batch has already been counted."""
     token = _counting.set(False)
     try:
         yield
@@ -36,13 +36,13 @@ def computed_again() -> Iterator[None]:
 class Normalization(nn.Module):
     """Batch normalization over samples and pixels, with trained gain and bias and running statistics.
 
-    Parameters and statistics are of shape (G, C): one set for all time steps, or one a time step.
+    Parameters and statistics have shape (G, C): one set for all time steps, or one per time step.
     """
 
     running_mean: Tensor
     running_var: Tensor
     scale = 1.0
-    """Of the normalized values, beside the gain."""
+    """Constant factor on the gain."""
 
     def __init__(self, sets: int, channels: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class Normalization(nn.Module):
         self.register_buffer("running_var", torch.ones(sets, channels))
 
     def forward(self, currents: Tensor, steps: int) -> tuple[Tensor, Tensor, Statistics]:
-        """Gain, bias and statistics of the currents (S, B, C, H, W), which the operation applies."""
+        """Gain, bias and statistics for the currents (S, B, C, H, W); kernels/operation.py applies them."""
         return *self.trained(), self.statistics(currents, steps)
 
     def trained(self) -> tuple[Tensor, Tensor]:
@@ -61,16 +61,16 @@ class Normalization(nn.Module):
 
     @torch.no_grad()
     def statistics(self, currents: Tensor, steps: int) -> Statistics:
-        """Those of the batch (S, B, C, H, W) in training, which enter the running ones; else the running ones.
+        """In training, statistics of the batch (S, B, C, H, W), which update the running ones; else the running ones.
 
-        Raises ValueError for a batch with fewer than two values a channel, which have no variance.
+        Raises ValueError for a batch with fewer than two values per channel, which have no variance.
         """
         if not self.training:
             return Statistics(mean=self.running_mean, inverse=(self.running_var + EPSILON).rsqrt(), count=0)
         values = flat(currents)
         if values.shape[1] < 2:
             raise ValueError(
-                f"a batch of shape {tuple(currents.shape)} has no variance; two values a channel are needed"
+                f"a batch of shape {tuple(currents.shape)} has no variance; two values per channel are needed"
             )
         mean, deviations = chosen(values).moments(values)
         count = values.shape[1]
@@ -86,14 +86,14 @@ class Normalization(nn.Module):
 
 
 def over_steps(mean: Tensor, deviations: Tensor, count: int, steps: int) -> tuple[Tensor, Tensor, int]:
-    """Mean, sum of squared deviations, each (1, C), and number of values over all steps, from those of each step."""
+    """Mean (1, C), sum of squared deviations (1, C) and count over all time steps, from those of each step."""
     total = mean.mean(0, keepdim=True)
     between = count * (mean - total).square()
     return total, (deviations + between).sum(0, keepdim=True) * (steps // len(mean)), count * steps
 
 
 class Bntt(Normalization):
-    """A set a time step, biases trained too: what the authors' code computes (its comment says otherwise).
+    """One set per time step, with trained biases: what the authors' code computes (its comment says otherwise).
 
     After Kim & Panda, "Revisiting Batch Normalization for Training Low-latency Deep SNNs from Scratch" (2020).
     """
@@ -103,7 +103,7 @@ class Bntt(Normalization):
 
 
 class BnttWithoutBiases(Bntt):
-    """Bntt with gains alone: as Kim & Panda describe it, and as a comment in the authors' code says of theirs."""
+    """Bntt without biases: as Kim & Panda describe it, and as a comment in the authors' code claims."""
 
     def __init__(self, channels: int, time_steps: int) -> None:
         super().__init__(channels, time_steps)
@@ -121,19 +121,19 @@ class Bn(Normalization):
 
 
 class TdBn(Bn):
-    """Bn whose normalized values are scaled by alpha times the threshold: alpha is 1, and 1/sqrt(2) where two branches
-    are added before the neurons (shortcut vanilla). Zheng et al., "Going Deeper With Directly-Trained Larger Spiking
+    """Bn with normalized values scaled by alpha times the threshold: alpha is 1/sqrt(2) if two branches are added
+    before the neurons (shortcut vanilla), else 1. Zheng et al., "Going Deeper With Directly-Trained Larger Spiking
     Neural Networks" (AAAI 2021), equations 5 and 10."""
 
     scale = THRESHOLD
 
-    def add_to_another(self) -> None:
-        """From now on the values are those of a branch that is added to another."""
+    def scale_for_sum(self) -> None:
+        """Sets alpha for a branch that is added to another one before the neurons."""
         self.scale = THRESHOLD / sqrt(2)
 
 
 class TeBn(Bn):
-    """Bn whose output is multiplied by a trained number of each time step, 1 at first. Duan et al., "Temporal Effective
+    """Bn with its output multiplied by a trained weight per time step, initially 1. Duan et al., "Temporal Effective
     Batch Normalization in Spiking Neural Networks" (NeurIPS 2022)."""
 
     def __init__(self, channels: int, time_steps: int) -> None:
@@ -145,7 +145,7 @@ class TeBn(Bn):
 
 
 class Unnormalized(nn.Module):
-    """The currents as they are."""
+    """No normalization: the currents pass unchanged."""
 
     def __init__(self, channels: int, time_steps: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""What float32 means to the libraries that compute convolutions and matrix products.
+"""The precision in which libraries compute float32 convolutions and matrix products.
 
-By PyTorch's default, a float32 convolution on a GPU of compute capability 8.0 or later rounds its inputs to TF32, which
-keeps 10 of the 23 bits of the mantissa. Here float32 is IEEE float32, and TF32 is a choice of its own.
+By default, PyTorch rounds the inputs of a float32 convolution to TF32 on a GPU of compute capability 8.0 or later; TF32
+keeps 10 of the 23 mantissa bits. Here float32 is IEEE float32, and TF32 has to be chosen.
 https://docs.pytorch.org/docs/stable/notes/cuda.html
 """
 
@@ -18,10 +18,10 @@ IEEE_ONLY: tuple[Any, ...] = (
 
 
 def set_precision(precision: str) -> None:
-    """From now on this process computes float32 convolutions as `precision` says, and matrix products in IEEE float32.
+    """Makes this process compute float32 convolutions as `precision` says, and matrix products in IEEE float32.
 
-    The setting is global in PyTorch, and a backward pass uses it too, so it stays. A network sets it whenever it
-    computes: in whatever process that is, nobody has to remember it.
+    The setting is global in PyTorch. It is not restored, because the backward pass uses it too. A network sets it at
+    each forward pass, so that callers do not have to.
     """
     CONVOLUTIONS_ON_GPU.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     for operations in IEEE_ONLY:
@@ -29,7 +29,7 @@ def set_precision(precision: str) -> None:
 
 
 def computed_as(precision: str, device: torch.device) -> str:
-    """What the convolutions of a network of that precision compute in on that device."""
+    """The number format in which convolutions compute on that device, for a network of that precision."""
     if precision == "bfloat16":
         return "bfloat16"
     return "TF32" if precision == "tf32" and device.type == "cuda" else "float32"

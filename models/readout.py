@@ -1,8 +1,7 @@
-"""From the features of the last block to the output, by name.
+"""Readouts from the features of the last block to the logits, by name.
 
-A linear layer without bias on the features' means over the pixels gives the output neurons a current at each time step;
-readouts differ in what the neurons make of it. Shapes: T time steps, B samples, C channels, H height, W width,
-K classes.
+At each time step, a linear layer without bias on the spatially averaged features gives the currents of the output
+neurons; readouts differ in these neurons. Shapes: T time steps, B samples, C channels, H height, W width, K classes.
 """
 
 from collections.abc import Callable
@@ -18,9 +17,9 @@ VOTERS = 10  # authors' model.py: AvgPool1d(10, 10)
 
 
 class MeanVoltage(nn.Module):
-    """Output neurons that only integrate: the voltage is the sum of the currents, and the logit its mean over time.
+    """Output neurons that only integrate: the logit is the accumulated current divided by T.
 
-    All of it is linear, so the mean over time may come first. Source: the authors' model.py.
+    Everything is linear, so the mean over time is taken first. Source: the authors' model.py.
     """
 
     def __init__(self, config: NetworkConfig, channels: int, classes: int) -> None:
@@ -43,12 +42,12 @@ class MeanVoltage(nn.Module):
         return currents
 
     def scores(self, currents: Tensor) -> Tensor:
-        """What a decision after each step would go by: the accumulated voltage, (T, B, K)."""
+        """Scores for a decision after each time step: the accumulated voltage, (T, B, K)."""
         return currents.cumsum(0)
 
 
 class Boosting(MeanVoltage):
-    """Ten linear voters a class, averaged: one linear layer at another scale. Source: the authors' model.py."""
+    """Ten linear voters per class, averaged: one linear layer at another scale. Source: the authors' model.py."""
 
     def __init__(self, config: NetworkConfig, channels: int, classes: int) -> None:
         super().__init__(config, channels, classes * VOTERS)
@@ -58,8 +57,8 @@ class Boosting(MeanVoltage):
 
 
 class AfterAllSteps(MeanVoltage):
-    """A readout whose logits are its scores after the last step, at the scale of its source: a leaky voltage sums up to
-    1 / (1 - leak) currents and a count up to T spikes, where the authors' mean is one current."""
+    """A readout whose logits are its scores after the last step, at the scale of its source: a leaky voltage is up to
+    1 / (1 - leak) currents and a count up to T spikes, while the authors' mean is on the scale of one current."""
 
     def __init__(self, config: NetworkConfig, channels: int, classes: int) -> None:
         super().__init__(config, channels, classes)
@@ -70,22 +69,22 @@ class AfterAllSteps(MeanVoltage):
 
 
 class LastVoltage(AfterAllSteps):
-    """The voltage of leaky output neurons that never fire. Cramer et al., "The Heidelberg Spiking Data Sets for the
-    Systematic Evaluation of Spiking Neural Networks" (2022), there the last-time-step loss."""
+    """The voltage of leaky output neurons that never fire. The last-time-step loss of Cramer et al., "The Heidelberg
+    Spiking Data Sets for the Systematic Evaluation of Spiking Neural Networks" (2022)."""
 
     def scores(self, currents: Tensor) -> Tensor:
-        return after_each(currents, lambda voltage, current: self.leak * voltage + current)
+        return scan(currents, lambda voltage, current: self.leak * voltage + current)
 
 
 class MaximumVoltage(LastVoltage):
-    """The greatest voltage that such a neuron had so far. Cramer et al. 2022, there the max-over-time loss."""
+    """The maximum so far of the voltage of such a neuron. The max-over-time loss of Cramer et al. 2022."""
 
     def scores(self, currents: Tensor) -> Tensor:
-        return after_each(super().scores(currents), torch.maximum)
+        return scan(super().scores(currents), torch.maximum)
 
 
 class SpikeCount(AfterAllSteps):
-    """The spikes of output neurons like all others. Wu et al. 2018 (STBP), which takes their rate."""
+    """The spike count of output neurons that are like all other neurons. Wu et al. 2018 (STBP) use their rate."""
 
     def __init__(self, config: NetworkConfig, channels: int, classes: int) -> None:
         super().__init__(config, channels, classes)
@@ -93,11 +92,11 @@ class SpikeCount(AfterAllSteps):
 
     def scores(self, currents: Tensor) -> Tensor:
         spikes: Tensor = self.fire(currents.unsqueeze(-1).unsqueeze(-1))
-        return after_each(spikes.flatten(2), torch.add)
+        return scan(spikes.flatten(2), torch.add)
 
 
-def after_each(values: Tensor, step: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """What has come of (T, ...) after each step; in plain steps, which have one order on every device."""
+def scan(values: Tensor, step: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Running results (T, ...) of `step` over time; sequential, so that every device uses the same order."""
     return torch.stack(list(accumulate(values, step)))
 
 

@@ -1,6 +1,6 @@
 """Residual blocks of two layers.
 
-Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width.
+Shapes: T time steps, S stored steps (T, or 1 if all are the same), B samples, C channels, H height, W width.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
 from models.config import NetworkConfig
-from models.kernels.operation import made_again, normalize_and_fire
+from models.kernels.operation import normalize_and_fire, recomputed_in_backward
 from models.neuron import Neurons, surrogate_of
 from models.normalization import NORMALIZATIONS, TdBn, Unnormalized
 from models.shortcut import SHORTCUTS
@@ -19,7 +19,7 @@ class Layer(nn.Module):
     """Convolution and normalization: (S, B, C, H, W) to (T, B, C', H', W') of real values."""
 
     leak: float | None = None
-    """Of neurons that the kernels compute together with the normalization."""
+    """Leak of the neurons that the fused kernels compute with the normalization; None without such neurons."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, kernel: int, stride: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class Layer(nn.Module):
         self.steps, self.surrogate = config.time_steps, surrogate_of(config)
 
     def forward(self, values: Tensor, skip: Tensor | None = None) -> Tensor:
-        """With a skip (T, B, C', H', W'), the sum with it."""
+        """The layer's output, plus the skip (T, B, C', H', W') if there is one."""
         currents = each_step(self.conv, values)
         return normalize_and_fire(
             currents,
@@ -78,14 +78,14 @@ class Firing(nn.Module):
 
 
 class Downsampling(Layer):
-    """The skip into a stage of half the size: 1x1 convolution and normalization without a neuron, so real-valued."""
+    """The skip into a stage of half the size: 1x1 convolution and normalization without neurons, so real-valued."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int) -> None:
         super().__init__(config, inputs, outputs, kernel=1, stride=2)
 
 
 class SpikingDownsampling(SpikingLayer):
-    """The same with neurons. Fang et al. 2021 (SEW-ResNet)."""
+    """Downsampling with neurons. Fang et al. 2021 (SEW-ResNet)."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int) -> None:
         super().__init__(config, inputs, outputs, kernel=1, stride=2)
@@ -98,8 +98,8 @@ DOWNSAMPLINGS: dict[str, type[Downsampling] | type[SpikingDownsampling]] = {
 
 
 class Block(nn.Module):
-    """Two layers and a shortcut (models/shortcut.py). With spike-add their spikes and the skip are added, which is the
-    next input and the next skip, so values grow. Source: the authors' model.py."""
+    """Two layers and a shortcut (models/shortcut.py). With spike-add, the sum of spikes and skip is the next block's
+    input and skip, so values grow from block to block. Source: the authors' model.py."""
 
     def __init__(self, config: NetworkConfig, inputs: int, outputs: int, *, stride: int) -> None:
         super().__init__()
@@ -116,23 +116,23 @@ class Block(nn.Module):
         if self.shortcut.fires_last:
             for branch in (self.second, self.skip):
                 if isinstance(branch, Layer) and isinstance(branch.norm, TdBn):
-                    branch.norm.add_to_another()
+                    branch.norm.scale_for_sum()
 
     def forward(self, values: Tensor, *, keep_spikes: bool = True) -> Tensor:
         """(S, B, C, H, W) to (T, B, C', H', W').
 
-        Spikes between the two layers that are not kept are made again in backward, where the kernels made them.
+        Without `keep_spikes`, backward recomputes the spikes between the two layers, if fused kernels computed them.
         """
         between, skip = self.first(self.enter(values)), self.skip(values)
         keep = keep_spikes or not between.requires_grad or not self.first.neurons.fused
-        with contextlib.nullcontext() if keep else made_again(between):
+        with contextlib.nullcontext() if keep else recomputed_in_backward(between):
             joined = self.shortcut.join(self.second, between, skip)
         output: Tensor = self.leave(joined)
         return output
 
 
 def each_step(conv: nn.Conv2d, values: Tensor) -> Tensor:
-    """The convolution of each stored step of (S, B, C, H, W), time folded into the batch, in the type of the values."""
+    """Convolution of each stored step of (S, B, C, H, W), with time folded into the batch, in the values' type."""
     weight = conv.weight.to(values.dtype)
     currents = conv2d(values.flatten(0, 1), weight, stride=conv.stride, padding=conv.padding)
     return currents.unflatten(0, values.shape[:2])

@@ -1,4 +1,4 @@
-"""Residual shortcuts, by name: what a block makes of its second layer and its skip, and where its neurons are.
+"""Residual shortcuts, by name: how a block combines its second layer with its skip, and where its neurons are.
 
 Shapes: T time steps, B samples, C channels, H height, W width.
 """
@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from torch import Tensor
 
 Second = Callable[..., Tensor]
-"""A block's second layer: of its input, or of its input and a skip that is added."""
+"""A block's second layer; called with its input, or with its input and a skip to add."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shortcut:
-    """One form of a block."""
+    """One kind of residual block."""
 
     join: Callable[[Second, Tensor, Tensor], Tensor]
-    """Of the second layer, its input and the skip, the output (T, B, C, H, W)."""
+    """Output (T, B, C, H, W) from the second layer, its input and the skip."""
     skips: bool = True
     second_fires: bool = True
-    """The second layer has neurons."""
+    """Whether the second layer has neurons."""
     fires_first: bool = False
-    """A block starts with neurons, since it is handed membranes; so do the readout's inputs."""
+    """Whether a block starts with neurons because its input is membranes; then neurons precede the readout too."""
     fires_last: bool = False
-    """A block ends with neurons, after the sum."""
+    """Whether a block ends with neurons, after the sum."""
 
 
 def _add(second: Second, between: Tensor, skip: Tensor) -> Tensor:
@@ -33,7 +33,7 @@ def _add(second: Second, between: Tensor, skip: Tensor) -> Tensor:
 
 
 def _and(second: Second, between: Tensor, skip: Tensor) -> Tensor:
-    """A spike where both have one."""
+    """A spike where both the second layer and the skip have one."""
     return second(between) * skip
 
 
@@ -43,13 +43,13 @@ def _iand(second: Second, between: Tensor, skip: Tensor) -> Tensor:
 
 
 def _or(second: Second, between: Tensor, skip: Tensor) -> Tensor:
-    """A spike where at least one has one."""
+    """A spike where the second layer or the skip has one."""
     spikes = second(between)
     return spikes + skip - spikes * skip
 
 
 def _second_only(second: Second, between: Tensor, skip: Tensor) -> Tensor:
-    """The second layer."""
+    """The second layer alone."""
     return second(between)
 
 
@@ -62,9 +62,9 @@ SHORTCUTS: dict[str, Shortcut] = {
     "membrane": Shortcut(join=_add, second_fires=False, fires_first=True),
     "none": Shortcut(join=_second_only, skips=False),
 }
-"""spike-add: the authors' model.py; that, and, iand: Fang et al., "Deep Residual Learning in Spiking Neural Networks"
-(NeurIPS 2021), SEW-ResNet; theirs start as the identity by the gain and bias of the last normalization, which here are
-1 and 0 as everywhere. or: Shan et al., "OR Residual Connection Achieving Comparable Accuracy to ADD Residual
-Connection in Deep Residual Spiking Neural Networks" (2023). vanilla, the sum before the neurons: Zheng et al. 2021
-(tdBN). membrane, sums of membranes with neurons before the convolutions: Hu et al., "Advancing Spiking Neural Networks
-towards Deep Residual Learning" (2021), MS-ResNet. none: the plain network."""
+"""Sources. spike-add: the authors' model.py. spike-add, and, iand: Fang et al., "Deep Residual Learning in Spiking
+Neural Networks" (NeurIPS 2021), SEW-ResNet; they initialize the last normalization's gain and bias so that a block
+starts as the identity, here they are 1 and 0 as in every layer. or: Shan et al., "OR Residual Connection Achieving
+Comparable Accuracy to ADD Residual Connection in Deep Residual Spiking Neural Networks" (2023). vanilla (sum before the
+neurons): Zheng et al. 2021 (tdBN). membrane (sum of membranes, neurons before the convolutions): Hu et al., "Advancing
+Spiking Neural Networks towards Deep Residual Learning" (2021), MS-ResNet. none: the plain network."""

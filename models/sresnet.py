@@ -16,35 +16,35 @@ from models.config import NetworkConfig
 from models.encoding import ENCODINGS
 from models.hooks import fired, layer_hooks
 from models.initialization import INITIALIZATIONS
-from models.kernels.choice import MEMORY_FORMAT, asked
-from models.normalization import computed_again
+from models.kernels.choice import MEMORY_FORMAT, current_choice
+from models.normalization import without_statistics_update
 from models.precision import set_precision
 from models.readout import READOUTS
 from models.residual import Block, Firing, Layer, SpikingLayer
 from models.shortcut import SHORTCUTS
 
 Recompute = Literal["nothing", "spikes", "blocks"]
-"""What backward computes again instead of keeping it, for less memory and the same bits: the spikes inside of blocks,
-or blocks as a whole."""
+"""What backward recomputes instead of keeping it in memory: the spikes between a block's layers, or whole blocks.
+Results are the same bit for bit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """What the network did on a batch."""
+    """Voltages and spike counts of the network on a batch."""
 
     voltage: Tensor
-    """What the readout decides by after each time step, (B, T, K); the authors' accumulated output voltage."""
+    """The readout's scores after each time step, (B, T, K); the authors' accumulated output voltage."""
     spikes: dict[str, Tensor]
-    """Spikes of each layer of neurons at each time step over the batch, (T,) int64; with relu, values above 0."""
+    """Spikes per time step of each layer of neurons, summed over the batch, (T,) int64; with relu, values above 0."""
     neurons: dict[str, int]
-    """Neurons of each layer for one sample."""
+    """Number of neurons in each layer."""
 
 
 class SResNet(nn.Module):
     """6n + 2 weighted layers: a first layer, three stages of n blocks, a linear readout.
 
-    Images (B, C, H, W) are encoded into T steps; event frames (B, T, C, H, W) pass a first layer of stride 2. Inside,
-    time comes first and a pixel's channels lie side by side.
+    Images (B, C, H, W) are encoded into T time steps; event frames (B, T, C, H, W) pass a first layer of stride 2.
+    Inside, time comes first and the memory format is channels-last.
     """
 
     def __init__(self, config: NetworkConfig, *, input_shape: tuple[int, int, int], classes: int, frames: bool) -> None:
@@ -73,24 +73,24 @@ class SResNet(nn.Module):
         self.recompute: Recompute = "nothing"
 
     def reset_parameters(self, generator: Generator) -> None:
-        """Draws all weights anew, as the configuration's initialization says."""
+        """Draws all weights by the configuration's initialization."""
         INITIALIZATIONS[self.config.initialization](self, self.drawn, generator)
 
     def drawn(self, generator: Generator, *, samples: int = 8) -> Tensor:
-        """Standard normal inputs, to balance thresholds on."""
+        """Standard normal inputs, for threshold balancing."""
         steps = (self.config.time_steps,) if self.frames else ()
         return torch.randn(samples, *steps, *self.input_shape, generator=generator).to(self.stem.conv.weight.dtype)
 
     def forward(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Logits (B, K) of the readout. `generator` is for Poisson encoding."""
+        """Logits (B, K). `generator` is for Poisson encoding."""
         return self.readout.logits(self.features(inputs, generator))
 
     def currents(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
-        """Currents of the output neurons, (T, B, K), for losses that look at each time step."""
+        """Currents of the output neurons, (T, B, K), for losses that use each time step."""
         return self.readout.currents(self.features(inputs, generator))
 
     def features(self, inputs: Tensor, generator: Generator | None) -> Tensor:
-        """What the readout gets, (T, B, C, H, W)."""
+        """Input of the readout, (T, B, C, H, W)."""
         set_precision(self.config.precision)
         if self.frames:
             values = inputs.transpose(0, 1)
@@ -98,9 +98,9 @@ class SResNet(nn.Module):
             values = ENCODINGS[self.config.encoding](inputs, self.config.time_steps, generator)
         stored = values.shape[:2]
         if stored[0] not in (1, self.config.time_steps):
-            raise ValueError(f"{stored[0]} frames a sample, the network has {self.config.time_steps} time steps")
+            raise ValueError(f"{stored[0]} frames per sample, but the network has {self.config.time_steps} time steps")
         values = values.to(self.stem.conv.weight.dtype).flatten(0, 1).contiguous(memory_format=MEMORY_FORMAT)
-        # Pixels are no spikes: rounded, they would change more of them than all that follows.
+        # The first layer stays in float32: rounded pixels would change more spikes than all later rounding.
         values = self.stem(values.unflatten(0, stored)).to(self.activations())
         for block in self.blocks:
             values = self.through(block, values)
@@ -108,22 +108,22 @@ class SResNet(nn.Module):
         return features
 
     def through(self, block: nn.Module, values: Tensor) -> Tensor:
-        """A block's output; what it keeps for backward is as `recompute` says."""
+        """A block's output; `recompute` decides what is kept for backward."""
         if self.recompute != "blocks" or not torch.is_grad_enabled():
             output: Tensor = block(values, keep_spikes=self.recompute != "spikes")
             return output
-        again: Tensor = checkpoint(
-            block, values, use_reentrant=False, preserve_rng_state=False, context_fn=once_and_again
+        recomputed: Tensor = checkpoint(
+            block, values, use_reentrant=False, preserve_rng_state=False, context_fn=recompute_contexts
         )
-        return again
+        return recomputed
 
     def activations(self) -> torch.dtype:
-        """Type of convolutions and stored activations; parameters and statistics keep theirs."""
+        """Type of convolutions and stored activations; parameters and statistics keep their own."""
         return torch.bfloat16 if self.config.precision == "bfloat16" else self.stem.conv.weight.dtype
 
     @torch.no_grad()
     def observe(self, inputs: Tensor, *, generator: Generator | None = None) -> Observation:
-        """Scores after each time step, and every layer's spikes."""
+        """Scores after each time step, and the spike counts of every layer."""
         spikes: dict[str, Tensor] = {}
         neurons: dict[str, int] = {}
 
@@ -136,12 +136,12 @@ class SResNet(nn.Module):
         return Observation(voltage=scores.transpose(0, 1), spikes=spikes, neurons=neurons)
 
 
-def once_and_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-    """Around a block's first and second computation."""
-    return nullcontext(), _second_computation(asked())
+def recompute_contexts() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Contexts of a block's forward computation and of its recomputation in backward."""
+    return nullcontext(), _recomputation(current_choice())
 
 
 @contextmanager
-def _second_computation(implementation: AbstractContextManager[None]) -> Iterator[None]:
-    with implementation, computed_again():
+def _recomputation(implementation: AbstractContextManager[None]) -> Iterator[None]:
+    with implementation, without_statistics_update():
         yield

@@ -1,7 +1,7 @@
-"""Derivatives that stand in for that of the step function, by name.
+"""Surrogate derivatives of the step function, by name.
 
-A shape is 1 at the threshold and a function of x = z / width, where z = v / threshold - 1; the derivative is height
-times the shape, so every published form is one shape with two numbers.
+A shape is a function of x = z / width with z = v / threshold - 1, and 1 at the threshold. The derivative is height
+times the shape, so each published form is a shape with two numbers.
 """
 
 import math
@@ -15,7 +15,7 @@ SIDE = 0.15  # Yin et al. 2021: weight of each of the two wide Gaussians
 SPREAD = 6.0  # and how much wider they are
 SQUARES = 2.0 * SPREAD**2
 PEAK = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / SQUARES)
-"""Of the sum of the three at the threshold."""
+"""Value of the sum of the three Gaussians at the threshold."""
 
 
 def triangle(x: Tensor) -> Tensor:
@@ -48,8 +48,11 @@ def fast_sigmoid(x: Tensor) -> Tensor:
 
 
 def multi_gaussian(x: Tensor) -> Tensor:
-    """A Gaussian less two wide ones at its sides, so below 0 far from the threshold. Yin et al., "Accurate and
-    efficient time-domain classification with adaptive spiking recurrent neural networks" (2021): width sigma = 0.5."""
+    """A Gaussian minus two wider ones beside it, so negative far from the threshold.
+
+    Yin et al., "Accurate and efficient time-domain classification with adaptive spiking recurrent neural networks"
+    (2021): width sigma = 0.5.
+    """
     wide = torch.exp(-(x - 1.0).square() / SQUARES) + torch.exp(-(x + 1.0).square() / SQUARES)
     return ((1.0 + SIDE) * torch.exp(-x.square() / 2.0) - SIDE / SPREAD * wide) / PEAK
 
@@ -66,15 +69,15 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Surrogate:
-    """One derivative."""
+    """One surrogate derivative."""
 
     shape: str
-    """Of SHAPES."""
+    """A key of SHAPES."""
     height: float
     width: float
 
     def __call__(self, excess: Tensor) -> Tensor:
-        """The derivative at z = v / threshold - 1, of z's shape."""
+        """The derivative at `excess`, z = v / threshold - 1, with the same tensor shape."""
         return SHAPES[self.shape](excess / self.width) * self.height
 
 

@@ -1,7 +1,7 @@
-"""Where compiled kernels lie: in a folder of the user, named by the code, so that each is compiled once a machine.
+"""Cache of compiled kernels: a per-user folder named by a digest of the code, so that a machine compiles them once.
 
-numba would keep them beside the source, once for each checkout and for each copy that Ray brings to a node; and it
-would not see that a constant of another file has changed.
+By default, numba caches beside the source, once for each checkout and for each copy that Ray ships to a node, and does
+not notice that a constant in another file has changed.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from numba.core.caching import UserWideCacheLocator
 
 
 def threads_compute_at_once() -> bool:
-    """Whether several threads may run parallel kernels together: only OpenMP allows it, numba's own layer aborts."""
+    """Whether several threads may run parallel kernels at once: only OpenMP allows it, numba's own layer aborts."""
     config: Any = numba.config
     if config.THREADING_LAYER != "omp" and [config.THREADING_LAYER, *config.THREADING_LAYER_PRIORITY[:1]] != [
         "default",
@@ -33,25 +33,25 @@ def threads_compute_at_once() -> bool:
 
 
 class ByCode(UserWideCacheLocator):
-    """One folder for all files of the package that the kernel stands in; NUMBA_CACHE_DIR moves it."""
+    """One cache folder for all files of a kernel's package; NUMBA_CACHE_DIR sets its parent."""
 
     def get_cache_path(self) -> str:
         config: Any = numba.config
-        beside: str = super().get_cache_path()  # type: ignore[no-untyped-call] # numba has no types
+        default: str = super().get_cache_path()  # type: ignore[no-untyped-call] # numba has no types
         name = f"sresnet-{package_digest(Path(self._py_file).parents[1])[:16]}{'-threads' * threads_compute_at_once()}"
-        return os.path.join(config.CACHE_DIR or os.path.dirname(beside), name)
+        return os.path.join(config.CACHE_DIR or os.path.dirname(default), name)
 
 
 @cache
 def package_digest(folder: Path) -> str:
-    """SHA-256 over the Python files of a folder and of those in it."""
+    """SHA-256 over the Python files below a folder."""
     files = sorted(folder.rglob("*.py"))
     return hashlib.sha256(b"".join(hashlib.sha256(path.read_bytes()).digest() for path in files)).hexdigest()
 
 
 @contextmanager
 def cached_by_code() -> Iterator[None]:
-    """Kernels that are decorated within it are kept so; where that folder cannot be written, beside the source."""
+    """Kernels decorated within the block use this cache, or the one beside the source if the folder is not writable."""
     config: Any = numba.config
     before = config.CACHE_LOCATOR_CLASSES
     config.CACHE_LOCATOR_CLASSES = f"{__name__}.{ByCode.__name__},InTreeCacheLocator"

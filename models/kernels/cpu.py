@@ -1,10 +1,10 @@
-"""The passes of reference.py as compiled loops for the CPU.
+"""The kernels of reference.py as loops compiled by numba for the CPU.
 
-A block of values goes through all time steps while its membranes stay in the cache. The innermost loops run over
-tiles of some pixels with all their channels, for which scale and shift are repeated: loops over the channels of one
-pixel are so short that starting them takes longer than what they do. Sums are taken within a block in the type of the
-statistics, and over the blocks in float64 and in one order: any number of threads, the same bits. bfloat16 is read and
-written as 16-bit integers, which numba knows.
+A block of values passes through all time steps while its membranes stay in the cache. The innermost loops run over
+tiles: a few pixels with all their channels, for which scale and shift are repeated. Loops over the channels of a single
+pixel would be so short that their overhead exceeds their work. Sums within a block use the type of the statistics; sums
+over blocks use float64 in a fixed order, so results do not depend on the number of threads. bfloat16 is read and
+written as 16-bit integers, because numba has no bfloat16.
 Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, N = P C values, K blocks, L values
 of a tile.
 """
@@ -24,9 +24,9 @@ from numba import njit, prange, types
 from numba.extending import overload, register_jitable
 from torch import Tensor
 
+from models.kernels.compile_lock import compile_lock
 from models.kernels.compiled import cached_by_code, threads_compute_at_once
 from models.kernels.reference import statistics_type
-from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
 from models.surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
 
@@ -35,23 +35,23 @@ _TRIANGLE, _RECTANGLE, _SIGMOID, _ARCTANGENT, _FAST_SIGMOID = (
     SURROGATES.index(name) for name in ("triangle", "rectangle", "sigmoid", "arctangent", "fast-sigmoid")
 )
 TILE = 512
-"""Most values of a tile, but for a pixel with more channels."""
+"""Maximum number of values in a tile; a pixel with more channels is a tile by itself."""
 BLOCK = 32
-"""Tiles of a block. Smaller ones would keep all that backward computes again in a core's second cache, yet are slower:
-memory is read in pieces of a block at each time step, and pieces of 64 kB stream."""
+"""Tiles per block. With smaller blocks, all that backward recomputes would fit in a core's L2 cache, but they are
+slower: each time step reads memory in pieces of one block, and pieces of 64 kB are long enough to stream."""
 
 MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
 _LAUNCHED: set[tuple[Callable[..., None], Any]] = set()
 
 
 def parallel_kernel(kernel: Callable[..., None]) -> Any:
-    """Compiled at its first call."""
+    """The kernel as a numba function, compiled at its first call."""
     with cached_by_code():
         return njit(parallel=True, nogil=threads_compute_at_once(), cache=True, error_model="numpy")(kernel)
 
 
 def widen(value: Any) -> Any:
-    """A stored value as a number of the statistics' type."""
+    """A stored value in the type of the statistics."""
     raise NotImplementedError("compiled only")
 
 
@@ -63,7 +63,7 @@ def _widen(value: Any) -> Any:
 
 
 def put(array: Any, i: int, value: Any) -> None:
-    """Stores a number; in bfloat16 to the nearest, halves to even."""
+    """Stores a number; rounds to bfloat16 to nearest, ties to even."""
     raise NotImplementedError("compiled only")
 
 
@@ -85,7 +85,7 @@ def _put(array: Any, i: int, value: Any) -> Any:
 
 @register_jitable
 def tile_values(values: Any, t: int, start: int, count: int) -> Any:
-    """Values of a tile. Indices into it count from 0, which lets loops over it use vector instructions."""
+    """Values of a tile, as a slice indexed from 0, so that the compiler vectorizes loops over it."""
     return values[t, start : start + count]
 
 
@@ -112,7 +112,8 @@ def advance(membrane: Any, leak: Any, currents: Any, scale: Any, shift: Any) -> 
 
 @parallel_kernel
 def _moments(currents: Any, origin: Any, tiles: int, sums: Any, squares: Any) -> None:
-    """Sums (S, K, C) of values and squares, both from the first pixel's, `origin` (S, L), which keeps them small."""
+    """Sums (S, K, C) of values and squares, relative to the first pixel's, `origin` (S, L), to limit rounding
+    errors."""
     steps, blocks, _ = sums.shape
     size, length = currents.shape[1], origin.shape[1]
     for job in prange(steps * blocks):
@@ -130,7 +131,7 @@ def _moments(currents: Any, origin: Any, tiles: int, sums: Any, squares: Any) ->
 
 @register_jitable
 def spike(membrane: Any, threshold: Any, value: Any) -> None:
-    """Spikes of the neurons of a tile into `value`, and the reset; without neurons the membrane itself."""
+    """Writes the spikes of a tile's neurons into `value` and resets; without neurons, writes the membrane itself."""
     nothing = threshold - threshold
     for i in range(len(membrane)):
         spiked = threshold if membrane[i] > threshold else nothing
@@ -146,7 +147,7 @@ def add(value: Any, skip: Any) -> None:
 
 @parallel_kernel
 def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold: Any, tiles: int, output: Any) -> None:
-    """A threshold of 0 stands for no neurons, a skip of no steps for none."""
+    """A threshold of 0 means no neurons; a skip with no steps means no skip."""
     steps, size = output.shape
     length, block = scale.shape[1], tiles * scale.shape[1]
     repeated, joined = currents.shape[0] == 1, skip.shape[0] > 0
@@ -166,8 +167,8 @@ def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold
 
 
 @register_jitable
-def bent(x: Any, shape: Any) -> Any:
-    """The surrogates' other shapes than the triangle; multi-gaussian is the last."""
+def curved(x: Any, shape: Any) -> Any:
+    """A surrogate's shape, except for the triangle; the last case is multi-gaussian."""
     if shape == _RECTANGLE:
         return 1.0 if abs(x) < 0.5 else 0.0
     if shape == _SIGMOID:
@@ -182,16 +183,16 @@ def bent(x: Any, shape: Any) -> Any:
 
 
 @register_jitable
-def bent_slopes(membrane: Any, threshold: Any, shape: Any, height: Any, narrow: Any, slope: Any) -> None:
-    """As slopes, for those shapes."""
+def curved_slopes(membrane: Any, threshold: Any, shape: Any, height: Any, narrow: Any, slope: Any) -> None:
+    """As `slopes`, for the shapes of `curved`."""
     for i in range(len(membrane)):
-        slope[i] = height * bent((membrane[i] / threshold - 1.0) * narrow, shape)
+        slope[i] = height * curved((membrane[i] / threshold - 1.0) * narrow, shape)
         membrane[i] -= threshold if membrane[i] > threshold else threshold - threshold
 
 
 @register_jitable
 def slopes(membrane: Any, threshold: Any, height: Any, narrow: Any, slope: Any) -> None:
-    """The triangle at the membranes of a tile, and the reset. Without neurons the slope is `height`."""
+    """Triangle surrogate at the membranes of a tile, and the reset. Without neurons the slope is `height`."""
     nothing = threshold - threshold
     for i in range(len(membrane)):
         excess = membrane[i] - threshold
@@ -203,7 +204,7 @@ def slopes(membrane: Any, threshold: Any, height: Any, narrow: Any, slope: Any) 
 
 @register_jitable
 def carry(carried: Any, leak: Any, slope: Any, grad: Any, sums: Any) -> None:
-    """The gradient of the neurons of a tile at a step, from the one carried back to it; added to `sums` too."""
+    """Gradient of a tile's membranes at a step from that of the following step, in place; also added to `sums`."""
     for i in range(len(carried)):
         value = leak * carried[i] + slope[i] * widen(grad[i])
         carried[i] = value
@@ -233,7 +234,7 @@ def _fire_backward(
     total: Any,
     centred: Any,
 ) -> None:
-    """`total` and `centred` (K, T, C), zeros before, are the sums of each block."""
+    """Adds the sums of each block to `total` and `centred` (K, T, C), which start as zeros."""
     steps, size = driven.shape
     length, block = scale.shape[1], tiles * scale.shape[1]
     repeated = currents.shape[0] == 1
@@ -250,7 +251,7 @@ def _fire_backward(
                 if shape == _TRIANGLE:
                     slopes(of_tile, threshold, height, narrow, to)
                 else:
-                    bent_slopes(of_tile, threshold, shape, height, narrow, to)
+                    curved_slopes(of_tile, threshold, shape, height, narrow, to)
         carried = np.zeros(count, scale.dtype)
         for t in range(steps - 1, -1, -1):
             sums, products = np.zeros(length, scale.dtype), np.zeros(length, scale.dtype)
@@ -272,7 +273,7 @@ def weigh(driven: Any, currents: Any, a: Any, b: Any, c: Any, value: Any) -> Non
 
 @parallel_kernel
 def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, output: Any) -> None:
-    """Each stored step gets the sum over the steps that it stands for, in their order."""
+    """Each stored step gets the sum over the time steps that it represents, in order."""
     steps, size = driven.shape
     length = a.shape[1]
     stored, block, stands_for = output.shape[0], tiles * length, steps // output.shape[0]
@@ -289,42 +290,42 @@ def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, out
 
 
 def _launch(kernel: Callable[..., None], *given: Any) -> None:
-    """Calls a kernel with as many threads as torch has.
+    """Calls a kernel with torch's number of threads.
 
-    Its first call compiles it or loads it from numba's cache. Processes of one user take turns at that, so that one
-    compiles and the others load.
+    The first call compiles it or loads it from numba's cache. A lock lets one process of a user compile, so that the
+    others load.
     """
     threads = torch.get_num_threads()
     numba.set_num_threads(min(threads, MOST_THREADS))
     if (kernel, given[0].dtype) in _LAUNCHED:
         return kernel(*given)
-    with one_process():
+    with compile_lock():
         kernel(*given)
-    torch.set_num_threads(threads)  # numba starts its threads with the first kernel, and tells OpenMP their number
+    torch.set_num_threads(threads)  # the first kernel starts numba's threads, which changes OpenMP's number of threads
     _LAUNCHED.add((kernel, given[0].dtype))
     return None
 
 
 def array(values: Tensor) -> npt.NDArray[Any]:
-    """The memory of a tensor on the CPU; bfloat16 as uint16."""
+    """A CPU tensor as an array that shares its memory; bfloat16 as uint16."""
     values = values.detach().contiguous()
     return values.view(torch.uint16).numpy() if values.dtype == torch.bfloat16 else values.numpy()
 
 
 def number(currents: Tensor) -> type[np.floating[Any]]:
-    """The type of the statistics as numpy's."""
+    """The numpy type of the statistics."""
     return np.float64 if statistics_type(currents.dtype) == torch.float64 else np.float32
 
 
 def neuron(currents: Tensor, leak: float | None) -> tuple[np.floating[Any], np.floating[Any]]:
-    """Leak and threshold; without neurons, nothing is carried from step to step and nothing is compared."""
+    """Leak and threshold; both 0 without neurons."""
     return number(currents)(leak or 0.0), number(currents)(0.0 if leak is None else THRESHOLD)
 
 
 def derivative(
     currents: Tensor, leak: float | None, surrogate: Surrogate
 ) -> tuple[int, np.floating[Any], np.floating[Any]]:
-    """Shape, height and 1 / width; without neurons everything goes through."""
+    """Shape, height and 1 / width of the surrogate; without neurons, values that give slope 1."""
     if leak is None:
         return _TRIANGLE, number(currents)(1.0), number(currents)(1.0)
     form = number(currents)
@@ -338,7 +339,7 @@ def _flat(values: Tensor) -> npt.NDArray[Any]:
 
 
 def tiled(values: Tensor) -> npt.NDArray[Any]:
-    """Values of each channel (T, C) as those of a tile (T, L)."""
+    """Per-channel values (T, C), repeated for each pixel of a tile (T, L)."""
     return array(values.unsqueeze(1).expand(-1, pixels_of_tile(values.shape[1]), -1).flatten(1))
 
 
@@ -347,7 +348,7 @@ def pixels_of_tile(channels: int) -> int:
 
 
 def _blocks(currents: Tensor) -> int:
-    """K of (S, P, C)."""
+    """K, the number of blocks of (S, P, C)."""
     return -(-currents.shape[1] // (BLOCK * pixels_of_tile(currents.shape[2])))
 
 

@@ -1,9 +1,9 @@
-"""The passes of reference.py as Triton kernels.
+"""The kernels of reference.py in Triton.
 
-A program takes a tile of pixels and channels through all time steps and keeps its membranes in registers. Sums are
-taken within a tile in the type of the statistics, and over the tiles in float64 and in one order, without atomics: the
-same bits each time. Products and sums are not fused: the membranes that backward computes again are those of forward,
-bit for bit, and spikes are those of the reference (docs/gpu.md says on which GPU that was seen).
+A program takes a tile of pixels and channels through all time steps and keeps its membranes in registers. Sums within a
+tile use the type of the statistics; sums over tiles use float64 in a fixed order, without atomics, so they are
+deterministic. Multiplications and additions are not fused (no FMA): backward recomputes exactly the membranes of
+forward, and spikes equal the reference's (docs/gpu.md names the GPU where this was checked).
 Shapes: T time steps, S stored steps (T or 1), P pixels of all samples, C channels, K blocks.
 """
 
@@ -17,13 +17,13 @@ import triton  # type: ignore[import-untyped,import-not-found,unused-ignore] # c
 import triton.language as tl  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from torch import Tensor
 
+from models.kernels.compile_lock import compile_lock
 from models.kernels.reference import statistics_type
-from models.kernels.turns import one_process
 from models.neuron import THRESHOLD
 from models.surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
 
 if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or triton.knobs.runtime.interpret):
-    raise ImportError("Triton starts its kernels through a few lines of C; install gcc or clang, or set CC")
+    raise ImportError("Triton needs a C compiler to launch kernels; install gcc or clang, or set CC")
 
 SURROGATES = tuple(SHAPES)
 _RECTANGLE, _SIGMOID, _ARCTANGENT, _FAST_SIGMOID = (
@@ -32,27 +32,27 @@ _RECTANGLE, _SIGMOID, _ARCTANGENT, _FAST_SIGMOID = (
 _TRIANGLE = tl.constexpr(SURROGATES.index("triangle"))
 _SIDE, _AT_SIDE, _SQUARES, _PEAK = (tl.constexpr(value) for value in (SIDE, SIDE / SPREAD, SQUARES, PEAK))
 _LAUNCHED: set[Any] = set()
-"""Kernels that were compiled or found, by what they are compiled for: before that, processes take turns."""
+"""Kernels that this process has compiled or loaded, with type and channels; the first launch of each takes the lock."""
 COLUMNS = 64
-"""Most channels of a tile: in bfloat16 a row of them is a line of 128 bytes."""
+"""Maximum channels of a tile: in bfloat16, a row is one cache line of 128 bytes."""
 VALUES = (512, 2048)
-"""Fewest and most values of a tile: 4 to 16 for each thread of its warps."""
+"""Minimum and maximum values of a tile: 4 to 16 per thread."""
 WARPS = 4
 PROGRAMS = 512
-"""Where larger tiles would leave fewer programs, tiles are smaller: about four for each multiprocessor of an H100."""
+"""Minimum number of programs, about four per multiprocessor of an H100; tiles shrink to reach it."""
 PARTS = 8
-"""Tiles whose moments one program sums."""
+"""Tiles that one program of `_moments` sums."""
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _channels(columns: tl.constexpr) -> tl.tensor:
-    """Those of this program's tiles."""
+    """Channel indices of this program's tiles."""
     return tl.program_id(1) * columns + tl.arange(0, columns)
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _tile(block: tl.tensor, column: tl.tensor, pixels: tl.tensor, channels: tl.tensor, rows: tl.constexpr) -> tl.tuple:
-    """Offsets in a step, and which of them exist, each (rows, columns)."""
+    """Offsets within a time step, and the mask of those that exist, each (rows, columns)."""
     row = block.to(tl.int64) * rows + tl.arange(0, rows)
     inside = (row < pixels)[:, None] & (column < channels)[None, :]
     return row[:, None] * channels + column[None, :], inside
@@ -60,7 +60,7 @@ def _tile(block: tl.tensor, column: tl.tensor, pixels: tl.tensor, channels: tl.t
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _of_channels(values: tl.tensor, column: tl.tensor, channels: tl.tensor) -> tl.tensor:
-    """(1, columns)."""
+    """Per-channel values of a tile, (1, columns)."""
     return tl.load(values + column, mask=column < channels, other=0.0)[None, :]
 
 
@@ -76,7 +76,7 @@ def _moments(
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
-    """Sums (S, K, C) of values and squares, both from the first pixel's value, which keeps them small."""
+    """Sums (S, K, C) of values and squares relative to the first pixel's value, to reduce rounding errors."""
     block, step = tl.program_id(0), tl.program_id(2).to(tl.int64)
     currents += step * size
     column = _channels(columns)
@@ -104,7 +104,7 @@ def _advance(
     offset: tl.tensor,
     leak: tl.constexpr,
 ) -> tl.tensor:
-    """leak * membrane + currents * scale + shift; without neurons nothing is carried from step to step."""
+    """leak * membrane + currents * gain + offset; without neurons, currents * gain + offset."""
     value = tl.load(currents + at, mask=inside, other=0.0).to(membrane.dtype) * gain + offset
     if leak is not None:
         value = leak * membrane + value
@@ -128,7 +128,7 @@ def _fire(
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
-    """Pointers move on by a step: `size` values, `stride` in the currents."""
+    """At each time step, pointers advance by `size` values, those of the currents by `stride`."""
     column = _channels(columns)
     at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
     membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
@@ -151,7 +151,7 @@ def _fire(
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _shape(x: tl.tensor, shape: tl.constexpr) -> tl.tensor:
-    """The surrogate's; multi-gaussian is the last."""
+    """The surrogate's shape; the last case is multi-gaussian."""
     if shape == _TRIANGLE:
         slope = 1.0 - tl.abs(x)
         return tl.where(slope > 0, slope, 0.0)
@@ -192,7 +192,7 @@ def _fire_backward(
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
-    """`total` and `centred` (K, T, C) are the sums of each block. `slopes` (T, P, C) is memory to work in."""
+    """`total` and `centred` (K, T, C) get the sums of each block. `slopes` (T, P, C) is scratch memory."""
     column = _channels(columns)
     at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
     membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
@@ -209,7 +209,7 @@ def _fire_backward(
         shift += channels
         grad += size
         driven += size
-    tl.debug_barrier()  # other threads than those that stored the slopes may read them
+    tl.debug_barrier()  # a slope may be read by another thread than the one that stored it
     carried = tl.zeros((rows, columns), scale.dtype.element_ty)
     for t in range(steps - 1, -1, -1):
         currents -= stride
@@ -245,7 +245,7 @@ def _combine(
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
-    """Each stored step gets the sum over the steps that it stands for, in their order."""
+    """Each stored step gets the sum over the time steps that it represents, in order."""
     column = _channels(columns)
     at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
     for _step in range(stored):
@@ -275,23 +275,23 @@ def tile(currents: Tensor) -> dict[str, int]:
 
 
 def _blocks(currents: Tensor, parts: int = 1) -> int:
-    """K, where each block is of `parts` tiles of pixels."""
+    """K, the number of blocks of `parts` tiles of pixels each."""
     return -(-currents.shape[1] // (parts * tile(currents)["rows"]))
 
 
 def _launch(kernel: Any, currents: Tensor, *given: Any, parts: int = 1, steps: int = 1, **others: Any) -> None:
-    """Runs a kernel with a program for each block of pixels, tile of channels and one of `steps`."""
+    """Runs a kernel with one program per block of pixels, tile of channels and step of `steps`."""
     _, pixels, channels = currents.shape
     grid = (_blocks(currents, parts), -(-channels // tile(currents)["columns"]), steps)
     others |= {"pixels": pixels, "channels": channels, "size": pixels * channels} | tile(currents)
     key = (kernel, currents.dtype, currents.shape[2])
-    with torch.cuda.device_of(currents), contextlib.nullcontext() if key in _LAUNCHED else one_process():
+    with torch.cuda.device_of(currents), contextlib.nullcontext() if key in _LAUNCHED else compile_lock():
         kernel[grid](*given, **others, num_warps=WARPS, enable_fp_fusion=False)
     _LAUNCHED.add(key)
 
 
 def stride(currents: Tensor) -> int:
-    """From one step to the next, in values: 0 where one is stored for all."""
+    """Values between a time step and the next: 0 if one stored step represents all."""
     return currents[0].numel() if len(currents) > 1 else 0
 
 
@@ -333,7 +333,7 @@ def fire_backward(
 
 
 def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """As reference.combine; the result lies in the memory of `driven` where all steps are stored."""
+    """As reference.combine; if all steps are stored, the result overwrites `driven`."""
     driven, currents = driven.contiguous(), currents.contiguous()
     output = driven if len(driven) == len(currents) else torch.empty_like(currents)
     _launch(_combine, currents, driven, currents, a, b, c, output, len(currents), len(driven) // len(currents))

@@ -1,10 +1,10 @@
-"""Normalization through time, leaky integrate-and-fire neurons and the shortcut's sum as one node of the graph.
+"""Normalization through time, leaky integrate-and-fire neurons and the sum with the skip as one autograd operation.
 
     y[t] = gain[t] (currents[t] - mean[t]) / sqrt(var[t] + epsilon) + bias[t]
     output[t] = spikes of the neurons that y drives (models/neuron.py) + skip[t]
 
-Backward needs the currents, which the convolution has written anyway, and computes the membranes again.
-Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width,
+Backward keeps only the currents, which are the convolution's output anyway, and recomputes the membranes.
+Shapes: T time steps, S stored steps (T, or 1 if all are the same), B samples, C channels, H height, W width,
 P = B H W pixels, G sets of parameters (T, or 1 for all steps).
 """
 
@@ -22,14 +22,14 @@ from models.surrogate import Surrogate
 
 @dataclass(frozen=True, kw_only=True)
 class Statistics:
-    """What the currents are normalized by."""
+    """Mean and variance by which the currents are normalized."""
 
     mean: Tensor
     """(G, C)."""
     inverse: Tensor
     """1 / sqrt(var + epsilon), (G, C)."""
     count: int
-    """Values behind each mean; 0 where they are running statistics, on which currents have no influence."""
+    """Number of values behind each mean; 0 for running statistics, which do not depend on the currents."""
 
 
 def normalize_and_fire(
@@ -43,18 +43,18 @@ def normalize_and_fire(
     leak: float | None,
     surrogate: Surrogate,
 ) -> Tensor:
-    """Spikes + skip, (T, B, C, H, W); without a leak there are no neurons: the normalized currents + skip.
+    """Spikes + skip, (T, B, C, H, W); with `leak` None there are no neurons: normalized currents + skip.
 
-    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W). Each step may have
-    its gain and bias where one mean and variance stand for all.
+    `currents` (S, B, C, H, W), `gain` and `bias` (G, C), `skip` (T, B, C, H, W). Gain and bias may be per step even if
+    mean and variance are shared by all steps.
     """
     output: Tensor = NormalizeAndFire.apply(currents, skip, gain, bias, statistics, steps, leak, surrogate)
     return output
 
 
 @contextlib.contextmanager
-def made_again(output: Tensor) -> Iterator[None]:
-    """Within it, what reads the output of the operation does not keep it: backward makes it again from the currents."""
+def recomputed_in_backward(output: Tensor) -> Iterator[None]:
+    """Within the block, autograd does not keep the operation's output: backward recomputes it from the currents."""
     node, place = output.grad_fn, output.data_ptr()
 
     def pack(saved: Tensor) -> Tensor | torch.Size:
@@ -68,18 +68,18 @@ def made_again(output: Tensor) -> Iterator[None]:
 
 
 def flat(values: Tensor) -> Tensor:
-    """(T, B, C, H, W) as (T, P, C); no copy in the memory format of the activations."""
+    """(T, B, C, H, W) as (T, P, C); a view, no copy, if the tensor is in MEMORY_FORMAT (channels last)."""
     return values.permute(0, 1, 3, 4, 2).flatten(1, 3)
 
 
 def unflat(values: Tensor, like: Tensor) -> Tensor:
-    """(T, P, C) as (T, B, C, H, W), with samples and pixels as in `like`."""
+    """(T, P, C) as (T, B, C, H, W), with B, H and W of `like`."""
     samples, _, height, width = like.shape[1:]
     return values.view(len(values), samples, height, width, -1).permute(0, 1, 4, 2, 3)
 
 
 class NormalizeAndFire(torch.autograd.Function):
-    """The operation; its passes work on (T, P, C)."""
+    """The operation as an autograd function; its kernels work on (T, P, C)."""
 
     @staticmethod
     def forward(
@@ -103,7 +103,7 @@ class NormalizeAndFire(torch.autograd.Function):
 
     @staticmethod
     def output_of(node: Any) -> Tensor:
-        """The output of a node that had no skip, computed again."""
+        """The output of an autograd node without a skip, recomputed."""
         currents, _, scale, shift = node.saved_tensors
         return unflat(node.passes.fire(flat(currents), scale, shift, None, node.leak), currents)
 
@@ -121,18 +121,18 @@ class NormalizeAndFire(torch.autograd.Function):
 
 
 def by_set(sums: Tensor, gain: Tensor) -> Tensor:
-    """Sums of each step (T, C) as sums of each set (G, C)."""
+    """Per-step sums (T, C) as sums per set of parameters (G, C)."""
     return sums if len(gain) == len(sums) else sums.sum(0, keepdim=True)
 
 
 def influence(
     scale: Tensor, mean: Tensor, statistics: Statistics, total: Tensor, centred: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """What mean and variance, which depend on all currents x, add to the gradient: slope x + offset, each (T, C)."""
+    """Slope and offset, each (T, C): the gradient through mean and variance is slope * currents + offset."""
     if not statistics.count:
         return torch.zeros_like(scale), torch.zeros_like(scale)
     slope = -scale * statistics.inverse.square() * centred / statistics.count
     level = -scale * total / statistics.count
-    if len(statistics.mean) < len(total):  # every step's gain has its part in what one mean and variance add
+    if len(statistics.mean) < len(total):  # all steps share one mean and variance, which get a gradient from each step
         slope, level = (part.sum(0, keepdim=True).expand_as(scale).contiguous() for part in (slope, level))
     return slope, level - slope * mean

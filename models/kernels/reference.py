@@ -1,6 +1,6 @@
-"""The four passes of a layer in plain PyTorch, for any device and to read; cpu.py and cuda.py compute the same.
+"""The four kernels of a layer in plain PyTorch: readable, for any device. cpu.py and cuda.py compute the same.
 
-Shapes: T time steps, S stored steps (T, or 1 where all steps are the same), P pixels of all samples, C channels.
+Shapes: T time steps, S stored steps (T, or 1 if all steps are the same), P pixels of all samples, C channels.
 """
 
 import torch
@@ -20,10 +20,10 @@ def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, leak: float | None) -> Tensor:
-    """Spikes of the neurons that currents * scale + shift drive, plus the skip, (T, P, C) of the currents' type.
+    """Spikes of neurons with the input currents * scale + shift, plus the skip, (T, P, C) in the currents' type.
 
-    `currents` (S, P, C), `scale` and `shift` (T, C), `skip` (T, P, C). Without a leak there are no neurons: the
-    scaled currents themselves.
+    `currents` (S, P, C), `scale` and `shift` (T, C), `skip` (T, P, C). With `leak` None there are no neurons: returns
+    currents * scale + shift, plus the skip.
     """
     output = torch.empty(len(scale), *currents.shape[1:], dtype=currents.dtype, device=currents.device)
     membrane = torch.zeros_like(currents[0], dtype=scale.dtype)
@@ -40,11 +40,11 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
 def fire_backward(
     grad: Tensor, currents: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, leak: float | None, surrogate: Surrogate
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradient of what drives the neurons, (T, P, C); its sum over the pixels, and that of its product with
+    """Gradient of the neurons' input, (T, P, C); its sum over the pixels, and the sum of its product with
     currents - mean, each (T, C).
 
-    The membranes are computed again. With z = u / threshold - 1 and u the membrane before the reset, which has no
-    gradient: dL/du[t] = dL/ds[t] s'(z[t]) / threshold + leak dL/du[t + 1].
+    Recomputes the membranes. With u the membrane before the reset and z = u / threshold - 1:
+    dL/du[t] = dL/ds[t] s'(z[t]) / threshold + leak dL/du[t + 1]. No gradient flows through the reset.
     """
     steps = len(scale)
     driven = torch.empty_like(grad)
@@ -61,7 +61,7 @@ def fire_backward(
 
 
 def _excess(currents: Tensor, scale: Tensor, shift: Tensor, leak: float) -> Tensor:
-    """Membrane before the reset, over the threshold, minus 1, at every step, (T, P, C)."""
+    """Membrane before the reset divided by the threshold, minus 1, at every step, (T, P, C)."""
     excess, membrane = [], torch.zeros_like(currents[0], dtype=scale.dtype)
     for t in range(len(scale)):
         membrane = leak * membrane + (currents[stored(t, currents)] * scale[t] + shift[t])
@@ -71,7 +71,7 @@ def _excess(currents: Tensor, scale: Tensor, shift: Tensor, leak: float) -> Tens
 
 
 def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
-    """a * driven + b * currents + c, (S, P, C): where one step was stored for all, the sum over the steps.
+    """a * driven + b * currents + c, (S, P, C): if one stored step represents all, the sum over the steps.
 
     `driven` (T, P, C), the others (T, C); `driven` may be overwritten.
     """
@@ -80,10 +80,11 @@ def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -
 
 
 def stored(t: int, currents: Tensor) -> int:
-    """Index of the stored step that stands for step t."""
+    """Index of the stored step for time step t."""
     return t if len(currents) > 1 else 0
 
 
 def statistics_type(dtype: torch.dtype) -> torch.dtype:
-    """Statistics, membrane and threshold are float32 also where activations are bfloat16: a spike is a comparison."""
+    """Type of statistics, membranes and threshold: float32 if activations are bfloat16, as rounding would flip
+    spikes."""
     return torch.float32 if dtype == torch.bfloat16 else dtype

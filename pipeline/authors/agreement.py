@@ -1,4 +1,4 @@
-"""How far apart two networks' numbers are: the largest difference of each kind in float64, the flips in float32."""
+"""Differences between two networks' numbers: the largest of each kind in float64, and flipped spikes in float32."""
 
 import math
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from pipeline.authors.compare import Flip, LayerFlips, first_flip, flips_of
 from pipeline.authors.side_by_side import Case, Computed
 
 BOUND = 1e-10
-"""Greatest difference in float64, relative to the largest value of its tensor where that is above 1."""
+"""Maximum difference in float64; relative to the tensor's largest value if that is above 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """The largest difference between what ours and theirs computed of one kind."""
+    """The largest difference between ours and theirs in one kind of quantity."""
 
     quantity: str
     largest: float
-    """Relative to `greatest` where that is above 1; infinite where shapes differ or a number is missing."""
+    """Relative to `greatest` if that is above 1; infinite for NaN, a missing tensor or another shape."""
     greatest: float
-    """Largest value of that tensor of theirs."""
+    """Largest absolute value of the tensor in theirs."""
     where: str
     """Our name of the tensor."""
 
@@ -36,7 +36,7 @@ class Flips:
     """Spikes of one layer that differ in float32."""
 
     between: LayerFlips
-    """Ours against theirs; margins are those of float64."""
+    """Ours against theirs; margins are computed in float64."""
     ours: int
     """Ours against float64."""
     theirs: int
@@ -45,12 +45,12 @@ class Flips:
 
 @dataclass(frozen=True, kw_only=True)
 class Agreement:
-    """One network of theirs beside ours."""
+    """The comparison of one of their networks with ours."""
 
     case: Case
     differences: tuple[Difference, ...]
     flips: tuple[Flips, ...]
-    """Of each layer of neurons, in the order of computation."""
+    """Flips of each layer of neurons, in the order of computation."""
 
     @property
     def equal(self) -> bool:
@@ -61,7 +61,7 @@ class Agreement:
 
 
 def disagreements(ours: Computed, theirs: Computed) -> list[Difference]:
-    """Of everything that was computed in float64."""
+    """The largest differences of all quantities computed in float64."""
     statistics = {name for name in theirs.state if "running" in name}
     weights = theirs.state.keys() - statistics
     return [
@@ -80,14 +80,14 @@ def _part(values: Mapping[str, Tensor], names: set[str]) -> dict[str, Tensor]:
 
 
 def largest(quantity: str, ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> Difference:
-    """Over all tensors; one that only one side has, or of another shape, differs without end."""
+    """The largest difference over all tensors; infinite if only one side has a tensor, or shapes differ."""
     found = [distance(name, ours.get(name), theirs.get(name)) for name in sorted(ours.keys() | theirs.keys())]
     worst, greatest, where = max(found)
     return Difference(quantity=quantity, largest=worst, greatest=greatest, where=where)
 
 
 def distance(name: str, ours: Tensor | None, theirs: Tensor | None) -> tuple[float, float, str]:
-    """Largest difference, relative to the largest value above 1; that value; the name."""
+    """Largest difference, relative to the largest value if that is above 1; that value; the name."""
     if ours is None or theirs is None or ours.shape != theirs.shape:
         return math.inf, math.nan, name
     greatest = float(theirs.double().abs().max())
@@ -96,7 +96,7 @@ def distance(name: str, ours: Tensor | None, theirs: Tensor | None) -> tuple[flo
 
 
 def flips(name: str, computed: dict[torch.dtype, tuple[Computed, Computed]]) -> Flips:
-    """Of one layer in float32; margins, and what is right, are those of theirs in float64."""
+    """Flips of one layer in float32; margins and exact spikes are those of their network in float64."""
     (ours, theirs), (_, exact) = computed[torch.float32], computed[torch.float64]
     return Flips(
         between=flips_of(name, theirs.fired[name], ours.fired[name], lambda: exact.margins[name]),

@@ -1,9 +1,8 @@
-"""The authors' code, run from a checkout that the user supplies; nothing of it is here, and its files stay as they are.
+"""Runs the authors' code from a checkout that the user supplies. None of it is included here, and it is not modified.
 
-Written against commit c120f8e of github.com/VicenteAlex/Spiking_ResNet. It is code of others and is executed.
-What it needs beside torch, found by reading it: a GPU, since `.cuda()` stands in its forward and in its surrogate; and
-torchvision 0.9.1, whose Resize did not antialias tensors. Within `without_gpu`, `.cuda()` gives the tensor back, and
-their module gets a Resize that does not antialias.
+Written against commit c120f8e of github.com/VicenteAlex/Spiking_ResNet. This executes third-party code. It needs, apart
+from torch, a GPU, because its forward and its surrogate call `.cuda()`, and torchvision 0.9.1, whose Resize did not
+antialias tensors. Within `without_gpu`, `.cuda()` returns the tensor itself, and Resize does not antialias.
 Shapes: T time steps, B samples, C channels, H height, W width.
 """
 
@@ -27,13 +26,13 @@ from pipeline.ground.errors import InputError
 
 COMMIT = "c120f8ed1609c128f089f75477bb9e3b7ba31830"
 MODEL_SHA256 = "36aa896a78ccf5a6c7aa862ff99a83a83945785f99c5ed41744c783b2fced525"
-"""Of that commit's model.py with line ends of one character: git may have changed them."""
+"""Digest of that commit's model.py with LF line ends, since git may convert them."""
 _CLASSES = ("SResnet", "SResnetNM")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Spikes:
-    """What a layer of neurons did, each (T, B, C, H, W)."""
+    """Spikes and margins of a layer of neurons, each (T, B, C, H, W)."""
 
     fired: Tensor
     margin: Tensor
@@ -41,10 +40,7 @@ class Spikes:
 
 
 def load_authors_model(folder: Path) -> ModuleType:
-    """Their model.py as a module of its own; what it imports by plain names is looked for beside it first.
-
-    Raises InputError.
-    """
+    """Their model.py as a module; its imports are looked up in its folder first. Raises InputError."""
     path = folder / "model.py"
     if not path.is_file():
         raise InputError(
@@ -57,7 +53,7 @@ def load_authors_model(folder: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     try:
         with plain_names(folder), warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # an identity test on a number
+            warnings.simplefilter("ignore", SyntaxWarning)  # for `is` with a number
             spec.loader.exec_module(module)
     except Exception as error:
         raise InputError(f"{path}: cannot be imported ({type(error).__name__}: {error})") from error
@@ -67,13 +63,14 @@ def load_authors_model(folder: Path) -> ModuleType:
 
 
 def digest(folder: Path) -> str:
-    """SHA-256 of model.py with line ends of one character."""
+    """SHA-256 of model.py with LF line ends."""
     return hashlib.sha256((folder / "model.py").read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 @contextlib.contextmanager
 def plain_names(folder: Path) -> Iterator[None]:
-    """Within it, `import utils` finds the folder's utils.py; afterwards nothing of the folder is left, nor written."""
+    """Within the block, `import utils` finds the folder's utils.py; modules are removed afterwards, no bytecode is
+    kept."""
     names = {path.stem for path in folder.glob("*.py")}
     kept = {name: sys.modules.pop(name) for name in names & sys.modules.keys()}
     bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -90,7 +87,7 @@ def plain_names(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_gpu(module: ModuleType) -> Iterator[None]:
-    """Within it, their code runs on the CPU, silently, and resizes as its version of torchvision did."""
+    """Within the block, their code runs on the CPU, without printing, and resizes like its version of torchvision."""
     cuda, transforms = torch.Tensor.cuda, getattr(module, "transforms", None)
     torch.Tensor.cuda = lambda self, *_, **__: self  # type: ignore[method-assign]
     if transforms is not None:
@@ -108,9 +105,9 @@ def without_gpu(module: ModuleType) -> Iterator[None]:
 
 @contextlib.contextmanager
 def recorded_calls(network: nn.Module, layers: int) -> Iterator[list[Spikes]]:
-    """Within it, a forward pass is recorded; afterwards the list has the spikes of each layer of neurons.
+    """Records a forward pass within the block; afterwards the list has the spikes of each layer of neurons.
 
-    Their network calls `spike_fn` with membrane / threshold - 1, layer after layer, step after step.
+    Their network calls `spike_fn` with membrane / threshold - 1, for each layer in turn, step by step.
     """
     fire: Any = getattr(network, "spike_fn", None)
     if fire is None:

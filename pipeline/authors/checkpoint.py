@@ -1,7 +1,8 @@
-"""The authors' checkpoints, read into our network.
+"""Reads the authors' checkpoints into our network.
 
-Their names (model.py, commit c120f8e): conv_list.i, bntt_list.i.t and fc; layers that they register twice appear twice:
-conv1 = conv_list.0, bntt1 = bntt_list.0, conv_resize_k = conv1x1_list.(k-1), resize_bn_k = bn_conv1x1_list.(k-1).
+Their names (model.py, commit c120f8e): conv_list.i, bntt_list.i.t and fc. Layers that they register twice have two
+names: conv1 = conv_list.0, bntt1 = bntt_list.0, conv_resize_k = conv1x1_list.(k-1), resize_bn_k =
+bn_conv1x1_list.(k-1).
 """
 
 import re
@@ -27,18 +28,18 @@ TWICE = (
     (r"^resize_bn_2\.", "bn_conv1x1_list.1."),
 )
 AUTHORS_LEAK = 0.8744
-"""Authors' README; a checkpoint does not hold it."""
+"""From the authors' README; a checkpoint does not contain it."""
 COUNTER = "num_batches_tracked"
-"""Ends the name of a number that nothing here needs."""
+"""End of the names of batch counters, which are not used here."""
 STATISTICS = {"gain": "weight", "bias": "bias", "running_mean": "running_mean", "running_var": "running_var"}
 
 
 def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: bool | None = None) -> SResNet:
-    """The network of an authors' state dict; depth, width, T, classes, boosting and kind of input are inferred.
+    """The network from an authors' state dict; depth, width, T, classes, boosting and input kind are inferred.
 
-    100 outputs are ten classes with boosting or a hundred without, which the shapes cannot tell: `boosting` says so;
-    None takes any multiple of 100 for boosting except 100 itself. The leak is not stored, so it is given.
-    Raises ValueError that names what is missing, left over or wrong, or different in the two places where it stands.
+    100 outputs can be ten classes with boosting or a hundred without, so `boosting` decides; None assumes boosting for
+    any multiple of 100 except 100 itself. The leak is not stored, so it has to be given.
+    Raises ValueError that names what is missing, unknown or wrong, or differs between the two names of a layer.
     """
     check_tensors(state_dict)
     single = without_doubles(state_dict)
@@ -57,15 +58,15 @@ def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: boo
 
 
 def read_authors(path: Path, *, leak: float, boosting: bool | None = None) -> SResNet:
-    """The network of a checkpoint file of the authors' train.py.
+    """The network from a checkpoint file of the authors' train.py. Does not execute code in the file.
 
-    Raises ValueError that begins with the path; nothing in the file is executed.
+    Raises ValueError that begins with the path.
     """
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged pickle can end in any of them
-        reason = f"{type(error).__name__}: {error}".split(". ")[0].splitlines()[0]  # torch goes on with how to run it
-        raise ValueError(f"{path}: no checkpoint, damaged, or with code in it, which is not run ({reason})") from None
+    except Exception as error:  # a damaged pickle can raise anything
+        reason = f"{type(error).__name__}: {error}".split(". ")[0].splitlines()[0]  # torch adds advice on running it
+        raise ValueError(f"{path}: not a checkpoint, damaged, or contains code, which is not run ({reason})") from None
     try:
         return from_authors(state_dict_of(content), leak=leak, boosting=boosting)
     except ValueError as error:
@@ -73,18 +74,18 @@ def read_authors(path: Path, *, leak: float, boosting: bool | None = None) -> SR
 
 
 def state_dict_of(content: Any) -> Mapping[str, Tensor]:
-    """The state dict of a checkpoint, or of a file that holds nothing else. Raises ValueError."""
+    """The state dict of a checkpoint, or of a file that is just a state dict. Raises ValueError."""
     where = "the file"
     if isinstance(content, dict) and "state_dict" in content:
         content, where = content["state_dict"], "state_dict"
     if not isinstance(content, dict):
-        raise ValueError(f"{where} holds {type(content).__name__}, expected names with tensors")  # noqa: TRY004
+        raise ValueError(f"{where} is of type {type(content).__name__}, expected names with tensors")  # noqa: TRY004
     return content
 
 
 def check_tensors(state_dict: Mapping[str, Tensor]) -> None:
-    """Raises ValueError unless names are text, and values tensors of finite numbers that the file holds, the floating
-    ones of one type, float32 or float64."""
+    """Raises ValueError unless names are strings, and values are complete tensors of finite numbers, the floating ones
+    all float32 or all float64."""
     kinds: dict[torch.dtype, str] = {}
     for name, value in state_dict.items():
         if not isinstance(name, str):
@@ -101,14 +102,14 @@ def check_tensors(state_dict: Mapping[str, Tensor]) -> None:
 
 
 def unusable(name: str, value: Tensor) -> str | None:
-    """Why the network cannot have this tensor, which may be of any kind that torch knows."""
+    """Why a tensor, which may be of any kind in torch, cannot belong to the network; None if it can."""
     if value.layout != torch.strided or value.is_meta or value.is_quantized:
         kind = "meta" if value.is_meta else "quantized" if value.is_quantized else str(value.layout)
         return f"a {kind} tensor, expected a plain one with its numbers"
     if not value.numel():
         return f"shape {tuple(value.shape)}, expected at least one number"
     if value.untyped_storage().nbytes() < value.numel() * value.element_size():
-        return f"shape {tuple(value.shape)} needs more numbers than the file has"
+        return f"shape {tuple(value.shape)} needs more numbers than the file contains"
     if name.endswith(COUNTER):
         return None
     if value.dtype not in (torch.float32, torch.float64):
@@ -117,7 +118,7 @@ def unusable(name: str, value: Tensor) -> str | None:
 
 
 def without_doubles(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict with one name a tensor. Raises ValueError if two that should be the same differ."""
+    """The state dict with one name per tensor. Raises ValueError if the values under two names of a layer differ."""
     single: dict[str, Tensor] = {}
     first: dict[str, str] = {}
     for name, value in state_dict.items():
@@ -132,7 +133,7 @@ def without_doubles(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def check_shapes(single: Mapping[str, Tensor], empty: SResNet, names: Mapping[str, list[str]]) -> None:
-    """Raises ValueError unless a state dict has the very tensors of the network."""
+    """Raises ValueError unless a state dict has exactly the network's tensors, by name and shape."""
     used = {name for theirs in names.values() for name in theirs}
     left = {name for name in single if not name.endswith(COUNTER)}
     if used != left:
@@ -145,7 +146,7 @@ def check_shapes(single: Mapping[str, Tensor], empty: SResNet, names: Mapping[st
 
 
 def network_like(single: Mapping[str, Tensor], leak: float, boosting: bool | None) -> Callable[[], SResNet]:
-    """Builds a network of the shape that the names and sizes of a state dict imply. Raises ValueError."""
+    """A function that builds a network of the sizes implied by a state dict. Raises ValueError."""
     if "conv_list.0.weight" not in single or "fc.weight" not in single:
         raise ValueError("not a checkpoint of the authors' S-ResNet: conv1.weight or fc.weight is missing")
     for name, axes in (("conv_list.0.weight", 4), ("fc.weight", 2)):
@@ -184,7 +185,7 @@ def network_like(single: Mapping[str, Tensor], leak: float, boosting: bool | Non
 
 
 def parameter_names(model: SResNet) -> dict[str, list[str]]:
-    """For each tensor of ours the names of theirs, one a time step where ours is stacked over time."""
+    """For each of our tensors the names of theirs: several, one per time step, if ours is stacked over time."""
     blocks, steps = model.config.blocks, range(model.config.time_steps)
     layers = {"stem": 0}
     for index in range(3 * blocks):

@@ -1,10 +1,10 @@
-"""Which spikes differ between two computations of one network.
+"""Finds the spikes that differ between two computations of one network.
 
-A spike is a comparison, so a difference in the last bit of a membrane can flip it, and everything after it may then
-differ as well. Flips are therefore counted twice: alone, where each layer gets the inputs that it has in the more exact
-computation, which shows what the layer itself does differently; and free, where each network runs on its own.
-The margin of a flip is |membrane / threshold - 1| before the reset, in the more exact computation: about as large as
-the rounding where both are right, larger where one is wrong.
+A spike is the result of a comparison: a rounding difference in the last bit of a membrane can flip it, and then change
+everything after it. Flips are therefore counted twice: alone, where each layer gets its inputs of the more exact
+computation, which shows the differences of the layer itself; and free, where each network runs by itself.
+The margin of a flip is |membrane / threshold - 1| before the reset, in the more exact computation: about the rounding
+error if both are right, larger if one is wrong.
 Shapes: T time steps, S stored steps, B samples, C channels, H height, W width.
 """
 
@@ -20,7 +20,7 @@ from models.hooks import fired, layer_hooks
 from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
-from models.normalization import computed_again
+from models.normalization import without_statistics_update
 from models.precision import set_precision
 from models.residual import SpikingLayer, each_step
 from models.sresnet import SResNet
@@ -44,15 +44,15 @@ class LayerFlips:
 
     layer: str
     neurons: int
-    """Of all samples."""
+    """Number of neurons, summed over samples."""
     spikes: int
-    """Of the more exact computation, at all steps."""
+    """Spikes of the more exact computation over all steps."""
     flips: tuple[int, ...]
-    """At each time step."""
+    """Flips at each time step."""
     first: Flip | None
-    """At the earliest step, and there the first by sample, channel, row and column."""
+    """The first flip, by step, then sample, channel, row and column."""
     greatest_margin: float
-    """Of the flips before which their neuron agreed at all steps: what follows at it is the reset's doing."""
+    """Over each neuron's first flip; later flips of a neuron can be caused by the reset after the first."""
 
     @property
     def rate(self) -> float:
@@ -62,7 +62,7 @@ class LayerFlips:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Layers in the order of computation."""
+    """Flips of all layers, in the order of computation."""
 
     alone: tuple[LayerFlips, ...]
     """Each layer with the inputs of the more exact computation."""
@@ -71,7 +71,7 @@ class Comparison:
 
 
 def first_flip(layers: Sequence[LayerFlips]) -> tuple[str, Flip] | None:
-    """The first layer in which spikes differ, and its first flip."""
+    """The first layer with flips, and its first flip; None without flips."""
     return next(((layer.layer, layer.first) for layer in layers if layer.first), None)
 
 
@@ -94,16 +94,16 @@ def compare(
     implementations: tuple[str | None, str | None] = (None, None),
     seed: int = 0,
 ) -> Comparison:
-    """Runs both on the same inputs, each with its implementation (None: the device's), in the mode that it is in.
+    """Runs both networks on the same inputs, each with its implementation (None: the device's), in its current mode.
 
-    Running statistics stay as they are. `seed` is for Poisson encoding. Raises ValueError if more than the precision
-    differs between the configurations, or for parts in which a layer cannot be watched alone.
+    Does not update running statistics. `seed` is for Poisson encoding. Raises ValueError if the configurations differ
+    in more than the precision, or have parts for which a layer cannot be compared alone.
     """
     if replace(exact.config, precision=other.config.precision) != other.config:
-        raise ValueError(f"two networks, not one: {exact.config} and {other.config}")
+        raise ValueError(f"two different networks: {exact.config} and {other.config}")
     if refused := _unwatchable(exact.config):
         raise ValueError(
-            f"spikes are compared where neurons are part of a layer and the kernels compute them; {refused}"
+            f"spikes can be compared only if neurons are part of a layer that the fused kernels compute; {refused}"
         )
     by_device = IMPLEMENTATIONS.get(inputs.device.type, "reference")
     ours, theirs = (name or by_device for name in implementations)
@@ -119,7 +119,7 @@ def compare(
         spikes, inputs_of_other = fired(given, output), tuple(value.to(dtype) for value in given)
         set_precision(other.config.precision)
         with implementation(theirs):
-            # Without hooks: `exact` and `other` may be one network.
+            # forward() skips the hooks, because `exact` and `other` may be the same network.
             by_itself = fired(inputs_of_other, layers[name].forward(*inputs_of_other))
         set_precision(exact.config.precision)
         for found, compared in ((alone, by_itself), (free, spikes_of_other.pop(name))):
@@ -127,13 +127,13 @@ def compare(
 
     for model, name, hook in ((other, theirs, note), (exact, ours, note_flips)):
         generator = torch.Generator(inputs.device).manual_seed(seed)
-        with computed_again(), implementation(name), layer_hooks(model, SpikingLayer, hook):
+        with without_statistics_update(), implementation(name), layer_hooks(model, SpikingLayer, hook):
             model.features(inputs, generator)
     return Comparison(alone=tuple(alone), free=tuple(free))
 
 
 def _unwatchable(config: NetworkConfig) -> str | None:
-    """The part of a network in which a layer of neurons cannot be watched alone."""
+    """The first part of a configuration for which a layer of neurons cannot be compared alone, or None."""
     known: dict[str, tuple[str, ...]] = {
         "neuron": ("lif",),
         "reset": ("subtract",),
@@ -164,12 +164,12 @@ def distances(layer: SpikingLayer, values: Tensor) -> Tensor:
 
 
 def flips_of(name: str, spikes: Tensor, others: Tensor, margins: Callable[[], Tensor]) -> LayerFlips:
-    """Where two (T, B, C, H, W) differ; the margins, of the same shape, are computed only if they do."""
+    """The flips between two spike tensors (T, B, C, H, W); margins, of the same shape, are computed only if needed."""
     flipped = spikes != others
     first, greatest = None, 0.0
     if flipped.any():
         margin = margins()
-        place = torch.unravel_index(flipped.flatten().int().argmax(), flipped.shape)  # the first of the greatest
+        place = torch.unravel_index(flipped.flatten().int().argmax(), flipped.shape)  # argmax returns the first
         step, sample, channel, row, column = (int(index) for index in place)
         first = Flip(step=step, sample=sample, channel=channel, row=row, column=column, margin=float(margin[place]))
         greatest = float(margin[flipped & (flipped.cumsum(0) == 1)].max())
@@ -184,7 +184,7 @@ def flips_of(name: str, spikes: Tensor, others: Tensor, margins: Callable[[], Te
 
 
 def in_precision(model: SResNet, precision: str) -> SResNet:
-    """A copy that computes in `float64`, `float32` or `bfloat16`, in the same mode."""
+    """A copy of the network that computes in `float64`, `float32` or `bfloat16`, in the same mode."""
     twin = copy.deepcopy(model).to(torch.float64 if precision == "float64" else torch.float32)
     twin.config = replace(model.config, precision="bfloat16" if precision == "bfloat16" else "float32")
     return twin
@@ -193,8 +193,8 @@ def in_precision(model: SResNet, precision: str) -> SResNet:
 def pair(model: SResNet, against: str) -> tuple[SResNet, SResNet, tuple[str | None, str | None]]:
     """The more exact computation, the other one, and their implementations.
 
-    `reference`: the reference's passes against those of the device. `float64`: the reference's passes in float64
-    against float32. `bfloat16`: float32 against bfloat16.
+    `reference`: reference kernels against the device's. `float64`: reference kernels in float64 against the device's in
+    float32. `bfloat16`: float32 against bfloat16, both with the device's kernels.
     """
     single = in_precision(model, "float32")
     if against == "bfloat16":
@@ -204,7 +204,7 @@ def pair(model: SResNet, against: str) -> tuple[SResNet, SResNet, tuple[str | No
 
 
 def flip_table(comparison: Comparison) -> str:
-    """A line a layer, then the flips of each time step over all layers, then the first flips."""
+    """A table with one line per layer, then the flips of each time step over all layers, then the first flips."""
     form = "{:<18}{:>11}{:>13}{:>9}{:>6}{:>9}{:>10}{:>12}{:>10}"
     lines = [form.format("layer", "spikes", "alone: flips", "ppm", "step", "margin", "greatest", "free: flips", "ppm")]
     for alone, free in zip(comparison.alone, comparison.free, strict=True):

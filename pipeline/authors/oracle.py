@@ -1,7 +1,7 @@
-"""Our network beside the authors' code: the same weights, the same inputs, one optimizer step.
+"""Compares our network with the authors' code: same weights, same inputs, one optimizer step.
 
-In float64 every number has to agree. In float32 a spike, being a comparison, can flip on the last bit of a membrane, so
-there the flips are counted: ours against theirs, and each against float64, which says that neither is the worse one.
+In float64 every number has to agree. In float32 a rounding difference in the last bit of a membrane can flip a spike,
+so flips are counted: ours against theirs, and each against float64, which shows whether one is less exact.
 """
 
 import dataclasses
@@ -28,8 +28,8 @@ from pipeline.authors.side_by_side import (
 from pipeline.ground.errors import InputError
 
 
-def ask(folder: Path, sizes: Sizes) -> tuple[list[Agreement], str | None]:
-    """Every case, and a warning if model.py is not that of the commit that this was written against.
+def compare_all(folder: Path, sizes: Sizes) -> tuple[list[Agreement], str | None]:
+    """The comparison of every case, and a warning if model.py is not from the commit that this was written against.
 
     Raises InputError if their code cannot be run.
     """
@@ -50,7 +50,7 @@ def compare_case(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
             return _compare(case, module, sizes)
     except InputError:
         raise
-    except Exception as error:  # it is their code, anything can be wrong with it
+    except Exception as error:  # third-party code can raise anything
         raise InputError(
             f"{case.name}: their {case.kind} and ours cannot be compared ({type(error).__name__}: {error}); "
             f"expected model.py of commit {COMMIT[:7]}"
@@ -76,7 +76,7 @@ def _compare(case: Case, module: ModuleType, sizes: Sizes) -> Agreement:
 
 
 def agreement_table(outcomes: list[Agreement]) -> str:
-    """Of each case the largest differences in float64 and the flips in float32, then the verdict."""
+    """A table of the largest differences in float64 and the flips in float32 of each case, then the verdict."""
     form = "{:<18}{:<26}{:>12}{:>12}  {}"
     lines = [form.format("network", "float64", "difference", "values to", "largest at")]
     for outcome in outcomes:
@@ -89,7 +89,7 @@ def agreement_table(outcomes: list[Agreement]) -> str:
 
 
 def flip_lines(outcomes: list[Agreement]) -> list[str]:
-    """A line a case; all of a case's layers together, and where the first flip is."""
+    """One line per case: flips over all its layers, and its first flip."""
     form = "{:<18}{:>14}{:>12}{:>16}{:>16}{:>18}  {}"
     head = ("network", "neuron-steps", "spikes", "ours - theirs", "ours - float64", "theirs - float64")
     lines = ["float32: spikes that differ", form.format(*head, "first of ours - theirs")]
@@ -107,7 +107,7 @@ def flip_lines(outcomes: list[Agreement]) -> list[str]:
 
 
 def verdict(outcomes: list[Agreement]) -> str:
-    """One line."""
+    """The verdict over all cases, in one line."""
     if different := [outcome.case.name for outcome in outcomes if not outcome.equal]:
         return f"DIFFERENT beyond {BOUND:g} in float64: {'; '.join(different)}"
     worst = max(found.largest for outcome in outcomes for found in outcome.differences)
@@ -119,7 +119,7 @@ def compare_with_authors(folder: Path, sizes: Sizes) -> None:
     wrong = [name for name, value in dataclasses.asdict(sizes).items() if value < 1]
     if wrong:
         raise InputError(f"--{wrong[0]} must be at least 1")
-    outcomes, warning = ask(folder, sizes)
+    outcomes, warning = compare_all(folder, sizes)
     print(agreement_table(outcomes))
     if warning:
         print(f"WARNING: {warning}")

@@ -1,7 +1,7 @@
-"""The authors' published weights on the preprocessed test split, without training.
+"""Evaluates the authors' published weights on the preprocessed test split, without training.
 
-A checkpoint is one network whose epoch was chosen on this test set: what it reaches is what was printed, or is not, and
-says nothing of another seed.
+A checkpoint is one network, whose epoch was selected on this test set. Its accuracy shows whether the printed number is
+that of these weights, and nothing about other seeds.
 """
 
 import json
@@ -30,7 +30,7 @@ from pipeline.protocol.config import TrainingConfig
 
 PROTOCOL = TrainingConfig(
     epochs=70,
-    batch_size=21,  # their train.py tests in batches of twice as many
+    batch_size=21,  # their train.py tests in batches of twice this size
     micro_batches=1,
     threads=1,
     learning_rate=0.026844,
@@ -54,30 +54,30 @@ _CAUTION = "one network, its epoch chosen on this test set by the authors' train
 
 @dataclass(frozen=True, kw_only=True)
 class Audited:
-    """What a checkpoint of the authors came to."""
+    """The evaluation of a checkpoint of the authors."""
 
     checkpoint: dict[str, Any]
-    """File name, SHA-256, leak that it was run with."""
+    """File name, SHA-256, and the leak used."""
     network: dict[str, Any]
     parameters: int
     dataset: dict[str, Any]
     test: dict[str, Any]
-    """Counts of metrics.Counts with percentages and Wilson's 95 % interval."""
+    """Counts of metrics.TestCounts, with percentages and Wilson's 95 % interval."""
     protocols: dict[str, float | None]
-    """Percent by each way to score, as in a record."""
+    """Accuracy (percent) by each scoring protocol, as in a record."""
     claims: list[dict[str, str]]
-    """Printed accuracies on this dataset, and what this one says of each."""
+    """Printed accuracies on this dataset, and how this one compares with each."""
     digests: dict[str, str]
     evaluated_by: list[str]
-    """What computed it, with its precision."""
+    """Processors that computed it, with their precision."""
 
 
 def audit_checkpoint(
     file: Path, data: Path, dataset: str, leak: float, cluster: ClusterParams, results: Path
 ) -> tuple[Audited, Path]:
-    """Evaluates `file` on the test split in the folder `data`; gives what came out and the folder where it is written.
+    """Evaluates `file` on the test split in the folder `data`; returns the results and the folder they are written to.
 
-    The folder gets record.json, predictions.parquet and the network as model.safetensors. Raises InputError.
+    The folder gets record.json, predictions.parquet and model.safetensors. Raises InputError.
     """
     store = Store(data, "test")
     model = fitting(file, store, leak)
@@ -88,7 +88,7 @@ def audit_checkpoint(
 
 
 def _write(file: Path, store: Store, model: SResNet, leak: float, cluster: ClusterParams, folder: Path) -> Audited:
-    """Evaluates the network and writes what comes out into the folder."""
+    """Evaluates the network and writes the results into the folder."""
     weights = folder / "model.safetensors"
     checkpoint.save_network(model, weights)
     training = replace(PROTOCOL, pixel_mean=(), pixel_std=()) if model.frames else PROTOCOL
@@ -108,7 +108,7 @@ def _write(file: Path, store: Store, model: SResNet, leak: float, cluster: Clust
 
 
 def fitting(file: Path, store: Store, leak: float) -> SResNet:
-    """The network in the file; ten outputs a class of the data are its voters. Raises InputError."""
+    """The network in the file; ten outputs per class mean boosting. Raises InputError."""
     if not file.is_file():
         raise InputError(f"{file}: not found; expected a checkpoint of the authors, for example a .pth.tar")
     try:
@@ -119,7 +119,7 @@ def fitting(file: Path, store: Store, leak: float) -> SResNet:
         raise InputError(f"{error}; expected what the authors' train.py writes, and a leak in (0, 1]") from None
     check_fits(file, model, store)
     for name, value in model.float().state_dict().items():
-        if reason := unsound(name, value):  # a float64 beyond float32
+        if reason := unsound(name, value):  # a float64 value can overflow float32
             raise InputError(f"{file}: {name} as float32: {reason}")
     return model
 
@@ -178,7 +178,7 @@ def printed(title: str) -> list[AccuracyClaim]:
 
 
 def says(text: str, protocols: dict[str, float | None], low: float, high: float) -> str:
-    """What these weights say of a printed percentage: the same number, one that chance explains, or another."""
+    """How these weights compare with a printed percentage: equal, within the 95 % interval, or outside it."""
     number = text.removesuffix(" %")
     digits = len(number.partition(".")[2])
     same = [name for name, value in protocols.items() if value is not None and f"{value:.{digits}f}" == number]
@@ -190,7 +190,7 @@ def says(text: str, protocols: dict[str, float | None], low: float, high: float)
 
 
 def audit_text(audited: Audited, folder: Path) -> str:
-    """What a person reads."""
+    """The results as text."""
     network, test, title = audited.network, audited.test, audited.dataset["title"]
     batches = audited.protocols["full_batches_only"]
     network_text = (

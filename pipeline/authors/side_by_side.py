@@ -1,4 +1,4 @@
-"""What the authors' network and ours, with the same weights, make of the same batches and of one optimizer step.
+"""Results of the authors' network and ours, with the same weights, on the same batches and after one optimizer step.
 
 Shapes: T time steps, B samples, C channels, H height, W width.
 """
@@ -27,7 +27,7 @@ _SIZES_OF_INPUT = {"SResnet": 32, "SResnetNM": 64}
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Of the networks that are compared."""
+    """Sizes of the compared networks."""
 
     blocks: int
     width: int
@@ -54,7 +54,7 @@ CASES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Computed:
-    """What a network made of one batch in training, by our names."""
+    """Results of a network on one training batch, with our tensor names."""
 
     logits: Tensor
     loss: Tensor
@@ -66,11 +66,11 @@ class Computed:
     fired: dict[str, Tensor]
     """Spikes of each layer of neurons on the training batch, (T, B, C, H, W)."""
     margins: dict[str, Tensor]
-    """|membrane / threshold - 1| of theirs."""
+    """|membrane / threshold - 1| before the reset, (T, B, C, H, W); only recorded for their network."""
 
 
 def made(case: Case, module: ModuleType, sizes: Sizes) -> nn.Module:
-    """A network of theirs."""
+    """One of their networks."""
     options = {"boosting": True} if case.boosting else {}
     network: nn.Module = getattr(module, case.kind)(
         n=sizes.blocks,
@@ -85,8 +85,8 @@ def made(case: Case, module: ModuleType, sizes: Sizes) -> nn.Module:
 
 
 def initial(case: Case, module: ModuleType, sizes: Sizes) -> dict[str, Tensor]:
-    """The state dict of a network of theirs, float64, with weights as they draw them; gains and biases, which they
-    start at 1 and 0 at all steps, are moved apart."""
+    """The state dict (float64) of one of their networks, with weights as they initialize them. Gains and biases, which
+    start at 1 and 0 at all steps, are perturbed, so that a mix-up of steps would be noticed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         network = made(case, module, sizes).double()
@@ -98,7 +98,7 @@ def initial(case: Case, module: ModuleType, sizes: Sizes) -> dict[str, Tensor]:
 
 
 def two_batches(case: Case, sizes: Sizes) -> tuple[Tensor, Tensor]:
-    """Two batches of inputs as theirs takes them, (2, B, ...), float64, and labels, (2, B)."""
+    """Two batches of inputs for their network, (2, B, ...), float64, and labels, (2, B)."""
     generator = torch.Generator().manual_seed(1)
     labels = torch.randint(0, _CLASSES, (2, sizes.batch), generator=generator)
     if case.kind == "SResnet":
@@ -108,7 +108,7 @@ def two_batches(case: Case, sizes: Sizes) -> tuple[Tensor, Tensor]:
 
 
 def of_ours(model: SResNet, case: Case, inputs: Tensor, labels: Tensor) -> Computed:
-    """Event frames are resized by us as the store does it: sums of 2x2 counts, a quarter of them."""
+    """Results of our network. Event frames are first resized as in the store: a quarter of the sum of 2x2 counts."""
     if case.kind == "SResnetNM":
         inputs = avg_pool2d(inputs.flatten(0, 2), 2).unflatten(0, inputs.shape[:3])
     spikes: dict[str, Tensor] = {}
@@ -127,7 +127,7 @@ def of_ours(model: SResNet, case: Case, inputs: Tensor, labels: Tensor) -> Compu
 
 
 def of_theirs(network: nn.Module, model: SResNet, inputs: Tensor, labels: Tensor) -> Computed:
-    """By our names, which `model` gives."""
+    """Results of their network, with our tensor names, which `model` defines."""
     layers = neuron_layers(model)
     with recorded_calls(network, len(layers)) as spikes:
         logits = network.train()(inputs[0])
@@ -144,7 +144,7 @@ def of_theirs(network: nn.Module, model: SResNet, inputs: Tensor, labels: Tensor
 
 
 def neuron_layers(model: SResNet) -> list[str]:
-    """Names of the layers of neurons in the order of computation, which is that of their list."""
+    """Names of the layers of neurons in the order of computation, which is the order of the modules."""
     return [name for name, module in model.named_modules() if isinstance(module, SpikingLayer)]
 
 
@@ -165,7 +165,7 @@ def stepped(
 
 
 def in_our_names(model: SResNet, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their tensors by our names, those of all time steps stacked."""
+    """Their tensors by our names, stacked over time steps."""
     single = without_doubles(theirs)
     return {
         ours: torch.stack([single[name] for name in names]).clone() if "norm" in ours else single[names[0]].clone()

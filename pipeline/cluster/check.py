@@ -1,4 +1,4 @@
-"""What every node of a cluster must have before anything starts there: packages, code, storage."""
+"""Checks, before anything starts on a cluster, that every node has the same packages and code and reaches storage."""
 
 import platform
 import tempfile
@@ -18,25 +18,25 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 
 NODE_PACKAGES = ("torch", "numpy", "numba", "pyarrow")
-"""What a worker computes with; Ray compares its own version and Python's."""
+"""Packages that a worker computes with; Ray itself compares the versions of Ray and Python."""
 PROBE_SECONDS = 120
-"""Within this time every node starts a process with our code and answers."""
+"""Time for every node to start a process with our code and answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What one node says of itself."""
+    """What one node reports."""
 
     host: str
     versions: dict[str, str]
     code: str
     """Digest of the code that it runs."""
     error: str | None
-    """Why it does not reach storage."""
+    """Why it cannot use storage, or None."""
 
 
 def check_nodes(cluster: ClusterParams) -> None:
-    """Raises InputError, with a line for each node that cannot take part, and what to do."""
+    """Raises InputError with a line, and what to do, for each problem of each node that cannot take part."""
     storage, key = open_storage(cluster.storage), f"probe/{uuid.uuid4().hex}"
     try:
         _write(storage, f"{key}/driver")
@@ -50,13 +50,13 @@ def check_nodes(cluster: ClusterParams) -> None:
 
 
 def all_see(path: Path) -> bool:
-    """True if every node reaches this folder of the driver."""
+    """Whether every node sees this folder of the driver."""
     with tempfile.NamedTemporaryFile(dir=path, prefix=".seen-") as marker:
         return all(on_every_node(_exists, Path(marker.name)).values())
 
 
 def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """What a task gives on each living node, by the node's id. Raises InputError that names those that give nothing."""
+    """The result of a task on each live node, by node id. Raises InputError that names nodes without a result."""
     nodes = {node["NodeID"]: node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
     waiting = {
         ray.remote(num_cpus=0, max_retries=2)(task)
@@ -67,8 +67,8 @@ def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
     ready, silent = ray.wait(list(waiting), num_returns=len(waiting), timeout=PROBE_SECONDS)
     if silent:
         raise InputError(
-            f"nodes {', '.join(nodes[waiting[one]] for one in silent)} started no process in {PROBE_SECONDS} s; "
-            "`ray status` and the node's logs say why; stop them or start them again"
+            f"nodes {', '.join(nodes[waiting[one]] for one in silent)} did not start a process in {PROBE_SECONDS} s; "
+            "see `ray status` and the nodes' logs; stop or restart these nodes"
         )
     found, lines = {}, []
     for one in ready:
@@ -82,13 +82,13 @@ def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
 
 
 def _last_line(error: Exception) -> str:
-    """Of Ray's long text, whose end names the cause."""
+    """The last line of an error; Ray's long texts name the cause there."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1][:200] if lines else type(error).__name__
 
 
 def probe(storage: Storage, key: str) -> Found:
-    """What this node has; it leaves a file of its id in storage, and reads the driver's."""
+    """Describes this node; reads the driver's file from storage, and writes a file named by the node's id."""
     node, error = ray.get_runtime_context().get_node_id(), None
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -100,7 +100,7 @@ def probe(storage: Storage, key: str) -> Found:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages here, without what a build adds: a driver without a GPU may lead nodes that have one."""
+    """Versions of the packages here, without build suffixes such as +cpu: only the nodes may have GPUs."""
     return {name: version_of(name) for name in NODE_PACKAGES}
 
 
@@ -121,10 +121,10 @@ def _exists(path: Path) -> bool:
 
 
 def problems(node: str, found: Found, written: Container[str], cluster: ClusterParams) -> list[str]:
-    """A line for each reason why a node cannot take part; `written` are the nodes whose files the driver sees."""
+    """A line for each reason why a node cannot take part; `written` contains nodes whose files the driver sees."""
     ours = versions()
     lines = [
-        f"has {name} {found.versions[name]}, here is {ours[name]}; install requirements.lock there"
+        f"has {name} {found.versions[name]}, but this machine has {ours[name]}; install requirements.lock there"
         for name in NODE_PACKAGES
         if found.versions[name] != ours[name]
     ]
@@ -134,6 +134,6 @@ def problems(node: str, found: Found, written: Container[str], cluster: ClusterP
         lines.append(f"does not reach storage: {found.error}")
     elif node not in written:
         lines.append(
-            f"writes to a {cluster.storage} of its own; mount one folder on every node, or use object storage (s3://...)"
+            f"writes to its own {cluster.storage}; mount one folder on every node, or use object storage (s3://...)"
         )
     return [f"  {found.host}: {line}" for line in lines]

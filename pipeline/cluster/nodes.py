@@ -1,4 +1,4 @@
-"""How many workers a running Ray cluster has room for, node by node, since a worker cannot be shared out."""
+"""How many workers fit into a running Ray cluster, counted per node, because a worker cannot span nodes."""
 
 import socket
 from typing import Any
@@ -8,11 +8,11 @@ import ray
 from pipeline.cluster.ray_internals import free_by_node
 
 _ANSWER_SECONDS = 1
-"""Within this time a node takes a connection; Ray itself counts a dead one as alive for up to 15 s."""
+"""Timeout for connecting to a node; Ray itself reports a dead node as alive for up to 15 s."""
 
 
 def free_workers(cpus_each: int, gpus_each: int) -> int:
-    """Workers of this size that fit beside what runs, on nodes that answer."""
+    """Number of workers of this size that fit into the free resources of nodes that answer."""
     free = free_by_node()
     return sum(
         _workers_on_node(free.get(node["NodeID"], {}), cpus_each, gpus_each)
@@ -22,7 +22,7 @@ def free_workers(cpus_each: int, gpus_each: int) -> int:
 
 
 def all_workers(cpus_each: int, gpus_each: int) -> int:
-    """Workers of this size that the nodes have room for when nothing else runs."""
+    """Number of workers of this size that fit when nothing else runs."""
     return sum(_workers_on_node(node["Resources"], cpus_each, gpus_each) for node in ray.nodes() if node["Alive"])
 
 
@@ -33,7 +33,7 @@ def _workers_on_node(free: dict[str, float], cpus_each: int, gpus_each: int) -> 
 
 
 def answers(node: dict[str, Any]) -> bool:
-    """Whether a node's raylet takes a connection."""
+    """Whether a node's raylet accepts a connection."""
     try:
         where = (node["NodeManagerAddress"], node["NodeManagerPort"])
         socket.create_connection(where, timeout=_ANSWER_SECONDS).close()

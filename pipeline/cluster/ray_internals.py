@@ -1,7 +1,7 @@
-"""All that is used of Ray beyond its public API. tests/cluster/test_ray_internals.py fails where an upgrade changes it.
+"""All uses of Ray's private API. tests/cluster/test_ray_internals.py fails if an upgrade changes it.
 
-Ray 2.60 has no public way to say that nothing listens beyond the loopback, to keep one's own answer to SIGTERM, to ask
-what is free on each node, or to give a cluster a token without a file in the home directory.
+Ray 2.60 has no public way to listen on the loopback interface only, to keep our SIGTERM handler, to get the free
+resources of each node, or to set a cluster's token without a file in the home directory.
 """
 
 import os
@@ -13,24 +13,24 @@ from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] 
 
 
 def free_by_node() -> dict[str, dict[str, float]]:
-    """Resources that nothing uses, by node id and name."""
+    """Free resources by node id and resource name."""
     free: dict[str, dict[str, float]] = available_resources_per_node()
     return free
 
 
 def keep_sigterm() -> None:
-    """Ray's own answer to SIGTERM is an exit without a word, and a stack of C++."""
+    """Stops ray.init from installing its SIGTERM handler, which exits without a message and prints a C++ stack."""
     utils.set_sigterm_handler = lambda _: None
 
 
 def listen_beyond_loopback(allowed: bool) -> None:
-    """Ray puts the machine's own address in the place of 127.0.0.1, and listens there, unless told of no clusters."""
+    """Sets whether Ray may listen beyond 127.0.0.1; by default it replaces 127.0.0.1 by the machine's address."""
     os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] = str(int(allowed))
     ray_constants.ENABLE_RAY_CLUSTER = allowed
 
 
 def use_own_token() -> None:
-    """Without one Ray writes a token into the home directory, which it may not be able to write."""
+    """Sets a random token if there is none; Ray would write one into the home directory, which may not be writable."""
     loader = AuthenticationTokenLoader.instance()
     if not loader.has_token(ignore_auth_mode=True):
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)

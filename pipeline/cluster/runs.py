@@ -1,4 +1,4 @@
-"""Where trainings lie while they go on."""
+"""The driver's folder of trainings."""
 
 from pathlib import Path
 
@@ -8,5 +8,5 @@ from pipeline.ground.paths import ROOT, RUNS
 
 
 def runs_folder(cluster: ClusterParams) -> Path:
-    """Where the driver keeps what belongs to its trainings."""
+    """Folder in which the driver keeps checkpoints and logs of its trainings."""
     return RUNS if cluster.address != "local" or is_uri(cluster.storage) else ROOT / cluster.storage

@@ -1,4 +1,4 @@
-"""A Ray cluster for the length of a block: our own on this machine, or one that is running."""
+"""A connection to Ray for a block: a local Ray that is started here, or a running cluster."""
 
 import os
 import shlex
@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-# Before Ray is imported: no usage statistics; workers stay in their folder; a short training is not kept waiting;
-# no process watches for nodes that are about to go, since every one may go at any time (checkpoints are ours).
+# Set before Ray is imported. No usage statistics; workers keep their working directory; a short health check interval,
+# so that short trainings do not wait. The preemption watcher is off: our checkpoints cover node loss. Ray leaves
+# CUDA_VISIBLE_DEVICES alone for tasks without GPUs.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
@@ -31,7 +32,7 @@ from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import PARAMS
 
 _ANSWER_SECONDS = 10
-"""Within this time a running cluster takes a connection."""
+"""Timeout for connecting to a running cluster."""
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
 
 
@@ -39,12 +40,12 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
 def connect(
     cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each: int = 0, shared: Path | None = None
 ) -> Iterator[int]:
-    """Gives the number of workers, at most `most`: as many as stated, or as many as the cluster has room for.
+    """Yields the number of workers: cluster.workers, or with auto as many as fit; at most `most`.
 
-    `shared` is a folder that the workers write into; if not every node sees it, a local Ray does the work. Raises
-    InputError at once if the stated number does not fit; Ray itself would wait for ever.
+    `shared` is a folder that the workers write into; if some node does not see it, a local Ray is used instead. Raises
+    InputError at once if the stated number does not fit; Ray itself would wait forever.
     """
-    from pipeline.cluster.check import all_see  # it imports Ray, which reads the surroundings then
+    from pipeline.cluster.check import all_see  # imports Ray, after the environment variables above
 
     if (share := share_of()) is not None:
         cluster = cluster.model_copy(update={"workers": share})
@@ -52,7 +53,7 @@ def connect(
         try:
             _start(cluster, folder)
             if shared is not None and cluster.address != "local" and not all_see(shared):
-                print(f"not every node of {cluster.address} sees {shared}: this machine does it", file=sys.stderr)
+                print(f"not every node of {cluster.address} sees {shared}: using this machine only", file=sys.stderr)
                 ray.shutdown()
                 cluster = cluster.model_copy(update={"address": "local", "workers": "auto"})
                 _start(cluster, folder)
@@ -69,7 +70,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         return
     if cluster.address == "local":
         use_own_token()
-        # Ray lets everybody into its folder, and nobody into this one.
+        # Ray's folder is open to all users, but the private folder around it is not.
         where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
         _init(address="local", include_dashboard=False, **where, **_objects(folder), **quiet, **_python())
         return
@@ -78,14 +79,15 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     code = copy_code(folder / "code")
     try:
         host, colon, port = cluster.address.rpartition(":")
-        if colon:  # Ray itself asks a silent address for ever
+        if colon:  # Ray itself would retry an address that does not answer forever
             socket.create_connection((host, int(port)), timeout=_ANSWER_SECONDS).close()
         running = _init(address=cluster.address, runtime_env={"working_dir": str(code)}, **quiet)
     except (OSError, ValueError, RuntimeError, ray.exceptions.RayError) as error:
         raise connection_refusal(cluster, error) from None
-    if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray says so in this process too, where it found a token
+    if os.environ.get("RAY_AUTH_MODE") != "token":  # Ray sets it in this process too if it found a token
         print(
-            f"WARNING: the cluster {cluster.address} asks for no token: who reaches it runs code there", file=sys.stderr
+            f"WARNING: the cluster {cluster.address} requires no token: anyone who can reach it can run code there",
+            file=sys.stderr,
         )
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
@@ -93,7 +95,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
 
 
 def _init(**how: Any) -> Any:
-    """ray.init; our own answer to SIGTERM stays."""
+    """ray.init that keeps our SIGTERM handler."""
     ours = signal.getsignal(signal.SIGTERM)
     keep_sigterm()
     context = ray.init(**how)
@@ -103,30 +105,30 @@ def _init(**how: Any) -> Any:
 
 
 def _objects(folder: Path) -> dict[str, str]:
-    """Ray keeps objects in shared memory, and stops where it cannot write there; a folder does, more slowly."""
+    """Options for Ray's object store: a folder, which is slower, if shared memory is not writable (Ray would fail)."""
     return {} if os.access(SHARED_MEMORY, os.W_OK) else {"_plasma_directory": str(folder)}
 
 
 def _python() -> dict[str, Any]:
-    """Ray starts its workers through a shell and does not quote Python's path, which may have a space in it."""
+    """Options that quote Python's path, which may contain a space: Ray starts workers through a shell, unquoted."""
     quoted = shlex.quote(sys.executable)
     return {} if quoted == sys.executable else {"runtime_env": {"py_executable": quoted}}
 
 
 def connection_refusal(cluster: ClusterParams, error: Exception) -> InputError:
-    """The user's error behind Ray's, with its remedy."""
+    """The InputError for a failed connection, with a remedy."""
     text = "; ".join(dict.fromkeys(str(one) for one in _causes(error)))
     where = f"{PARAMS}: cluster.address {cluster.address}"
     if "AuthToken" in text:
         remedy = "give it the cluster's own in RAY_AUTH_TOKEN, or in a file named by RAY_AUTH_TOKEN_PATH"
-        return InputError(f"{where}: the token is missing or refused; {remedy}")
+        return InputError(f"{where}: the token is missing or rejected; {remedy}")
     if "Version mismatch" in text:
         return InputError(f"{where}: {' '.join(text.split())}; install requirements.lock on both sides")
     return InputError(f"{where}: no Ray cluster answers there ({error})")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """An error and those that it was raised for."""
+    """An error and its chain of causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
@@ -140,12 +142,12 @@ def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) 
     fits = all_workers(cpus_each, gpus_each)
     if stated > fits:
         raise InputError(
-            f"{PARAMS}: cluster.workers {cluster.workers}: a worker takes {cpus_each} CPUs and {gpus_each} GPUs of one "
-            f"node, and the nodes of the cluster {cluster.address} have room for {fits} of them; ask for "
-            "fewer workers, or for less of a node by each"
+            f"{PARAMS}: cluster.workers {cluster.workers}: a worker needs {cpus_each} CPUs and {gpus_each} GPUs on one "
+            f"node, and only {fits} fit on the nodes of the cluster {cluster.address}; ask for "
+            "fewer workers, or fewer CPUs or GPUs per worker"
         )
     if stated > most:
-        print(f"uses {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
+        print(f"using {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
     return min(most, fits if cluster.workers == "auto" else stated)
 
 

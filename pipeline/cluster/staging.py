@@ -1,6 +1,6 @@
-"""Files that reach each node once: put into storage by their digests, verified on each node's own disk.
+"""Distributes files to nodes: uploaded to storage by digest, fetched once per node, verified on its disk.
 
-Storage keeps a file under `files/<sha256>`, so the same bytes are sent once, whatever they are called.
+Storage keeps a file under `files/<sha256>`, so the same bytes are uploaded once, whatever the file's name.
 """
 
 import hashlib
@@ -27,12 +27,12 @@ class Shipment:
 
     @property
     def digest(self) -> str:
-        """Name of the set: SHA-256 over names and digests."""
+        """SHA-256 over names and digests; identifies the set."""
         return hashlib.sha256("\n".join(f"{digest} {name}" for name, digest in self.files).encode()).hexdigest()
 
 
 def publish(paths: Iterable[Path], storage: Storage) -> Shipment:
-    """Puts files where every node reads them, those that are not there yet. Raises InputError."""
+    """Uploads the files that storage does not have yet. Raises InputError."""
     there = storage.list("files")
     files = {path.name: (path, sha256(path)) for path in sorted(paths)}
     for path, digest in files.values():
@@ -42,7 +42,7 @@ def publish(paths: Iterable[Path], storage: Storage) -> Shipment:
 
 
 def stage(shipment: Shipment) -> Path:
-    """The folder of this node's disk that holds the files, each verified. Raises InputError.
+    """The folder on this node's disk with the files, each verified. Raises InputError.
 
     The first process of a node fetches what is missing or damaged; the others wait for it.
     """
@@ -55,7 +55,7 @@ def stage(shipment: Shipment) -> Path:
 
 
 def node_folder() -> Path:
-    """A folder on this node's own disk (TMPDIR moves it) that only this user can open. Raises InputError."""
+    """A folder on this node's disk, in TMPDIR, that only this user can open. Raises InputError."""
     folder = Path(tempfile.gettempdir()) / f"sresnet-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_uid != os.getuid():
@@ -71,5 +71,5 @@ def _fetch(storage: Storage, digest: str, path: Path) -> None:
         path.unlink()
         storage_file = storage.path(f"files/{digest}")
         raise InputError(
-            f"{storage_file}: damaged, its SHA-256 is {found}; remove it from storage and start again, it is sent anew"
+            f"{storage_file}: damaged, its SHA-256 is {found}; remove it from storage; the next run uploads it again"
         )

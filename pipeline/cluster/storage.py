@@ -1,4 +1,4 @@
-"""What every node of a cluster reaches: a folder, or object storage, through Arrow's file systems."""
+"""Shared storage of a cluster: a folder or object storage, through Arrow's file systems."""
 
 import os
 import tempfile
@@ -13,41 +13,41 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
 SCHEMES = ("file://", "s3://", "gs://")
-_REMEDY = "look at the address, the credentials and the right to write there"
+_REMEDY = "check the address, the credentials and the write permission"
 CHUNK = 1 << 20
 
 
 def is_uri(storage: str) -> bool:
-    """True if `cluster.storage` names a scheme; otherwise it is a folder's path."""
+    """Whether `cluster.storage` is a URI; otherwise it is a folder's path."""
     return "://" in storage
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """A place for files by their keys (relative paths with slashes). Files of others appear whole or not at all.
+    """Files by key (relative paths with slashes). Writes are atomic: readers never see a partial file.
 
-    All raise InputError that names the place.
+    All methods raise InputError that names the storage.
     """
 
     address: str
     """An absolute path or a URI, as in params.yaml."""
     files: FileSystem
     root: str
-    """Path of the place in the file system."""
+    """Root path in the file system."""
 
     def put(self, local: Path, key: str) -> None:
-        """Copies a file of this machine there."""
+        """Copies a local file to storage."""
         try:
             if isinstance(self.files, LocalFileSystem):
                 with whole(Path(self.path(key))) as temporary:
                     _copy(local, LocalFileSystem(), str(temporary))
-            else:  # an object is not there before its last byte
+            else:  # an object appears only when it is complete
                 _copy(local, self.files, self.path(key))
         except (OSError, pa.ArrowException) as error:
             raise self._refusal(f"cannot write {key}", error) from None
 
     def get(self, key: str, local: Path) -> None:
-        """Copies a file from there to this machine, whole; its time of change comes with it."""
+        """Copies a file from storage to this machine, atomically, with its modification time."""
         try:
             info = self.files.get_file_info(self.path(key))
             with (
@@ -62,7 +62,7 @@ class Storage:
         os.utime(local, ns=(info.mtime_ns, info.mtime_ns))
 
     def list(self, key: str) -> dict[str, FileInfo]:
-        """The files below `key`, by their keys below it; those that are being written are not there yet."""
+        """The files below `key`, by their paths relative to it, without files that are still being written."""
         folder = self.path(key)
         try:
             found = self.files.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
@@ -91,7 +91,7 @@ class Storage:
 
 
 def open_storage(address: str) -> Storage:
-    """The place that an absolute path or a URI names. Raises InputError."""
+    """The storage at an absolute path or a URI. Raises InputError."""
     if is_uri(address) and not address.startswith(SCHEMES):
         raise InputError(f"cluster.storage {address}: expected an absolute path, or one of {', '.join(SCHEMES)}")
     try:
@@ -104,7 +104,7 @@ def open_storage(address: str) -> Storage:
 
 
 def check_writable(storage: Storage) -> None:
-    """Writes a file there and removes it. Raises InputError."""
+    """Writes and removes a test file. Raises InputError."""
     key = f"probe/{uuid.uuid4().hex}"
     with tempfile.NamedTemporaryFile() as file:
         storage.put(Path(file.name), key)

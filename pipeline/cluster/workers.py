@@ -1,22 +1,23 @@
-"""Who does the work of a stage: this process, or workers on Ray. Nothing here needs Ray."""
+"""Decides whether a stage works in its own process or with workers on Ray. Does not import Ray."""
 
 import os
 
 from pipeline.ground.params import ClusterParams
 
 SHARED, WORKERS = "SRESNET_RAY", "SRESNET_WORKERS"
-"""`sresnet sweep` sets these for its stages: the local Ray that all of them share, and the workers of each."""
+"""Environment variables that `sresnet sweep` sets for its stages: address of the shared local Ray, workers per
+stage."""
 
 
 def share_of() -> int | None:
-    """Workers that a sweep gives each of its runs; None outside of one."""
+    """Number of workers that a sweep assigns to each run; None outside a sweep."""
     return int(os.environ[WORKERS]) if WORKERS in os.environ else None
 
 
 def in_this_process(cluster: ClusterParams, gpus: int = 0) -> bool:
-    """Whether no Ray is needed: on this machine, unless several workers are stated, or it has several GPUs to share.
+    """Whether the stage works without Ray: with address local, unless several workers are stated or GPUs are shared.
 
-    `gpus` is what this machine has, if the work is done on them. In a sweep, Ray chooses the GPU of each run.
+    `gpus` is the number of GPUs of this machine, if the work uses them. In a sweep, Ray assigns a GPU to each run.
     """
     if cluster.address != "local" or cluster.workers not in (1, "auto"):
         return False
@@ -24,7 +25,10 @@ def in_this_process(cluster: ClusterParams, gpus: int = 0) -> bool:
 
 
 def workers_here(cluster: ClusterParams, most: int, cpus: int) -> int:
-    """Workers that this machine has so many CPUs for, or as stated; at most `most`. A GPU is one worker's."""
+    """Number of workers in this process: as stated, or as many as the CPUs allow at `cpus` each; at most `most`.
+
+    With a GPU it is 1.
+    """
     if cluster.gpus_per_worker:
         return 1
     fit = max(1, len(os.sched_getaffinity(0)) // cpus)

@@ -1,7 +1,7 @@
-"""data/arrow/<dataset>/contents.arrow: what each sample holds, apart from its name, and which samples hold the same.
+"""data/arrow/<dataset>/contents.arrow: a digest of each sample's content, which finds duplicates under any name.
 
-Columns: `split`, `id`, `label`, `source` (digest of the file) and `content` (digest of the pixels): two files can
-differ where their frames are equal.
+Columns: `split`, `id`, `label`, `source` (digest of the file) and `content` (digest of the pixels; different files can
+give equal frames).
 """
 
 from collections import Counter
@@ -26,31 +26,31 @@ _SCHEMA = pa.schema(
     }
 )
 _MAGIC = b"ARROW1"
-"""At both ends; two bytes later begins the first message. The footer behind the last one is not needed."""
+"""Magic bytes at both ends of a file; messages begin two bytes after the first. The footer is not needed."""
 _EXAMPLES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Same:
-    """Samples of a part that hold what another sample of the same part, or one of another part, holds too."""
+    """Samples of a part whose content also occurs in another part, or a second time in the same part."""
 
     part: str
     other: str
-    """The part itself for samples that stand in it twice."""
+    """Equal to `part` for duplicates within it."""
     samples: int
     of: int
     """Samples of `part`."""
     examples: list[tuple[str, str]]
-    """Ids of up to three samples and of one with the same content."""
+    """Ids of up to three samples, each with the id of another sample with the same content."""
 
     def __str__(self) -> str:
         named = ", ".join(f"{one} = {other}" for one, other in self.examples)
-        where = "are also in" if self.part != self.other else "stand twice in"
+        where = "are also in" if self.part != self.other else "are duplicates within"
         return f"{self.samples} of {self.of} {self.part} samples {where} {self.other}: {named}"
 
 
 def write_contents(parts: Mapping[str, list[Content]], folder: Path) -> None:
-    """Writes contents.arrow; the samples of each split in the order of its shards."""
+    """Writes contents.arrow, with the samples of each split in shard order."""
     rows = [(split, content) for split, contents in parts.items() for content in contents]
     table = pa.table(
         {
@@ -67,7 +67,7 @@ def write_contents(parts: Mapping[str, list[Content]], folder: Path) -> None:
 
 
 def read_contents(folder: Path) -> dict[str, list[Content]]:
-    """What write_contents wrote. Raises InputError."""
+    """The contents of each split, as write_contents wrote them. Raises InputError."""
     path = folder / FILE
     try:
         columns = _table(path).to_pydict()
@@ -83,12 +83,12 @@ def read_contents(folder: Path) -> dict[str, list[Content]]:
 
 
 def _table(path: Path) -> pa.Table:
-    """The table as it lies in the file, checked before a value is read. Raises OSError, ValueError, ArrowException."""
+    """The table, checked before any value is read. Raises OSError, ValueError, ArrowException."""
     with pa.memory_map(str(path)) as file:
         content = file.read_buffer()
     messages = content[len(_MAGIC) + 2 :]
     if content[: len(_MAGIC)].to_pybytes() != _MAGIC or content[-len(_MAGIC) :].to_pybytes() != _MAGIC:
-        raise ValueError("it is cut off, or no file of Arrow")
+        raise ValueError("truncated, or not an Arrow file")
     if any(_is_compressed(message) for message in pa.ipc.MessageReader.open_stream(messages)):
         raise ValueError("its buffers are compressed")
     with pa.ipc.open_stream(messages) as stream:
@@ -97,16 +97,16 @@ def _table(path: Path) -> pa.Table:
                 f"its columns are {', '.join(stream.schema.names)[:80]}, expected {', '.join(_SCHEMA.names)}"
             )
         table = stream.read_all()
-    table.validate(full=True)  # else a wrong offset reads what lies beside the file
+    table.validate(full=True)  # otherwise a wrong offset could read memory outside the file
     if any(column.null_count for column in table.columns):
         raise ValueError("a value is missing")
     return table
 
 
 def _is_compressed(message: pa.ipc.Message) -> bool:
-    """Whether a batch states a compression, the fourth field of its table, which stands in the message's third.
+    """Whether a record batch is compressed: the fourth field of its table, which is the message's third field.
 
-    A compressed buffer of a kilobyte can state terabytes, which Arrow makes room for.
+    Such files are refused: a compressed buffer of a kilobyte can claim terabytes, which Arrow would allocate.
     https://arrow.apache.org/docs/format/Columnar.html, https://flatbuffers.dev/internals
     """
     data = message.metadata.to_pybytes()
@@ -117,7 +117,7 @@ def _is_compressed(message: pa.ipc.Message) -> bool:
 
 
 def _field(data: bytes, table: int, number: int) -> int:
-    """Where the table of a field of a flatbuffer's table begins; 0 where the field is not set."""
+    """Offset of the table that a field of a flatbuffers table refers to; 0 if the field is not set."""
     names = table - int.from_bytes(data[table : table + 4], "little", signed=True)
     entry = 4 + 2 * number
     if entry >= int.from_bytes(data[names : names + 2], "little"):
@@ -127,7 +127,7 @@ def _field(data: bytes, table: int, number: int) -> int:
 
 
 def duplicates(parts: Mapping[str, list[Content]]) -> list[Same]:
-    """Equal contents within each part, and between each and those before it; none that is zero."""
+    """Duplicates within each part, and between each part and those before it; only where there are any."""
     found, names = [], list(parts)
     for place, part in enumerate(names):
         found += [_same(part, other, parts) for other in (*names[:place], part)]
@@ -135,7 +135,7 @@ def duplicates(parts: Mapping[str, list[Content]]) -> list[Same]:
 
 
 def between_parts(found: list[Same]) -> list[Same]:
-    """Those that stand in two parts: what is tested was trained on."""
+    """Duplicates between two parts: test samples that were trained on."""
     return [same for same in found if same.part != same.other]
 
 
@@ -152,5 +152,5 @@ def _same(part: str, other: str, parts: Mapping[str, list[Content]]) -> Same:
 
 
 def digests(parts: Mapping[str, list[Content]]) -> dict[str, str]:
-    """Digest of the contents and labels of each part, whatever the names and the order."""
+    """Digest of contents and labels of each part, independent of names and order."""
     return {part: contents_digest(contents) for part, contents in parts.items()}

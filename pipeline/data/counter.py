@@ -1,4 +1,4 @@
-"""Random numbers from counters: no state, so no worker has a say."""
+"""Counter-based random numbers: stateless, so they do not depend on the number or order of workers."""
 
 import numpy as np
 import numpy.typing as npt
@@ -7,9 +7,9 @@ Indices = npt.NDArray[np.int64]
 
 
 def counter_hash(seed: int, epoch: int, indices: Indices, stream: int) -> npt.NDArray[np.uint64]:
-    """One uniform 64-bit number for each index, which depends on (seed, epoch, index, stream) and nothing else.
+    """One uniform 64-bit number per index, a function of (seed, epoch, index, stream) only.
 
-    Each value is mixed in by the finalizer of splitmix64 (Steele, Lea & Flood 2014, doi 10.1145/2660193.2660195).
+    Each of these is mixed in by the splitmix64 finalizer (Steele, Lea & Flood 2014, doi 10.1145/2660193.2660195).
     """
     state = np.zeros(len(indices), dtype=np.uint64)
     for value in (np.uint64(seed), np.uint64(epoch), np.uint64(stream), np.asarray(indices).astype(np.uint64)):

@@ -1,6 +1,7 @@
-"""How many recordings, packets, windows and events came in, were used and left out, and why: numbers by name.
+"""Numbers of recordings, packets, windows and events that were found, used and left out, and why, as a mapping by name.
 
-The names of each kind are like `events`, `events used` and, for each reason, `events left out: <reason>`.
+For each kind, names are `events` (all that were found), `events used` and, for each reason, `events left out:
+<reason>`.
 """
 
 from collections import Counter
@@ -11,27 +12,27 @@ _KINDS = ("recordings", "packets", "windows", "events")
 
 
 def left_out(kind: str, reason: str) -> str:
-    """Name of the number of those that are left out for a reason."""
+    """Name of the count of items that are left out for a reason."""
     return f"{kind} left out: {reason}"
 
 
 def all_left_out(counts: Counts) -> Counts:
-    """Those numbers that say what is left out."""
+    """The counts of items that are left out."""
     return {name: number for name, number in counts.items() if " left out: " in name}
 
 
 def check(counts: Counts, where: str) -> None:
-    """Raises AssertionError unless all that came in was used or is left out for a reason."""
+    """Raises AssertionError unless, for each kind, the counts used and left out sum to the count found."""
     rest: dict[str, int] = {}
     for name, number in counts.items():
         kind, _, outcome = name.partition(" ")
         rest[kind] = rest.get(kind, 0) + (-number if outcome else number)
     if wrong := [kind for kind, number in rest.items() if number]:
-        raise AssertionError(f"{where}: what came in is not what was used and left out of {wrong}: {dict(counts)}")
+        raise AssertionError(f"{where}: used and left out do not sum to the number found of {wrong}: {dict(counts)}")
 
 
 def total(parts: Iterable[Counts]) -> dict[str, int]:
-    """The sums by name, without those that are 0."""
+    """The sums by name, without zeros."""
     summed: Counter[str] = Counter()
     for part in parts:
         summed.update(part)
@@ -39,7 +40,7 @@ def total(parts: Iterable[Counts]) -> dict[str, int]:
 
 
 def in_words(counts: Counts) -> str:
-    """All kinds in a line: recordings: 10 (all used); events: 5,000 (4,990 used, 10 left out: invalid)."""
+    """One line for all kinds, such as: recordings: 10 (all used); events: 5,000 (4,990 used, 10 left out: invalid)."""
     return "; ".join(_kind_in_words(counts, kind) for kind in _KINDS if kind in counts)
 
 

@@ -22,11 +22,11 @@ class Recording:
     y: npt.NDArray[np.int64]
     """Row, 0 to height - 1."""
     p: npt.NDArray[np.int64]
-    """Polarity as the file has it, 0 or 1."""
+    """Polarity as in the file, 0 or 1."""
     width: int
     height: int
     counts: Counts = field(default_factory=dict)
-    """Events and packets of the file, and those that are not events of pixels."""
+    """Numbers of events and packets in the file, and of those left out (not pixel events)."""
 
     def __len__(self) -> int:
         return len(self.t)

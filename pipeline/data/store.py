@@ -1,7 +1,8 @@
-"""The only reader and writer of data/arrow/<dataset>/: memory-mapped Arrow shards and a manifest for each split.
+"""Reads and writes data/arrow/<dataset>/: memory-mapped Arrow shards and a manifest for each split.
 
-A split is `<split>-00000-of-0000N.arrow` with columns `frames` or `image`, `label`, `id`, `source_sha256`, and a
-`<split>.json` that is written last: without it the split is not there. Shapes: C channels, H height, W width, T steps.
+A split has shards `<split>-00000-of-0000N.arrow` with columns `frames` or `image`, `label`, `id`, `source_sha256`, and
+a manifest `<split>.json`, written last: without it the split does not exist. Shapes: C channels, H height, W width, T
+time steps.
 """
 
 import hashlib
@@ -26,8 +27,8 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 VERSION = 2
 _PIXEL_COLUMN = {"images": "image", "frames": "frames"}
 LABELS_AND_IDS = pa.ipc.IpcReadOptions(included_fields=[1, 2])
-IMAGES_A_BATCH = 1000
-"""An image is smaller than the metadata of a record batch; a recording has a batch of its own (44 us to read one)."""
+IMAGES_PER_BATCH = 1000
+"""An image is smaller than a record batch's metadata, so many share one; each recording has its own (44 us to read)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,26 +38,26 @@ class Row:
     id: str
     label: int
     pixels: npt.NDArray[Any]
-    """uint8, or uint16 or uint32 where a count needs it: (C, H, W) or (T, 2, H, W)."""
+    """(C, H, W) or (T, 2, H, W), uint8; uint16 or uint32 if an event count needs it."""
     source_sha256: str
     """Digest of the bytes that it was made from."""
 
     def digest(self) -> str:
-        """SHA-256 over everything in the row; the width of the integers does not count."""
+        """SHA-256 over everything in the row, independent of the integers' width."""
         digest = hashlib.sha256(json.dumps([self.id, self.label, self.source_sha256, list(self.pixels.shape)]).encode())
-        for part in self.pixels:  # one after another: all at once, as 32-bit integers, they would leave the cache
+        for part in self.pixels:  # part by part, because all pixels as 32-bit integers would not fit in the cache
             digest.update(part.astype("<u4"))
         return digest.hexdigest()
 
     def content(self) -> str:
-        """SHA-256 over the pixels and their shape alone; equal counts have the same, narrowest integers."""
+        """SHA-256 over only pixels, shape and type; equal pixels have equal types, since each uses the narrowest."""
         digest = hashlib.sha256(json.dumps([*self.pixels.shape, self.pixels.dtype.name]).encode())
         digest.update(np.ascontiguousarray(self.pixels).data)
         return digest.hexdigest()
 
 
 class Content(NamedTuple):
-    """What one sample holds."""
+    """Identity, label and digests of one sample."""
 
     id: str
     label: int
@@ -68,7 +69,7 @@ class Content(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What is kept of a row when its pixels are on the disk."""
+    """What is kept in memory of a row whose pixels are on disk."""
 
     id: str
     label: int
@@ -81,7 +82,7 @@ class Written:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What a split is, written beside its shards."""
+    """Description of a split, written beside its shards."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = {"extra": "forbid", "strict": True}
 
@@ -97,42 +98,42 @@ class Manifest:
     split_rule: str
     framing_rule: str | None
     scale: float
-    """Factor that the device applies to the stored integers."""
+    """Factor by which the device multiplies the stored integers."""
     classes: list[str]
     sample_shape: list[int]
     shards: int
     rows: int
     rows_per_class: list[int]
     digest: str
-    """SHA-256 over the sorted digests of all rows: it does not know the shards."""
+    """SHA-256 over the sorted digests of all rows; independent of the number of shards."""
     sensor: list[int] | None = None
-    """Width and height of the camera's; None for images."""
+    """Width and height of the camera's sensor (pixels); None for images."""
     counts: dict[str, dict[str, int]] | None = None
-    """By class: recordings, packets, windows and events that came in, were used and left out; None for images."""
+    """By class: recordings, packets, windows and events found, used and left out (counts.py); None for images."""
 
 
 def rows_digest(digests: Iterable[str]) -> str:
-    """Digest of a set of rows from those of each."""
+    """Digest of a set of rows from their digests."""
     return hashlib.sha256("\n".join(sorted(digests)).encode()).hexdigest()
 
 
 def contents_digest(contents: Iterable[Content]) -> str:
-    """Digest of a set of samples by label and pixels; names and order do not count."""
+    """Digest of a set of samples by label and pixels, independent of names and order."""
     return rows_digest(f"{content.label} {content.content}" for content in contents)
 
 
 def write_shard(
     rows: Iterable[Row], path: Path, kind: str, compression: str, about: Mapping[str, str]
 ) -> list[Written]:
-    """Writes rows into one Arrow file, whole or not at all. All rows get the widest integer that one of them needs.
+    """Writes rows into one Arrow file, atomically, with the widest integer type that any row needs.
 
-    `about` goes into the schema's metadata, beside the number and the digest of the rows. Both stand at the start of
-    the file, so the pixels wait on the disk until they are known: memory holds one batch, however many rows come.
+    `about` goes into the schema's metadata, with the number and the digest of the rows. The schema comes first in the
+    file, so pixels are buffered in a temporary file until all rows are known: memory holds only one batch.
     """
-    size = 1 if kind == "frames" else IMAGES_A_BATCH
+    size = 1 if kind == "frames" else IMAGES_PER_BATCH
     options = pa.ipc.IpcWriteOptions(compression=None if compression == "none" else compression)
     with whole(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as pixels:
-        written = [_set_aside(row, pixels) for row in rows]
+        written = [_buffer(row, pixels) for row in rows]
         dtype = np.result_type(*(row.dtype for row in written))
         schema = _schema(_PIXEL_COLUMN[kind], dtype, written, about)
         pixels.seek(0)
@@ -142,7 +143,7 @@ def write_shard(
     return written
 
 
-def _set_aside(row: Row, pixels: IO[bytes]) -> Written:
+def _buffer(row: Row, pixels: IO[bytes]) -> Written:
     pixels.write(np.ascontiguousarray(row.pixels).data)
     return Written(
         id=row.id,
@@ -185,7 +186,7 @@ def _read(row: Written, pixels: IO[bytes]) -> npt.NDArray[Any]:
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Writes <split>.json, which makes the split complete."""
+    """Writes <split>.json, which completes the split."""
     write_whole(folder / f"{manifest.split}.json", json.dumps(asdict(manifest), indent=2).encode() + b"\n")
 
 
@@ -194,7 +195,7 @@ def shard_name(split: str, index: int, shards: int) -> str:
 
 
 class Store:
-    """One split of a dataset, memory-mapped. Samples stand in string order of their ids.
+    """One split of a dataset, memory-mapped. Samples are sorted by id, as strings.
 
     Raises InputError if the split is missing, incomplete or damaged.
     """
@@ -221,7 +222,7 @@ class Store:
         self.ids: list[str] = [name for shard in shards for name in shard.ids]
         if len(self.ids) != self.manifest.rows:
             raise InputError(
-                f"{self.folder}: the {self.split} shards hold {len(self.ids)} rows, {self.split}.json says "
+                f"{self.folder}: the {self.split} shards have {len(self.ids)} rows, but {self.split}.json says "
                 f"{self.manifest.rows}; preprocess the dataset again"
             )
 
@@ -229,16 +230,19 @@ class Store:
         return len(self.ids)
 
     def __reduce__(self) -> tuple[type["Store"], tuple[Path, str]]:
-        # Another process maps the files itself.
+        # Pickled by path: another process maps the files itself.
         return Store, (self.folder, self.split)
 
     def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """Pixels of the samples, (len(indices), *sample_shape), in the order asked for. Raises InputError."""
+        """Pixels of the samples, (len(indices), *sample_shape), in the order of `indices`. Raises InputError."""
         batches = np.searchsorted(self._starts, indices, side="right") - 1
         return np.stack([self._batch(b)[i - self._starts[b]] for b, i in zip(batches, indices, strict=True)])
 
     def _batch(self, index: int) -> npt.NDArray[Any]:
-        """Pixels of a batch. Mapped ones are kept, they take no memory; a compressed recording is read anew."""
+        """Pixels of a record batch.
+
+        Images and mapped recordings are cached; compressed recordings are read each time.
+        """
         if index in self._kept:
             return self._kept[index]
         shard, batch = self._places[index]
@@ -249,7 +253,7 @@ class Store:
 
 
 class _Shard:
-    """One file, mapped; labels and ids are read at once. Raises InputError."""
+    """One memory-mapped shard file; labels and ids are read at construction. Raises InputError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -258,11 +262,11 @@ class _Shard:
             self._file = pa.ipc.open_file(file)
             each = path.stat().st_size // self._file.num_record_batches
             self.mapped = self._file.get_batch(0).column(0).nbytes <= each  # else it is compressed
-            # Arrow copies the columns that it reads of some, and decompresses only these.
+            # With only some columns included, Arrow decompresses just these, but copies them.
             some = self._file if self.mapped else pa.ipc.open_file(file, options=LABELS_AND_IDS)
             batches = [some.get_batch(index) for index in range(some.num_record_batches)]
         self.lengths = [len(batch) for batch in batches]
-        # Arrow's own to_numpy imports pandas, which takes half a second.
+        # Arrow's to_numpy would import pandas, which takes half a second.
         self.labels = np.concatenate([np.from_dlpack(batch["label"]) for batch in batches])
         self.ids = [name for batch in batches for name in batch["id"].to_pylist()]
 
@@ -279,7 +283,7 @@ class _Shard:
 
 
 def read_manifest(folder: Path, split: str) -> Manifest:
-    """What is known of a split without opening its shards. Raises InputError."""
+    """The manifest of a split. Raises InputError."""
     path = folder / f"{split}.json"
     content = read_json(path, "`dvc repro preprocess` makes it")
     try:

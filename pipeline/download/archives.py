@@ -1,4 +1,4 @@
-"""Archives of a dataset: zips are read in place, tar archives and what lies packed in a zip are unpacked once."""
+"""Archives of a dataset: zips are read in place; tar archives, and archives inside zips, are unpacked once."""
 
 import errno
 import functools
@@ -22,12 +22,13 @@ from pipeline.ground.files import sha256, whole_folder
 from pipeline.ground.paths import RUNS
 
 UNPACKED = RUNS / "unpacked"
-_SMALL = 64 << 20  # bytes that any file in an archive may have
+_SMALL = 64 << 20
+"""Size (bytes) up to which a file in an archive is not checked for its compression ratio."""
 _EXPANSION = 200
-"""A larger one at most so many times what it takes in the archive: recordings shrink to no less than a twentieth."""
+"""Maximum compression ratio of larger files; recordings compress by a factor of 20 at most."""
 _TAR = (".tar.gz", ".tgz")
 _MISFITS = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
-"""What the file system says of a name that it cannot hold beside the others."""
+"""Error numbers for a name that is too long or conflicts with another one."""
 _BROKEN = (
     zipfile.BadZipFile,
     tarfile.TarError,
@@ -49,26 +50,26 @@ def is_hidden(name: str) -> bool:
 
 
 def refuse_bomb(archive: Path, name: str, size: int, compressed: int) -> None:
-    """Raises InputError if a part of an archive, or of a compressed file, grows as no dataset does."""
+    """Raises InputError if part of an archive or compressed file has an implausible compression ratio (a zip bomb)."""
     if size > max(_SMALL, _EXPANSION * compressed):
         raise InputError(
-            f"{archive}: {name} would grow from {compressed} to {size} bytes, as no dataset does; take it from its "
-            "publisher"
+            f"{archive}: {name} would grow from {compressed} to {size} bytes, which no dataset does; download it from "
+            "its publisher"
         )
 
 
 def path_in_archive(archive: Path, name: str) -> str:
-    """The path of a file of an archive in the folder that it is unpacked to, in NFC. Raises InputError."""
+    """The path of an archive's file below the folder that it is unpacked to, normalised to NFC. Raises InputError."""
     return names.checked(f"{archive}: {name}", names.file_path, name)
 
 
 def zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
-    """The files that a zip lists, each name checked. Raises InputError."""
-    with _damage_named(path):
+    """The files that a zip lists, with their names checked. Raises InputError."""
+    with _damage_as_input_error(path):
         try:
             entries = _opened(path, os.getpid()).infolist()
         except UnicodeDecodeError as error:
-            raise InputError(f"{path}: the name {error.object!r} in it is no UTF-8; pack the files again") from None
+            raise InputError(f"{path}: the name {error.object!r} in it is not UTF-8; pack the files again") from None
     refuse_bomb(path, "its content", sum(entry.file_size for entry in entries), path.stat().st_size)
     for entry in entries:
         _refuse_unsafe(path, entry.filename)
@@ -80,23 +81,24 @@ def zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
 
 
 def read_zipped(path: Path, name: str) -> bytes:
-    """A file in a zip; more bytes than the zip states are never held in memory. Raises InputError."""
-    with _damage_named(path, f"{name}: "):
+    """The bytes of a file in a zip; never reads more than the zip's stated size plus 1 byte. Raises InputError."""
+    with _damage_as_input_error(path, f"{name}: "):
         archive = _opened(path, os.getpid())
         entry = copy(archive.getinfo(name))
         size = entry.file_size
-        entry.file_size += 1  # zipfile stops at this size without looking whether more follows
+        entry.file_size += 1  # zipfile stops at this size and does not notice further bytes
         with archive.open(entry) as file:
             content = file.read(entry.file_size)
         if len(content) != size:
-            raise zipfile.BadZipFile(f"it has other than the {size} bytes that the archive states")
+            raise zipfile.BadZipFile(f"its size is not the {size} bytes that the archive states")
         return content
 
 
 def unpacked(archive: Path) -> Path:
-    """Folder in runs/unpacked/ with the files of a tar archive, or the archives in a zip; written once, by digest.
+    """Folder in runs/unpacked/ with the files of a tar archive, or with the archives inside a zip.
 
-    Raises InputError for an unsafe name, a link, a duplicate or an archive that is cut off; nothing half-written stays.
+    It is named by the archive's digest and written once, atomically. Raises InputError for an unsafe name, a link, a
+    duplicate or a truncated archive.
     """
     folder = UNPACKED / sha256(archive)
     if not folder.is_dir():
@@ -108,20 +110,20 @@ def unpacked(archive: Path) -> Path:
 
 @functools.lru_cache(maxsize=32)
 def _opened(path: Path, _process: int) -> zipfile.ZipFile:
-    """An opened zip, one a process: a forked process would share the position in the file with its parent.
+    """An opened zip, cached per process: a forked process would share the file position with its parent.
 
-    Some programs write names in UTF-8 and do not say so.
+    Names are read as UTF-8, because some programs write UTF-8 without setting the flag.
     """
     return zipfile.ZipFile(path, metadata_encoding="utf-8")
 
 
 def _unpack_archives(archive: Path, folder: Path) -> None:
-    """Unpacks the archives in a zip: they cannot be read in place."""
+    """Unpacks the archives inside a zip, which cannot be read in place."""
     for entry in zip_entries(archive):
         if is_archive(entry.filename) and not is_hidden(entry.filename):
             place = path_in_archive(archive, entry.filename)
             with (
-                _damage_named(archive, f"{entry.filename}: "),
+                _damage_as_input_error(archive, f"{entry.filename}: "),
                 _opened(archive, os.getpid()).open(entry) as source,
                 _new_file(archive, place, folder).open("wb") as target,
             ):
@@ -130,7 +132,7 @@ def _unpack_archives(archive: Path, folder: Path) -> None:
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
     with (
-        _damage_named(archive),
+        _damage_as_input_error(archive),
         gzip.open(archive) as stream,
         tarfile.open(fileobj=stream, mode="r:", encoding="utf-8") as tar,
     ):
@@ -141,7 +143,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
             found += [] if is_hidden(entry.name) else [entry.name]
             _extract(archive, tar, entry, folder)
         names.checked(str(archive), names.one_spelling, found)
-        _drain(stream)
+        _read_to_end(stream)
 
 
 def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
@@ -150,16 +152,16 @@ def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder
     if entry.isdir() or (hidden and not entry.isfile()):
         return
     place = entry.name if hidden else path_in_archive(archive, entry.name)
-    if not entry.isfile():  # the filter lets links within the folder pass
+    if not entry.isfile():  # tarfile's filter allows links within the folder
         raise _link(archive, place)
     _new_file(archive, place, folder)
     tar.extract(entry.replace(name=place, deep=False), folder, set_attrs=False, filter="data")
 
 
 def _new_file(archive: Path, name: str, folder: Path) -> Path:
-    """An empty file below `folder`, since tarfile writes over one that is there.
+    """Creates an empty file below `folder`, which fails for a duplicate; tarfile would overwrite it.
 
-    Raises InputError for a name that does not fit beside the others.
+    Raises InputError for a name that is too long or conflicts with another one.
     """
     target = folder / name
     try:
@@ -168,18 +170,18 @@ def _new_file(archive: Path, name: str, folder: Path) -> Path:
     except OSError as error:
         if error.errno not in _MISFITS:
             raise
-        raise InputError(f"{archive}: {name}: {_misfit(error, target)}; take the archive from its publisher") from None
+        raise InputError(f"{archive}: {name}: {_conflict(error, target)}; download it from its publisher") from None
     return target
 
 
-def _misfit(error: OSError, target: Path) -> str:
+def _conflict(error: OSError, target: Path) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return "the name is too long for this file system"
-    return "it is there twice" if target.is_file() else "a file and a folder have one name"
+    return "it occurs twice" if target.is_file() else "a file and a folder have the same name"
 
 
-def _drain(stream: gzip.GzipFile) -> None:
-    """Reads to the end, where gzip's checksum stands: tarfile stops before it, and at a header that is damaged."""
+def _read_to_end(stream: gzip.GzipFile) -> None:
+    """Reads to the end, so that gzip checks its checksum: tarfile stops earlier, and also at a damaged header."""
     while block := stream.read(1 << 20):
         if block.strip(b"\0"):
             raise tarfile.TarError("files follow after a damaged header or after its end")
@@ -189,23 +191,23 @@ def _refuse_unsafe(archive: Path, name: str) -> None:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name:
         raise InputError(
-            f"{archive}: unsafe name {names.shown(name)}, it could leave its folder; take the archive from its "
+            f"{archive}: unsafe name {names.shown(name)}, which could leave its folder; download the archive from its "
             "publisher"
         )
 
 
 def _link(archive: Path, name: str) -> InputError:
-    return InputError(f"{archive}: {name} is a link or a device; a dataset holds plain files")
+    return InputError(f"{archive}: {name} is a link or a device; a dataset may contain only plain files")
 
 
 @contextmanager
-def _damage_named(archive: Path, place: str = "") -> Iterator[None]:
-    """Turns all that the libraries raise of damaged bytes into an InputError that names the archive."""
+def _damage_as_input_error(archive: Path, place: str = "") -> Iterator[None]:
+    """Turns the libraries' errors about damaged bytes into an InputError that names the archive."""
     try:
         yield
     except (OSError, *_BROKEN) as error:
         if isinstance(error, OSError) and (error.filename or error.errno not in (None, errno.EINVAL)):
-            raise  # of the disk; gzip and bz2 give no number, and seek EINVAL at a negative position
+            raise  # a disk error: damage in gzip and bz2 has no errno, and a seek to a negative position has EINVAL
         raise InputError(
-            f"{archive}: damaged or cut off ({place}{error}); remove it and run the stage `download` again"
+            f"{archive}: damaged or truncated ({place}{error}); remove it and run the stage `download` again"
         ) from None

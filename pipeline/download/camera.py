@@ -1,8 +1,8 @@
-"""A simulated DVS128 that watches a picture move on a closed loop.
+"""Simulates a DVS128 camera in front of a picture that moves on a closed loop.
 
-CIFAR10-DVS was recorded so: a picture on a screen ran through a closed loop of four straight paths before the sensor
-(Li et al. 2017, Frontiers in Neuroscience 11:309). The pixel model is the usual one: an event at each change of log
-intensity by a threshold. Everything is integer arithmetic, so that the bytes are the same on every machine.
+CIFAR10-DVS was recorded this way: a picture on a screen moved along a closed loop of four straight paths in front of
+the sensor (Li et al. 2017, Frontiers in Neuroscience 11:309). The pixel model is the usual one: an event whenever the
+log intensity changes by a threshold. All arithmetic uses integers, so that the bytes are the same on every machine.
 """
 
 import math
@@ -16,11 +16,11 @@ from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import CameraParams
 
-PICTURE = 64  # pixels of the sensor that the picture covers in each direction
+PICTURE = 64  # side of the picture on the sensor (pixels)
 SUBPIXEL = 16  # positions between two pixels
 LOG_UNIT = 4096  # integer steps of one natural log unit
-DARK = 20  # intensity of black (of 255): a screen's black is not dark
-STEP_US = 1000  # the scene is drawn anew every millisecond; events within a step are spread evenly
+DARK = 20  # intensity of black on a scale of 255: a screen's black is not dark
+STEP_US = 1000  # the scene is updated every millisecond; events within a step are spread evenly
 MISMATCH_STREAM, NOISE_STREAM = 20, 21
 
 Ints = npt.NDArray[np.int64]
@@ -30,10 +30,10 @@ LOG = np.array([round(LOG_UNIT * math.log(DARK + level / 16)) for level in range
 def simulate(image: npt.NDArray[np.uint8], camera: CameraParams, *, index: int) -> Recording:
     """The simulated recording of a square picture (H, H); `index` makes mismatch and noise differ between recordings.
 
-    x runs to the right and y down as in the picture; polarity 1 is brighter. Events are in the order of their times.
+    x points to the right and y down, as in the picture; polarity 1 means brighter. Events are sorted by time.
     """
     margin = camera.amplitude_pixels + 1
-    start = (DVS128 - PICTURE) // 2 - margin  # nothing but noise happens outside of this window of the sensor
+    start = (DVS128 - PICTURE) // 2 - margin  # outside this window of the sensor there is only noise
     window = slice(start, DVS128 - start)
     scene, threshold = upscale(image, margin), thresholds(camera, index)[window, window]
     path = loop(camera)
@@ -52,9 +52,9 @@ def simulate(image: npt.NDArray[np.uint8], camera: CameraParams, *, index: int) 
 
 
 def _events(number: Ints, brighter: npt.NDArray[np.bool_], ready: Ints, start: int, refractory_us: int) -> Ints:
-    """Events (4, N) as t, x, y, p of one step in which each pixel crosses its threshold `number` times.
+    """Events (4, N) as rows t, x, y, p of one step in which each pixel crosses its threshold `number` times.
 
-    A crossing while the pixel is not ready yet is lost, as in the sensor. Moves `ready` on.
+    A crossing within the refractory period is lost, as in the sensor. Updates `ready` in place.
     """
     parts = [np.zeros((4, 0), np.int64)]
     for k in range(int(number.max())):
@@ -68,7 +68,7 @@ def _events(number: Ints, brighter: npt.NDArray[np.bool_], ready: Ints, start: i
 
 
 def upscale(image: npt.NDArray[np.uint8], margin: int) -> Ints:
-    """The picture as 64 x 64 pixels within a black margin, bilinear, intensities 0 to 255 x 16."""
+    """The picture scaled to 64 x 64 pixels (bilinear) with a black margin; intensities 0 to 255 x 16."""
     size = image.shape[0]
     # Centres of the scene's pixels in the picture, in units of 1 / (2 x PICTURE) of its pixels, clamped to its centres.
     places = np.clip((2 * np.arange(PICTURE) + 1) * size - PICTURE, 0, 2 * PICTURE * (size - 1))
@@ -81,7 +81,8 @@ def upscale(image: npt.NDArray[np.uint8], margin: int) -> Ints:
 
 
 def loop(camera: CameraParams) -> Ints:
-    """Displacements (steps + 1, 2) as dy, dx in sixteenths of a pixel: a diamond of four straight paths, closed."""
+    """Displacements (steps + 1, 2) as dy, dx in sixteenths of a pixel, along a closed diamond of four straight
+    paths."""
     reach = camera.amplitude_pixels * SUBPIXEL
     corners = np.array([[0, 0], [reach, reach], [0, 2 * reach], [-reach, reach], [0, 0]])
     steps = np.arange(camera.loops * camera.loop_ms + 1)
@@ -112,7 +113,7 @@ def thresholds(camera: CameraParams, index: int) -> Ints:
 
 
 def noise(camera: CameraParams, index: int, steps: int) -> Ints:
-    """Background events (4, N) as t, x, y, p: the expected number, uniform over time, pixels and polarity."""
+    """Background events (4, N) as rows t, x, y, p: always the expected number, uniform in time, pixel and polarity."""
     duration = steps * STEP_US
     number = round(camera.noise_hz * DVS128**2 * duration / 1_000_000)
     drawn = counter_hash(camera.seed, index, np.arange(number), NOISE_STREAM)
@@ -121,7 +122,7 @@ def noise(camera: CameraParams, index: int, steps: int) -> Ints:
 
 
 def write_aedat2(recording: Recording, path: Path) -> None:
-    """Writes a DVS128 recording as AEDAT 2.0, whole or not at all."""
+    """Writes a DVS128 recording as AEDAT 2.0, atomically."""
     address = recording.y << 8 | recording.x << 1 | recording.p
     pairs = np.stack([address, recording.t], axis=1).astype(">u4")
     header = b"#!AER-DAT2.0\r\n# int32 address, int32 timestamp (microseconds), big-endian\r\n# simulated DVS128\r\n"

@@ -1,4 +1,4 @@
-"""Every dataset that can be named in params.yaml: where it is published, what is in it, and what it must be called."""
+"""The catalog of datasets for params.yaml: where each is published, what it contains, and its title in reports."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,17 +15,17 @@ class File:
     urls: tuple[str, ...]
     """Addresses of the same bytes, tried in this order."""
     md5: str
-    """Hexadecimal digest, as tonic, torchvision and SpikingJelly pin it too."""
+    """Hexadecimal MD5; tonic, torchvision and SpikingJelly pin the same one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pinned:
-    """What an embedded dataset comes to; of digits-dvs, with the camera of profile quick."""
+    """Expected digests of an embedded dataset; for digits-dvs, with the camera of profile quick."""
 
     files: str
-    """Digest of its files by name: title.files_digest."""
+    """Digest of its files (title.files_digest)."""
     sample_shape: tuple[int, ...]
-    """Of the samples that the digests of rows are of."""
+    """Shape of the samples for which `rows` holds."""
     rows: dict[str, str]
     """Digest of the samples of each split."""
 
@@ -35,36 +35,37 @@ class Entry:
     """What is known of a dataset before it is downloaded."""
 
     title: str
-    """What every report calls it."""
+    """Its title in every report."""
     kind: Literal["images", "recordings"]
     origin: Literal["embedded", "published", "user"]
-    """embedded: made from what is installed; published: has files; user: `source` in params.yaml must name it."""
+    """embedded: made from installed packages; published: has `files`; user: `source` in params.yaml names the
+    folder."""
     files: tuple[File, ...]
     pinned: Pinned | None
-    """None where the dataset is not embedded."""
+    """None unless the dataset is embedded."""
     decoder: Literal["digits", "cifar10", "cifar100", "parquet", "recordings"]
     suffixes: tuple[str, ...]
-    """Suffixes of the members that hold samples; empty where the decoder reads the archive itself."""
+    """Suffixes of the files with samples; empty if the decoder reads the archive itself."""
     orientation: Literal["cifar10-dvs"] | None
-    """Rule of recordings.orient; None: x, y and polarity as the files have them."""
+    """Rule of recordings.orient; None: x, y and polarity as in the files."""
     classes: tuple[str, ...] | None
-    """In the order of the labels; None where the data says them."""
+    """Class names in the order of the labels; None if the data contains them."""
     class_from: Literal["folder", "file name"] | None
-    """folder: its folder is named as its class; file name: its stem is the label's number; None: the decoder knows."""
+    """folder: the folder name is the class; file name: its stem is the label number; None: the decoder gives it."""
     counts: dict[str, int] | None
-    """Samples in each folder (recordings) or split (images) as published."""
+    """Published number of samples per folder (recordings) or split (images)."""
     splits: tuple[str, ...]
-    """Split rules that preprocess accepts by name; the user's own recordings can also be split by folders."""
+    """Split rules that preprocess accepts; the user's own recordings can also be split by folders."""
     official: tuple[str, str] | None
-    """Folders that train and test under the rule "official"; None where the decoder knows."""
+    """Training and test folders of the rule "official"; None if the decoder gives the split."""
     licence: str
     citation: str
     note: str | None
-    """What every report has to add to the title."""
+    """Remark that every report adds to the title."""
 
 
 def _figshare(number: int) -> tuple[str, ...]:
-    """The three addresses of a figshare file; its web firewall refuses some scripts at some of them."""
+    """The three addresses of a figshare file; figshare's web firewall blocks some clients at some of them."""
     return (
         f"https://api.figshare.com/v2/file/download/{number}",
         f"https://ndownloader.figshare.com/files/{number}",

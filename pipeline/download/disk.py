@@ -1,4 +1,4 @@
-"""What is checked of a file on the disk: its digest as published, and the space that it needs."""
+"""MD5 of a file, and a check for free disk space."""
 
 import hashlib
 import shutil
@@ -10,7 +10,7 @@ DISK_MARGIN = 256 << 20  # bytes left free for everything else on the disk
 
 
 def md5(path: Path) -> str:
-    """Hexadecimal MD5 of a file's bytes: the digest that the publishers of these datasets are pinned by."""
+    """Hexadecimal MD5 of a file: published datasets are pinned by it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -20,6 +20,6 @@ def check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + DISK_MARGIN:
         raise InputError(
-            f"{folder}: {needed / 1e9:.2f} GB are to be written and {DISK_MARGIN / 1e9:.2f} GB left free, "
-            f"but the disk has only {free / 1e9:.2f} GB; free some and run it again"
+            f"{folder}: needs {needed / 1e9:.2f} GB and a margin of {DISK_MARGIN / 1e9:.2f} GB, "
+            f"but the disk has only {free / 1e9:.2f} GB free; free some space and run it again"
         )

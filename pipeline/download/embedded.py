@@ -1,4 +1,4 @@
-"""Datasets that need no network: scikit-learn's handwritten digits, as they are and before a simulated camera."""
+"""Datasets that need no network: scikit-learn's handwritten digits as images, and recorded by a simulated camera."""
 
 import hashlib
 import importlib.util
@@ -30,10 +30,10 @@ def copy_digits(into: Path) -> None:
 
 
 def record_digits(into: Path, camera: CameraParams) -> None:
-    """Writes <class>/<class>_<index>.aedat, simulated on all CPUs, for the first digits of each class.
+    """Writes <class>/<class>_<index>.aedat for the first `recordings_per_class` digits of each class.
 
-    There are `recordings_per_class` of each. `index` counts all digits in scikit-learn's order. The bytes do not depend
-    on the number of CPUs.
+    `index` counts all digits in scikit-learn's order. The simulation uses all CPUs; the bytes do not depend on their
+    number.
     """
     images, labels = digits(_shipped_digits())
     chosen = _first_of_each_class(labels, camera.recordings_per_class)
@@ -56,7 +56,7 @@ def digits(path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
 def _shipped_digits() -> Path:
     package = importlib.util.find_spec("sklearn")  # found, not imported: the import takes seconds
     if package is None or package.origin is None:
-        raise InputError("scikit-learn is not installed and holds the digits; install the requirements")
+        raise InputError("the digits come with scikit-learn, which is not installed; install the requirements")
     path = Path(package.origin).parent / "datasets" / "data" / DIGITS_FILE
     _check_digits(path)
     return path
@@ -82,7 +82,7 @@ def _first_of_each_class(labels: npt.NDArray[np.int64], count: int) -> npt.NDArr
 
 
 def _processes() -> ProcessPoolExecutor:
-    """A process a CPU, none of which outlives this one."""
+    """A pool with one process per CPU; they end with this process."""
     return ProcessPoolExecutor(
         max_workers=len(os.sched_getaffinity(0)),
         mp_context=multiprocessing.get_context("spawn"),
@@ -91,7 +91,7 @@ def _processes() -> ProcessPoolExecutor:
 
 
 def _follow_parent() -> None:
-    """Leaves Ctrl-C to the parent, so that one message comes and not many, and ends when the parent was killed."""
+    """Ignores Ctrl-C, so that only the parent prints a message, and ends this process when the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

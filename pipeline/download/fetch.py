@@ -1,4 +1,4 @@
-"""A dataset into one folder: as published, from the user's folder or mirror, or made from what is installed."""
+"""Fills a folder with a dataset: downloaded as published, copied from a folder, or made from installed packages."""
 
 import json
 import os
@@ -27,19 +27,19 @@ from pipeline.ground.paths import raw as raw_folder
 from pipeline.ground.progress import progress
 
 DOWNLOADS = RUNS / "download"
-"""Parts and verified files: outside of DVC's outputs, which DVC deletes before a stage runs."""
+"""Partial and verified downloads; outside DVC's outputs, which DVC deletes before a stage runs."""
 LISTED = 12
-"""Folders that a tally lists; of more it says the fewest and the most files."""
+"""Maximum number of folders that a tally lists; with more, it gives the range of files per folder."""
 
 
 @dataclass(frozen=True)
 class Tally:
-    """The files that came in, without archives, which are counted by what they hold: each is used or left out."""
+    """Numbers of files that were used and left out. Archives count by their contents."""
 
     used: Counter[str]
-    """By folder, which mostly is the class; Parquet files by split."""
+    """By folder, which is usually the class; Parquet files by split."""
     left_out: Counter[str]
-    """By suffix, or by the split that neither trains nor tests; hidden files are one kind."""
+    """By suffix, or by the name of an unused split; hidden files are one kind."""
 
     def __str__(self) -> str:
         used, left_out = self.used.total(), self.left_out.total()
@@ -48,7 +48,7 @@ class Tally:
         else:
             places = _numbered(self.used)
         kinds = f" ({_numbered(self.left_out)})" if left_out else ""
-        return f"{used + left_out} file(s) came in, {used} used ({places}), {left_out} left out{kinds}"
+        return f"{used + left_out} file(s) found, {used} used ({places}), {left_out} left out{kinds}"
 
 
 def _numbered(counts: Counter[str]) -> str:
@@ -77,15 +77,15 @@ def _fill(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> N
 
 
 def check_download(dataset: str, download: DownloadParams) -> Entry:
-    """The catalog's entry of a dataset whose parameters fit together. Raises InputError."""
+    """The dataset's catalog entry. Raises InputError if its parameters do not fit together."""
     key = f"datasets.{dataset}.download"
     entry = CATALOG.get(download.catalog)
     if entry is None:
-        raise InputError(f"{key}.catalog: there is no {download.catalog!r}; the catalog has {', '.join(CATALOG)}")
+        raise InputError(f"{key}.catalog: unknown entry {download.catalog!r}; the catalog has {', '.join(CATALOG)}")
     if (download.camera is not None) != (download.catalog == "digits-dvs"):
-        raise InputError(f"{key}.camera: digits-dvs needs it, and no other dataset has one")
+        raise InputError(f"{key}.camera: required for digits-dvs, and only allowed there")
     if entry.origin == "embedded" and download.source is not None:
-        raise InputError(f"{key}.source: {download.catalog} is made from what is installed; set it to null")
+        raise InputError(f"{key}.source: {download.catalog} is made from installed packages; set it to null")
     if entry.origin == "user" and download.source is None:
         raise InputError(f"{key}.source: {download.catalog} is your own data; set it to the folder that holds it")
     if download.altered:
@@ -96,14 +96,14 @@ def check_download(dataset: str, download: DownloadParams) -> Entry:
 
 
 def check_source(dataset: str, download: DownloadParams) -> None:
-    """Raises InputError if the folder to copy is missing; a dataset that has been fetched needs it no more."""
+    """Raises InputError if the folder to copy is missing; it is no longer needed once the dataset was fetched."""
     if download.source is not None and not _is_url(download.source) and not raw_folder(dataset).exists():
         _folder(dataset, download)
 
 
 def _check_title(key: str, entry: Entry, download: DownloadParams) -> None:
     if entry.origin != "user" and not download.altered:
-        raise InputError(f"{key}.title: {entry.title} has its name from the catalog; only your own data takes a title")
+        raise InputError(f"{key}.title: {entry.title} has a fixed title; only your own data can have another")
     check_own_title(f"{key}.title", str(download.title))
 
 
@@ -112,7 +112,8 @@ def _check_altered(key: str, entry: Entry, download: DownloadParams) -> None:
         raise InputError(f"{key}.altered: only for a published dataset whose `source` is set")
     if entry.decoder != "recordings":
         raise InputError(
-            f"{key}.altered: {entry.title} is published as Python pickles, and only the published ones are opened"
+            f"{key}.altered: {entry.title} is published as Python pickles, which are opened only with the published "
+            "digest, for safety"
         )
 
 
@@ -124,43 +125,43 @@ def _embed(into: Path, download: DownloadParams) -> None:
 
 
 def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
-    from pipeline.download.transfer import Unreachable, transfer  # requests: only for what comes over the network
+    from pipeline.download.transfer import Unreachable, transfer  # requests is imported only for downloads
 
     cache = DOWNLOADS / dataset
-    if download.altered:  # files of the same names and other bytes: never beside those of another address
+    if download.altered:  # altered files have the published names, so each address has its own folder
         cache = cache / hash_sha256(str(download.source).encode()).hexdigest()[:16]
     for file in _addressed(entry, download.source):
         try:
             whole = transfer(file, cache, pinned=not download.altered)
         except Unreachable as reasons:
-            raise InputError(_by_hand(dataset, entry, file, str(reasons))) from None
+            raise InputError(_manual_download(dataset, entry, file, str(reasons))) from None
         _link(whole, into / file.name)
     if download.altered:
         shutil.rmtree(cache)
 
 
 def _addressed(entry: Entry, prefix: str | None) -> Iterator[File]:
-    """The files of an entry with the addresses to be asked: as published, or below the URL of a mirror."""
+    """The files of an entry with the addresses to try: the published ones, or those below a mirror's URL."""
     for file in entry.files:
         if prefix is None:
             yield file
             continue
         below = f"{prefix.rstrip('/')}/{file.name}"
-        itself = len(entry.files) == 1 and not prefix.endswith("/")
-        yield replace(file, urls=(prefix, below) if itself else (below,))
+        may_be_file = len(entry.files) == 1 and not prefix.endswith("/")
+        yield replace(file, urls=(prefix, below) if may_be_file else (below,))
 
 
-def _by_hand(dataset: str, entry: Entry, file: File, reasons: str) -> str:
+def _manual_download(dataset: str, entry: Entry, file: File, reasons: str) -> str:
     files = "\n".join(f"  {file.name} (MD5 {file.md5}): {file.urls[-1]}" for file in entry.files)
     return (
         f"{dataset}: {file.name} of {entry.title} could not be downloaded:\n{reasons}\n"
-        "Run it again to continue where it stopped, or download by hand, put all of these files in one folder, and set "
+        "Run it again to resume, or download by hand, put all of these files in one folder, and set "
         f"datasets.{dataset}.download.source in params.yaml to that folder:\n{files}"
     )
 
 
 def _link(whole: Path, target: Path) -> None:
-    """A hard link where the file system has them, else a copy."""
+    """Makes a hard link, or a copy if the file system has none."""
     try:
         os.link(whole, target)
     except OSError:
@@ -181,8 +182,8 @@ def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: 
         found = md5(into / file.name)
         if found != file.md5 and not download.altered:
             raise InputError(
-                f"{folder / file.name}: expected MD5 {file.md5}, found {found}; download it again, or, if it is "
-                f"another selection of {entry.title} on purpose, set datasets.{dataset}.download.altered to true"
+                f"{folder / file.name}: expected MD5 {file.md5}, found {found}; download it again; if it is "
+                f"intentionally another selection of {entry.title}, set datasets.{dataset}.download.altered to true"
             )
 
 
@@ -190,39 +191,39 @@ def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
     tally = _tally(folder, entry)
     if not tally.used:
         raise InputError(
-            f"{folder}: no {' or '.join(entry.suffixes)} file in it or in an archive there; "
-            f"set datasets.{dataset}.download.source to the folder that holds them"
+            f"{folder}: no {' or '.join(entry.suffixes)} file in it or in its archives; "
+            f"set datasets.{dataset}.download.source to the folder that contains them"
         )
     if entry.class_from == "folder" and "." in tally.used:
         raise InputError(
-            f"{folder}: {tally.used['.']} recording(s) lie in no folder; the folder of a recording is its class"
+            f"{folder}: {tally.used['.']} recording(s) are not in a subfolder; put each into one named by its class"
         )
     if entry.class_from == "folder":
         _check_unused(folder, entry, set(tally.used))
     _copy([path for path in visible_files(folder) if path != folder / SOURCE_FILE], folder, into)
     if (copied := _tally(into, entry).used) != tally.used:
         raise InputError(
-            f"{folder}: {tally.used.total()} files were to be used and {copied.total()} arrived; are files still being "
+            f"{folder}: found {tally.used.total()} files to use, but copied {copied.total()}; are files still being "
             "written or removed there? Run it again when it is complete"
         )
     return tally
 
 
 def _check_unused(folder: Path, entry: Entry, used: set[str]) -> None:
-    """Raises InputError that names a folder beside the classes whose files are all left out: a class would be lost."""
+    """Raises InputError that names a folder beside the class folders without any recording: a class would be lost."""
     beside = {str(PurePosixPath(name).parent) for name in used}
     plain = [path.relative_to(folder) for path in visible_files(folder) if not is_archive(path.name)]
     found = {file_path(path.parent.as_posix()) for path in plain if not is_hidden(path.as_posix())} - {""}
     lost = sorted(name for name in found - used if str(PurePosixPath(name).parent) in beside)
     if lost:
         raise InputError(
-            f"{folder / lost[0]}: holds files and no recording ({', '.join(entry.suffixes)}), so a class would be "
-            "lost; convert them, or take the folder away"
+            f"{folder / lost[0]}: contains files but no recording ({', '.join(entry.suffixes)}), so a class would be "
+            "lost; convert them, or remove the folder"
         )
 
 
 def _copy(paths: list[Path], folder: Path, into: Path) -> None:
-    """Copies files with their places below `folder` and reads each copy back. Raises InputError if one differs."""
+    """Copies files, keeping their paths below `folder`, and verifies each copy. Raises InputError if one differs."""
     sizes = [path.stat().st_size for path in paths]
     check_space(into, sum(sizes))
     with progress(f"copying {folder.name}", total=sum(sizes), unit="B") as bar:
@@ -243,13 +244,13 @@ def _folder(dataset: str, download: DownloadParams) -> Path:
     try:
         folder = ROOT / os.path.expanduser(source)
         found = folder.is_dir() and not _is_url(source)
-    except OSError:  # a name that is too long, or a link in a circle
+    except OSError:  # a name that is too long, or a symbolic link loop
         found = False
     if not found:
         raise InputError(f"datasets.{dataset}.download.source: {source} is not a folder on this machine")
     if ROOT.is_relative_to(folder.resolve()):
         raise InputError(
-            f"datasets.{dataset}.download.source: {source} holds this repository; name a folder of data alone"
+            f"datasets.{dataset}.download.source: {source} contains this repository; name a folder with only data"
         )
     return folder
 
@@ -259,7 +260,7 @@ def _is_url(source: str) -> bool:
 
 
 def _tally(folder: Path, entry: Entry) -> Tally:
-    """Lists a folder and the archives in it. Raises InputError."""
+    """Counts the files in a folder and in its archives. Raises InputError."""
     if not entry.suffixes:
         return Tally(Counter(path.name for path in visible_files(folder)), Counter())
     found = list_files(folder, entry.suffixes)
@@ -270,7 +271,7 @@ def _tally(folder: Path, entry: Entry) -> Tally:
 
 
 def _check_counts(dataset: str, entry: Entry, altered: bool, tally: Tally) -> None:
-    """Each folder has as many recordings as published; altered archives have at least one. Raises InputError."""
+    """Raises InputError unless each folder has its published number of recordings, or altered data at least one."""
     if entry.kind == "images":
         return
     if altered and tally.used:

@@ -1,4 +1,4 @@
-"""The files of a dataset, in folders and in archives alike: which are members, and which are left out."""
+"""Lists the files of a dataset in folders and archives: which are members (samples), and which are left out."""
 
 import os
 from collections import Counter
@@ -11,28 +11,28 @@ from pipeline.ground import names
 from pipeline.ground.errors import InputError
 
 _DEPTH = 3
-"""Archives in archives in archives; some hold themselves, without an end."""
+"""Maximum depth of nested archives; some contain themselves."""
 _UNREAD = (".tar", ".gz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar")
-"""Archives that are not opened. They may hold samples, so they are refused and not left out."""
+"""Formats of archives that are not supported. They may contain samples, so they are an error and not left out."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """One file of a dataset. It can be sent to another process on a machine that sees the same folders."""
+    """One file of a dataset; can be pickled for another process that sees the same folders."""
 
     id: str
-    """Posix path in the dataset, in NFC; an archive adds nothing of its own name."""
+    """POSIX path in the dataset, in NFC, without names of archives."""
     size: int
-    """Bytes when read."""
+    """Size (bytes), uncompressed."""
     path: Path
-    """The file, or the zip that holds it."""
+    """The file, or the zip that contains it."""
     name: str | None
     """Name in the zip; None for a plain file."""
 
 
 @dataclass(frozen=True)
 class ListedFiles:
-    """Every file of a dataset, in folders and in archives: it is a member, or it is left out."""
+    """All files of a dataset in folders and archives: members, and those left out."""
 
     members: list[Member]
     """Sorted by id in string order."""
@@ -46,11 +46,10 @@ def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
 
 
 def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
-    """The files below `raw` and in archives there; those with one of the suffixes, in small or capitals, are members.
+    """The files below `raw` and in archives there; those with one of the suffixes, in any case, are members.
 
-    Hidden files and the `__MACOSX` folders of zips made on a Mac are no members. Raises InputError for a name that is
-    refused, two that differ only in case, a recording that is there twice, a link, or an archive that is cut off or of
-    a form that is not opened.
+    Hidden files and the `__MACOSX` folders of zips made on a Mac are not members. Raises InputError for a name that is
+    not allowed, two that differ only in case, a duplicate recording, a link, and a truncated or unsupported archive.
     """
     found = list(_listed(raw, PurePosixPath(), suffixes, 0))
     members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
@@ -60,28 +59,28 @@ def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
 
 
 def _refuse_doubles(members: list[Member]) -> None:
-    """Refuses a recording that is there twice: under one name, or before and after a conversion to another format."""
+    """Refuses duplicates: two recordings with the same name, or the same name with suffixes of two formats."""
     stems: dict[str, Member] = {}
     for member in members:
         other = stems.setdefault(str(PurePosixPath(member.id).with_suffix("")), member)
         if other is not member:
             places = ", ".join(dict.fromkeys((str(other.path), str(member.path))))
             both = " and ".join(dict.fromkeys((other.id, member.id)))
-            raise InputError(f"{places}: {both}: one recording twice; remove one, or rename it if it is another")
+            raise InputError(f"{places}: {both}: one recording twice; remove one, or rename it if it is different")
 
 
 def read_member(member: Member) -> bytes:
-    """The bytes of a member, checked against the zip's own checksum and size. Raises InputError."""
+    """The bytes of a member; in a zip, checked against its checksum and size. Raises InputError."""
     try:
         return member.path.read_bytes() if member.name is None else read_zipped(member.path, member.name)
     except FileNotFoundError:
-        raise InputError(f"{member.path}: it was there when the dataset was listed and is now missing") from None
+        raise InputError(f"{member.path}: existed when the dataset was listed, but is now missing") from None
 
 
 def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
-    """Members below a folder that was unpacked from an archive `depth` times, and why each other file is left out."""
+    """Members below a folder at nesting `depth` of archives, and for each other file its kind."""
     if depth > _DEPTH:
-        raise InputError(f"{folder}: unpacked from archives in archives, more than {_DEPTH} deep; unpack them by hand")
+        raise InputError(f"{folder}: archives are nested more than {_DEPTH} deep; unpack them by hand")
     yield from ["hidden"] * _hidden_files(folder)
     for path in visible_files(folder):
         place = within / names.file_path(path.relative_to(folder).as_posix())
@@ -111,11 +110,11 @@ def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], de
 
 
 def _left_out(where: Path, name: str) -> str:
-    """The kind of a file that is no sample. Raises InputError for an archive that is not opened."""
+    """The kind of a file that is left out. Raises InputError for an unsupported archive."""
     suffix = _suffix(name)
     if suffix in _UNREAD:
         place = f"{where}" if where.name == name else f"{where}: {name}"
-        raise InputError(f"{place}: a {suffix} file is not opened; unpack it, pack it as .zip or .tar.gz, or remove it")
+        raise InputError(f"{place}: {suffix} is not supported; unpack it, pack it as .zip or .tar.gz, or remove it")
     return suffix or "no suffix"
 
 
@@ -124,9 +123,9 @@ def _suffix(name: str) -> str:
 
 
 def visible_files(folder: Path) -> Iterator[Path]:
-    """Files below `folder` in a fixed order, without hidden ones. A file may be a link: DVC links into its cache.
+    """Files below `folder` in a fixed order, without hidden ones. A file may be a link, since DVC links to its cache.
 
-    Raises InputError for a name that is refused, and for two names that differ only in case or in Unicode's form.
+    Raises InputError for a name that is not allowed, and for names that differ only in case or Unicode normalisation.
     """
     inside = [path for path in sorted(folder.iterdir()) if not is_hidden(path.name)]
     for path in inside:

@@ -1,4 +1,4 @@
-"""SOURCE.json: where data/raw/<dataset> came from. What the data may be called, it does not decide (title.py)."""
+"""SOURCE.json: where data/raw/<dataset> came from. It does not determine the dataset's title (see title.py)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,18 @@ SOURCE_FILE = "SOURCE.json"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What data/raw/<dataset> holds, without date, machine or path: the same data, the same bytes."""
+    """The contents of data/raw/<dataset>, without date, machine or path, so that equal data gives equal bytes."""
 
     catalog: str
     """Name of the entry in the catalog."""
     title: str | None
-    """What the user calls their own or altered data."""
+    """The user's title for their own or altered data."""
     files: dict[str, str]
-    """SHA-256 of each file, by its posix path."""
+    """SHA-256 of each file, by its POSIX path."""
 
 
 def read_source(raw: Path) -> Source:
-    """What the stage `download` wrote of the folder `raw`. Raises InputError."""
+    """The SOURCE.json that the stage `download` wrote in `raw`. Raises InputError."""
     path = raw / SOURCE_FILE
     content = read_json(path, "run the stage `download` first")
     try:

@@ -1,4 +1,4 @@
-"""What a dataset is called and whether it is published: that follows from digests that the catalog pins."""
+"""Title of a dataset and whether it is the published one; decided by the digests that the catalog pins."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ ALTERED = "another selection of the data, or other bytes, than published"
 
 @dataclass(frozen=True, kw_only=True)
 class Title:
-    """What every report says of a dataset."""
+    """How every report describes a dataset."""
 
     title: str
     published: bool
@@ -28,7 +28,7 @@ class Title:
 
 
 def title_of_entry(entry: Entry) -> Title:
-    """Of files that have the digests that the catalog pins."""
+    """The title of files with the digests that the catalog pins."""
     return Title(
         title=entry.title,
         published=entry.origin == "published" or entry.decoder == "digits",
@@ -39,15 +39,15 @@ def title_of_entry(entry: Entry) -> Title:
 
 
 def title_of_files(dataset: str, raw: Path) -> Title:
-    """Of the files in `raw`: the catalog's if they are what it pins, else the user's own. Raises InputError."""
+    """The title of the files in `raw`: the catalog's if their digests match, else the user's own. Raises InputError."""
     source = read_source(raw)
     entry = CATALOG.get(source.catalog)
     if entry is None:
-        raise InputError(f"{raw / SOURCE_FILE}: catalog {source.catalog!r} is no entry; run the stage `download` again")
+        raise InputError(f"{raw / SOURCE_FILE}: unknown catalog {source.catalog!r}; run the stage `download` again")
     if entry.origin != "user" and are_pinned(raw, entry):
         return title_of_entry(entry)
     if entry.origin != "user" and entry.decoder != "recordings":
-        raise InputError(f"{raw}: not the files of {entry.title}, by their digests; run the stage `download` again")
+        raise InputError(f"{raw}: digests differ from the files of {entry.title}; run the stage `download` again")
     if source.title is not None:
         check_own_title(f"{raw / SOURCE_FILE}: title", source.title)
     own, note = f"{dataset} ({entry.title})", entry.note
@@ -57,7 +57,7 @@ def title_of_files(dataset: str, raw: Path) -> Title:
 
 
 def are_pinned(raw: Path, entry: Entry) -> bool:
-    """Whether a folder holds the very files of an entry, and no other."""
+    """Whether a folder contains exactly the files of an entry, by digest."""
     if entry.pinned is not None:
         return files_digest(raw) == entry.pinned.files
     return {*_files(raw)} == {file.name for file in entry.files} and all(
@@ -83,5 +83,5 @@ def check_own_title(where: str, title: str) -> None:
 
 
 def entry_titled(title: str) -> Entry | None:
-    """The entry whose title is this one, or looks like it: other case, spaces, signs or letters of another script."""
+    """The entry with this title or one that looks like it (names.alike), or None."""
     return next((entry for entry in CATALOG.values() if alike(entry.title, title)), None)

@@ -1,4 +1,4 @@
-"""One published file over HTTP: several addresses, resumed where it was cut off, used only when its digest is right."""
+"""Downloads one published file over HTTP: tries several addresses, resumes partial downloads, verifies the digest."""
 
 import sys
 import time
@@ -17,39 +17,39 @@ from pipeline.ground.progress import progress
 
 USER_AGENT = "sresnet-repro/0.1"
 SILENCE_SECONDS = 60.0
-"""A server that sends nothing for so long has failed."""
-PROGRESS = 1 << 14  # bytes
-"""A server that sends less in SILENCE_SECONDS, or before it fails, has failed: a byte now and then is no progress."""
+"""A server that sends nothing for this time has failed."""
+PROGRESS = 1 << 14
+"""A server that sends fewer bytes in SILENCE_SECONDS has failed, and a try that receives fewer made no progress."""
 TRIES = 3
-"""Failures in a row without progress, after which the next address is tried."""
+"""Failures in a row without progress, before trying the next address."""
 PAUSE_SECONDS = 2.0
 _REDIRECTS = 10
 _BLOCK = 1 << 18  # bytes
 
 
 class Unreachable(Exception):  # noqa: N818 - a state of the network, not a mistake
-    """No address gave the file. The text has a line for each address and why."""
+    """No address delivered the file. The text has a line with the reason for each address."""
 
 
 class _Refused(Exception):  # noqa: N818 - an answer, not a mistake
-    """This address will not give the file."""
+    """Permanent failure: this address will not deliver the file."""
 
 
 class _Interrupted(_Refused):
-    """This address may give the rest when asked again."""
+    """Temporary failure: this address may deliver the rest on a retry."""
 
 
 def transfer(file: File, folder: Path, *, pinned: bool) -> Path:
-    """Path of the whole file in `folder`; a part that is there is continued, a whole one is not fetched again.
+    """Path of the complete file in `folder`; resumes a partial download, and does not repeat a complete one.
 
-    With `pinned` its MD5 is the file's. Raises Unreachable, and InputError if the disk is too small.
+    With `pinned`, the file's MD5 is verified. Raises Unreachable, and InputError if the disk is too small.
     """
     whole, part = folder / file.name, folder / f"{file.name}.part"
     if whole.exists() and not (pinned and md5(whole) != file.md5):
         return whole
     folder.mkdir(parents=True, exist_ok=True)
     if not pinned:
-        part.unlink(missing_ok=True)  # no digest would tell that it is of an older version
+        part.unlink(missing_ok=True)  # without a digest, a part of an older version would go unnoticed
     reasons = []
     for url in file.urls:
         try:
@@ -62,15 +62,15 @@ def transfer(file: File, folder: Path, *, pinned: bool) -> Path:
 
 
 def _from_address(url: str, part: Path, digest: str | None) -> None:
-    """Makes `part` whole from one address. Raises _Refused."""
+    """Completes `part` from one address, and checks its digest. Raises _Refused."""
     for _ in range(TRIES):
-        joined = _receive_all(url, part)
+        resumed = _receive_all(url, part)
         found = digest and md5(part)
         if found == digest:
             return
         part.unlink()
-        if not joined:
-            break  # else what was continued may have been of another file
+        if not resumed:
+            break  # retry only if the resumed part may have been of another file
     raise _Refused(f"the file has MD5 {found}, expected {digest}")
 
 
@@ -78,7 +78,7 @@ def _from_address(url: str, part: Path, digest: str | None) -> None:
 class _Address:
     url: str
     version: str | None = None
-    """What the server called the version that it began to send: its ETag or time of modification."""
+    """ETag or modification time of the version that the server began to send."""
 
 
 class _Stalled:
@@ -95,11 +95,11 @@ class _Stalled:
 
 
 def _receive_all(url: str, part: Path) -> bool:
-    """Makes `part` complete; True if it is joined from more than one answer. Raises _Refused."""
+    """Completes `part`; True if it was resumed, so is from more than one response. Raises _Refused."""
 
     def say(state: RetryCallState) -> None:
         reason = state.outcome and state.outcome.exception()
-        print(f"{part.stem}: {url}: {reason}; asking again", file=sys.stderr)
+        print(f"{part.stem}: {url}: {reason}; retrying", file=sys.stderr)
 
     retrying = Retrying(
         retry=retry_if_exception_type(_Interrupted),
@@ -112,11 +112,11 @@ def _receive_all(url: str, part: Path) -> bool:
 
 
 def _receive(address: _Address, part: Path) -> bool:
-    """Appends what is missing to `part`; True if bytes of an earlier answer are kept. Raises _Refused."""
+    """Appends the missing bytes to `part`; True if bytes of an earlier response are kept. Raises _Refused."""
     have = _size(part)
-    with _ask(address, have) as response:
+    with _request(address, have) as response:
         if response.status_code >= 400:
-            _judge(response, part, have)
+            _check_error_status(response, part, have)
             return True
         start = _start(response, have)
         _same_version(address, response, part, start)
@@ -124,8 +124,8 @@ def _receive(address: _Address, part: Path) -> bool:
         return start > 0
 
 
-def _ask(address: _Address, have: int) -> requests.Response:
-    # The digest is of the published bytes: they have to come without a compression that requests would undo.
+def _request(address: _Address, have: int) -> requests.Response:
+    # No compression in transit: the digest and the byte range refer to the published bytes.
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -137,50 +137,50 @@ def _ask(address: _Address, have: int) -> requests.Response:
 
 
 def _same_version(address: _Address, response: requests.Response, part: Path, start: int) -> None:
-    """Raises _Interrupted, and removes the part, if the file changed between two answers."""
+    """Raises _Interrupted, and removes the part, if the file changed between two responses."""
     version = response.headers.get("ETag") or response.headers.get("Last-Modified")
     if start and address.version and version != address.version:
         part.unlink()
         address.version = None
         raise _Interrupted("the file changed while it was fetched")
-    address.version = None if (version or "").startswith("W/") else version  # a weak one says nothing of bytes
+    address.version = None if (version or "").startswith("W/") else version  # a weak ETag does not identify bytes
 
 
 @contextmanager
 def _network_errors() -> Iterator[None]:
-    """Turns what the network does into _Interrupted; an error of the disk must not look like one of the network."""
+    """Turns network errors into _Interrupted; keep disk errors out of the block, they must not look like these."""
     try:
         yield
-    except (requests.TooManyRedirects, ValueError) as error:  # requests says ValueError of what is no web address
+    except (requests.TooManyRedirects, ValueError) as error:  # requests raises ValueError for an invalid URL
         raise _Refused(str(error)) from None
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _Interrupted(_first_cause(error)) from None
 
 
 def _first_cause(error: BaseException) -> str:
-    """What the system said; requests and urllib3 wrap it in all that they tried."""
+    """The innermost error, which requests and urllib3 wrap several times."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return str(error) or type(error).__name__
 
 
 def _start(response: requests.Response, have: int) -> int:
-    """Position in the file of the first byte that the response brings: `have`, or 0 if the server ignores Range."""
+    """File position of the response's first byte: `have`, or 0 if the server ignores Range."""
     if response.status_code not in (200, 206):
-        raise _Refused(f"status {response.status_code} instead of the file; its web firewall may refuse scripts")
+        raise _Refused(f"status {response.status_code} instead of the file; its web firewall may block scripts")
     if response.headers.get("Content-Type", "").lower().startswith("text/html"):
         raise _Refused("a web page instead of the file")
     if response.status_code == 200:
         return 0
     if not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
         raise _Refused(
-            f"the part from byte {have} was asked for, the answer is {response.headers.get('Content-Range')!r}"
+            f"requested the bytes from {have}, but got Content-Range {response.headers.get('Content-Range')!r}"
         )
     return have
 
 
 def _write(response: requests.Response, part: Path, start: int) -> None:
-    response.raw.enforce_content_length = False  # what is cut off is told below, with the part that was there
+    response.raw.enforce_content_length = False  # the check below includes the part that existed before
     length = response.raw.length_remaining
     total = None if length is None else start + length
     check_space(part.parent, length or 0)
@@ -196,19 +196,19 @@ def _write(response: requests.Response, part: Path, start: int) -> None:
             elif time.monotonic() - since > SILENCE_SECONDS:
                 raise _Interrupted(f"only {received} bytes in {SILENCE_SECONDS:g} s")
     if total is not None and _size(part) < total:
-        raise _Interrupted(f"cut off after {_size(part)} of {total} bytes")
+        raise _Interrupted(f"connection ended after {_size(part)} of {total} bytes")
     if _size(part) == 0:
-        raise _Refused("an empty answer; its web firewall may refuse scripts")
+        raise _Refused("an empty response; its web firewall may block scripts")
 
 
 def _read(response: requests.Response) -> bytes:
-    """What has arrived, without waiting for a full block: what is not written yet is lost with the process."""
+    """The bytes that have arrived, without waiting for a full block: bytes not yet written are lost in a crash."""
     with _network_errors():
         return response.raw.read1(_BLOCK, decode_content=False)
 
 
-def _judge(response: requests.Response, part: Path, have: int) -> None:
-    """Returns if the answer says that nothing is missing; raises _Interrupted for what may pass, else _Refused."""
+def _check_error_status(response: requests.Response, part: Path, have: int) -> None:
+    """Returns if status 416 says that the part is complete; raises _Interrupted for temporary errors, else _Refused."""
     status = response.status_code
     if status == 416 and response.headers.get("Content-Range") == f"bytes */{have}":
         return

@@ -1,7 +1,7 @@
-"""answers.parquet: the class that every test sample is given after each time step, a byte each.
+"""answers.parquet: the predicted class of every test sample after each time step, one byte each.
 
-What a record counts follows from these without voltages: they are small, and committed beside it.
-Shapes: N samples, T steps.
+A record's counts can be derived from these without the voltages, so they are committed beside the record: they are
+small. Shapes: N samples, T time steps.
 """
 
 import json
@@ -24,7 +24,7 @@ ANSWERS = "answers.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class AboutAnswers(About):
-    """What the answers are of."""
+    """Training, data and predictions that the answers belong to."""
 
     predictions_sha256: str
     """Digest of the predictions.parquet that they were taken from."""
@@ -35,33 +35,33 @@ class Answers:
     """Every sample of a test split once, in the order of the split."""
 
     classes: list[str]
-    """Names, in the order of the labels."""
+    """Class names, in the order of the labels."""
     ids: list[str]
     labels: npt.NDArray[np.int64]
     """(N,)"""
     steps: npt.NDArray[np.unsignedinteger[Any]]
-    """The class if the voltage were read after 1, 2, ..., T steps, (N, T)."""
+    """Predicted class if the voltage is read after 1, 2, ..., T steps, (N, T)."""
 
     @property
     def hits(self) -> npt.NDArray[np.bool_]:
-        """Whether each sample is recognized after all steps, (N,)."""
+        """Whether each sample is classified correctly after all steps, (N,)."""
         right: npt.NDArray[np.bool_] = self.steps[:, -1] == self.labels
         return right
 
     def columns(self) -> dict[str, list[Any]]:
-        """What the file has of each sample."""
+        """The columns of the file as plain values."""
         return {"id": self.ids, "label": self.labels.tolist(), "answer": self.steps.tolist()}
 
 
 def answers_of(predictions: Predictions) -> Answers:
-    """The class of the highest voltage after each step; of equal ones the first class leads."""
+    """The class with the highest voltage after each step; ties go to the first class."""
     classes = predictions.about.classes
     steps = predictions.voltage.argmax(2).astype(_kind(classes))
     return Answers(classes=classes, ids=predictions.ids, labels=predictions.labels, steps=steps)
 
 
 def write_answers(answers: Answers, about: AboutAnswers, path: Path) -> None:
-    """Writes the table, whole or not at all; the same answers give the same bytes."""
+    """Writes the table, atomically and deterministically."""
     tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(answers.steps))
     table = pa.table({"id": answers.ids, "label": answers.labels, "answer": tensor})
     table = table.replace_schema_metadata({"about": json.dumps(asdict(about), sort_keys=True)})
@@ -87,7 +87,7 @@ def read_answers(path: Path) -> tuple[AboutAnswers, Answers]:
 
 
 def _kind(classes: list[str]) -> np.dtype[Any]:
-    """The smallest unsigned integer that holds every class."""
+    """The smallest unsigned integer type for the labels."""
     return np.min_scalar_type(len(classes) - 1)
 
 

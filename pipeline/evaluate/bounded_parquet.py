@@ -1,7 +1,7 @@
-"""Parquet files of ours, read only if they stay in bounds: seven megabytes of pages can state, and hold, terabytes.
+"""Reads our Parquet files only if their decompressed size is bounded: seven megabytes of pages can expand to terabytes.
 
-The footer is not believed. The header of each page says what it decompresses to and how many values it holds, and the
-reader makes room for as much. https://parquet.apache.org/docs/file-format
+The footer is not trusted. Each page's header states its decompressed size and its number of values, and Arrow allocates
+that much. https://parquet.apache.org/docs/file-format
 """
 
 import mmap
@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 MOST_GROWN = 256 << 20
-"""Bytes that any file may take in memory; all zeros, as a silent network says them, compress to nearly nothing."""
+"""Memory (bytes) that any file may take: the zeros of a silent network compress to almost nothing."""
 MOST_TIMES_GROWN = 32
-"""Of its size on the disk that a larger file may take; voltages, which are nearly noise, take 4."""
+"""Maximum ratio of memory to file size for larger files; voltages, which are nearly noise, have 4."""
 _A_VALUE = 12
-"""Bytes of the widest value and of its two levels."""
+"""Memory (bytes) of the widest value and its two levels."""
 _DICTIONARY, _PLACES = 2, {0: 5, 2: 7, 3: 8}
-"""Type of a page of a dictionary; where in a page's header its part is, by the type of the page."""
+"""Type of a dictionary page; and number of the type-specific field in a page header, by page type."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class _Page:
     dictionary: bool
     values: int
     grown: int
-    """Bytes when decompressed."""
+    """Decompressed size (bytes)."""
 
 
 def read_bounded(path: Path, columns: Sequence[str], texts: Sequence[str]) -> pa.Table:
-    """The table of a file with exactly these columns, those of text as dictionaries, without nulls.
+    """The table of a file with exactly these columns and no nulls; the columns `texts` are read as dictionaries.
 
     Raises OSError, pa.ArrowException, ValueError.
     """
@@ -53,7 +53,7 @@ def read_bounded(path: Path, columns: Sequence[str], texts: Sequence[str]) -> pa
 
 
 def _width(field: pa.Field) -> int:
-    """Values of a row in a column of numbers, texts or tensors of numbers."""
+    """Values per row in a column of numbers, strings or tensors. Raises ValueError for another type."""
     kind = field.type
     if isinstance(kind, pa.FixedShapeTensorType) and kind == pa.fixed_shape_tensor(kind.value_type, kind.shape):
         return int(kind.storage_type.list_size)
@@ -63,10 +63,10 @@ def _width(field: pa.Field) -> int:
 
 
 def _check_pages(path: Path, metadata: Any, widths: Sequence[int]) -> None:
-    """Raises ValueError if pages hold other numbers of values than the rows need, or if the file grows too much."""
+    """Raises ValueError if the pages' value counts do not match the rows, or if the decompressed size is too large."""
     groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
     if metadata.num_columns != len(widths) or sum(group.num_rows for group in groups) != metadata.num_rows:
-        raise ValueError("it states other rows and columns than it has")
+        raise ValueError("its numbers of rows or columns are inconsistent")
     size, grown = path.stat().st_size, 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         for group in groups:
@@ -75,16 +75,14 @@ def _check_pages(path: Path, metadata: Any, widths: Sequence[int]) -> None:
                 pages = list(_pages(data, column))
                 held = sum(page.values for page in pages if not page.dictionary)
                 if not held == column.num_values == group.num_rows * width:
-                    raise ValueError(
-                        f"{column.path_in_schema} holds {held} values, {group.num_rows * width} are stated"
-                    )
+                    raise ValueError(f"{column.path_in_schema} has {held} values, expected {group.num_rows * width}")
                 grown += sum(page.grown + _A_VALUE * page.values for page in pages)
     if grown > max(MOST_GROWN, MOST_TIMES_GROWN * size):
-        raise ValueError(f"its {size:,} bytes grow to {grown:,}")
+        raise ValueError(f"its {size:,} bytes decompress to {grown:,}")
 
 
 def _pages(data: mmap.mmap, column: Any) -> Iterator[_Page]:
-    """The pages of a part of a column. Raises ValueError."""
+    """The pages of one column chunk. Raises ValueError."""
     at = column.data_page_offset
     if column.has_dictionary_page and 0 < column.dictionary_page_offset < at:
         at = column.dictionary_page_offset
@@ -105,7 +103,7 @@ def _pages(data: mmap.mmap, column: Any) -> Iterator[_Page]:
 
 
 def _struct(data: mmap.mmap, at: int, level: int = 0) -> tuple[dict[int, Any], int]:
-    """Integers and structures of a structure of Thrift's compact protocol by number, and where it ends.
+    """Integer and struct fields of a Thrift struct (compact protocol) by field number, and the offset of its end.
 
     https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md. Raises IndexError, ValueError.
     """
@@ -132,13 +130,13 @@ def _struct(data: mmap.mmap, at: int, level: int = 0) -> tuple[dict[int, Any], i
 
 
 def _integer(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """Zigzag: the sign is the last bit."""
+    """A zigzag-encoded integer (the sign is the lowest bit), and the offset of its end."""
     value, at = _varint(data, at)
     return (value >> 1) ^ -(value & 1), at
 
 
 def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """Seven bits a byte, the lowest first."""
+    """A variable-length integer (7 bits per byte, lowest first), and the offset of its end."""
     value = shift = 0
     while shift < 70:
         byte = data[at]

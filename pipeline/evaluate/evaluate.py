@@ -1,4 +1,4 @@
-"""Every test sample through a trained network, once. Shapes: B samples, T steps, K classes."""
+"""Runs every test sample through a trained network, once. Shapes: B samples, T time steps, K classes."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -40,7 +40,7 @@ class Task:
     training: TrainingConfig
     seed: int
     shipment: Shipment | None = None
-    """The model and the data, where the workers may be on another machine."""
+    """The model and the data in storage, if workers may be on other machines."""
 
     def here(self) -> "Task":
         """The same task with its files on this node's disk."""
@@ -50,7 +50,7 @@ class Task:
         return replace(self, model=folder / self.model.name, data=folder, shipment=None)
 
     def batches(self, samples: int) -> list[npt.NDArray[np.int64]]:
-        """Indices of the test samples in batches of twice the training's size: the authors' choice."""
+        """Indices of the test samples in batches of twice the training's batch size, as the authors chose."""
         size = 2 * self.training.batch_size
         return [np.arange(start, min(start + size, samples)) for start in range(0, samples, size)]
 
@@ -67,7 +67,7 @@ class Evaluator:
         self.model: SResNet = read_network(self.task.model).to(self.device).eval()
 
     def see(self, index: int) -> Seen:
-        """The network on batch `index`; the result depends on nothing that came before."""
+        """Result of the network on batch `index`; independent of batches computed before."""
         batch = self.task.batches(len(self.store))[index]
         values = prepare(self.store.read(batch), self.store.scale, self.task.training, self.device)
         generator = torch.Generator(self.device)
@@ -89,13 +89,13 @@ def _numpy(values: Tensor) -> npt.NDArray[Any]:
 
 
 See = Callable[[Task, list[int]], Iterator[Seen]]
-"""Gives what was seen on each of these batches of a task, in order."""
+"""Yields the results of these batches of a task, in order."""
 
 
 def evaluate(task: Task, see: See, name: str) -> Seen:
-    """All test samples in the order of the split; the bits do not depend on who sees them, or on how many do.
+    """Results of all test samples in the order of the split, identical bit for bit for any number of workers.
 
-    Raises InputError if a voltage is not a number.
+    Raises InputError if a voltage is not finite.
     """
     store = Store(task.data, "test")
     batches = task.batches(len(store))
@@ -112,7 +112,7 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
 
 
 def all_batches(parts: list[Seen]) -> Seen:
-    """What was seen on all batches, in their order."""
+    """The results of consecutive batches as one."""
     first = parts[0]
     return Seen(
         voltage=np.concatenate([part.voltage for part in parts]),
@@ -124,7 +124,7 @@ def all_batches(parts: list[Seen]) -> Seen:
 
 
 def evaluate_on(cluster: ClusterParams) -> See:
-    """This process sees the batches, or workers on Ray where they are stated or elsewhere."""
+    """Evaluates with threads of this process if `in_this_process` says so, else with workers on Ray."""
 
     def see(task: Task, batches: list[int]) -> Iterator[Seen]:
         if not in_this_process(cluster, torch.cuda.device_count()):
@@ -136,7 +136,7 @@ def evaluate_on(cluster: ClusterParams) -> See:
 
 
 def evaluate_in_process(device: torch.device, workers: int = 1) -> See:
-    """So many threads of this process share the batches."""
+    """Evaluates with `workers` threads of this process, which share the batches."""
 
     def see(task: Task, batches: list[int]) -> Iterator[Seen]:
         free = SimpleQueue[Evaluator]()
@@ -157,7 +157,7 @@ def evaluate_in_process(device: torch.device, workers: int = 1) -> See:
 
 
 def evaluate_on_ray(cluster: ClusterParams) -> See:
-    """Workers of the cluster share the batches."""
+    """Evaluates with workers on Ray, which share the batches."""
 
     def see(task: Task, batches: list[int]) -> Iterator[Seen]:
         import ray  # takes seconds to import

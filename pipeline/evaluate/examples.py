@@ -1,4 +1,4 @@
-"""A few test samples with what the network made of them, for the report to show."""
+"""A few test samples with the network's predictions, to show in the report."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ EXAMPLES = 4
 
 
 def write_examples(store: Store, predictions: Predictions, path: Path) -> None:
-    """Writes the first test sample of each of the first classes: pixels as stored, id, label and prediction.
+    """Writes the first test sample of each of the first EXAMPLES classes: stored pixels, id, label and prediction.
 
-    As Parquet and not as .npz, whose bytes depend on the zlib that Python was built with.
+    The format is Parquet, because the bytes of .npz depend on the zlib that Python was built with.
     """
     places = [int(np.flatnonzero(store.labels == label)[0]) for label in np.unique(store.labels)[:EXAMPLES]]
     table = pa.table(

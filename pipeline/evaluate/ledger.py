@@ -1,7 +1,7 @@
-"""What each of the authors' choices in scoring is worth in points, from the same answers.
+"""The effect of each of the authors' scoring choices in percentage points, from the same answers.
 
-Their train.py (commit c120f8e) tests in batches of twice the training's size, drops a last smaller one, takes the mean
-of the batches' accuracies, and reports the epoch that was best on the test set.
+Their train.py (commit c120f8e) tests in batches of twice the training's size, drops a smaller last one, averages the
+batches' accuracies, and reports the epoch with the best test accuracy.
 """
 
 import csv
@@ -18,7 +18,7 @@ from pipeline.ground.errors import InputError
 
 @dataclass(frozen=True, kw_only=True)
 class Dropped:
-    """A test sample that scoring full batches leaves out."""
+    """A test sample that is left out if only full batches are scored."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -29,27 +29,27 @@ class Dropped:
 
 @dataclass(frozen=True, kw_only=True)
 class Protocols:
-    """Percent by each way to score."""
+    """Accuracy (percent) by each scoring protocol."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     every_test_sample: Percent
     full_batches_only: Percent | None
-    """None without a full batch."""
+    """None if there is no full batch."""
     mean_of_batch_means: Percent | None = None
-    """A smaller last batch counts as much as a full one. None in records of an earlier form."""
+    """A smaller last batch has the same weight as a full one. None in records of an earlier version."""
     best_test_epoch: Percent | None
-    """Full batches only. None where the test set was not scored after each epoch."""
+    """Full batches only. None if the test set was not scored after each epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Behind:
-    """What lies behind the percentages."""
+    """Details behind the percentages."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     best_epoch: Natural | None
-    """None where the test set was not scored after each epoch; so the next."""
+    """None, as `last_epoch`, if the test set was not scored after each epoch."""
     last_epoch: Percent | None
     test_batch: Positive
     dropped: list[Dropped]
@@ -57,20 +57,20 @@ class Behind:
 
 @dataclass(frozen=True, kw_only=True)
 class Ledger(Protocols, Behind):
-    """Percent by each way to score, and what lies behind them."""
+    """Accuracy by each scoring protocol, with the details behind it."""
 
     def protocols(self) -> dict[str, float | None]:
-        """The percentages, as a record has them."""
+        """The part `protocols` of a record."""
         return {field.name: getattr(self, field.name) for field in fields(Protocols)}
 
     def behind(self) -> dict[str, Any]:
-        """The rest, as a record has it."""
+        """The part `ledger` of a record."""
         values = asdict(self)
         return {field.name: values[field.name] for field in fields(Behind)}
 
 
 def make_ledger(answers: Answers, train_batch: int, history: Path | None) -> Ledger:
-    """The ledger of one training; `history` is its history.csv, None for weights that came without."""
+    """The ledger of one training; `history` is its history.csv, or None for weights without one."""
     size, hits = 2 * train_batch, answers.hits
     batches = [hits[start : start + size] for start in range(0, len(hits), size)]
     full = [batch.mean() for batch in batches if len(batch) == size]
@@ -97,7 +97,7 @@ def _dropped(answers: Answers, start: int) -> list[Dropped]:
 
 
 def scores_by_epoch(history: Path) -> dict[int, float]:
-    """Percent on the test set, full batches only, by epoch; empty where it was not scored after each epoch.
+    """Accuracy (percent) on the test set by epoch, full batches only; empty if it was not scored after each epoch.
 
     Raises InputError.
     """
@@ -108,26 +108,26 @@ def scores_by_epoch(history: Path) -> dict[int, float]:
     except FileNotFoundError:
         raise InputError(f"{history}: not found; fetch it again (`dvc pull`) or train again (`dvc repro`)") from None
     except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
-        raise InputError(f"{history}: no history of a training, or damaged ({error}); train again") from None
+        raise InputError(f"{history}: not the history of a training, or damaged ({error}); train again") from None
     if not rows:
-        raise InputError(f"{history}: no history of a training, or damaged (it has no epoch); train again")
+        raise InputError(f"{history}: not the history of a training, or damaged (it has no epoch); train again")
     return scores
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """A line of the ledger as it is shown."""
+    """A displayed line of the ledger."""
 
     what: str
     key: str
-    """Of the percentage in a record's protocols."""
+    """Key of the percentage in a record's `protocols`."""
     percent: float | None
     points: float | None = None
-    """More than what it is held against: ours, if `what` does not say otherwise."""
+    """Difference (percentage points) to what it is compared with: ours, unless `what` says otherwise."""
 
 
 def choices(protocols: dict[str, float | None], behind: dict[str, Any] | None, selection: str) -> list[Choice]:
-    """The lines for a record; `behind` is None in records of an earlier form."""
+    """The lines for a record; `behind` is None in records of an earlier version."""
     ours, best = protocols["every_test_sample"], protocols["best_test_epoch"]
     epoch = "last epoch" if selection == "last" else "best validation epoch"
     others = {

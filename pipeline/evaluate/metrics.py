@@ -15,20 +15,20 @@ TOP = 5
 
 @dataclass(frozen=True, kw_only=True)
 class TestCounts:
-    """Whole numbers only: every percentage is computed from these."""
+    """Integer counts, from which every percentage is computed."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     samples: Positive
     correct: Natural
     top5_correct: Natural | None
-    """None for five classes or fewer, where it says nothing."""
+    """None for five classes or fewer, where it would be meaningless."""
     class_samples: list[Natural]
     class_correct: list[Natural]
     confusion: list[list[Natural]]
-    """Row: the label; column: the prediction."""
+    """Rows: labels; columns: predictions."""
     correct_by_step: list[Natural]
-    """If the voltage were read after 1, 2, ..., T steps."""
+    """Number correct if the voltage is read after 1, 2, ..., T steps."""
 
 
 def count_predictions(predictions: Predictions) -> TestCounts:
@@ -37,7 +37,7 @@ def count_predictions(predictions: Predictions) -> TestCounts:
 
 
 def count_answers(answers: Answers, top5_correct: int | None) -> TestCounts:
-    """Counts over every sample, once; which classes come second to fifth is not in the answers."""
+    """Counts over every sample, once; `top5_correct` is given, because it does not follow from the answers."""
     labels, classes = answers.labels, len(answers.classes)
     confusion = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(confusion, (labels, answers.steps[:, -1]), 1)
@@ -60,9 +60,9 @@ def top5_correct(predictions: Predictions) -> int | None:
 
 
 def ranks(voltage: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Place of each label among its sample's voltages (N, K), 0 for the highest; of equal ones the first class leads.
+    """Rank of each label among its sample's voltages (N, K), 0 for the highest; ties go to the first class.
 
-    Place 0 is what argmax predicts.
+    Rank 0 is the class that argmax predicts.
     """
     own = np.take_along_axis(voltage, labels[:, None], axis=1)
     before = np.arange(voltage.shape[1]) < labels[:, None]

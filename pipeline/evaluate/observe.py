@@ -1,7 +1,7 @@
-"""Counts what goes into each layer while a network computes.
+"""Counts the inputs of each layer, and the operations that they cause, while a network computes.
 
-Shapes: T time steps, S stored steps (T, or 1 where all are the same), B samples, C channels, H height, W width,
-N values of a sample and step.
+Shapes: T time steps, S stored steps (T, or 1 if all are the same), B samples, C channels, H height, W width,
+N values per sample and step.
 """
 
 import functools
@@ -19,17 +19,17 @@ from models.sresnet import SResNet
 from pipeline.evaluate.operations import Kind, Work
 
 _SAMPLE_STRIDE = 4
-"""Of each batch every fourth sample is looked at: all of them would cost up to half of the network's time."""
+"""Only every fourth sample of a batch is counted: counting all would add up to half of the network's time."""
 PORTION = 2**20
-"""Values that are looked at together: few enough for a processor's cache, enough to be worth a call."""
+"""Values that are processed together: few enough for the CPU cache, enough to amortize the call overhead."""
 
 
 @contextmanager
 def work_of(model: SResNet, *, every: int = _SAMPLE_STRIDE) -> Iterator[dict[str, Work]]:
-    """Within it, the work of every layer with weights on each batch that SResNet.observe is given, by name.
+    """Within the block, sums the work of every layer with weights, by name, over all forward passes of the model.
 
-    It is counted on the samples 0, `every`, 2 `every`, ... of the batch. An input that is stored once for all steps
-    counts at each of them: a network that goes step by step has that work.
+    It is counted on samples 0, `every`, 2 `every`, ... of each batch. An input that is stored once for all steps counts
+    at each step, as in a network that computes step by step.
     """
     work: dict[str, Work] = {}
 
@@ -53,7 +53,7 @@ def work_of(model: SResNet, *, every: int = _SAMPLE_STRIDE) -> Iterator[dict[str
 
 @torch.no_grad()
 def of_layer(layer: Layer, values: Tensor, steps: int) -> Work:
-    """Work of a convolution and what follows it, on its input (S, B, C, H, W)."""
+    """Work of a convolution with its normalization and neurons, on its input (S, B, C, H, W)."""
     conv = layer.conv
     paddings = [int(padding) for padding in conv.padding]
     places = zip(values.shape[3:], conv.kernel_size, conv.stride, paddings, strict=True)
@@ -62,7 +62,7 @@ def of_layer(layer: Layer, values: Tensor, steps: int) -> Work:
     met = rows @ (conv.weight != 0).sum(0, dtype=torch.float64) @ columns.mT
     dense = conv.in_channels * conv.out_channels * int(rows.sum() * columns.sum())
     outputs = conv.out_channels * axes[0].outputs * axes[1].outputs
-    counts = count(values.movedim(2, 4), met.movedim(0, 2))  # as the activations lie in memory
+    counts = count(values.movedim(2, 4), met.movedim(0, 2))  # in the memory order of the activations
     spiking = isinstance(layer, SpikingLayer)
     return _work(values, counts, dense, repeats=steps // len(values), normalized=outputs, spiking=spiking)
 
@@ -75,13 +75,13 @@ def of_linear(linear: nn.Linear, means: Tensor) -> Work:
 
 
 def of_neurons(currents: Tensor) -> Work:
-    """Work of neurons that stand alone, on their currents (T, B, C, H, W): no weights, so no operations."""
+    """Work of neurons without a convolution, on their currents (T, B, C, H, W): no weights, so no operations."""
     nothing = dict.fromkeys(("inputs", "nonzero", "dense", "binary", "graded", "graded_units", "real", "normalized"), 0)
     return Work(samples=currents.shape[1], neurons=currents.numel(), **nothing)
 
 
 def _work(values: Tensor, counts: "Counter[str]", dense: int, *, repeats: int, normalized: int, spiking: bool) -> Work:
-    """`dense` and `normalized` are those of one sample and step, the counts those of all of `values` (S, B, ...)."""
+    """Work from counts over all of `values` (S, B, ...); `dense` and `normalized` are per sample and step."""
     seen = values.shape[0] * values.shape[1] * repeats
     return Work(
         samples=values.shape[1],
@@ -112,9 +112,9 @@ class Axis(NamedTuple):
 
 @functools.cache
 def reach(axis: Axis) -> Tensor:
-    """Whether an input meets a place of the kernel, (size, kernel) of 0 and 1, float64.
+    """Whether each input position is multiplied by each kernel position, (size, kernel) of 0 and 1, float64.
 
-    At the border, and under a stride, an input meets fewer places.
+    At the border, and with a stride, an input is multiplied by fewer kernel positions.
     """
     shifted = torch.arange(axis.size).unsqueeze(1) + axis.padding - torch.arange(axis.kernel)
     output = shifted // axis.stride
@@ -122,9 +122,9 @@ def reach(axis: Axis) -> Tensor:
 
 
 def count(values: Tensor, met: Tensor) -> "Counter[str]":
-    """Nonzero values of (S, B, ...), operations by kind, and units of the graded.
+    """Number of nonzero values of (S, B, ...), operations by kind, and units of graded ones (Work.graded_units).
 
-    `met` (...) is how many weights a value meets, float64.
+    `met` (...), float64, is the number of nonzero weights that each value is multiplied by.
     """
     flat, met = values.flatten(2), met.flatten()
     portions = flat.split(max(1, PORTION // flat[0].numel()))
@@ -132,7 +132,7 @@ def count(values: Tensor, met: Tensor) -> "Counter[str]":
 
 
 def _count(values: Tensor, met: Tensor) -> "Counter[str]":
-    """The same of (S, B, N), all steps at a time. Sums are of whole numbers in floats that hold them exactly."""
+    """As `count`, for (S, B, N) at once. Sums are integers that the float types represent exactly."""
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     present = torch.ne(values, 0, out=torch.empty_like(values))  # faster than a comparison and a conversion
     hits = over_samples(present)
@@ -146,9 +146,12 @@ def _count(values: Tensor, met: Tensor) -> "Counter[str]":
 
 
 def kinds_of(values: Tensor, present: Tensor) -> list[Kind]:
-    """Of each step of (S, B, N); `present` is 1 where a value is not 0. Binary is NeuroBench's: only -1, 0 and 1."""
+    """Kind of each step of (S, B, N); `present` is 1 where a value is not 0.
+
+    Binary, as in NeuroBench: only -1, 0, 1.
+    """
     some = values[:, 0]
-    if bool((some != some.round()).any(1).all()):  # most real inputs show it in one sample
+    if bool((some != some.round()).any(1).all()):  # fast path: for most real inputs, one sample suffices
         return ["real"] * len(values)
     strange = (values - present).flatten(1).unsqueeze(1)
     same = (strange @ strange.mT).flatten() == 0  # a sum of squares is 0 only if nothing differs
@@ -162,5 +165,5 @@ def _kind(values: Tensor) -> Kind:
 
 
 def over_samples(values: Tensor) -> Tensor:
-    """Sums of (S, B, N) over the samples, (S, N) float64. A product with ones is the fastest form."""
+    """Sums of (S, B, N) over the samples, (S, N) float64. A matrix product with ones is fastest."""
     return (values.new_ones(1, values.shape[1]) @ values).squeeze(1).double()

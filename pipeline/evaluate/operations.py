@@ -1,4 +1,4 @@
-"""What a layer's input makes it compute, and what that costs under the conventions that people use; without torch.
+"""Operations of each layer, and their cost under the conventions in use; does not need torch.
 
 docs/operations.md has the definitions and their sources.
 """
@@ -11,46 +11,46 @@ from models.bounds import STRICT, Natural, Positive
 Kind = Literal["binary", "graded", "real"]
 
 MULTIPLY_ADD_PJ = 4.6
-"""Picojoules, 32-bit float, 45 nm: multiplication 3.7, addition 0.9. Horowitz, "Computing's Energy Problem (and what we
-can do about it)", ISSCC 2014."""
+"""Energy (picojoules) of a 32-bit float multiplication (3.7) and addition (0.9) in 45 nm. Horowitz, "Computing's Energy
+Problem (and what we can do about it)", ISSCC 2014."""
 ADDITION_PJ = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What a layer was given and had to compute, over some samples and all time steps. Whole numbers.
+    """Inputs and operations of a layer, summed over some samples and all time steps. All are integers.
 
-    An operation is one nonzero input that meets one nonzero weight. Its kind is that of all inputs of the layer in that
-    time step and batch.
+    An operation is the product of a nonzero input and a nonzero weight. Its kind is determined by all inputs of the
+    layer in that time step and batch.
     """
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     samples: Positive
     inputs: Natural
-    """Values that went in."""
+    """Number of input values."""
     nonzero: Natural
     dense: Natural
-    """Pairs of an input and a weight, zero or not; none for the padding."""
+    """Pairs of input and weight, zero or not, without padding."""
     binary: Natural
-    """Operations where all inputs were 0, 1 or -1."""
+    """Operations if all inputs are 0, 1 or -1."""
     graded: Natural
-    """Operations where all inputs were whole numbers: sums of spikes."""
+    """Operations if all inputs are integers (sums of spikes), not all binary."""
     graded_units: Natural
-    """The same, each counted as often as the input's value says."""
+    """Graded operations, each multiplied by the magnitude of its input."""
     real: Natural
-    """Operations where an input was no whole number."""
+    """Operations if some input is not an integer."""
     normalized: Natural
-    """Values that were normalized."""
+    """Number of normalized values."""
     neurons: Natural
-    """Updates of a neuron."""
+    """Number of neuron updates."""
 
     def __add__(self, other: "Work") -> "Work":
         return Work(**{part.name: getattr(self, part.name) + getattr(other, part.name) for part in fields(Work)})
 
     @property
     def kind(self) -> Kind:
-        """The least like a spike that any batch and time step had."""
+        """The least spike-like kind of any batch and time step: real before graded before binary."""
         if self.real:
             return "real"
         return "graded" if self.graded else "binary"
@@ -58,7 +58,7 @@ class Work:
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Operations of one sample, on average, under one convention."""
+    """Mean operations per sample under one convention."""
 
     convention: str
     multiply_adds: float
@@ -66,7 +66,7 @@ class Cost:
 
     @property
     def microjoules(self) -> float:
-        """Of these operations alone: no memory, no neurons, no normalization."""
+        """Energy of these operations alone, without memory access, neurons or normalization."""
         return (MULTIPLY_ADD_PJ * self.multiply_adds + ADDITION_PJ * self.additions) / 1e6
 
 
@@ -77,12 +77,12 @@ class Operations:
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     steps: Positive
-    """Time steps of a sample."""
+    """Time steps per sample."""
     layers: dict[str, Work]
 
     @property
     def samples(self) -> int:
-        """On which it was counted."""
+        """Number of samples on which it was counted."""
         return next(iter(self.layers.values())).samples
 
     def total(self) -> dict[str, int]:
@@ -91,11 +91,11 @@ class Operations:
         return {name: sum(work[name] for work in works) for name in works[0] if name != "samples"}
 
     def synaptic(self) -> dict[str, Work]:
-        """Layers with weights: neurons that stand alone are left out."""
+        """Layers with weights, without neurons that have no convolution."""
         return {name: work for name, work in self.layers.items() if work.dense}
 
     def costs(self) -> list[Cost]:
-        """A sample's synaptic operations under each convention; last, the same network with ReLU."""
+        """Synaptic operations per sample under each convention; the last is the same network with ReLU."""
         total, samples = self.total(), self.samples
         binary, graded, real = total["binary"], total["graded"], total["real"]
         counts: dict[str, tuple[float, float]] = {
@@ -119,7 +119,7 @@ def summed_work(parts: list[dict[str, Work]]) -> dict[str, Work]:
 
 
 def read_operations(stored: dict[str, Any] | None) -> Operations | None:
-    """What as_json gave; None where a record has none. Raises TypeError for other keys."""
+    """Operations from `as_json`; None if a record has none. Raises TypeError for unknown keys."""
     if stored is None:
         return None
     return Operations(**{**stored, "layers": {name: Work(**work) for name, work in stored["layers"].items()}})

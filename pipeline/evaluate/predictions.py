@@ -1,6 +1,6 @@
-"""predictions.parquet: the output voltage of every test sample after every step.
+"""predictions.parquet: the output voltage of every test sample after every time step.
 
-Shapes: N (or B) samples, T steps, K classes.
+Shapes: N (or B) samples, T time steps, K classes.
 """
 
 import json
@@ -22,14 +22,14 @@ from pipeline.ground.files import parse_json, whole
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What the predictions are of."""
+    """Training and data that the predictions belong to."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     experiment: str
     seed: Natural
     classes: list[str]
-    """K names, in the order of the labels."""
+    """K class names, in the order of the labels."""
     model_sha256: str
     """Digest of model.safetensors."""
     data_digest: str
@@ -48,10 +48,11 @@ class Predictions:
     labels: npt.NDArray[np.int64]
     """(N,)"""
     voltage: npt.NDArray[np.float32]
-    """Accumulated output voltage after each step, (N, T, K); the last over T is the logit."""
+    """Scores of the readout after each step, (N, T, K): with mean-voltage and boosting the accumulated output voltage,
+    whose last value divided by T is the logit."""
 
     def write(self, path: Path) -> None:
-        """Writes the table, whole or not at all; the same predictions give the same bytes."""
+        """Writes the table, atomically and deterministically."""
         tensor = pa.FixedShapeTensorArray.from_numpy_ndarray(np.array(self.voltage, order="C"))
         table = pa.table({"id": self.ids, "label": self.labels, "voltage": tensor})
         table = table.replace_schema_metadata({"about": json.dumps(asdict(self.about), sort_keys=True)})
@@ -61,18 +62,18 @@ class Predictions:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What the network did on B test samples."""
+    """Results of the network on B test samples."""
 
     voltage: npt.NDArray[np.float32]
     """(B, T, K)"""
     spikes: dict[str, npt.NDArray[np.int64]]
     """Spikes of each layer at each step, (T,)."""
     neurons: dict[str, int]
-    """Neurons of each layer for one sample."""
+    """Number of neurons in each layer."""
     work: dict[str, Work]
-    """Of each layer with weights."""
+    """Work of each layer with weights, and of neurons without one."""
     computed_by: frozenset[str]
-    """What computed it: hardware.computed_by of each worker."""
+    """Processors that computed it: hardware.computed_by of each worker."""
 
 
 def read_predictions(path: Path) -> Predictions:
@@ -93,7 +94,7 @@ def read_predictions(path: Path) -> Predictions:
 
 
 def read_about(path: Path) -> About:
-    """What predictions.parquet says that it is of, without its columns. Raises InputError."""
+    """The metadata of predictions.parquet, without reading columns. Raises InputError."""
     try:
         return about_in(pq.read_schema(path), About)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
@@ -101,28 +102,28 @@ def read_about(path: Path) -> About:
 
 
 def about_in(schema: pa.Schema, kind: type[SomeAbout]) -> SomeAbout:
-    """What a table says that it is of. Raises KeyError, TypeError, ValueError."""
-    from pipeline.ground.schema import as_type  # pydantic, which a machine that only computes need not have
+    """The metadata of a table. Raises KeyError, TypeError, ValueError."""
+    from pipeline.ground.schema import as_type  # imports pydantic, which workers need not have
 
     return as_type(kind, parse_json(schema.metadata[b"about"]))
 
 
 def unique_ids(column: pa.ChunkedArray) -> list[str]:
-    """The ids, each of which stands there once: a dictionary of one long id and a million rows would not fit.
+    """The ids. Raises ValueError if one occurs twice.
 
-    Raises ValueError.
+    Dictionary indices are checked before ids are decoded: a million copies of one long id would not fit in memory.
     """
     for chunk in column.chunks:
         if len(chunk.indices.unique()) != len(chunk):
-            raise ValueError("an id stands there twice")
+            raise ValueError("an id occurs twice")
     ids: list[str] = column.to_pylist()
     if len(set(ids)) != len(ids):
-        raise ValueError("an id stands there twice")
+        raise ValueError("an id occurs twice")
     return ids
 
 
 def _unlike(about: About, voltage: npt.NDArray[Any]) -> str | None:
-    """Why these cannot be predictions; None if they can. Voltages that are no numbers are `verify`'s to name."""
+    """Why these cannot be predictions, or None. Non-finite voltages are left to `verify` to report."""
     classes = len(about.classes)
     if voltage.dtype != np.float32 or voltage.ndim != 3 or 0 in voltage.shape or voltage.shape[2] != classes:
         return f"voltage is {voltage.dtype} of shape {voltage.shape}, expected float32 of (samples, steps, {classes})"
@@ -130,7 +131,7 @@ def _unlike(about: About, voltage: npt.NDArray[Any]) -> str | None:
 
 
 def unlike_labels(about: About, labels: npt.NDArray[Any]) -> str | None:
-    """Why these cannot be labels; None if they can. Raises TypeError, ValueError for other types."""
+    """Why these cannot be labels, or None. Raises TypeError, ValueError for other types."""
     classes = len(about.classes)
     if labels.ndim != 1:
         return f"label has {labels.ndim} axes, expected 1"

@@ -1,4 +1,4 @@
-"""results/<experiment>/<seed>.json: what one training came to, in exact counts, with what it was made from."""
+"""results/<experiment>/<seed>.json: the result of one training as exact counts, with digests of its inputs."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ from pipeline.protocol.config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetPart:
-    """What the data are called, where they come from, how they were split and framed."""
+    """The dataset: its title and source, and how it was split and framed."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -43,7 +43,7 @@ class DatasetPart:
 
 @dataclass(frozen=True, kw_only=True)
 class TestPart(TestCounts):
-    """Counts with what follows from them: percentages and Wilson's 95 % interval."""
+    """Counts, and derived from them percentages and Wilson's 95 % interval."""
 
     top1_percent: Percent
     top1_low: Percent
@@ -53,18 +53,18 @@ class TestPart(TestCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class FiringRates:
-    """Of one layer."""
+    """Firing rates of one layer."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     neurons: Positive
     rate: Annotated[list[float], Within(0, 1e6)]
-    """Spikes a neuron at each step."""
+    """Spikes per neuron at each time step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Digests:
-    """Of what a record was made from."""
+    """Digests of the inputs of a record."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -86,7 +86,7 @@ RECORD_PARTS = {
     "ledger": Behind | None,
     "operations": Operations | None,
 }
-"""What stands in the parts of a record that are kept as plain values."""
+"""Types of the parts of a record that are kept as plain values."""
 
 
 _WHAT_IT_IS = ("a record of an evaluation", "the stage `evaluate` makes it")
@@ -94,7 +94,7 @@ _WHAT_IT_IS = ("a record of an evaluation", "the stage `evaluate` makes it")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """One training, evaluated. Nothing in it varies from run to run on one kind of machine."""
+    """The evaluation of one training. Deterministic on one kind of machine."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -109,36 +109,36 @@ class Record:
     firing: dict[str, dict[str, Any]]
     digests: dict[str, str]
     platforms: list[str]
-    """What computed the training."""
+    """Processors that computed the training."""
     ledger: dict[str, Any] | None
     """None in the records of profile real-small, whose predictions were not kept."""
     operations: dict[str, Any] | None
-    """None in the same records."""
+    """None in the same records as `ledger`."""
     evaluated_by: list[str]
-    """What computed the evaluation: hardware.computed_by of each worker; empty where it was not noted."""
+    """Processors that computed the evaluation: hardware.computed_by of each worker; empty if it was not recorded."""
 
     def write(self, path: Path) -> None:
-        """Writes the record, a part a line."""
+        """Writes the record, one line per part."""
         parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in asdict(self).items()]
         write_whole(path, ("{\n" + ",\n".join(parts) + "\n}\n").encode())
 
 
 def read_record(path: Path) -> Record:
     """The content of a record. Raises InputError."""
-    from pipeline.ground.schema import read_as  # pydantic, which a machine that only computes need not have
+    from pipeline.ground.schema import read_as  # imports pydantic, which workers need not have
 
     return read_as(Record, path, *_WHAT_IT_IS)
 
 
 def read_whole_record(path: Path) -> Record:
-    """The same, checked. Raises InputError."""
+    """The content of a record, with its parts checked (check_record). Raises InputError."""
     record = read_record(path)
     check_record(record, path)
     return record
 
 
 def check_record(record: Record, path: Path) -> None:
-    """Raises InputError unless the parts of a record have each key that `make_record` writes, within its bounds."""
+    """Raises InputError unless the parts of a record have all keys that `make_record` writes, with values in bounds."""
     from pipeline.ground.schema import check_parts
 
     check_parts(record, RECORD_PARTS, path, *_WHAT_IT_IS)
@@ -147,7 +147,7 @@ def check_record(record: Record, path: Path) -> None:
 def make_record(
     folder: Path, config: dict[str, Any], train: Manifest, test: Manifest, predictions: Predictions, seen: Seen
 ) -> Record:
-    """The record of the training whose artifacts lie in `folder`; `config` is its config.json."""
+    """The record of the training with its artifacts in `folder`; `config` is its config.json."""
     scores = scored(predictions, config["training"], folder / "history.csv")
     operations = Operations(steps=predictions.voltage.shape[1], layers=seen.work)
     return Record(
@@ -175,14 +175,14 @@ def make_record(
 
 
 def scored(predictions: Predictions, training: dict[str, Any], history: Path) -> dict[str, dict[str, Any]]:
-    """The parts of a record that follow from predictions and history alone: `test`, `protocols` and `ledger`."""
+    """The parts of a record that are derived from predictions and history only: `test`, `protocols`, `ledger`."""
     answers = answers_of(predictions)
     counts = count_answers(answers, top5_correct(predictions))
     return _scores(counts, make_ledger(answers, training["batch_size"], history))
 
 
 def scored_by_answers(answers: Answers, record: Record) -> dict[str, dict[str, Any]]:
-    """The same parts; what needs voltages (top 5) or the history stands there as the record states it."""
+    """The parts of `scored`, derived from answers; top 5 and what needs the history are copied from the record."""
     best, behind = record.protocols["best_test_epoch"], record.ledger or {}
     ledger = replace(
         make_ledger(answers, record.training["batch_size"], None),
@@ -198,7 +198,7 @@ def _scores(counts: TestCounts, ledger: Ledger) -> dict[str, dict[str, Any]]:
 
 
 def about_answers(record: Record) -> AboutAnswers:
-    """What the answers that lie beside a record are of."""
+    """The metadata of the answers beside a record."""
     return AboutAnswers(
         experiment=record.experiment,
         seed=record.seed,
@@ -210,7 +210,7 @@ def about_answers(record: Record) -> AboutAnswers:
 
 
 def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
-    """The part `dataset` of a record, from what preprocessing wrote of both splits."""
+    """The part `dataset` of a record, from the manifests of both splits."""
     return {
         "name": name,
         "title": test.title,
@@ -228,7 +228,7 @@ def dataset_of(name: str, train: Manifest, test: Manifest) -> dict[str, Any]:
 
 
 def test_of(counts: TestCounts) -> dict[str, Any]:
-    """Counts with what follows from them: percentages and the interval."""
+    """The part `test` of a record: counts, percentages and the interval."""
     low, high = wilson(counts.correct, counts.samples)
     top5 = counts.top5_correct
     return {
@@ -250,17 +250,17 @@ def firing_of(seen: Seen) -> dict[str, dict[str, Any]]:
 
 
 def spikes_a_neuron(record: Record) -> float:
-    """Mean over all neurons and steps."""
+    """Mean spikes per neuron and time step, over all layers."""
     layers = record.firing.values()
     spikes = math.fsum(layer["neurons"] * rate for layer in layers for rate in layer["rate"])
     return spikes / sum(layer["neurons"] * len(layer["rate"]) for layer in layers)
 
 
 def write_tables(record: Record, predictions: Predictions, history: Path, folder: Path) -> None:
-    """Writes the answers, and what DVC's metrics and plots show; history.csv is a copy of the training's.
+    """Writes the answers, and the files of DVC's metrics and plots; history.csv is a copy of the training's.
 
-    They are small and committed, so that a record is checked, and `dvc metrics diff` and `dvc plots diff` find the
-    numbers of any commit.
+    They are small and committed, so that a record can be checked, and `dvc metrics diff` and `dvc plots diff` work
+    between any commits.
     """
     write_answers(answers_of(predictions), about_answers(record), folder / ANSWERS)
     test = record.test

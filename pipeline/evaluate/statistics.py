@@ -1,4 +1,4 @@
-"""How far a counted accuracy can be trusted."""
+"""Confidence interval of an accuracy."""
 
 from math import sqrt
 
@@ -9,11 +9,11 @@ Z95 = 1.959963984540054
 def wilson(correct: int, samples: int) -> tuple[float, float]:
     """Wilson's 95 % score interval of a proportion, in percent.
 
-    It stays inside 0 to 100 and keeps its level near the ends, where accuracies lie. Wilson 1927,
-    doi 10.1080/01621459.1927.10502953. It covers the choice of test samples, not of seeds. Raises ValueError.
+    It stays within 0 to 100 and keeps its coverage near the ends, where accuracies are. It covers the choice of test
+    samples, not of seeds. Wilson 1927, doi 10.1080/01621459.1927.10502953. Raises ValueError.
     """
     if not 0 <= correct <= samples or samples == 0:
-        raise ValueError(f"{correct} correct of {samples} samples is no proportion")
+        raise ValueError(f"{correct} correct of {samples} samples is not a proportion")
     share, weight = correct / samples, Z95**2 / samples
     centre = share + weight / 2
     reach = Z95 * sqrt(share * (1 - share) / samples + weight / (4 * samples))

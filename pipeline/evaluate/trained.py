@@ -1,5 +1,5 @@
-"""The files that a training left, checked before anything is computed from them: each by itself, against each other,
-against what was to be trained and against the data."""
+"""Checks the files of a training before anything is computed from them: each by itself, against each other, against
+params.yaml and against the data."""
 
 import json
 from collections.abc import Mapping
@@ -26,25 +26,25 @@ _CONFIG_TYPES: Mapping[str, type] = {
     "parameters": int,
     "sha256": dict,
 }
-"""What config.json holds; `sha256` are digests of the files beside it."""
+"""Keys and types of config.json; `sha256` has the digests of the files beside it."""
 _REMEDY = "train again: `dvc repro` does"
 
 
 def check_trained(folder: Path, data: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The config.json of a finished training. `wanted` is what params.yaml says of experiment, seed, dataset, network
-    and training.
+    """The config.json of a finished training, checked.
 
-    Raises InputError that names the file, what is wrong in it and what was expected, before anything is computed.
+    `wanted` has the values of params.yaml for experiment, seed, dataset, network and training. Raises InputError that
+    names the file, what is wrong in it and what was expected.
     """
     path, weights, history = (folder / name for name in ("config.json", "model.safetensors", "history.csv"))
     config, model = read_config(path), read_network(weights)
     for where, expected, found in config_differences(json.loads(json.dumps(wanted)), config):
-        raise InputError(f"{path}: {where} is {found!r}, in params.yaml {expected!r}; {_REMEDY}")
+        raise InputError(f"{path}: {where} is {found!r}, but {expected!r} in params.yaml; {_REMEDY}")
     for where, expected, found in config_differences(config["network"], asdict(model.config)):
-        raise InputError(f"{weights}: {where} of the network is {found!r}, in config.json {expected!r}; {_REMEDY}")
+        raise InputError(f"{weights}: {where} of the network is {found!r}, but {expected!r} in config.json; {_REMEDY}")
     rows = Store(data, "train").digest
     if config["data_digest"] != rows:
-        raise InputError(f"{path}: trained on rows {config['data_digest'][:16]}, {data} has {rows[:16]}; {_REMEDY}")
+        raise InputError(f"{path}: trained on rows {config['data_digest'][:16]}, but {data} has {rows[:16]}; {_REMEDY}")
     check_fits(weights, model, Store(data, "test"))
     scores_by_epoch(history)
     check_digests(folder, config)
@@ -68,7 +68,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: not found; {checkpoint.NETWORK_REMEDY}") from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: no JSON, or damaged ({error}); {_REMEDY}") from None
+        raise InputError(f"{path}: not JSON, or damaged ({error}); {_REMEDY}") from None
     if not isinstance(config, dict):
         raise InputError(f"{path}: expected keys with values, found {str(config)[:60]!r}; {_REMEDY}")
     for key, kind in _CONFIG_TYPES.items():
@@ -80,7 +80,7 @@ def read_config(path: Path) -> dict[str, Any]:
 def config_differences(
     expected: Mapping[str, Any], found: Mapping[str, Any], where: str = ""
 ) -> list[tuple[str, Any, Any]]:
-    """Keys of `expected`, joined by dots, that have another value in `found`."""
+    """Keys of `expected`, joined by dots, whose value differs in `found`, with both values."""
     wrong = []
     for key, value in expected.items():
         other = found.get(key)
@@ -92,13 +92,13 @@ def config_differences(
 
 
 def check_fits(file: Path, model: SResNet, store: Store) -> None:
-    """Raises InputError unless the network takes the samples of a split and knows its classes."""
+    """Raises InputError unless the network's input shape and number of classes match the split."""
     steps = [model.config.time_steps] if model.frames else []
     takes, has = [*steps, *model.input_shape], list(store.sample_shape)
     if takes != has:
-        raise InputError(f"{file}: the network takes samples of shape {takes}, those of {store.title} are {has}")
+        raise InputError(f"{file}: the network takes samples of shape {takes}, but those of {store.title} have {has}")
     if model.classes != len(store.classes):
-        raise InputError(f"{file}: {model.classes} outputs; {store.title} has {len(store.classes)} classes")
+        raise InputError(f"{file}: {model.classes} outputs, but {store.title} has {len(store.classes)} classes")
 
 
 def check_digests(folder: Path, config: Mapping[str, Any]) -> None:
@@ -107,6 +107,6 @@ def check_digests(folder: Path, config: Mapping[str, Any]) -> None:
         found, expected = sha256(folder / name), config["sha256"].get(name)
         if found != expected:
             raise InputError(
-                f"{folder / name}: SHA-256 {found}, expected {expected} as the training wrote it (config.json): it was "
-                f"changed or exchanged since; {checkpoint.NETWORK_REMEDY}"
+                f"{folder / name}: SHA-256 {found}, expected {expected} (config.json): the file has changed since the "
+                f"training wrote it; {checkpoint.NETWORK_REMEDY}"
             )

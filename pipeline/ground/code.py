@@ -1,4 +1,4 @@
-"""Which code made something: one digest of its meaning, free of comments and of where the files lie."""
+"""Digest of the code that made something, independent of comments, docstrings and file locations."""
 
 import ast
 import hashlib
@@ -23,46 +23,46 @@ def code_files(rooms: Iterable[str] = CODE, root: Path = ROOT) -> list[Path]:
 
 
 def code_digest(files: Iterable[Path]) -> str:
-    """SHA-256 over what the files say, whatever their names: a comment or a move must not cost a training.
+    """SHA-256 over the content of the files without their names, so that a comment or a move does not cost a training.
 
-    An import of another of the files stands for what that one says, so contents that change places are seen.
+    An import from another of the files is replaced by that file's digest, so swapped contents change the result.
     """
-    said = Said({_module(path): path for path in files})
-    return hashlib.sha256("\n".join(sorted(said.digest(module) for module in said.files)).encode()).hexdigest()
+    modules = ModuleDigests({_module(path): path for path in files})
+    return hashlib.sha256("\n".join(sorted(modules.digest(module) for module in modules.files)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
-class Said:
-    """What modules say, without comments, docstrings and empty lines, and without their own names."""
+class ModuleDigests:
+    """Digests of modules, without comments, docstrings, empty lines and the modules' own names."""
 
     files: Mapping[str, Path]
-    """By module, as models.neuron."""
+    """By dotted module name, such as models.neuron."""
     digests: dict[str, str] = field(default_factory=dict)
 
     def digest(self, module: str) -> str:
         if module not in self.digests:
-            self.digests[module] = ""  # of modules that import each other the first one counts for both
-            text = self._meaning(self.files[module].read_text(encoding="utf-8"))
+            self.digests[module] = ""  # ends the recursion for modules that import each other
+            text = self._normalized(self.files[module].read_text(encoding="utf-8"))
             self.digests[module] = hashlib.sha256(text.encode()).hexdigest()
         return self.digests[module]
 
-    def _meaning(self, text: str) -> str:
-        """It is made from the text, not from the syntax tree, whose form changes with Python's version."""
+    def _normalized(self, text: str) -> str:
+        """The text to hash. Made from the source text, because the syntax tree changes between Python versions."""
         lines = text.splitlines()
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
             if token.type == tokenize.COMMENT:
                 row, column = token.start
                 lines[row - 1] = lines[row - 1][:column]
         for node in ast.walk(ast.parse(text)):
-            if (said := self._replacement(node)) is not None:
+            if (replacement := self._replacement(node)) is not None:
                 assert isinstance(node, ast.stmt), "expressions are replaced as statements"
                 assert node.end_lineno is not None, "parsed from text"
                 height = node.end_lineno - node.lineno + 1
-                lines[node.lineno - 1 : node.end_lineno] = [said] + [""] * (height - 1)
+                lines[node.lineno - 1 : node.end_lineno] = [replacement] + [""] * (height - 1)
         return "\n".join(line.rstrip() for line in lines if line.strip())
 
     def _replacement(self, node: ast.AST) -> str | None:
-        """What stands for a statement; None: itself."""
+        """The text that replaces a statement, or None to keep it."""
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return ""  # a docstring, of a field too
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in CODE:
@@ -73,7 +73,7 @@ class Said:
         return None
 
     def _imported(self, package: str, one: ast.alias) -> str:
-        """A name with what gives it: a module's digest, or nothing for one that is not among the files."""
+        """An imported name with the digest of its module, which is empty if that is not among the files."""
         module = next((module for module in (f"{package}.{one.name}", package) if module in self.files), None)
         name = "" if module == f"{package}.{one.name}" else one.name
         return f"{name} of {self.digest(module) if module else ''} as {one.asname or one.name}"
@@ -87,7 +87,7 @@ def _module(path: Path) -> str:
 
 
 def copy_code(into: Path, root: Path = ROOT) -> Path:
-    """A folder with all packages' files alone, for Ray's `working_dir`: no data, no caches, nothing of .git."""
+    """Copies only the packages' Python files, for Ray's `working_dir`: no data, caches or .git. Returns the folder."""
     for path in code_files(root=root):
         copy = into / path.relative_to(root)
         copy.parent.mkdir(parents=True, exist_ok=True)

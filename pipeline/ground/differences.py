@@ -1,4 +1,4 @@
-"""Where two values of JSON differ."""
+"""Differences between two JSON values."""
 
 import math
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class _Nothing:
-    """Stands for what is not there; equal to no value of a file."""
+    """Marks a missing key; equal to no JSON value."""
 
     def __str__(self) -> str:
         return "nothing"
@@ -16,7 +16,7 @@ _NOTHING = _Nothing()
 
 
 def value_differences(expected: Any, found: Any, where: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Places (keys and indices, joined by slashes) where two values of JSON differ, with what stands there."""
+    """Paths (keys and indices, joined by slashes) where two JSON values differ, with both values."""
     if isinstance(expected, dict) and isinstance(found, dict):
         for key in [*expected, *(key for key in found if key not in expected)]:
             yield from value_differences(
@@ -33,7 +33,7 @@ def value_differences(expected: Any, found: Any, where: str = "") -> Iterator[tu
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Equal, with floating-point numbers to twelve digits: another machine may add up in another order."""
+    """Whether two values are equal; floats to a relative 1e-12, as another machine may sum in another order."""
     if isinstance(one, float) and isinstance(other, (int, float)):
         return math.isclose(one, other, rel_tol=1e-12)
     return bool(one == other)

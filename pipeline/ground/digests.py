@@ -1,4 +1,4 @@
-"""SHA-256 of files, computed once: a digest is kept as long as a file's size and time of change stay what they were."""
+"""SHA-256 of files, with a cache: a digest is reused while a file's size and modification time are unchanged."""
 
 import hashlib
 import json
@@ -12,9 +12,9 @@ from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.paths import RUNS
 
 BOOK = RUNS / "digests.json"
-"""Size, time of change (nanoseconds) and digest of each large file by its path, as git and DVC keep them too."""
+"""The cache: size, modification time (nanoseconds) and digest of each large file by path; git and DVC do the same."""
 LARGE = 1_000_000
-"""Bytes from which a digest is worth keeping."""
+"""Minimum size (bytes) of files in the cache."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +24,15 @@ class FileDigest:
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     path: str
-    """Below the repository, with slashes; absolute for a file outside of it."""
+    """Relative to the repository, with slashes; absolute for a file outside it."""
     sha256: str
     bytes: Natural
 
 
 def digest_all(root: Path, paths: Iterable[Path], known: Mapping[Path, str] | None = None) -> list[FileDigest]:
-    """Digests of files and of all files in folders, in the order of their paths.
+    """Digests of files and of all files in folders, sorted by path.
 
-    `known` are digests that were just computed from the same bytes. Raises OSError.
+    `known` holds digests that the caller has just computed. Raises OSError.
     """
     book = _read_book()
     before = dict(book)
@@ -43,7 +43,7 @@ def digest_all(root: Path, paths: Iterable[Path], known: Mapping[Path, str] | No
 
 
 def digest_of(path: str, content: bytes) -> FileDigest:
-    """Of a file that is about to be written."""
+    """The digest of a file that is about to be written."""
     return FileDigest(path=path, sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
 
 
@@ -67,6 +67,6 @@ def _digest(root: Path, path: Path, book: dict[str, list[int | str]], known: Map
 def _read_book() -> dict[str, list[int | str]]:
     try:
         book: dict[str, list[int | str]] = json.loads(BOOK.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):  # a book that cannot be read costs hashing, nothing else
+    except (FileNotFoundError, ValueError):  # without the cache, files are hashed again
         return {}
     return book

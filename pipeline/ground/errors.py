@@ -1,4 +1,4 @@
-"""The errors that are the user's to mend."""
+"""Errors that the user can fix."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ RECORDING_REMEDY = "fetch or record the file again"
 """What to do about a damaged recording."""
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS, errno.ENAMETOOLONG)
-"""What a disk says when it is full, over quota or not ours to write, or when a path is too long."""
+"""Error numbers of a full disk, an exceeded quota, missing write permission, and a path that is too long."""
 
 
 class InputError(Exception):
@@ -21,7 +21,10 @@ class RecordingError(InputError):
 
 @contextmanager
 def afterwards(do: Callable[[], None], say: Callable[[str], None]) -> Iterator[None]:
-    """Does something after the block. If that failed, its error stays, and an InputError of `do` is only said."""
+    """Calls `do` after the block.
+
+    If the block failed, its error is raised, and an InputError of `do` is only reported.
+    """
     try:
         yield
     except BaseException:
@@ -34,8 +37,8 @@ def afterwards(do: Callable[[], None], say: Callable[[str], None]) -> Iterator[N
 
 
 def refusal(error: OSError) -> str | None:
-    """One line for what the disk refuses, None for every other error."""
+    """One line about an error in DISK, None for every other error."""
     if error.errno not in DISK:
         return None
     reason = (error.strerror or "refused").lower()
-    return f"{error.filename or 'the disk'}: {reason}; mend that and run it again"
+    return f"{error.filename or 'the disk'}: {reason}; fix that and run it again"

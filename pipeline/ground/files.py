@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and read or refused by name."""
+"""Atomic writes of files and folders, and checked reads."""
 
 import hashlib
 import json
@@ -16,26 +16,27 @@ from typing import Any
 from pipeline.ground.errors import InputError
 
 MOST_BYTES = 32 << 20
-"""Of a text; the longest, the list of the files of a report of 1,000 trainings, has a third of it."""
+"""Maximum size of a text file; the largest, the file list of a report of 1,000 trainings, has a third of it."""
 MOST_LEVELS = 32
-"""Of nesting; our files have 7 or fewer."""
+"""Maximum nesting depth; our files have 7 or fewer levels."""
 TOO_DEEP = f"nested more than {MOST_LEVELS} levels deep"
 _DIGITS = 20
-"""Of a whole number in JSON; 64 bits have 19 and a sign."""
+"""Maximum characters of an integer in JSON; a 64-bit integer has 19 digits and a sign."""
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Puts `content` at `path` in one step: a reader sees the old file or the new one."""
+    """Writes a file atomically: a reader sees the old content or the new one."""
     with whole(path) as temporary:
         temporary.write_bytes(content)
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Gives a temporary path beside `path`; flushed and renamed to `path` if the block ends well, else removed."""
+    """Yields a temporary path beside `path`; after the block it is flushed and renamed to `path`, or removed on
+    error."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    temporary.touch(exist_ok=False)  # with the rights that the user's umask gives
+    temporary.touch(exist_ok=False)  # with permissions from the user's umask
     try:
         yield temporary
         with temporary.open("rb") as file:
@@ -47,14 +48,15 @@ def whole(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Gives a temporary folder beside `folder`, which takes its place if the block ends well, else is removed.
+    """Yields a temporary folder beside `folder`; after the block it replaces `folder`, or is removed on error.
 
-    Its files are flushed first. What a killed process left beside `folder` is removed: DVC lets one at a time fill it.
+    Its files are flushed first. Temporary folders of killed processes are removed: DVC lets only one process at a time
+    write `folder`, so they are not in use.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    temporary.mkdir()  # with the rights that the user's umask gives
+    temporary.mkdir()  # with permissions from the user's umask
     try:
         yield temporary
         for path in filter(Path.is_file, temporary.rglob("*")):
@@ -66,7 +68,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes the temporary folders that whole_folder could not."""
+    """Removes temporary folders that a killed process has left."""
     ours = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}(\.before)?")
     for path in folder.parent.iterdir():
         if ours.fullmatch(path.name):
@@ -74,7 +76,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _put(new: Path, folder: Path) -> None:
-    """Renames `new` to `folder`; what was there before is moved away first, so that a reader never sees a mixture."""
+    """Renames `new` to `folder`, after moving the old folder away, so that a reader never sees a mixture."""
     before = new.with_name(f"{new.name}.before")
     if folder.exists():
         folder.rename(before)
@@ -89,7 +91,10 @@ def sha256(path: Path) -> str:
 
 
 def read_text(path: Path, remedy: str, most: int = MOST_BYTES) -> str:
-    """The text of a UTF-8 file of at most so many bytes. Raises InputError; the remedy is for a missing one."""
+    """The text of a UTF-8 file of at most `most` bytes.
+
+    Raises InputError; the remedy is for a missing or too large one.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(most + 1)
@@ -115,7 +120,10 @@ def read_json(path: Path, remedy: str) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """The content of JSON text: each key once, finite numbers, whole characters, few levels. Raises ValueError."""
+    """The content of JSON text.
+
+    Raises ValueError for duplicate keys, non-finite numbers, lone surrogates, deep nesting.
+    """
     try:
         content = json.loads(
             text, object_pairs_hook=_each_once, parse_float=_finite, parse_int=_short, parse_constant=_finite
@@ -124,7 +132,7 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError(TOO_DEEP) from None
     if _levels(content) > MOST_LEVELS:
         raise ValueError(TOO_DEEP)
-    json.dumps(content, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for half a character
+    json.dumps(content, ensure_ascii=False).encode()  # raises UnicodeEncodeError, a ValueError, for a lone surrogate
     return content
 
 
@@ -132,13 +140,13 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
         doubled, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise ValueError(f"the key {doubled!r} stands twice in one place")
+        raise ValueError(f"the key {doubled!r} occurs twice in one object")
     return content
 
 
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text[:20]} is no finite number")
+        raise ValueError(f"{text[:20]} is not a finite number")
     return number
 
 
@@ -149,7 +157,7 @@ def _short(text: str) -> int:
 
 
 def _levels(content: Any) -> int:
-    """How deep lists and objects stand in each other."""
+    """Nesting depth of lists and objects."""
     levels, parts = 0, [content] if isinstance(content, (dict, list)) else []
     while parts:
         levels += 1

@@ -1,8 +1,8 @@
-"""A run ends with the command that started it, however that ends: nothing computes on in the background.
+"""Ends all processes of a run when the command that started it ends, in whatever way.
 
-A watcher, a small process of its own, looks at the stage's process and, where DVC started it, at everything from there
-up to DVC. When one of them is gone, it ends all processes that the stage has started, and removes the run's folder for
-temporary files. So a run ends after `kill -9`, too, which no process can answer itself.
+A watcher, a small separate process, watches the stage's process and, if DVC started it, all processes from there up to
+DVC. When one of them is gone, it kills all processes that the stage has started, and removes the run's temporary
+folder. This works after `kill -9` too, which a process cannot handle itself.
 
 `python -m pipeline.ground.lifetime MARK FOLDER PID...` is the watcher.
 """
@@ -29,31 +29,32 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT, RUNS
 
 MARK, FOLDER = "SRESNET_RUN", "SRESNET_TEMPORARY"
-"""In the environment of every process that a run starts: its name, and its folder for temporary files."""
+"""Environment variables of every process of a run: the run's name and its temporary folder."""
 KEEP = "SPT_NOENV"
-"""With it, the titles that Ray gives its processes do not overwrite their environment, where the watcher looks."""
+"""Variable that stops Ray's process titles (setproctitle) from overwriting the environment, which the watcher reads."""
 _MARKS = set[str]()
 """Names of the runs that this process is in."""
 _TERMINATED = threading.Event()
-"""Set when SIGTERM came."""
+"""Set on SIGTERM."""
 OF_DVC = "DVC_STAGE"
 """DVC sets it in the environment of every command that it starts."""
 _POLL_SECONDS = 0.5
 _END_SECONDS = 5.0
-"""Between SIGTERM, which lets a stage end by itself, and SIGKILL."""
+"""Time between SIGTERM, which lets a stage end by itself, and SIGKILL."""
 PATIENCE_SECONDS = 10.0
-"""A run whose DVC has just been ended gets this time to end."""
+"""How long to wait for an earlier run of the stage that is still ending, such as after DVC was killed."""
 SHORT = "/tmp"  # noqa: S108 # only a folder of our own in it is used
 NAME = len("/sr-12345678")
 LONGEST_FOLDER = 26
-"""Bytes of the run's folder: Ray's sockets in it take up to 81 more, and the path of a Unix socket has 107."""
+"""Maximum path length (bytes) of the run's folder: Ray's sockets add up to 81, and Unix socket paths have at most
+107."""
 
 
 @contextmanager
 def watched_run() -> Iterator[None]:
-    """Within it, this process and all that it starts end when the command that started it ends.
+    """Within the block, this process and all processes it starts end when the command that started it ends.
 
-    A run inside a run belongs to the outer one. Raises InputError.
+    A nested run belongs to the outer one. Raises InputError.
     """
     if os.environ.get(MARK) in _MARKS:
         yield
@@ -87,11 +88,11 @@ def watched_run() -> Iterator[None]:
 
 @contextmanager
 def stage_lock(name: str) -> Iterator[None]:
-    """Within it no other process can be in the stage: an older run that still lives would write over this one's files.
+    """Locks the stage for the block, so that an older run that is still alive cannot overwrite this one's files.
 
-    The lock is the kernel's, so it ends with the process that holds it. Raises InputError.
+    The kernel releases the lock when the process that holds it ends. Raises InputError.
     """
-    path = RUNS / "locks" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"  # any name is a file's name so
+    path = RUNS / "locks" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"  # hashed: any name works
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".pid")
     try:
@@ -100,12 +101,12 @@ def stage_lock(name: str) -> Iterator[None]:
             yield
     except Timeout:
         pid = holder.read_text(encoding="ascii") if holder.exists() else "unknown"
-        raise InputError(f"is running already, as process {pid}; wait for it, or end that process") from None
+        raise InputError(f"is already running as process {pid}; wait for it, or end that process") from None
 
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder for temporary files that nobody else can enter, for the length of the block. Raises InputError."""
+    """Yields a temporary folder that only this user can enter, removed after the block. Raises InputError."""
     run = os.environ.get(FOLDER)
     folder = Path(tempfile.mkdtemp(dir=run)) if run else _short_folder()
     try:
@@ -115,39 +116,42 @@ def private_folder() -> Iterator[Path]:
 
 
 def _short_folder() -> Path:
-    """A new folder of our own, whose path is short enough for the sockets that Ray makes in it. Raises InputError."""
+    """A new private folder whose path is short enough for Ray's sockets in it. Raises InputError."""
     for place in (tempfile.gettempdir(), SHORT):
         if place.isascii() and len(place) <= LONGEST_FOLDER - NAME:
             with suppress(OSError):
                 return Path(tempfile.mkdtemp(prefix="sr-", dir=place))
     raise InputError(
-        f"TMPDIR {tempfile.gettempdir()}: neither it nor /tmp is a folder with a short plain path that can be written; "
+        f"TMPDIR {tempfile.gettempdir()}: neither it nor /tmp is a writable folder with a short ASCII path; "
         f"set TMPDIR to a folder whose path has at most {LONGEST_FOLDER - NAME} ASCII characters"
     )
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """A run ends as after Ctrl-C. Ray raises another KeyboardInterrupt in the place of this one."""
+    """Handles SIGTERM like Ctrl-C.
+
+    The flag is needed because Ray replaces this exception by its own KeyboardInterrupt.
+    """
     _TERMINATED.set()
     raise KeyboardInterrupt
 
 
 def how_it_was_stopped() -> tuple[str, int]:
-    """What a KeyboardInterrupt came from, and the exit code."""
+    """The word for a KeyboardInterrupt, by its signal, and the exit code."""
     return ("terminated", 143) if _TERMINATED.is_set() else ("interrupted", 130)
 
 
 def _up_to_dvc() -> list[psutil.Process]:
-    """The parents of this process, up to the DVC that started it; empty if DVC did not start it.
+    """The ancestors of this process up to the DVC that started it; empty if DVC did not start it.
 
-    A parent that has DVC's variable was started by DVC; the first one without it is DVC. Raises InputError if DVC has
-    ended already: its place is then taken by a process of another session.
+    Ancestors started by DVC have its variable; the first one without it is DVC. Raises InputError if DVC has already
+    ended; the first one without the variable is then a process of another session.
     """
     above, one = list[psutil.Process](), psutil.Process()
     while OF_DVC in (os.environ if not above else _environment(one)) and (parent := one.parent()):
         above.append(one := parent)
     if above and os.getsid(above[-1].pid) != os.getsid(0):
-        raise InputError("the DVC that started it has ended; run it again")
+        raise InputError("the DVC process that started it has ended; run it again")
     return above
 
 
@@ -158,34 +162,34 @@ def _environment(process: psutil.Process) -> dict[str, str]:
 
 
 def watch(mark: str, folder: Path, pids: Iterable[int]) -> None:
-    """Returns when the run has ended: by itself, or because one of the processes was gone."""
+    """Waits until one of the processes is gone, then ends the run and removes its folder."""
     stage, *above = [_process(pid) for pid in pids]
     while lives(stage) and all(lives(process) for process in above):
         time.sleep(_POLL_SECONDS)
     me = {os.getpid()}
     if stage and lives(stage):
-        _end({stage}, _END_SECONDS)  # it ends what it has started
+        _end({stage}, _END_SECONDS)  # on SIGTERM, a stage ends the processes it has started
     _end(_marked(mark, but=me), 0.0)
-    _end(_marked(mark, but=me), 0.0)  # what was being started meanwhile
+    _end(_marked(mark, but=me), 0.0)  # processes that were being started during the first pass
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _process(pid: int) -> psutil.Process | None:
-    """None if it ended before the watcher began."""
+    """The process, or None if it has already ended."""
     with suppress(psutil.Error):
         return psutil.Process(pid)
     return None
 
 
 def lives(process: psutil.Process | None) -> bool:
-    """Whether it runs, or could: what has ended may stay in the table of processes."""
+    """Whether a process is alive; an ended one may remain in the process table as a zombie."""
     with suppress(psutil.Error):
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
 def _marked(mark: str, but: set[int]) -> set[psutil.Process]:
-    """The processes that were started in this run."""
+    """The processes of a run, except `but`."""
     found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error):
@@ -195,7 +199,7 @@ def _marked(mark: str, but: set[int]) -> set[psutil.Process]:
 
 
 def _end(processes: set[psutil.Process], patience: float) -> None:
-    """SIGTERM, and SIGKILL to what is left after so many seconds."""
+    """Sends SIGTERM, then SIGKILL to what is left after `patience` seconds; with 0, SIGKILL at once."""
     for send in ("terminate", "kill") if patience else ("kill",):
         for process in processes:
             with suppress(psutil.Error):

@@ -1,9 +1,9 @@
-"""Which names are taken, and how they are written.
+"""Which names are accepted, and how they are written.
 
-Names in params.yaml become folders, stages and keys of DVC, and words of a shell: only letters, digits, - and _ mean
-the same to all of these. Names of the user's own folders, files and classes are data and may be nearly anything; they
-are normalised to Unicode's NFC, since macOS writes other bytes for the same letters, and refused only where one file
-system or program would lose, hide or mix them. Names that Windows reserves are taken there: it runs none of this.
+Names in params.yaml become folders, DVC stages and keys, and shell words: only letters, digits, - and _ are safe in all
+of these. Names of the user's own folders, files and classes are data and may be nearly anything. They are normalised to
+Unicode NFC, because macOS writes other bytes for the same letters, and refused only if a file system or program would
+lose, hide or confuse them. Data may use names that Windows reserves, because nothing here runs on Windows.
 """
 
 import itertools
@@ -19,22 +19,22 @@ from pipeline.ground.errors import InputError
 
 _LONGEST = 64
 SEED_DIGITS = 21
-"""A run is named <experiment>-<seed>."""
+"""Additional length of a run's name, <experiment>-<seed>: a hyphen and up to 20 digits."""
 PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 RESERVED = {"audit-checkpoint", "con", "prn", "aux", "nul"} | {
     f"{port}{n}" for port in ("com", "lpt") for n in range(10)
 }
-"""A folder in results/ that is no experiment, and names that a checkout on Windows cannot have."""
+"""A folder in results/ that is not an experiment, and names that a checkout on Windows cannot have."""
 NAME_RULE = (
-    f"a name has at most {_LONGEST} letters (a to z), digits, - and _, and begins with a letter or digit: folders and "
-    "stages of DVC are named so"
+    f"a name has at most {_LONGEST} letters (a to z), digits, - and _, and begins with a letter or digit, "
+    "because it names folders and DVC stages"
 )
 FILE_NAME_BYTES = 255
-"""Most that Linux and macOS take for one name."""
+"""Maximum length of a file name on Linux and macOS."""
 INVISIBLE = {"Cc", "Cf", "Zl", "Zp"}
-"""Unicode's control characters, those that format or turn text, and its ends of lines and paragraphs."""
+"""Unicode categories of control characters, format and direction characters, and line and paragraph separators."""
 JOINERS = "\u200c\u200d"
-"""They are part of words in some scripts, and of emoji."""
+"""Invisible characters that are allowed, because words of some scripts and emoji contain them."""
 
 _LOOK_ALIKES = str.maketrans(
     "АВЕЗІЈКМНОРСТУХЅԌԜѴавеһіјкмнорстухѕԁԍӏԛԝѵг"  # Cyrillic
@@ -50,7 +50,7 @@ Kept = TypeVar("Kept")
 
 
 def checked(where: str, rule: Callable[[Value], Kept], value: Value) -> Kept:
-    """What a rule of this file gives. Raises InputError that says where the name stands."""
+    """The result of a rule of this file. Raises InputError that says where the name is."""
     try:
         return rule(value)
     except ValueError as reason:
@@ -58,7 +58,7 @@ def checked(where: str, rule: Callable[[Value], Kept], value: Value) -> Kept:
 
 
 def check_name(name: str, longest: int = _LONGEST) -> str:
-    """The name of a dataset, an experiment, a run or a profile. Raises ValueError."""
+    """The name, if a dataset, an experiment or a profile may have it. Raises ValueError."""
     if not PATTERN.fullmatch(name) or len(name) > longest:
         raise ValueError(NAME_RULE)
     if name.lower() in RESERVED:
@@ -67,7 +67,7 @@ def check_name(name: str, longest: int = _LONGEST) -> str:
 
 
 def check_run_name(name: str) -> str:
-    """The same for a run. Raises ValueError."""
+    """The name, if a run may have it. Raises ValueError."""
     return check_name(name, _LONGEST + SEED_DIGITS)
 
 
@@ -83,12 +83,12 @@ DistinctNames = AfterValidator(check_spelling)
 
 
 def line(text: str) -> str:
-    """The text, if it is one line that every program shows as it is. Raises ValueError."""
+    """The text, if it is one nonempty line without invisible characters. Raises ValueError."""
     kinds = {unicodedata.category(character) for character in text if character not in JOINERS}
     if "Cs" in kinds:
-        raise ValueError("it is no UTF-8; rename it")
+        raise ValueError("it is not UTF-8; rename it")
     if kinds & INVISIBLE:
-        raise ValueError("it holds a control character or another that nobody sees; rename it")
+        raise ValueError("it contains a control character or another invisible one; rename it")
     if not text:
         raise ValueError("it is empty; write a name")
     if text != text.strip():
@@ -97,12 +97,12 @@ def line(text: str) -> str:
 
 
 def label(text: str) -> str:
-    """The name of a class, or a title, in NFC. Raises ValueError."""
+    """The name of a class, or a title, normalised to NFC. Raises ValueError."""
     return unicodedata.normalize("NFC", line(text))
 
 
 def labels(where: str, names: Iterable[str]) -> tuple[str, ...]:
-    """The names of classes, in NFC, each of them once. Raises InputError."""
+    """The names of classes, normalised to NFC. Raises InputError if two are equal or one is not allowed."""
     found = tuple(checked(f"{where}: class {name}", label, name) for name in names)
     for before, after in itertools.pairwise(sorted(found)):
         if before == after:
@@ -111,10 +111,10 @@ def labels(where: str, names: Iterable[str]) -> tuple[str, ...]:
 
 
 def file_name(text: str) -> str:
-    """The name of one file or folder of a dataset, in NFC. Raises ValueError."""
+    """The name of one file or folder of a dataset, normalised to NFC. Raises ValueError."""
     name = label(text)
     if "/" in name or "\\" in name:
-        raise ValueError("it holds a slash or a backslash, which separate folders; rename it")
+        raise ValueError("it contains a slash or a backslash, which separate folders; rename it")
     if name.endswith("."):
         raise ValueError("it ends with a dot, which Windows and its network drives remove; rename it")
     if len(name.encode()) > FILE_NAME_BYTES:
@@ -123,12 +123,12 @@ def file_name(text: str) -> str:
 
 
 def file_path(path: str) -> str:
-    """A relative path with slashes, each of its names as `file_name`. Raises ValueError."""
+    """A relative path with slashes; each part is checked and normalised by `file_name`. Raises ValueError."""
     return "/".join(file_name(part) for part in PurePosixPath(path).parts)
 
 
 def one_spelling(names: Iterable[str]) -> None:
-    """Raises ValueError if two names, or folders of two paths, differ only in case or in the form of Unicode."""
+    """Raises ValueError if two names, or folders of two paths, differ only in case or Unicode normalisation."""
     paths = dict.fromkeys(names)
     for path in list(paths):
         while (path := path.rpartition("/")[0]) and path not in paths:
@@ -138,8 +138,8 @@ def one_spelling(names: Iterable[str]) -> None:
         other = spelled.setdefault(_folded(path), path)
         if other != path:
             raise ValueError(
-                f"{shown(other)} and {shown(path)} differ only in case or in Unicode's form, and would be one on "
-                "another file system; rename one of them"
+                f"{shown(other)} and {shown(path)} differ only in case or Unicode normalisation, and would be "
+                "the same file on another file system; rename one of them"
             )
 
 
@@ -148,18 +148,18 @@ def _folded(name: str) -> str:
 
 
 def alike(one: str, other: str) -> bool:
-    """Whether two titles look the same: case, spaces, signs and letters of other scripts do not count."""
+    """Whether two titles look alike, ignoring case, spaces, punctuation and look-alike letters of other scripts."""
     return _looks(one) == _looks(other)
 
 
 def _looks(text: str) -> str:
-    """The letters and digits of a text as they look; I, l and 1 are one, and so are O and 0."""
+    """Letters and digits of a text, with look-alikes merged: I, l and 1 are the same, and so are O and 0."""
     plain = unicodedata.normalize("NFKD", text).translate(_LOOK_ALIKES).casefold()
     return "".join(filter(str.isalnum, plain)).translate(str.maketrans("ilo", "110"))
 
 
 def shown(text: str) -> str:
-    """The text on one line, whatever is in it: bytes that are no UTF-8 as \\xe1, control characters as \\n."""
+    """The text on one line: bytes that are not UTF-8 escaped as \\xe1, control characters as \\n."""
     return text if text.isprintable() else "".join(_visible(character) for character in text)
 
 
@@ -171,5 +171,5 @@ def _visible(character: str) -> str:
 
 
 def markdown(text: object) -> str:
-    """The text as a cell of a Markdown table shows it: no markup, no HTML, on one line."""
+    """The text escaped for a cell of a Markdown table: no markup, no HTML, on one line."""
     return re.sub(r"([\\`*_\[\]<>&|~])", r"\\\1", shown(str(text)))

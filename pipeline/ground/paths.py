@@ -1,4 +1,4 @@
-"""Where things lie, as absolute paths: a Ray worker has another working directory."""
+"""Paths of the repository's files; absolute, because Ray workers have another working directory."""
 
 from pathlib import Path
 
@@ -15,12 +15,12 @@ RUNS = ROOT / "runs"
 
 
 def check_places() -> None:
-    """Raises InputError where DVC would refuse what a stage wrote, which it says only after the stage has run."""
+    """Raises InputError if an output folder is a symbolic link; DVC would refuse it only after the stage has run."""
     for name in ("data", "artifacts", "records", "results", "report"):
         if (ROOT / name).is_symlink():
             raise InputError(
-                f"{ROOT / name}: is a link, and DVC tracks no output behind one; remove the link, and put DVC's cache "
-                "on the other disk: dvc cache dir --local FOLDER"
+                f"{ROOT / name}: is a symbolic link, and DVC cannot track outputs behind one; remove the link, and put "
+                "DVC's cache on the other disk: dvc cache dir --local FOLDER"
             )
 
 
@@ -45,5 +45,5 @@ def result(experiment: str, seed: int) -> Path:
 
 
 def tables(experiment: str, seed: int) -> Path:
-    """What DVC's metrics and plots show of one training, small and committed."""
+    """Folder of DVC's metrics and plots of one training, small and committed."""
     return RESULTS / experiment / str(seed)

@@ -1,4 +1,4 @@
-"""What a person watches: a live display on a terminal, lines in a log."""
+"""Progress output: a live display on a terminal, lines in a log."""
 
 import sys
 import time
@@ -15,24 +15,24 @@ from rich.table import Column
 from rich.text import Text
 
 TERMINAL_SECONDS, LOG_SECONDS = 0.1, 5.0
-"""Time between two states of what goes on."""
+"""Interval between two updates (seconds)."""
 
 
 def terminal() -> Console | None:
-    """The console of a live display; None for a log, a pipe, and a terminal that moves no cursor.
+    """The console for a live display; None for a log, a pipe, or a terminal without cursor control.
 
-    A live display takes over both streams, so both have to be that terminal.
+    A live display captures stdout and stderr, so both must be the terminal.
     """
     console = Console()
     return console if sys.stdout.isatty() and sys.stderr.isatty() and console.is_interactive else None
 
 
 class ProgressBar:
-    """A bar with rate and time left, or a line every few seconds."""
+    """A progress bar with rate and time left; without a terminal, a line every few seconds."""
 
     def __init__(self, description: str, total: int | None, unit: str, initial: int) -> None:
         console = terminal()
-        whole = Column(no_wrap=True, overflow="crop")  # an ellipsis is no ASCII
+        whole = Column(no_wrap=True, overflow="crop")  # an ellipsis would not be ASCII
         name = TextColumn("{task.description}", markup=False, table_column=whole)
         columns = name, BarColumn(bar_width=None), _Amounts(whole)
         self.display = Progress(*columns, console=console, auto_refresh=False, disable=console is None)
@@ -41,13 +41,13 @@ class ProgressBar:
         self.shown = time.monotonic()
 
     def update(self, amount: int = 1) -> None:
-        """Counts what was done."""
+        """Adds to the amount done."""
         self.display.advance(self.task, amount)
         if time.monotonic() - self.shown >= self.every_seconds:
             self.show()
 
     def show(self) -> None:
-        """Shows the state of now."""
+        """Shows the current state."""
         self.shown = time.monotonic()
         if self.display.disable:
             (task,) = self.display.tasks
@@ -57,7 +57,7 @@ class ProgressBar:
 
 @contextmanager
 def progress(description: str, *, total: int | None, unit: str, initial: int = 0) -> Iterator[ProgressBar]:
-    """Gives a bar to be updated by hand. `unit` "B" counts bytes in kB, MB, GB."""
+    """Yields a bar; call its `update`. `unit` "B" shows bytes as kB, MB, GB."""
     bar = ProgressBar(description, total, unit, initial)
     with bar.display:
         try:
@@ -84,10 +84,10 @@ def _number(unit: str, value: float) -> str:
 
 
 @contextmanager
-def said_lines(on_terminal: Callable[[str], tuple[str, bool]]) -> Iterator[Callable[[str], None]]:
-    """Gives a function that says a line.
+def line_printer(on_terminal: Callable[[str], tuple[str, bool]]) -> Iterator[Callable[[str], None]]:
+    """Yields a function that prints a line.
 
-    `on_terminal` gives the line as a terminal shows it, and whether the next one takes its place there.
+    `on_terminal` returns the line in the form for a terminal, and whether the next line overwrites it there.
     """
     console = terminal()
     if console is None:
@@ -96,9 +96,9 @@ def said_lines(on_terminal: Callable[[str], tuple[str, bool]]) -> Iterator[Calla
     with Live(console=console, auto_refresh=False, transient=True) as live:
 
         def say(line: str) -> None:
-            text, passes = on_terminal(line)
-            live.update(Text(text if passes else "", no_wrap=True, overflow="crop"), refresh=True)
-            if not passes:
+            text, transient = on_terminal(line)
+            live.update(Text(text if transient else "", no_wrap=True, overflow="crop"), refresh=True)
+            if not transient:
                 console.print(Text(text))
 
         yield say

@@ -1,7 +1,7 @@
-"""JSON and YAML as typed values. Unknown, missing and mistyped keys are one error that names the file and each key.
+"""JSON and YAML as typed values. All unknown, missing and mistyped keys are reported in one error that names the file.
 
-A dataclass or TypedDict says by its `__pydantic_config__` that it is strict, so that its own file does not need
-pydantic; a BaseModel by its `model_config`.
+A dataclass or TypedDict declares strictness by `__pydantic_config__`, so that its own file does not import pydantic; a
+BaseModel by `model_config`.
 """
 
 import json
@@ -18,14 +18,14 @@ from pipeline.ground.files import read_json
 
 REASONS = {
     "missing": "is missing",
-    "extra_forbidden": "is not a key that exists",
-    "unexpected_keyword_argument": "is not a key that exists",
+    "extra_forbidden": "is an unknown key",
+    "unexpected_keyword_argument": "is an unknown key",
     "missing_keyword_only": "is missing",
     "too_short": "is empty; at least one is needed",
 }
-"""In the place of pydantic's words, by its type of error."""
+"""Our messages, which replace pydantic's, by its error type."""
 MOST_PROBLEMS = 1_000
-"""That one error lists; of a long list of wrong values, each would take a thousand bytes."""
+"""Maximum number of problems that one error lists, as each may take a thousand bytes."""
 
 Typed = TypeVar("Typed")
 
@@ -54,7 +54,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def read_as(kind: type[Typed], path: Path, what: str, remedy: str) -> Typed:
-    """The content of a JSON file as a value of this type. Raises InputError that says: it is not `what`, and why."""
+    """The content of a JSON file as a value of this type. Raises InputError: the file is not `what`, and why."""
     content = read_json(path, remedy)
     try:
         return as_type(kind, content)
@@ -63,7 +63,7 @@ def read_as(kind: type[Typed], path: Path, what: str, remedy: str) -> Typed:
 
 
 def check_parts(value: Any, kinds: Mapping[str, Any], path: Path, what: str, remedy: str) -> None:
-    """Raises InputError unless attributes that keep plain values would be of these types."""
+    """Raises InputError unless the named attributes, which hold plain values, are valid for these types."""
     for name, kind in kinds.items():
         content = getattr(value, name)
         try:
@@ -88,10 +88,10 @@ def _lines(content: Any, error: ValidationError, prefix: tuple[str, ...]) -> lis
 
 
 def _described(content: Any, problem: Any) -> tuple[list[str], str]:
-    """The key of one of pydantic's errors, and the reason in our words.
+    """The key of a pydantic error, and the reason in our words.
 
-    Where a value may have several forms, pydantic adds the form that it tried to the key: it is left out. A reason of
-    ours that begins with the name of a key is about that key.
+    For a union, pydantic adds the member it tried to the key; it is left out. A message of our own that begins with the
+    name of a key is about that key.
     """
     key: list[str] = []
     for place in problem["loc"]:

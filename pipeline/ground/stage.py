@@ -1,4 +1,4 @@
-"""What every stage has around it: one clear error, a record of what it did, and how long that took."""
+"""Runs a stage: reports an error in one line, and writes a record of what it did and how long it took."""
 
 import json
 import os
@@ -22,24 +22,25 @@ from pipeline.ground.utf8 import use_utf8
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """What a stage can say when it has come to its end; dvc.yaml says what it read and wrote."""
+    """What a finished stage reports beyond its inputs and outputs, which dvc.yaml lists."""
 
     known: Mapping[Path, str] = field(default_factory=dict)
-    """SHA-256 of files that were computed while they were written."""
+    """SHA-256 of output files, if computed while writing them."""
     note: str = ""
     peak_memory_bytes: int = 0
-    """Of its largest process, where that is neither this one nor a child of it."""
+    """Peak resident memory of the stage's largest process (on Ray: of the first worker). 0: run_stage measures the
+    larger of this process and its largest child that has ended."""
 
 
 def key_of(stage: str, argument: str) -> str:
-    """The name of a dataset or run, given alone or as DVC_STAGE has it: <stage>@<name>."""
+    """The name of a dataset or run, from either that name or <stage>@<name>, the form of DVC_STAGE."""
     return argument.split(f"{stage}@", 1)[-1]
 
 
 def run_stage(name: str, main: Callable[[], Done | None]) -> None:
-    """Runs a stage, then writes its record, if dvc.yaml has it among its outs, and runs/stages/<name>.json.
+    """Runs a stage, then writes its record, if that is an output in dvc.yaml, and runs/stages/<name>.json.
 
-    Exits with 1 on an InputError or a refusing disk, with 130 on Ctrl-C, with 143 on SIGTERM.
+    Exit codes: 1 for an InputError or a disk error (full, read-only), 130 for Ctrl-C, 143 for SIGTERM.
     """
     use_utf8()
     began, start = datetime.now(UTC), time.perf_counter()
@@ -68,13 +69,13 @@ def _fail(name: str, message: str, code: int) -> None:
 
 
 def _write_circumstances(name: str, began: datetime, seconds: float, done: Done) -> None:
-    """What varies from run to run, and so is no output of the stage."""
+    """Writes what varies between runs, and therefore is not an output of the stage."""
     usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     content = {
         "stage": name,
         "began": began.isoformat(timespec="seconds"),
         "seconds": round(seconds, 3),
-        "peak_memory_bytes": done.peak_memory_bytes or max(usage) * 1024,  # kilobytes on Linux; the largest process
+        "peak_memory_bytes": done.peak_memory_bytes or max(usage) * 1024,  # ru_maxrss is in kB on Linux
         "host": platform.node(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

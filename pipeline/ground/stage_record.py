@@ -1,4 +1,4 @@
-"""What a stage read, wrote and ran with: an output of that stage, without anything that varies from run to run."""
+"""The record of a stage: what it read, wrote and ran with. It is a deterministic output of the stage."""
 
 import hashlib
 import json
@@ -20,17 +20,17 @@ from pipeline.ground.schema import read_as
 from pipeline.ground.yaml_file import read_yaml
 
 RECORDS = Path("records")
-"""Folder of the records, below the repository and in a report's evidence."""
+"""Folder of the records, in the repository and in a report's evidence."""
 _PACKAGES = (
     *("torch", "torchvision", "ray", "dvc", "pyarrow", "numpy", "numba", "triton", "tonic", "scikit-learn"),
     *("jinja2", "pillow", "rocrate", "ruamel.yaml", "vl-convert-python"),
 )
-"""What a number, or a byte of the report, can depend on."""
+"""Packages that can change a result or a byte of the report."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
-    """What a stage that has ended read, wrote and ran with."""
+    """What a finished stage read, wrote and ran with."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -39,14 +39,14 @@ class StageRecord:
     python: str
     packages: dict[str, str]
     parameters: dict[str, Any]
-    """Its part of params.yaml, by key."""
+    """The values from params.yaml that it depends on, by key."""
     code: list[FileDigest]
     reads: list[FileDigest]
     writes: list[FileDigest]
 
     @property
     def code_sha256(self) -> str:
-        """One digest of its code: the SHA-256 of what `sha256sum` prints for the files in the order of their paths."""
+        """Digest of its code: the SHA-256 of the output of `sha256sum` for the files, sorted by path."""
         lines = "".join(f"{file.sha256}  {file.path}\n" for file in self.code)
         return hashlib.sha256(lines.encode()).hexdigest()
 
@@ -59,24 +59,24 @@ class StageRecord:
 
 
 def path_of(stage: str) -> Path:
-    """Where the record of a stage lies, below the repository."""
+    """Path of a stage's record, relative to the repository."""
     return RECORDS / f"{stage}.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a stage is about to run with, read before it runs: files can be edited while it does."""
+    """What a stage is about to run with; read before it runs, because files may be edited meanwhile."""
 
     name: str
     root: Path
     entry: dict[str, Any]
-    """Of dvc.yaml."""
+    """The stage's entry in dvc.yaml."""
     params: dict[str, Any]
     code: list[FileDigest]
 
     @staticmethod
     def read(name: str, root: Path) -> "Plan":
-        """Raises InputError."""
+        """The plan of a stage, with digests of its code. Raises InputError."""
         entry, params = _entry(name.partition("@")[0], root), read_yaml(root / "params.yaml")
         code = digest_all(root, code_files(filter(is_code, entry["deps"]), root))
         return Plan(name=name, root=root, entry=entry, params=params, code=code)
@@ -94,11 +94,11 @@ class Plan:
         return [re.sub(r"\$\{(.+?)\}", lambda found: values[found[1]], path) for path in paths]
 
     def has_record(self) -> bool:
-        """Whether the record is among the outs of the stage; the report has its own inside."""
+        """Whether the record is an output of the stage in dvc.yaml; the report contains its own."""
         return path_of(self.name).as_posix() in self.listed("outs")
 
     def done(self, known: Mapping[Path, str]) -> StageRecord:
-        """The record of the stage, which has ended. `known` are digests of files that it just wrote."""
+        """The record of the finished stage. `known` holds digests of files that it has just written."""
         outs = [out for out in self.listed("outs", "metrics", "plots") if out != path_of(self.name).as_posix()]
         reads = [dep for dep in self.listed("deps") if not is_code(dep)]
         return self.record(
@@ -107,7 +107,7 @@ class Plan:
         )
 
     def record(self, *, reads: list[FileDigest], writes: list[FileDigest]) -> StageRecord:
-        """The record of a stage that says itself what it read and wrote."""
+        """The record, with given digests of what the stage read and wrote."""
         stage, _, key = self.name.partition("@")
         return StageRecord(
             stage=self.name,
@@ -124,7 +124,7 @@ class Plan:
 
 
 def code_of(stage: str, root: Path) -> list[Path]:
-    """The files of code that a stage of dvc.yaml depends on; tests/test_rooms.py proves that none is missing there."""
+    """The code files that a stage of dvc.yaml depends on; tests/test_rooms.py checks that the list is complete."""
     return code_files(filter(is_code, _entry(stage, root)["deps"]), root)
 
 
@@ -148,7 +148,7 @@ def read_stage_record(path: Path) -> StageRecord:
 
 
 def installed_packages() -> dict[str, str]:
-    """Installed versions of what a number can depend on; triton is not there on every system."""
+    """Installed versions of _PACKAGES; a package that is not installed, such as triton, is left out."""
     found = {}
     for name in _PACKAGES:
         try:

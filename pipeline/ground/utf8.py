@@ -1,4 +1,4 @@
-"""Programs in UTF-8, whatever the locale says."""
+"""Makes programs use UTF-8 regardless of the locale."""
 
 import io
 import os
@@ -6,9 +6,9 @@ import sys
 
 
 def use_utf8() -> None:
-    """Starts this program again in Python's UTF-8 mode where the locale has another encoding for names of files.
+    """Restarts this program in Python's UTF-8 mode if the locale has another encoding for file names.
 
-    Arrow, DVC and all of our files take UTF-8 alone. `print` writes what the terminal does not have as \\u2028.
+    Arrow, DVC and all our files use only UTF-8. `print` escapes characters that the terminal cannot encode, as \\u2028.
     """
     if sys.getfilesystemencoding() != "utf-8":
         os.environ["PYTHONUTF8"] = "1"

@@ -1,4 +1,4 @@
-"""YAML files as plain values. Whatever is wrong with a file is one error that names it."""
+"""YAML files as plain values. Any problem with a file raises one error that names it."""
 
 from pathlib import Path
 from typing import Any
@@ -13,13 +13,13 @@ from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, read_text
 
 TYPE = "tag:yaml.org,2002:"
 TYPES = ("map", "seq", "str", "int", "float", "bool", "null")
-"""Of values that JSON has too: no dates, no bytes, no sets, no objects of a program."""
+"""Accepted types, which are those of JSON: no dates, bytes, sets or Python objects."""
 MOST_YAML_BYTES = 512 << 10
-"""The largest profile, of 160 trainings, has a tenth of it; the parser takes up to 20 s for so much."""
+"""Maximum file size. The largest profile, of 160 trainings, has a tenth of it; parsing the maximum takes up to 20 s."""
 MOST_TIMES = 1_000
-"""So many times its own values a file can stand for with its aliases written out: ten lines can make billions."""
+"""Maximum factor by which expanded aliases may multiply a file's values; ten lines can expand to billions."""
 MOST_DIGITS = 400
-"""Of a number; a float has fewer than 310 before its point."""
+"""Maximum digits of a number; a float has fewer than 310 before its point."""
 
 
 def read_yaml(path: Path, remedy: str = "it is a file of this repository", *, shared: bool = True) -> dict[str, Any]:
@@ -31,8 +31,8 @@ def read_yaml(path: Path, remedy: str = "it is a file of this repository", *, sh
 
 
 def parse_yaml(text: str, path: Path, *, shared: bool = True) -> dict[str, Any]:
-    """The same of the text of a file."""
-    yaml = YAML(typ="safe", pure=True)  # the one in C, where it is installed, crashes at a nesting of 100,000 levels
+    """As `read_yaml`, from the text of a file."""
+    yaml = YAML(typ="safe", pure=True)  # the C parser crashes at a nesting of 100,000 levels
     try:
         node = yaml.compose(text)
         if not isinstance(node, MappingNode):
@@ -49,7 +49,7 @@ def parse_yaml(text: str, path: Path, *, shared: bool = True) -> dict[str, Any]:
 
 
 def _described(error: YAMLError) -> str:
-    """Where and what, in one line, without the addresses of the parser's documentation."""
+    """Position and problem in one line, without the parser's links to documentation."""
     if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
         mark, problem = error.problem_mark, " ".join(str(error.problem).split())
         return f"line {mark.line + 1}, column {mark.column + 1}: {problem[:200]}"
@@ -59,18 +59,18 @@ def _described(error: YAMLError) -> str:
 
 
 class _Walk:
-    """A walk over the nodes of a file before values are made of them. Raises InputError that names line and key."""
+    """Checks the nodes of a file before values are constructed. Raises InputError that names line and key."""
 
     def __init__(self, path: Path, shared: bool) -> None:
         self.path, self.shared = path, shared
         self.sizes: dict[int, int | None] = {}
-        """Of each node, by identity; None: the walk is inside of it."""
+        """Size of each node, by id(); None while the walk is inside it."""
 
     def size(self, node: Node, key: tuple[str, ...]) -> int:
-        """Values under a node, with aliases written out."""
+        """Number of values under a node, with aliases expanded."""
         known = self.sizes.get(id(node), 0)
         if known is None:
-            raise self.refusal(node, key, f"*{node.anchor} stands inside of itself")
+            raise self.refusal(node, key, f"*{node.anchor} contains itself")
         if known:
             return known
         if reason := self.reason(node, key):
@@ -78,7 +78,7 @@ class _Walk:
         self.sizes[id(node)] = None
         total = 1 + sum(self.size(child, (*key, name)) for name, child in self.children(node, key))
         if total > MOST_TIMES * len(self.sizes):
-            raise self.refusal(node, key, f"its aliases stand for over {MOST_TIMES:,} times the values of the file")
+            raise self.refusal(node, key, f"its aliases expand to over {MOST_TIMES:,} times the values of the file")
         self.sizes[id(node)] = total
         return total
 
@@ -93,11 +93,11 @@ class _Walk:
                 "of them; write the value under each key, as `sresnet use` does"
             )
         if kind not in TYPES:
-            return f"a value of type {kind} is not allowed; put a text into quotes"
+            return f"a value of type {kind} is not allowed; quote it if it is text"
         if isinstance(node, ScalarNode) and kind in ("int", "float") and len(node.value) > MOST_DIGITS:
             return f"a number of {len(node.value)} digits is not allowed"
         if isinstance(node, ScalarNode) and any("\ud800" <= letter <= "\udfff" for letter in node.value):
-            return "half of a character (a surrogate) is not allowed; write the character itself"
+            return "a lone surrogate is not allowed; write the character itself"
         return None
 
     def children(self, node: Node, key: tuple[str, ...]) -> list[tuple[str, Node]]:
@@ -110,7 +110,7 @@ class _Walk:
             if name.tag == f"{TYPE}merge" and not self.shared:
                 raise self.refusal(name, key, "<< merges values that `dvc exp run -S` does not reach; write them out")
             if name.tag not in (f"{TYPE}str", f"{TYPE}merge"):
-                raise self.refusal(name, key, "a key has to be a text; put it into quotes")
+                raise self.refusal(name, key, "a key must be a string; quote it")
         return [(name.value, child) for name, child in node.value]
 
     def refusal(self, node: Node, key: tuple[str, ...], reason: str) -> InputError:

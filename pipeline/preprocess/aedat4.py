@@ -1,8 +1,9 @@
 """Events of an AEDAT 4 file. Every size, offset and count is checked before it is used.
 
-The file (docs.inivation.com, "AEDAT 4.0"): a line, a flatbuffer `IOHE` after its size (compression, position of the
-table of packets or -1, XML that names the streams), then packets: number of the stream and size (4 bytes each), and a
-flatbuffer `EVTS` after its own size, compressed or not. The table at the end is not needed to read all in order.
+Format (docs.inivation.com, "AEDAT 4.0"): a first line; a flatbuffer `IOHE`, preceded by its size, with compression,
+position of the packet table or -1, and XML that names the streams; then packets, each with stream number and size (4
+bytes each) and an optionally compressed flatbuffer `EVTS`, preceded by its size. The table at the end is not needed for
+sequential reading.
 """
 
 import struct
@@ -22,37 +23,43 @@ MAGIC = b"#!AER-DAT4.0\r\n"
 EVENT = np.dtype(
     {
         "names": ["t", "x", "y", "on"],
-        "formats": ["<i8", "<u2", "<u2", "u1"],  # the format's coordinates are signed: a negative one is far outside
+        "formats": [
+            "<i8",
+            "<u2",
+            "<u2",
+            "u1",
+        ],  # signed in the format; as unsigned, a negative coordinate is off the sensor
         "offsets": [0, 8, 10, 12],
         "itemsize": 16,
     }
 )
 CODECS = (None, "lz4", "lz4", "zstd", "zstd")
-"""By the header's number; LZ4 and LZ4_HIGH, ZSTD and ZSTD_HIGH are read alike."""
-DECOMPRESSED_BYTES = 16 << 20  # bytes that any file may decompress to
+"""By the header's compression number; LZ4 and LZ4_HIGH, like ZSTD and ZSTD_HIGH, use the same decoder."""
+DECOMPRESSED_BYTES = 16 << 20
+"""Size (bytes) that any file may decompress to."""
 DECOMPRESSION_RATIO = 16
-"""A larger one at most so many times its size; zstd at its best makes a quarter of events at random places."""
+"""Maximum compression ratio of larger files; zstd compresses events at random places by a factor of 4 at best."""
 OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
 LATEST = 1 << 60
-"""No recording is of 36,000 years after 1970 (microseconds); differences of such times fit into 64 bits."""
+"""Upper bound of a time (microseconds): 36,000 years after 1970. Differences of such times fit into 64 bits."""
 
 
 class Stream(NamedTuple):
-    """What the header says of a stream of packets."""
+    """A stream of packets, as the header describes it."""
 
     kind: str | None
     """EVTS for events."""
     width: int
     height: int
     name: str
-    """What made it: the module that recorded or filtered it, and the camera."""
+    """The module that recorded or filtered it, and the camera."""
 
 
 class Events(NamedTuple):
     """The only stream of a file that has events."""
 
     events: npt.NDArray[Any]
-    """Of type EVENT, in the order of the file."""
+    """Array of type EVENT, in file order."""
     width: int
     height: int
     counts: Counts
@@ -61,26 +68,26 @@ class Events(NamedTuple):
 
 @dataclass(frozen=True)
 class _Flatbuffer:
-    """A flatbuffer without its size, and where it comes from."""
+    """A flatbuffer without its size prefix, and its place in the file."""
 
     content: Any
     """Bytes or a memoryview."""
     where: str
-    """File and byte, for errors."""
+    """File and byte offset, for errors."""
 
     def number(self, form: str, at: int) -> int:
         if not 0 <= at <= len(self.content) - struct.calcsize(form):
-            raise self.error(f"a field would lie at byte {at} of a block of {len(self.content)} bytes")
+            raise self.error(f"a field at byte {at} is outside its block of {len(self.content)} bytes")
         return int(struct.unpack_from(form, self.content, at)[0])
 
     def root(self, identifier: bytes) -> int:
-        """Place of the root table."""
+        """Offset of the root table."""
         if bytes(self.content[4:8]) != identifier:
             raise self.error(f"expected a block {identifier.decode()}, found {bytes(self.content[4:8])!r}")
         return self.number("<I", 0)
 
     def field(self, table: int, index: int) -> int | None:
-        """Place of a table's field; None if the field has its default value."""
+        """Offset of a table's field; None if the field has its default value."""
         vtable, entry = table - self.number("<i", table), 4 + 2 * index
         if self.number("<H", vtable) < entry + 2:
             return None
@@ -102,7 +109,7 @@ class _Flatbuffer:
 
 
 def read_events(data: bytes, where: str) -> Events:
-    """The events of the only stream that has some. Raises RecordingError, also where several have."""
+    """The events of the only stream with events. Raises RecordingError, also if several streams have events."""
     codec, start, end, streams = _header(data, where)
     blocks: dict[int, list[Any]] = {number: [] for number, stream in streams.items() if stream.kind == "EVTS"}
     if not blocks:
@@ -131,14 +138,14 @@ def read_events(data: bytes, where: str) -> Events:
 
 
 def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, Stream]]:
-    """Codec, first byte and end of the packets, the streams by their numbers."""
+    """Codec, start and end offsets of the packets, and the streams by number."""
     start = len(MAGIC) + 4
     if not data.startswith(MAGIC):
         raise RecordingError(f"{where}: byte 0: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}; {RECORDING_REMEDY}")
     block = _Flatbuffer(memoryview(data)[start:], f"{where}: byte {start - 4}")
     size = int.from_bytes(data[start - 4 : start], "little")
     if len(data) < start or size > len(block.content):
-        raise block.error(f"a header of {size} bytes is cut off")
+        raise block.error(f"a header of {size} bytes is truncated")
     block = _Flatbuffer(block.content[:size], block.where)
     table = block.root(b"IOHE")
     compression, position, text = (block.field(table, index) for index in range(3))
@@ -147,15 +154,15 @@ def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, St
     if not 0 <= number < len(CODECS):
         raise block.error(f"compression {number}, expected 0 to {len(CODECS) - 1}")
     if end != -1 and not start + size <= end <= len(data):
-        raise block.error(f"the packets should end at byte {end}, but the file has {len(data)} bytes: it is cut off")
+        raise block.error(f"the packets should end at byte {end}, but the file has {len(data)} bytes: it is truncated")
     streams = _streams(block, bytes(block.vector(text, 1)))
     return CODECS[number], start + size, len(data) if end == -1 else end, streams
 
 
 def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:
     """The streams that the header's XML names under outInfo."""
-    if b"<!" in text:  # no entity can be declared, so none expands
-        raise block.error("a declaration in the XML that names the streams, where only elements are expected")
+    if b"<!" in text:  # refuse declarations, so that no entity can be expanded
+        raise block.error("the XML that names the streams contains a declaration, expected only elements")
     try:
         root = ET.fromstring(text.decode())  # noqa: S314 - has no declarations
         nodes = root.findall("node[@name='outInfo']/node")
@@ -163,7 +170,7 @@ def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:
     except (ET.ParseError, ValueError) as error:
         raise block.error(f"expected XML that names the streams: {error}") from None
     if len(streams) < len(nodes):
-        raise block.error("two streams of one number")
+        raise block.error("two streams have the same number")
     return streams
 
 
@@ -181,21 +188,21 @@ def _stream(node: "ET.Element[str]") -> Stream:
 
 
 def _packet(data: bytes, start: int, end: int, where: str) -> tuple[int, memoryview, str]:
-    """Number of the stream, the packet's bytes, and its place for errors."""
+    """Stream number, the packet's bytes, and its place for errors."""
     place = f"{where}: byte {start}"
     if end - start < 8:
-        raise RecordingError(f"{place}: a packet's header is cut off; {RECORDING_REMEDY}")
+        raise RecordingError(f"{place}: a packet's header is truncated; {RECORDING_REMEDY}")
     stream, size = struct.unpack_from("<iI", data, start)
     if size > end - start - 8:
         raise RecordingError(
-            f"{place}: a packet of {size} bytes, but {end - start - 8} are left; the file is cut off; "
+            f"{place}: a packet of {size} bytes, but {end - start - 8} are left; the file is truncated; "
             f"{RECORDING_REMEDY}"
         )
     return stream, memoryview(data)[start + 8 : start + 8 + size], place
 
 
 def _content(packet: memoryview, codec: str | None, most: int, place: str) -> Any:
-    """A packet's flatbuffer: decompressed, without its size."""
+    """A packet's flatbuffer, decompressed, without its size prefix."""
     try:
         with (
             pa.BufferReader(packet)
@@ -205,7 +212,7 @@ def _content(packet: memoryview, codec: str | None, most: int, place: str) -> An
             size = int.from_bytes(file.read(4), "little")
             if size > most:
                 raise RecordingError(
-                    f"{place}: a packet of {size} bytes where the whole file may still decompress to {most}; "
+                    f"{place}: a packet decompresses to {size} bytes, but only {most} are left for the whole file; "
                     f"{RECORDING_REMEDY}"
                 )
             content = file.read(size)
@@ -213,7 +220,7 @@ def _content(packet: memoryview, codec: str | None, most: int, place: str) -> An
     except OSError as error:
         raise RecordingError(f"{place}: expected data compressed by {codec}: {error}; {RECORDING_REMEDY}") from None
     if len(content) < size or rest:
-        raise RecordingError(f"{place}: expected {size} bytes after the block's size, found others; {RECORDING_REMEDY}")
+        raise RecordingError(f"{place}: the block does not have its stated size of {size} bytes; {RECORDING_REMEDY}")
     return content
 
 

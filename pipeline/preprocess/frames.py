@@ -1,4 +1,4 @@
-"""Recordings as frames of equal event count. Shapes: T frames, H height, W width."""
+"""Converts recordings into frames of equal event count. Shapes: T frames, H height, W width."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -32,13 +32,12 @@ _BYTE = np.arange(256)
 
 
 def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer | None = None) -> Frames:
-    """Events counted per pixel and polarity, (T, 2, size, size), in the narrowest unsigned integer that holds them.
+    """Event counts per pixel and polarity, (T, 2, size, size), in the narrowest unsigned integer that fits.
 
     The paper's rule (SpikingJelly's split by number): T slices of floor(N / T) events, the last takes the remainder.
-    Times are not looked at: the events count in the order of the file. Of the sensor the centred square of `centred`
-    is used, summed over k x k pixels; a quarter of that sum for k = 2 is what the authors' bilinear resize gives, to
-    the bit. With a buffer the frames lie in it. Raises RecordingError for a recording without events there or a sensor
-    that is too small.
+    Events are taken in file order; times are ignored. Only the square of `centred` is used, and counts are summed over
+    k x k pixels; for k = 2, a quarter of that sum equals the authors' bilinear resize bit for bit. The frames are in
+    `buffer`, if given. Raises RecordingError for a sensor that is too small, or without events in the square.
     """
     return _counted(_framed_part(recording, size), num_frames, size, buffer or Buffer())
 
@@ -52,7 +51,7 @@ def _counted(inside: Recording, num_frames: int, size: int, buffer: Buffer) -> F
 
 
 def _framed_part(recording: Recording, size: int) -> Recording:
-    """The events of `centred`, at least one. Raises RecordingError."""
+    """The events of `centred`. Raises RecordingError if there are none."""
     inside = centred(recording, size)
     if not len(recording):
         raise RecordingError("event 0: a recording without events cannot be framed; remove it or fetch it again")
@@ -65,16 +64,16 @@ def _framed_part(recording: Recording, size: int) -> Recording:
 
 
 def centred(recording: Recording, size: int) -> Recording:
-    """The events in the centred square of k x size pixels, as if the sensor had no others.
+    """The events in the centred square with a side of k x size pixels, as a recording of a sensor of that size.
 
-    k is the largest whole number with which the square fits onto the sensor; an odd rest leaves the larger margin to
-    the right and below. Raises RecordingError if the sensor is smaller than `size`.
+    k is the largest integer for which the square fits on the sensor. If the margins cannot be equal, the right and the
+    lower one are larger by one pixel. Raises RecordingError if the sensor is smaller than `size`.
     """
     width, height = recording.width, recording.height
     side = min(width, height) // size * size
     if not side:
         raise RecordingError(
-            f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least as many; set "
+            f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least that many; set "
             f"preprocess.size to {min(width, height)} or less"
         )
     if side == width == height:
@@ -95,10 +94,10 @@ class Framing:
 
 
 class Framed(NamedTuple):
-    """What the frames of a file were made of."""
+    """The sensor and the event counts of a framed file."""
 
     width: int
-    """Of the whole sensor."""
+    """Of the whole sensor (pixels)."""
     height: int
     counts: Counts
 
@@ -106,9 +105,10 @@ class Framed(NamedTuple):
 def frames_of_bytes(
     data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
 ) -> tuple[Frames, Framed]:
-    """to_frames(orient(decode_recording(data))), to the bit, and the sensor and its events. Raises the same errors.
+    """Same frames and errors as to_frames(orient(decode_recording(data))), and the sensor and event counts.
 
-    AEDAT 2.0, AEDAT 4 and N-MNIST are counted straight from bytes; a file in which anything is unusual is decoded.
+    Fast path: events of AEDAT 2.0, AEDAT 4 and N-MNIST are counted directly from bytes. A file with anything unusual is
+    decoded instead.
     """
     buffer = buffer or Buffer()
     if suffix == ".aedat" and data.startswith(AEDAT2):
@@ -126,7 +126,10 @@ def frames_of_bytes(
 
 
 def frames_of_recording(recording: Recording, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
-    """to_frames of a recording that is turned already; `where` names it in errors. Raises RecordingError."""
+    """to_frames of an oriented recording, and its sensor and counts; `where` names it in errors.
+
+    Raises RecordingError.
+    """
     try:
         inside = _framed_part(recording, framing.size)
     except RecordingError as error:
@@ -164,11 +167,11 @@ def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -
 
 
 def _count_aedat4(read: aedat4.Events, framing: Framing, buffer: Buffer) -> Frames | None:
-    """A sensor of up to 256 pixels needs only the lower bytes of x and y."""
+    """Frames counted from the lower bytes of x and y, for a square sensor of up to 256 pixels; else None."""
     events, width, height, _ = read
     if not len(events) or width != height or width > 256 or width % framing.size:
         return None
-    rows, (x, y, on) = events.view(np.uint8).reshape(len(events), -1), (8, 10, 12)  # as aedat4.EVENT has them
+    rows, (x, y, on) = events.view(np.uint8).reshape(len(events), -1), (8, 10, 12)  # offsets in aedat4.EVENT
     if (rows[:, x + 1] | rows[:, y + 1]).any():
         return None
     tables = _byte_tables(width, framing.size, framing.orientation)
@@ -181,7 +184,7 @@ def _shape(framing: Framing) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Places:
-    """What x, y and polarity add to an event's place in a frame (2, size, size)."""
+    """Lookup tables whose entries for x, y and polarity sum to an event's index in a flat frame (2, size, size)."""
 
     x: Lookup
     y: Lookup
@@ -190,7 +193,7 @@ class _Places:
 
 @cache
 def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
-    """Tables of a sensor: a rule that turns it maps x, y and polarity one by one, so their parts add up."""
+    """Tables of a sensor. An orientation rule maps x, y and polarity independently, so their contributions add up."""
     k = sensor // size
 
     def place(x: Lookup, y: Lookup, p: Lookup) -> Lookup:
@@ -199,20 +202,21 @@ def _places(sensor: int, size: int, orientation: Orientation) -> _Places:
 
     line, both = np.arange(sensor), np.arange(2)
     x, y, p = place(line, line * 0, line * 0), place(line * 0, line, line * 0), place(both * 0, both * 0, both)
-    # The first cell is where each part is smallest, so the parts stand for themselves when each starts at 0.
+    # Each contribution is shifted to start at 0: the cell with all three smallest contributions has index 0.
     return _Places(x=x - x.min(), y=y - y.min(), p=p - p.min())
 
 
 @cache
 def _aedat2_tables(size: int, orientation: Orientation) -> tuple[Lookup, Lookup]:
-    """For the second lowest byte of an address, y, and the lowest, x and polarity. A y over 127 is no pixel's."""
+    """Tables for the second lowest byte of an address (y) and the lowest (x and polarity); addresses use 7 bits of
+    y."""
     places = _places(DVS128, size, orientation)
     return places.y[_BYTE & 127], places.x[_BYTE >> 1] + places.p[_BYTE & 1]
 
 
 @cache
 def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Lookup, Lookup, Lookup]:
-    """For x, y and polarity in a byte each: NOWHERE for what is not on the sensor."""
+    """Tables for x, y and polarity in a byte each, with NOWHERE for values outside the sensor."""
     places = _places(sensor, size, orientation)
     x, y, p = (
         np.pad(table, (0, 256 - len(table)), constant_values=NOWHERE) for table in (places.x, places.y, places.p)
@@ -222,18 +226,18 @@ def _byte_tables(sensor: int, size: int, orientation: Orientation) -> tuple[Look
 
 @cache
 def _nmnist_tables(size: int, orientation: Orientation) -> tuple[Lookup, Lookup, Lookup]:
-    """For the first three bytes of an event: the polarity is bit 7 of the third."""
+    """Tables for the first three bytes of an event; the polarity is bit 7 of the third."""
     x, y, p = _byte_tables(NMNIST, size, orientation)
     return x, y, p[_BYTE >> 7]
 
 
 def scale(shorter_side: int, size: int) -> float:
-    """Factor that turns the sums of to_frames into means over the pixels that were joined."""
+    """Factor that turns the sums of to_frames into means over the k x k pixels."""
     return 1.0 / (shorter_side // size) ** 2
 
 
 def framing_rule(sensor: list[int], size: int) -> str:
-    """FRAMING_RULE, and which part of the sensor (width and height) it holds for where that is not all of it."""
+    """FRAMING_RULE, with the part of the sensor (width, height) that is used if it is not all of it."""
     width, height = sensor
     side = min(width, height) // size * size
     if side == width == height:

@@ -19,13 +19,13 @@ from pipeline.preprocess.parquet import ImageTable, image_files, read_table
 from pipeline.preprocess.pictures import decode_image
 from pipeline.preprocess.splits import Sample, split_by_class
 
-DIGIT_SIZE = 32  # pixels; scikit-learn's digits are 8 x 8, the network's first images 32 x 32
+DIGIT_SIZE = 32  # pixels; scikit-learn's digits are 8 x 8, and are resized to the size of CIFAR images
 
 Images = dict[Split, list[Row]]
 
 
 def read_images(raw: Path, entry: Entry, rule: str) -> tuple[Images, tuple[str, ...]]:
-    """The rows of both splits, in string order of their ids, and the names of the classes. Raises InputError."""
+    """The rows of both splits, sorted by id, and the class names. Raises InputError."""
     if rule not in entry.splits:
         raise InputError(f"preprocess.split {rule!r}: expected one of {', '.join(entry.splits)}")
     if entry.decoder == "digits":
@@ -53,7 +53,7 @@ def _digits(raw: Path, entry: Entry, rule: str) -> tuple[Images, tuple[str, ...]
 
 
 def _cifar(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
-    """The published archive by torchvision's reader; its digest was checked when it came."""
+    """Reads the published archive with torchvision; the stage download has checked its digest."""
     from torchvision import datasets  # takes seconds to import
 
     reader = datasets.CIFAR10 if entry.decoder == "cifar10" else datasets.CIFAR100
@@ -76,7 +76,7 @@ def _parquet(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
     shapes = {row.pixels.shape for rows in images.values() for row in rows}
     if len(shapes) != 1:
         train, test = (_sides(images[part][0].pixels) for part in SPLITS)
-        raise InputError(f"{raw}: images of train have {train}, those of test {test}; all images need one size")
+        raise InputError(f"{raw}: images of train have {train}, those of test {test}; all must have the same size")
     return images, classes
 
 
@@ -91,14 +91,12 @@ def _rows(part: Split, tables: list[ImageTable]) -> Iterator[Row]:
         for place, (content, label) in enumerate(zip(image_files(table), table.labels, strict=True)):
             where = f"{table.member.id}: row {place}"
             if content is None:
-                raise InputError(
-                    f"{where}: no bytes of an image, only its path; write the files with the images in them"
-                )
+                raise InputError(f"{where}: no image bytes, only a path; write the files with embedded images")
             pixels = decode_image(content, where)
             grown += len(content) + pixels.nbytes
-            archives.refuse_bomb(table.member.path, f"what its rows up to {place} hold", grown, table.member.size)
+            archives.refuse_bomb(table.member.path, f"the content of its rows up to {place}", grown, table.member.size)
             if first is not None and _sides(pixels) != first:
-                raise InputError(f"{where}: {_sides(pixels)}, the first image has {first}; all images need one size")
+                raise InputError(f"{where}: {_sides(pixels)}, the first image has {first}; all must have the same size")
             assert label is not None, "checked by class_names"
             first = _sides(pixels)
             yield _row(f"{part}/{index:08}", label, pixels)

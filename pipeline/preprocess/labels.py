@@ -1,4 +1,4 @@
-"""The classes of a dataset in Parquet files: each label numbers one, and each has a row in each split."""
+"""The classes of a dataset in Parquet files. A label is the number of a class; each class needs a row in each split."""
 
 from collections.abc import Mapping
 
@@ -9,20 +9,20 @@ from pipeline.preprocess.splits import check_classes
 
 
 def class_names(tables: Mapping[Split, list[ImageTable]]) -> tuple[str, ...]:
-    """The names in the metadata of the files of both splits, else the numbers. Raises InputError.
+    """The class names from the files' metadata, or the numbers if there are none. Raises InputError.
 
-    Nothing is made as large as a label before it is checked: a damaged one may be any number.
+    Labels are checked before anything is allocated by their size, because a damaged one may be any number.
     """
     everywhere = [table for found in tables.values() for table in found]
     rows: dict[Split, int] = {split: sum(len(table.labels) for table in found) for split, found in tables.items()}
     fewest = min(rows, key=rows.__getitem__)
     if rows[fewest] == 0:
-        raise InputError(f"{tables[fewest][0].member.id} and the other files of {fewest} have no row; fetch them again")
+        raise InputError(f"{tables[fewest][0].member.id} and other files of {fewest} have no rows; fetch them again")
     named = _names(everywhere)
     if named is None:
-        _check(everywhere, rows[fewest], f"since {fewest} has {rows[fewest]} row(s) and each class needs one")
+        _check(everywhere, rows[fewest], f"because {fewest} has {rows[fewest]} row(s) and each class needs one")
     else:
-        _check(everywhere, len(named), "as the metadata names them")
+        _check(everywhere, len(named), "the classes in the metadata")
     names = named or tuple(str(number) for number in range(1 + max(_labels(everywhere))))
     for split, found in tables.items():
         check_classes(split, names, _labels(found))
@@ -34,19 +34,19 @@ def _labels(tables: list[ImageTable]) -> set[int]:
 
 
 def _names(tables: list[ImageTable]) -> tuple[str, ...] | None:
-    """The names on which all files agree that have some. Raises InputError."""
+    """The class names of those files that have some; None without any. Raises InputError if files differ."""
     first = tables[0]
     for table in tables:
         if table.label != first.label:
             raise InputError(
-                f"{first.member.id} has the column {first.label}, {table.member.id} {table.label}; keep one"
+                f"{first.member.id} has the column {first.label}, but {table.member.id} has {table.label}; keep one"
             )
     named = [table for table in tables if table.names is not None]
     for table in named:
         if table.names != named[0].names:
             raise InputError(
-                f"{named[0].member.id} and {table.member.id}: their metadata name other classes, or name them "
-                "in another order; write both from one dataset"
+                f"{named[0].member.id} and {table.member.id}: their metadata have different class names, "
+                "or a different order; write both from one dataset"
             )
     return named[0].names if named else None
 
@@ -55,5 +55,5 @@ def _check(tables: list[ImageTable], count: int, reason: str) -> None:
     for table in tables:
         for place, label in enumerate(table.labels):
             if label is None or not 0 <= label < count:
-                expected = f"expected the number of a class from 0 to {count - 1}, {reason}; correct it or leave it out"
+                expected = f"expected a class number from 0 to {count - 1}, {reason}; correct it or leave it out"
                 raise InputError(f"{table.member.id}: row {place}: label {label}; {expected}")

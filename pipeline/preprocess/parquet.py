@@ -1,4 +1,4 @@
-"""One Parquet file of the Hugging Face layout: a column of images, struct<bytes, path>, and one of labels."""
+"""One Parquet file in the Hugging Face layout, with a column of images, struct<bytes, path>, and one of labels."""
 
 import json
 from collections.abc import Iterator
@@ -16,19 +16,19 @@ from pipeline.ground.names import labels
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("label", "fine_label")
-BATCH = 16  # rows; equal images are stored once, and read as often as they stand in the rows
+BATCH = 16  # rows; small, because equal images are stored once but take memory for each row when read
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTable:
-    """What a file says without its images."""
+    """A file's labels and metadata, without its images."""
 
     member: Member
     image: str
     label: str
     labels: list[int | None]
     names: tuple[str, ...] | None
-    """Of the classes, from the metadata of the hub; None if it has none."""
+    """Class names from the Hugging Face metadata; None if there are none."""
 
 
 def read_table(member: Member) -> ImageTable:
@@ -44,7 +44,7 @@ def read_table(member: Member) -> ImageTable:
 
 
 def image_files(table: ImageTable) -> Iterator[bytes | None]:
-    """The bytes of the image of each row; None where a row has none. Raises InputError."""
+    """The image file of each row; None for a row without one. Raises InputError."""
     rows = 0
     with _file(table.member) as file:
         for batch in file.iter_batches(BATCH, columns=[f"{table.image}.bytes"]):
@@ -65,7 +65,7 @@ def _file(member: Member) -> Iterator[pq.ParquetFile]:
         with pq.ParquetFile(member.path if member.name is None else pa.BufferReader(read_member(member))) as file:
             yield file
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{member.id}: not a whole Parquet file ({error}); fetch or write it again") from None
+        raise InputError(f"{member.id}: not a complete Parquet file ({error}); fetch or write it again") from None
 
 
 def _columns(where: str, schema: pa.Schema) -> tuple[str, str]:
@@ -95,10 +95,10 @@ def _names(where: str, schema: pa.Schema, label: str) -> tuple[str, ...] | None:
         return None
     except (ValueError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{where}: the metadata `huggingface` is not as the hub writes it ({error}); mend it"
+            f"{where}: the metadata `huggingface` does not have the hub's format ({error}); correct it"
         ) from None
     if names is None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{where}: the metadata `huggingface` has names of {label} that are no list of texts; mend it")
+        raise InputError(f"{where}: the metadata `huggingface`: {label}.names must be a list of strings; correct it")
     return labels(where, names) or None

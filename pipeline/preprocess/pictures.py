@@ -1,11 +1,11 @@
-"""One image file as pixels. Every mode is converted by a rule that stands here, or refused by its name.
+"""Decodes an image file into pixels. Each mode has a conversion rule here, or is refused with an error.
 
-- 16-bit grey: v / 257, rounded to the nearest, so that 0 to 65535 become 0 to 255. Of 16-bit colours and of 16-bit grey
-  with alpha, Pillow keeps the higher byte.
-- Alpha, also of palettes: laid on white. What a fully clear pixel hides is not seen.
-- Grey, 1 bit and palette: the colours that they stand for. CMYK: as Adobe writes it, by Pillow's formula. Colour
-  profiles do not count.
-- The orientation that EXIF states is applied.
+- 16-bit grey: v / 257, rounded to nearest, so that 0 to 65535 map to 0 to 255. For 16-bit colour, and 16-bit grey with
+  alpha, Pillow keeps the higher byte.
+- Alpha, also in palettes: composited on white. The colour of a fully transparent pixel is ignored.
+- Grey, 1 bit and palette: converted to their colours. CMYK: in Adobe's form, by Pillow's formula. Colour profiles are
+  ignored.
+- The EXIF orientation is applied.
 """
 
 import io
@@ -18,7 +18,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from pipeline.ground.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-"""The formats that are opened; others, such as EPS, start programs or hold values that have no rule."""
+"""Supported formats; others, such as EPS, run external programs or have values without a rule."""
 GROUND = "white"
 OPAQUE_MODES = ("1", "L", "P", "RGB", "CMYK")
 
@@ -31,9 +31,9 @@ def decode_image(content: bytes, where: str) -> npt.NDArray[np.uint8]:
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{where}: not a whole image in {', '.join(FORMATS)}; convert or replace it") from None
-    except Exception as error:  # each of Pillow's formats has its own for damage
-        raise InputError(f"{where}: not a whole image ({error}); replace it or leave the row out") from None
+        raise InputError(f"{where}: not a complete image in {', '.join(FORMATS)}; convert or replace it") from None
+    except Exception as error:  # Pillow's formats raise different exceptions for damage
+        raise InputError(f"{where}: not a complete image ({error}); replace it or leave the row out") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
@@ -44,11 +44,13 @@ def _opened(content: bytes) -> ImageFile.ImageFile:
 
 def _rgb(file: ImageFile.ImageFile, where: str) -> Image.Image:
     if getattr(file, "is_animated", False):
-        raise InputError(f"{where}: a {file.format} of several pictures; keep one of them")
-    if _clear_value_of_other_depth(file):
-        raise InputError(f"{where}: a PNG with a clear value in other than 8 bits; write it with an alpha channel")
+        raise InputError(f"{where}: a {file.format} with several pictures; keep one of them")
+    if _has_transparency_of_other_depth(file):
+        raise InputError(
+            f"{where}: a PNG with a transparent colour (tRNS) not in 8 bits; write it with an alpha channel"
+        )
     if file.format == "BMP" and "X" in str(file.tile[0].args):
-        raise InputError(f"{where}: a BMP of 32 bits, whose alpha is not read; write it as PNG")
+        raise InputError(f"{where}: a 32-bit BMP, whose alpha channel cannot be read; write it as PNG")
     image = ImageOps.exif_transpose(file)
     if image.mode == "I;16":
         image = _eight_bits(image)
@@ -60,8 +62,8 @@ def _rgb(file: ImageFile.ImageFile, where: str) -> Image.Image:
     return image.convert("RGB")
 
 
-def _clear_value_of_other_depth(image: ImageFile.ImageFile) -> bool:
-    """True for a PNG whose clear value (tRNS) has other bits than the pixels that Pillow makes of it."""
+def _has_transparency_of_other_depth(image: ImageFile.ImageFile) -> bool:
+    """Whether a PNG's transparent colour (tRNS) has another bit depth than the pixels that Pillow decodes."""
     if image.format != "PNG" or "transparency" not in image.info or image.mode in ("1", "P"):
         return False
     return bool(image.tile[0].args != image.mode)

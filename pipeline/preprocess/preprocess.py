@@ -1,4 +1,4 @@
-"""A dataset as Arrow shards. The bytes do not depend on the number of workers, nor on interruptions."""
+"""Converts a dataset into Arrow shards. The bytes do not depend on the number of workers or on interruptions."""
 
 import hashlib
 import json
@@ -45,9 +45,9 @@ Made = tuple[Manifest, list[Content]]
 def preprocess(
     dataset: str, raw: Path, params: PreprocessParams, cluster: ClusterParams, into: Path, work: Path
 ) -> list[Manifest]:
-    """Writes both splits of a dataset into the folder `into`; gives their manifests. Raises InputError.
+    """Writes both splits of a dataset into the folder `into`; returns their manifests. Raises InputError.
 
-    Finished shards wait in a folder in `work`, so that a run that was stopped goes on with the missing ones.
+    Finished shards are first collected in a subfolder of `work`, so that an interrupted run resumes with the rest.
     """
     title = title_of_files(dataset, raw)
     entry = CATALOG[read_source(raw).catalog]
@@ -73,32 +73,32 @@ def preprocess(
 
 
 def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> None:
-    """What fits together in the parameters. Raises InputError."""
+    """Raises InputError if the parameters do not fit the dataset."""
     where, framing = f"datasets.{dataset}.preprocess", (params.frames, params.size)
     if entry.kind == "images" and framing != (None, None):
         raise InputError(
-            f"{where}: frames and size are for recordings; {entry.title} holds images, so set both to null"
+            f"{where}: frames and size are for recordings; {entry.title} contains images, so set both to null"
         )
     if entry.kind == "recordings" and None in framing:
-        raise InputError(f"{where}: {entry.title} holds recordings, so frames and size must be numbers")
+        raise InputError(f"{where}: {entry.title} contains recordings, so frames and size must be numbers")
     if isinstance(params.split, FolderSplit):
         if entry.origin != "user" or entry.kind != "recordings":
-            raise InputError(f"{where}.split: only the user's own recordings are split by folders named here")
+            raise InputError(f"{where}.split: only the user's own recordings can be split by folders")
     elif params.split not in entry.splits:
         raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
     if params.window is not None and entry.origin != "user":
-        raise InputError(f"{where}.window: only the user's own recordings are cut; set it to null")
+        raise InputError(f"{where}.window: only the user's own recordings can be cut into windows; set it to null")
 
 
 def _identity(raw: Path, params: PreprocessParams) -> str:
-    """Digest of what was downloaded, the parameters and the stage's code: it names the folder of finished shards."""
+    """Digest of the downloaded files, the parameters and the stage's code; names the folder of finished shards."""
     code = code_digest(code_of("preprocess", ROOT))
     parts = [(raw / SOURCE_FILE).read_bytes(), params.model_dump_json().encode(), code.encode()]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
 def _images(dataset: str, raw: Path, title: Title, entry: Entry, params: PreprocessParams, folder: Path) -> list[Made]:
-    """Images are decoded in this process: 60,000 of them take less time than a cluster's start and transfers."""
+    """Writes the shards of images. Done in this process: decoding 60,000 images is faster than starting a cluster."""
     assert isinstance(params.split, str), "images have no folders"
     with _from_a_copy(dataset, entry, InputError):
         images, classes = read_images(raw, entry, params.split)
@@ -145,7 +145,7 @@ def _recordings(
     with _from_a_copy(dataset, entry, RecordingError):
         make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
     summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
-    Summary.together([*summaries["train"], *summaries["test"]])  # one sensor, in both
+    Summary.together([*summaries["train"], *summaries["test"]])  # checks that both splits have the same sensor
     return [
         _manifest(dataset, title, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
     ]
@@ -153,20 +153,20 @@ def _recordings(
 
 @contextmanager
 def _from_a_copy(dataset: str, entry: Entry, kind: type[InputError]) -> Iterator[None]:
-    """Adds to an error in the user's own data that this stage reads a copy of them."""
+    """Adds to an error in the user's own data how to update the copy that this stage reads."""
     try:
         yield
     except kind as error:
         if entry.origin != "user":
             raise
-        again = f".venv/bin/dvc repro --force download@{dataset}"
-        raise kind(f"{error}\nAfter a change in the folder of datasets.{dataset}.download.source: {again}") from None
+        command = f".venv/bin/dvc repro --force download@{dataset}"
+        raise kind(f"{error}\nAfter changing the folder datasets.{dataset}.download.source, run: {command}") from None
 
 
 def _blocks(samples: int, shards: int) -> list[np.ndarray]:
-    """Indices of the samples of each shard: contiguous, as even as can be, none empty."""
+    """Indices of the samples of each shard: contiguous, sizes differ by at most one, none empty."""
     if samples == 0:
-        raise InputError("a split has no samples; look at preprocess.split and at what was downloaded")
+        raise InputError("a split has no samples; check preprocess.split and the downloaded files")
     return np.array_split(np.arange(samples), min(shards, samples))
 
 
@@ -184,7 +184,7 @@ def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
 def _about(
     dataset: str, title: Title, params: PreprocessParams, split: Split, classes: tuple[str, ...]
 ) -> dict[str, str]:
-    """What each shard of a split says of itself."""
+    """Metadata of each shard of a split."""
     return {
         "dataset": dataset,
         "title": title.title,
@@ -237,7 +237,7 @@ def _manifest(
 
 
 def _check_counts(manifest: Manifest) -> None:
-    """Raises AssertionError unless every recording, window and event is a row's or is left out for a reason."""
+    """Raises AssertionError unless every recording, window and event is in a row or left out for a reason."""
     for name, rows in zip(manifest.classes, manifest.rows_per_class, strict=True):
         counts: Counts = (manifest.counts or {}).get(name, {})
         check(counts, f"{manifest.dataset}: {manifest.split}: {name}")
@@ -248,7 +248,7 @@ def _check_counts(manifest: Manifest) -> None:
 
 
 def in_lines(manifest: Manifest) -> list[str]:
-    """What a split holds, what was left out and why; a class has a line of its own if something of it is left out."""
+    """Lines that say what a split contains, what was left out and why; one line per class with something left out."""
     lines = [f"{manifest.dataset}: {manifest.split}: {manifest.rows:,} samples of {len(manifest.classes)} classes"]
     if manifest.counts is None:
         return lines

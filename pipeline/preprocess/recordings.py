@@ -1,4 +1,4 @@
-"""Recordings of event cameras as arrays, values as the file has them, and one clear error for a damaged file."""
+"""Decodes recordings of event cameras into arrays with the file's own values; a damaged file raises one clear error."""
 
 import io
 import math
@@ -36,31 +36,31 @@ def read_recording(path: Path) -> Recording:
 def decode_recording(data: bytes, suffix: str, where: str) -> Recording:
     """The recording in the bytes of a file; `where` names it in errors. Raises RecordingError."""
     if suffix not in DECODERS:
-        raise InputError(f"{where}: no decoder for {suffix!r}; there are {', '.join(DECODERS)}")
+        raise InputError(f"{where}: no decoder for {suffix!r}; supported are {', '.join(DECODERS)}")
     if not data:
         raise RecordingError(f"{where}: byte 0: the file is empty; {RECORDING_REMEDY}")
     return on_sensor(DECODERS[suffix](data, where), where)
 
 
 def orient(recording: Recording, rule: Orientation) -> Recording:
-    """The recording turned by a named rule; None leaves it.
+    """The recording transformed by a named rule; unchanged for None.
 
-    cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as SpikingJelly's reader, which the authors used, does. Raises
-    RecordingError for another sensor than that of a DVS128.
+    cifar10-dvs: x = 127 - y, y = 127 - x, p = 1 - p, as in SpikingJelly's reader, which the authors used. Raises
+    RecordingError if the sensor is not a DVS128's.
     """
     if rule is None:
         return recording
     if (recording.width, recording.height) != (DVS128, DVS128):
         raise RecordingError(
-            f"event 0: the sensor is {recording.width} x {recording.height} pixels, and {rule} is of a DVS128 "
-            f"({DVS128} x {DVS128}); name the data's own catalog entry, recordings"
+            f"event 0: the sensor is {recording.width} x {recording.height} pixels, but {rule} is for a DVS128 "
+            f"({DVS128} x {DVS128}); use the catalog entry recordings"
         )
     last = DVS128 - 1
     return replace(recording, x=last - recording.y, y=last - recording.x, p=1 - recording.p)
 
 
 def _aedat(data: bytes, where: str) -> Recording:
-    """AEDAT 2.0 or 3.1; the first line says which."""
+    """AEDAT 2.0 or 3.1, by the first line."""
     if data.startswith(AEDAT2):
         return _aedat2(data, where)
     if data.startswith(b"#!AER-DAT3.1"):
@@ -71,11 +71,11 @@ def _aedat(data: bytes, where: str) -> Recording:
 
 
 def _aedat2(data: bytes, where: str) -> Recording:
-    """Big-endian pairs of address and timestamp after lines that begin with #.
+    """Header lines that begin with #, then big-endian pairs of address and timestamp.
 
-    DVS128 address: bit 0 polarity, bits 1 to 7 x, bits 8 to 14 y; bit 15 marks events that no pixel made: left out.
-    A higher bit, or the header, says that it was another camera. The 32-bit timestamps are microseconds; where they
-    run back by more than half their range they have wrapped.
+    DVS128 address: bit 0 polarity, bits 1 to 7 x, bits 8 to 14 y; bit 15 marks events that are not from a pixel, which
+    are left out. Higher bits, or the header, indicate another camera. Timestamps are 32-bit microseconds; a decrease by
+    more than half their range is an overflow.
     """
     start = aedat2_start(data, where)
     _check_length(len(data) - start, 8, start, where)
@@ -87,7 +87,7 @@ def _aedat2(data: bytes, where: str) -> Recording:
         first = int(np.flatnonzero(other)[0])
         raise RecordingError(
             f"{where}: event {first}: address {address[first]:#x} has more than the 15 bits of a DVS128, the only "
-            "camera whose AEDAT 2.0 is read; convert the file to AEDAT 4"
+            "camera supported in AEDAT 2.0; convert the file to AEDAT 4"
         )
     counts = {"events": len(pairs), NO_PIXEL: len(pairs) - int(pixels.sum())}
     t, address = (t + (wraps << 32))[pixels], address[pixels]
@@ -96,7 +96,7 @@ def _aedat2(data: bytes, where: str) -> Recording:
 
 
 def aedat2_start(data: bytes, where: str) -> int:
-    """The byte after the header of an AEDAT 2.0 file of a DVS128. Raises RecordingError."""
+    """Offset of the first event in an AEDAT 2.0 file of a DVS128. Raises RecordingError."""
     start = 0
     while data[start : start + 1] == b"#":
         end = data.find(b"\n", start)
@@ -108,10 +108,11 @@ def aedat2_start(data: bytes, where: str) -> int:
 
 
 def _aedat3(data: bytes, where: str) -> Recording:
-    """Packets of a 28-byte header and events of 8 bytes, little-endian; packets of other kinds are left out.
+    """Packets with a 28-byte header and events of 8 bytes, little-endian; packets of other kinds are left out.
 
-    Polarity event: bit 0 valid, bit 1 polarity, bits 2 to 16 y, bits 17 to 31 x, then 31 bits of microseconds to which
-    the packet's header adds its overflows. The header names the camera of each source, and so the sensor.
+    Polarity event: bit 0 valid, bit 1 polarity, bits 2 to 16 y, bits 17 to 31 x, then 31 bits of microseconds; the
+    packet's header has the number of their overflows. The file's header names the camera, hence the sensor, of each
+    source.
     """
     end = data.find(DAVIS_HEADER_END)
     if end < 0:
@@ -128,8 +129,8 @@ def _aedat3(data: bytes, where: str) -> Recording:
     if (late := (events[:, 1:] >= 1 << 31).any(axis=1)).any():
         first = int(np.flatnonzero(late)[0])
         raise RecordingError(
-            f"{where}: event {first}: time {events[first, 1]} after {events[first, 2]} overflows, expected less than "
-            f"2^31 of both; {RECORDING_REMEDY}"
+            f"{where}: event {first}: time {events[first, 1]} after {events[first, 2]} overflows, expected both "
+            f"below 2^31; {RECORDING_REMEDY}"
         )
     address, t = events[:, 0], events[:, 1] + (events[:, 2] << 31)
     x, y, p = address >> 17 & 0x7FFF, address >> 2 & 0x7FFF, address >> 1 & 1
@@ -139,7 +140,7 @@ def _aedat3(data: bytes, where: str) -> Recording:
 def _packets(
     data: bytes, offset: int, cameras: dict[int, str], where: str
 ) -> tuple[dict[int, npt.NDArray[np.int64]], dict[str, int]]:
-    """Polarity events (N, 3) of each source as address, time and overflows, and the numbers of packets."""
+    """Polarity events (N, 3) of each source with columns address, time and overflows; and the packet counts."""
     parts: dict[int, list[npt.NDArray[np.int64]]] = {}
     others = 0
     while offset < len(data):
@@ -162,16 +163,16 @@ def _packets(
 
 
 def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int, int]:
-    """Kind, source, bytes of an event, overflows of the timestamp and number of events of the packet at `offset`."""
+    """Kind, source, event size (bytes), timestamp overflows and number of events of the packet at `offset`."""
     if len(data) - offset < 28:
-        raise RecordingError(f"{where}: byte {offset}: a packet's header is cut off; {RECORDING_REMEDY}")
+        raise RecordingError(f"{where}: byte {offset}: a packet's header is truncated; {RECORDING_REMEDY}")
     kind, source = (int(value) for value in np.frombuffer(data, "<u2", 2, offset))
     size, _, overflow, _, number, _ = (int(value) for value in np.frombuffer(data, "<u4", 6, offset + 4))
     if kind & COMPRESSED:
-        raise RecordingError(f"{where}: byte {offset}: a compressed packet; record or export the file as `RAW`")
+        raise RecordingError(f"{where}: byte {offset}: a compressed packet: record or export the file as `RAW`")
     if size == 0 or offset + 28 + size * number > len(data):
         raise RecordingError(
-            f"{where}: byte {offset}: a packet of {number} events of {size} bytes is cut off; {RECORDING_REMEDY}"
+            f"{where}: byte {offset}: a packet of {number} events of {size} bytes is truncated; {RECORDING_REMEDY}"
         )
     return kind, source, size, overflow, number
 
@@ -181,16 +182,16 @@ def _aedat4(data: bytes, where: str) -> Recording:
 
 
 def of_aedat4(read: aedat4.Events) -> Recording:
-    """The events of an AEDAT 4 file; whether they lie on the sensor is not looked at."""
+    """The events of an AEDAT 4 file as a recording; does not check that they are on the sensor."""
     events, width, height, counts = read
     t, x, y, p = (events[name].astype(np.int64) for name in ("t", "x", "y", "on"))
     return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
 
 def _nmnist(data: bytes, where: str) -> Recording:
-    """Five bytes an event: x, y, then bit 7 polarity and 23 bits of microseconds, big-endian.
+    """Five bytes per event: x, y, then 1 bit polarity and 23 bits of microseconds, big-endian.
 
-    y = 240 marks an overflow of the sensor's clock, 2^13 microseconds, not an event.
+    y = 240 is not an event, but an overflow of the sensor's clock (2^13 microseconds).
     """
     _check_length(len(data), 5, 0, where)
     rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, 5).astype(np.int64)
@@ -210,31 +211,30 @@ def _gesture(data: bytes, where: str) -> Recording:
         raise RecordingError(
             f"{where}: byte 0: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
         )
-    with np.errstate(all="ignore"):  # a number that is too large becomes infinite
-        events = events.astype(np.float64)  # before the product, which a narrow integer cannot hold
+    with np.errstate(all="ignore"):  # numbers that are too large become infinite
+        events = events.astype(np.float64)  # before multiplying, which would overflow a narrow integer
         fits = (np.abs(events) < 2**40).all(axis=1)
         whole = (events[:, :3] % 1 == 0).all(axis=1)
     if not fits.all():
         raise RecordingError(
-            f"{where}: event {int(np.flatnonzero(~fits)[0])}: a number that is not finite, or too large; "
-            f"{RECORDING_REMEDY}"
+            f"{where}: event {int(np.flatnonzero(~fits)[0])}: a number is not finite, or too large; {RECORDING_REMEDY}"
         )
     if not whole.all():
         raise RecordingError(
-            f"{where}: event {int(np.flatnonzero(~whole)[0])}: x, y and polarity are whole numbers; {RECORDING_REMEDY}"
+            f"{where}: event {int(np.flatnonzero(~whole)[0])}: x, y and polarity must be integers; {RECORDING_REMEDY}"
         )
     x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
     return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128, counts={"events": len(events)})
 
 
 def _array(data: bytes, where: str) -> npt.NDArray[Any]:
-    """The array in numpy's format, without a copy."""
+    """The array in a .npy file, without a copy."""
     file, lib = io.BytesIO(data), np.lib.format
     try:
-        with warnings.catch_warnings(action="ignore"):  # numpy warns of headers that it mends
+        with warnings.catch_warnings(action="ignore"):  # numpy warns about headers that it repairs
             header = lib.read_array_header_1_0 if lib.read_magic(file) == (1, 0) else lib.read_array_header_2_0
             shape, by_column, dtype = header(file)
-    except Exception as error:  # a damaged header is parsed as Python, which fails in many ways
+    except Exception as error:  # numpy parses the header as Python, which fails in many ways
         raise RecordingError(f"{where}: byte 0: not an array of numpy's format ({error}); {RECORDING_REMEDY}") from None
     if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise RecordingError(
@@ -243,7 +243,7 @@ def _array(data: bytes, where: str) -> npt.NDArray[Any]:
     start, number = file.tell(), math.prod(shape)
     if number * dtype.itemsize != len(data) - start:
         raise RecordingError(
-            f"{where}: byte {start}: expected {number} numbers of {dtype.itemsize} bytes, as the header says, found "
+            f"{where}: byte {start}: the header says {number} numbers of {dtype.itemsize} bytes, but found "
             f"{len(data) - start} bytes; {RECORDING_REMEDY}"
         )
     return np.frombuffer(data, dtype, number, start).reshape(shape, order="F" if by_column else "C")
@@ -262,12 +262,12 @@ def _check_length(length: int, unit: int, start: int, where: str) -> None:
         cut = start + length - length % unit
         raise RecordingError(
             f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte "
-            f"{start}; the file is cut off; {RECORDING_REMEDY}"
+            f"{start}; the file is truncated; {RECORDING_REMEDY}"
         )
 
 
 def on_sensor(recording: Recording, where: str) -> Recording:
-    """The recording, if every event lies on the sensor."""
+    """The recording, if every event is on the sensor. Raises RecordingError."""
     outside = (
         (recording.x < 0) | (recording.x >= recording.width) | (recording.y < 0) | (recording.y >= recording.height)
     ) | (recording.p >> 1 != 0)
@@ -275,7 +275,7 @@ def on_sensor(recording: Recording, where: str) -> Recording:
         first = int(np.flatnonzero(outside)[0])
         raise RecordingError(
             f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
-            f"lies outside of the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or convert it "
+            f"is outside the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or convert it "
             "to AEDAT 4 if another camera recorded it"
         )
     return recording

@@ -1,7 +1,7 @@
-"""Kernels that count events into frames, straight from the bytes of a file or from columns.
+"""Kernels that count events into frames, directly from the bytes of a file or from columns.
 
-The functions that begin with an underscore and end in `_kernel` are compiled by numba, which brings its own compiler.
-Every index is unsigned: for a signed one numba adds a test for negative values, which halves the speed.
+Functions named `_..._kernel` are compiled by numba, which needs no other compiler. Indices are unsigned, because numba
+adds a test for negative values to signed ones, which halves the speed.
 """
 
 from collections.abc import Callable
@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.kernels.turns import one_process
+from models.kernels.compile_lock import compile_lock
 
 Lookup = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
 Frames = npt.NDArray[Any]
 
 COUNTED, TOO_NARROW, NOT_PLAIN = 0, 1, 2
-"""What a kernel gives: every event is counted; a count came round to zero; a value that no table has."""
+"""Results of a kernel: every event is counted; a count has overflowed to zero; a value has no entry in its table."""
 NOWHERE = 1 << 32
-"""Entry of a table for a value that no event on the sensor has."""
+"""Table entry for a value that is not on the sensor."""
 COUNTS = (np.uint8, np.uint16, np.uint32)
 u64 = np.uint64
 
 
 class Buffer:
-    """Memory for the frames of one recording, used again for the next: fresh pages cost a third of the whole time."""
+    """Memory for the frames of one recording, reused for the next: new pages would cost a third of the total time."""
 
     def __init__(self) -> None:
         self._memory = np.empty(0, np.uint8)
@@ -43,9 +43,9 @@ class Buffer:
 def count_columns(
     columns: tuple[Lookup, Lookup, Lookup], tables: tuple[Lookup, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
-    """Frames (T, cells) of N events whose cell is the sum of the tables' entries for their x, y and polarity.
+    """Frames (T, cells) of N events; an event's cell is the sum of the tables' entries for its x, y and polarity.
 
-    The counts are in the narrowest unsigned integer that holds them. None if a value has no entry in its table.
+    Counts have the narrowest unsigned integer type that fits. None if a value has no entry in its table.
     """
     each = u64(len(columns[0]) // shape[0])
     return _narrowest(_columns_kernel, (*columns, *tables, each), shape, buffer)
@@ -54,9 +54,9 @@ def count_columns(
 def count_rows(
     rows: Bytes, places: tuple[int, int, int], tables: tuple[Lookup, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
-    """Frames (T, cells) of N events, a row of bytes each, from the three bytes at `places` in a row.
+    """Frames (T, cells) of N events, given as one row of bytes each, with x, y and polarity at `places`.
 
-    An event's cell is the sum of the tables' entries (256 each) for them. None if one of these is NOWHERE.
+    An event's cell is the sum of the tables' entries (256 each) for these bytes. None if an entry is NOWHERE.
     """
     x, y, p = places
     each = u64(len(rows) // shape[0])
@@ -66,10 +66,10 @@ def count_rows(
 def count_aedat2(
     data: Bytes, start: int, tables: tuple[Lookup, Lookup], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
-    """Frames (T, cells) of the DVS128 events of 8 bytes from byte `start`, big-endian address and time.
+    """Frames (T, cells) of 8-byte DVS128 events from byte `start`, each with big-endian address and time.
 
     An event's cell is the sum of the tables' entries (256 each) for the two lower bytes of its address. None if an
-    event has another bit in its address than a pixel's.
+    address has a bit set that pixel addresses do not use.
     """
     each = u64((len(data) - start) // 8 // shape[0])
     return _narrowest(_aedat2_kernel, (data, u64(start), *tables, each), shape, buffer)
@@ -142,7 +142,7 @@ def _aedat2_kernel(data: Bytes, start: int, high: Lookup, low: Lookup, each: int
 
 @cache
 def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) -> Callable[..., int]:
-    """The machine code of a kernel for one type of counts: made once a machine, then read from numba's cache."""
+    """A compiled kernel for one integer type of counts; compiled once per machine, then loaded from numba's cache."""
     from numba import from_dtype, njit, types
 
     count, table = types.uint64, types.Array(types.int64, 1, "C", readonly=True)
@@ -152,5 +152,5 @@ def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) 
         _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],
     }
     frames = types.Array(from_dtype(np.dtype(counts)), 2, "C")
-    with one_process():
+    with compile_lock():
         return njit(types.int64(*before[kernel], count, frames), cache=True)(kernel)

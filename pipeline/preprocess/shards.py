@@ -1,4 +1,4 @@
-"""Recordings made into shards: by this process, or on Ray, a task a shard."""
+"""Converts recordings into shards, in this process or with one Ray task per shard."""
 
 import hashlib
 import json
@@ -25,15 +25,15 @@ from pipeline.preprocess.recordings import Orientation, decode_recording, orient
 from pipeline.preprocess.scatter import Buffer, Frames
 from pipeline.preprocess.windows import windows
 
-ONE_SENSOR = "give each size a dataset of its own"
+ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
-"""What a local Ray takes to start, on two cores."""
+"""Time to start a local Ray, on two cores."""
 AFTER = left_out("events", "after the last whole window")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """The recordings of one shard, and how to make rows of them."""
+    """The recordings of one shard, and how to convert them into rows."""
 
     path: Path
     members: list[Member]
@@ -41,18 +41,18 @@ class Part:
     params: PreprocessParams
     orientation: Orientation
     about: dict[str, str]
-    """What the shard says of itself."""
+    """Metadata of the shard."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What a finished shard holds; written beside it, last."""
+    """Description of a finished shard; written beside it, after it."""
 
     labels: list[int]
     digests: list[str]
     contents: list[Content]
     counts: dict[str, dict[str, int]]
-    """What came in, was used and left out, by the label in digits: JSON has no other keys."""
+    """Counts found, used and left out (data/counts.py), by label as a string, since JSON keys are strings."""
     sample_shape: list[int]
     sensor: list[int]
     """Width and height; empty for images."""
@@ -72,7 +72,7 @@ class Summary:
 
     @staticmethod
     def together(parts: list["Summary"]) -> "Summary":
-        """Several shards as one. Raises InputError if their sensors differ."""
+        """The summary of several shards. Raises InputError if their sensors differ."""
         if len(sensors := {tuple(part.sensor) for part in parts}) > 1:
             sizes = ", ".join(f"{width} x {height}" for width, height in sorted(sensors))
             raise InputError(f"the recordings come from sensors of different sizes, {sizes}; {ONE_SENSOR}")
@@ -99,8 +99,8 @@ def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None
 
 
 def one_by_one(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
-    """Gives each part when its shard is finished: by this process, until workers on Ray would be done earlier."""
-    cluster = cluster.model_copy(update={"gpus_per_worker": 0})  # this is done on CPUs
+    """Yields each part when its shard is finished. Starts in this process; switches to Ray if that would be faster."""
+    cluster = cluster.model_copy(update={"gpus_per_worker": 0})  # preprocessing uses only CPUs
     done, workers = 0, workers_here(cluster, len(parts), 1)
     while in_this_process(cluster) and done < len(parts):
         began = time.monotonic()
@@ -114,8 +114,8 @@ def one_by_one(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
 
 
 def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
-    """Gives each part when its shard is finished."""
-    import ray  # takes seconds to import; a dataset of images does without
+    """Yields each part when its shard is finished."""
+    import ray  # takes seconds to import; datasets of images do not need it
 
     from pipeline.cluster.session import connect
 
@@ -128,34 +128,34 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
                     part = waiting.pop(0)
                     running[task.remote(part)] = part
                 (finished,), _ = ray.wait(list(running), num_returns=1)
-                _raise_plainly(finished, running[finished])
+                _raise_cause(finished, running[finished])
                 yield running.pop(finished)
-        finally:  # after an error nothing goes on to write beside the next run
+        finally:  # after an error, no task may go on writing while the next run starts
             for unfinished in running:
                 ray.cancel(unfinished, force=True)
             if running:
                 ray.wait(list(running), num_returns=len(running))
 
 
-def _raise_plainly(finished: Any, part: Part) -> None:
-    """The user's error of a task as itself, without Ray's account of where it was raised."""
+def _raise_cause(finished: Any, part: Part) -> None:
+    """Raises the original InputError or OSError of a failed task, without Ray's wrapper and traceback."""
     import ray
 
     try:
         ray.get(finished)
     except ray.exceptions.RayTaskError as error:
-        if isinstance(error.cause, InputError | OSError):  # of the user, or of the disk
+        if isinstance(error.cause, InputError | OSError):  # bad input, or a disk error
             raise error.cause from None
         raise
     except (
         ray.exceptions.WorkerCrashedError,
         ray.exceptions.OutOfMemoryError,
         ray.exceptions.NodeDiedError,
-    ):  # after Ray's own tries: no accident
+    ):  # Ray has already retried, so it is not transient
         first, last = part.members[0].id, part.members[-1].id
         raise InputError(
-            f"{first} to {last}: the process that read them died again and again; one of them is damaged in a way that "
-            "its decoder does not survive, or the memory is too small"
+            f"{first} to {last}: the process that read them died repeatedly; one of them is damaged so that the "
+            "decoder crashes, or there is not enough memory"
         ) from None
 
 
@@ -169,7 +169,7 @@ def make_shard(part: Part) -> None:
 
 
 class _Reader:
-    """The rows of a part, one at a time, and what was seen on the way."""
+    """Reads the rows of a part one at a time, and collects counts and the sensor's size."""
 
     def __init__(self, part: Part) -> None:
         self.part = part
@@ -178,19 +178,22 @@ class _Reader:
         self._buffer = Buffer()
 
     def rows(self) -> Iterator[Row]:
-        """Each row is valid until the next: all lie in one buffer. Raises InputError that names the recording."""
+        """Yields rows; each is valid only until the next, as all share a buffer.
+
+        Raises InputError naming the recording.
+        """
         for member, label in zip(self.part.members, self.part.labels, strict=True):
             data = read_member(member)
             digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
-            for name, pixels in self._pieces(member, data, counts):
+            for name, pixels in self._recording_or_windows(member, data, counts):
                 counts["events used"] += int(pixels.sum(dtype=np.uint32))
                 yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _pieces(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
-        """The recording, or its windows, each with its name."""
+    def _recording_or_windows(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
+        """Yields the name and frames of the recording, or of each of its windows."""
         params, suffix = self.part.params, Path(member.id).suffix.lower()
         assert params.frames is not None, "checked by preprocess"
         assert params.size is not None, "checked by preprocess"
@@ -217,7 +220,7 @@ class _Reader:
 def _windows(
     recording: Recording, size: int, params: WindowParams, where: str, counts: Counter[str]
 ) -> list[tuple[str, Recording]]:
-    """The windows that have enough events in the square that is framed. Raises RecordingError if there is none."""
+    """The windows with enough events in the framed square, with names. Raises RecordingError if there are none."""
     if not len(recording):
         raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
     try:
@@ -227,7 +230,7 @@ def _windows(
         raise RecordingError(f"{where}: {error}") from None
     used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
     if not used:
-        raise RecordingError(_without_rows(recording, [len(piece) for _, piece in inside], params, where))
+        raise RecordingError(_too_few_events(recording, [len(piece) for _, piece in inside], params, where))
     events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
     few = f"fewer than {params.min_events} events"
     counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
@@ -236,18 +239,18 @@ def _windows(
     return used
 
 
-def _without_rows(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
+def _too_few_events(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
     if not events:
         lasts = (recording.t.max() - recording.t[0]) / 1000
-        return f"{where}: it lasts {lasts:g} ms and gives no window of {params.ms} ms; remove it, or lower window.ms"
+        return f"{where}: lasts {lasts:g} ms, less than one window of {params.ms} ms; remove it, or lower window.ms"
     return (
-        f"{where}: none of its {len(events)} windows has window.min_events {params.min_events} events, the fullest has "
+        f"{where}: none of its {len(events)} windows has window.min_events {params.min_events} events, the maximum is "
         f"{max(events)}; remove it, or lower window.min_events"
     )
 
 
 def read_summary(part: Part) -> Summary:
-    """What a finished shard holds."""
+    """The summary of a finished shard."""
     read = json.loads(_summary_path(part.path).read_text(encoding="utf-8"))
     return Summary(**read | {"contents": [Content(*content) for content in read["contents"]]})
 

@@ -1,6 +1,6 @@
-"""Which samples train and which test: rules with a name, applied to ids in string order, the same on every file system.
+"""Splits samples into train and test by a named rule, applied to sorted ids, so that the file system does not matter.
 
-The class of a recording is the folder that it lies in; its split, under "official" and folders, is its first folder.
+The class of a recording is its folder; under the rule "official" and with split folders, its first folder is its split.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,24 +13,24 @@ from pipeline.download.catalog import Entry
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import FolderSplit
 
-PAPER_TRAIN, PAPER_TEST = 900, 100  # of each class; authors' code by way of SpikingJelly's split_to_train_test_set
+PAPER_TRAIN, PAPER_TEST = 900, 100  # per class; authors' code, by SpikingJelly's split_to_train_test_set
 _EVERY = 5
 NAMED = 5
-"""Classes that an error names."""
+"""Maximum number of classes that an error names."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """An id in the dataset with its class."""
+    """A sample's id and class."""
 
     id: str
     class_name: str
 
 
 def split_recordings(ids: Sequence[str], rule: str | FolderSplit, entry: Entry) -> dict[Split, list[Sample]]:
-    """The recordings of each split, in string order of their ids. Raises InputError for an id outside of the rule."""
-    alone = isinstance(rule, FolderSplit)
-    samples = [Sample(name, class_of(name, entry, alone)) for name in sorted(ids)]
+    """The recordings of each split, sorted by id. Raises InputError for an id that the rule does not cover."""
+    split_folders = isinstance(rule, FolderSplit)
+    samples = [Sample(name, class_of(name, entry, split_folders)) for name in sorted(ids)]
     if isinstance(rule, FolderSplit):
         return _by_folder(samples, rule.train, rule.test)
     if rule not in entry.splits:
@@ -42,7 +42,7 @@ def split_recordings(ids: Sequence[str], rule: str | FolderSplit, entry: Entry) 
 
 
 def split_by_class(samples: list[Sample], rule: str) -> dict[Split, list[Sample]]:
-    """A rule that looks at the place of a sample in its class: "paper" or "every-fifth-tests"."""
+    """The samples of each split by their position within their class, with the rule "paper" or "every-fifth-tests"."""
     by_class = sorted(samples, key=lambda sample: (sample.class_name, sample.id))
     split: dict[Split, list[Sample]] = {"train": [], "test": []}
     for name, group in groupby(by_class, key=lambda sample: sample.class_name):
@@ -73,16 +73,16 @@ def _by_folder(samples: list[Sample], train: str, test: str) -> dict[Split, list
     for sample in samples:
         folder = PurePosixPath(sample.id).parts[0]
         if folder not in (train, test):
-            raise InputError(f"{sample.id}: lies in {folder}; expected {train} (trains) or {test} (tests)")
+            raise InputError(f"{sample.id}: is in {folder}; expected {train} (train) or {test} (test)")
         split["train" if folder == train else "test"].append(sample)
     for part, name in (("train", train), ("test", test)):
         if not any(PurePosixPath(sample.id).parts[0] == name for sample in samples):
-            raise InputError(f"preprocess.split: no recording lies in {name}, whose recordings {part}")
+            raise InputError(f"preprocess.split: no recording in {name}, the folder for {part}")
     return split
 
 
 def check_classes(split: Split, classes: Sequence[str], labels: set[int]) -> None:
-    """Raises InputError that names the classes without a sample in a split: each has to train and to be tested."""
+    """Raises InputError that names the classes without a sample in the split; both splits need all classes."""
     empty = [name for label, name in enumerate(classes) if label not in labels]
     if empty:
         more = ", ..." if len(empty) > NAMED else ""
@@ -93,16 +93,16 @@ def check_classes(split: Split, classes: Sequence[str], labels: set[int]) -> Non
 
 
 def class_of(name: str, entry: Entry, split_folders: bool) -> str:
-    """The class of a recording: what its own name numbers, or the folder that it lies in.
+    """The class of a recording: by the number in its name, or by its folder.
 
-    Where the first folder is the split, a recording directly in it (session1/mug.aedat) is its class's only one there,
-    and its name is the class.
+    With split folders, a recording directly in one (session1/mug.aedat) is the only one of its class there, and its
+    name is the class.
     """
     path = PurePosixPath(name)
     if entry.class_from == "file name":
         return _numbered(path, entry)
     if len(path.parts) == 1:
-        raise InputError(f"{path}: lies in no folder, and the folder names the class; put it into its class's folder")
+        raise InputError(f"{path}: is not in a folder; put it into a folder named by its class")
     if split_folders and len(path.parts) == 2:
         return path.stem
     return path.parent.name
@@ -111,5 +111,5 @@ def class_of(name: str, entry: Entry, split_folders: bool) -> str:
 def _numbered(path: PurePosixPath, entry: Entry) -> str:
     assert entry.classes is not None, "an entry whose files are numbered names its classes"
     if not path.stem.isdigit() or int(path.stem) >= len(entry.classes):
-        raise InputError(f"{path}: expected a number below {len(entry.classes)} as name")
+        raise InputError(f"{path}: expected a number below {len(entry.classes)} as its name")
     return entry.classes[int(path.stem)]

@@ -1,4 +1,4 @@
-"""Long recordings cut into windows of one duration."""
+"""Cuts long recordings into windows of equal duration."""
 
 from dataclasses import replace
 
@@ -10,18 +10,18 @@ from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.params import WindowParams
 
 _FEW_WINDOWS = 10_000
-"""So many windows need no event in each."""
+"""Number of windows up to which a recording may have more windows than events."""
 LATE = 10_000
-"""Microseconds that an event may be earlier than one before it: cameras send packets of 10 ms (libcaer's default), in
-which the events of several threads or chips can be interleaved. A time that runs back further is another run's."""
+"""Maximum decrease of time from event to event (microseconds): cameras send packets of 10 ms (libcaer's default), in
+which events of several threads or chips can be interleaved. A larger decrease means another recording."""
 
 
 def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recording]]:
-    """Windows one after another from the first event, each with the name `<start>-<end>ms`; a shorter rest is left out.
+    """Consecutive windows from the first event on, named `<start>-<end>ms`; a shorter rest is left out.
 
-    The events stand in the order of the file, so a recording whose time runs back a little is cut where it first
-    reaches the window's end. Raises RecordingError where the time runs back further than LATE (a clock that was set
-    back, an event left over from the run before), or leaps so far forward that most windows would be empty.
+    Events stay in file order, so a window ends where the time first reaches its end, even if it decreases a little
+    afterwards. Raises RecordingError if the time decreases by more than LATE (a clock that was set back, an event left
+    from an earlier recording), or jumps so far forward that most windows would be empty.
     """
     if not len(recording):
         return []
@@ -43,19 +43,19 @@ def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recor
 
 
 def _check_order(t: npt.NDArray[np.int64], latest: npt.NDArray[np.int64]) -> None:
-    """`latest` is the latest time up to each event."""
+    """Raises RecordingError if the time decreases by more than LATE; `latest` is the running maximum of `t`."""
     back = latest - t
     if (back > LATE).any():
         first = int(np.argmax(back > LATE))
         raise RecordingError(
-            f"event {first}: time {t[first]} after {latest[first]} runs back by {back[first] / 1e6:g} s, so its "
-            f"window is not known; remove the events before event {first} or those from it on, or set "
-            "preprocess.window to null, which counts the events in their order"
+            f"event {first}: time {t[first]} after {latest[first]} goes back by {back[first] / 1e6:g} s, so its "
+            f"window is unknown; remove the events before event {first} or those from it on, or set "
+            "preprocess.window to null, which frames the events in file order"
         )
 
 
 def select_events(recording: Recording, events: slice) -> Recording:
-    """Some events of a recording, in their order."""
+    """A slice of a recording's events."""
     return replace(
         recording, t=recording.t[events], x=recording.x[events], y=recording.y[events], p=recording.p[events]
     )

@@ -1,4 +1,4 @@
-"""Augmentation by random numbers from counters (counter.py)."""
+"""Augmentation with counter-based random numbers (counter.py)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +10,9 @@ CROP_STREAM = 10
 
 
 def crop_flip(images: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.uint8]:
-    """Images (B, C, H, W) cropped at random from 4 pixels of black padding, every other one mirrored.
+    """Images (B, C, H, W), randomly cropped after padding by 4 black pixels, and mirrored with probability 1/2.
 
-    Black is 0 before standardization, as torchvision's RandomCrop pads the picture that the authors give it.
+    The padding is 0 before standardization, as in the authors' code, where torchvision's RandomCrop pads the raw image.
     """
     drawn = counter_hash(seed, epoch, indices, CROP_STREAM)
     offsets = np.uint64(2 * PADDING + 1)

@@ -1,4 +1,4 @@
-"""How a network is trained: one frozen value without defaults, so that nothing changes a number unseen."""
+"""The training configuration: one frozen value without defaults, so that no hidden setting changes a result."""
 
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
@@ -9,42 +9,42 @@ from models.config import NetworkConfig
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """The protocol of one training. The authors' value stands with each field (their train.py and README)."""
+    """The protocol of one training. Fields give the authors' values (from their train.py and README)."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     epochs: Annotated[int, Within(1, 100_000)]
-    """Passes over the training set. Authors: 70. Nobody waits for more than the bound."""
+    """Passes over the training set. Authors: 70. More than the bound is assumed to be a typing error."""
     batch_size: Annotated[int, Within(1, 65_536)]
-    """Samples of one optimizer step, over all micro-batches. Authors: 21. LARS (You et al. 2017) goes to 32,768."""
+    """Samples per optimizer step, over all micro-batches. Authors: 21. LARS (You et al. 2017) uses up to 32,768."""
     micro_batches: Annotated[int, Within(1, 1024)]
-    """Micro-batches of a batch: statistics belong to one, so this number changes results. Authors: 1."""
+    """Micro-batches per batch. Each has its own batch statistics, so this number changes results. Authors: 1."""
     threads: Annotated[int, Within(1, 1024)]
-    """CPU threads that compute one micro-batch; the order of additions inside a convolution depends on it."""
+    """CPU threads per micro-batch; changes results, because the summation order in a convolution depends on it."""
     learning_rate: Annotated[float, Within(1e-9, 1000)]
-    """Initial learning rate of SGD. Authors: 0.026844. With less than the bound, float32 weights stay as they are."""
+    """Initial learning rate of SGD. Authors: 0.026844. Below the lower bound, float32 weights would not change."""
     momentum: Annotated[float, Within(0, 0.9999)]
-    """Authors: 0.9. With 0.9999, a step counts for 10,000 more; with 1, for ever."""
+    """Momentum of SGD. Authors: 0.9. With 0.9999, a gradient acts for about 10,000 steps; with 1, forever."""
     weight_decay: Annotated[float, Within(0, 10)]
-    """On all parameters, those of the normalization too. Authors: 1e-4."""
+    """Applied to all parameters, including those of the normalization. Authors: 1e-4."""
     decay_after: Annotated[tuple[int, ...], Within(1, 100)]
     """Percent of the epochs after which the learning rate is divided by 10, ascending. Authors: 70, 80, 90."""
     drop_last: bool
     """Leave out the last, smaller batch of an epoch. Authors: true."""
     loss: Literal["cross-entropy", "tet"]
-    """What is made small (loss.py). Authors: cross-entropy of the logits."""
+    """The loss (loss.py). Authors: cross-entropy of the logits."""
     tet_lambda: Annotated[float, Within(0, 1)]
-    """Weight of tet's regularization; 0 with cross-entropy, which has none."""
+    """Weight of tet's regularization term; must be 0 with cross-entropy, which has none."""
     augmentation: Literal["none", "crop-flip"]
     """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip. Authors: CIFAR only."""
     pixel_mean: Annotated[tuple[float, ...], Within(0, 1)]
-    """Per channel, of full scale, subtracted from images; empty for event frames."""
+    """Mean per channel, subtracted from images, on a scale of 0 to 1 (not 255); empty for event frames."""
     pixel_std: Annotated[tuple[float, ...], Within(0.001, 1)]
-    """Per channel, of full scale, which is 1, not 255; images are divided by it; empty for event frames."""
+    """Standard deviation per channel, by which images are divided, on the same scale; empty for event frames."""
     selection: Literal["last", "best-validation"]
-    """Which epoch's weights are the result. Authors: the best on the test set, which is never ours."""
+    """Which epoch's weights are the result. Authors: the best on the test set, which is not offered here."""
     validation_percent: Annotated[int, Within(0, 50)]
-    """Percent of each class of the training set that is held out for validation; 0 for none."""
+    """Percent of each class of the training set held out for validation; 0 for none."""
     test_each_epoch: bool
     """Also score the test set after each epoch, by the authors' protocol, for the record only."""
 
@@ -55,16 +55,16 @@ class TrainingConfig:
         if self.batch_size < self.micro_batches:
             raise ValueError(f"batch_size {self.batch_size} is smaller than micro_batches, {self.micro_batches}")
         if list(self.decay_after) != sorted(set(self.decay_after)):
-            raise ValueError(f"decay_after must ascend, each percent once, not {list(self.decay_after)}")
+            raise ValueError(f"decay_after must be strictly ascending, not {list(self.decay_after)}")
         if self.selection == "best-validation" and self.validation_percent == 0:
             raise ValueError("selection best-validation needs validation_percent above 0")
         if len(self.pixel_mean) != len(self.pixel_std):
             means, deviations = len(self.pixel_mean), len(self.pixel_std)
-            raise ValueError(f"pixel_mean has {means} value(s) and pixel_std {deviations}; both need one a channel")
+            raise ValueError(f"pixel_mean has {means} value(s) and pixel_std {deviations}; both need one per channel")
 
 
 def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
-    """Raises ValueError for a network that cannot be trained so."""
+    """Raises ValueError if the network cannot be trained with this configuration."""
     if training.loss == "tet" and network.readout not in ("mean-voltage", "boosting"):
         raise ValueError(
             f"loss tet averages over the time steps, so model.readout must be mean-voltage or boosting, "

@@ -1,10 +1,10 @@
-"""Reference curves: how earlier trainings of a recipe went, epoch by epoch, and the band that a new one should keep to.
+"""Reference curves: histories of earlier trainings of a recipe, and the band in which a new training should stay.
 
-The band of an epoch is mean ± t s sqrt(1 + 1/n) over the n reference seeds other than the training's own. s is their
-standard deviation at that epoch or the root mean square of those at all epochs, whichever is greater: few seeds can lie
-close together at one epoch by chance. t is Student's, at a level such that a sound training leaves the band anywhere in
-at most 5 % of cases if values are normal over seeds: the 5 % are shared among all epochs and measures (Bonferroni).
-It changes nothing in a training and is no part of its identity.
+The band at an epoch is mean ± t s sqrt(1 + 1/n) over the n reference seeds other than the training's own. s is the
+larger of their standard deviation at that epoch and the root mean square of the deviations at all epochs, because few
+seeds can be close together at one epoch by chance. t is Student's, with 5 % shared among all epochs and measures
+(Bonferroni): if values are normal over seeds, at most 5 % of sound trainings leave the band anywhere.
+Bands do not affect a training and are not part of its identity.
 """
 
 import csv
@@ -23,10 +23,10 @@ from pipeline.ground.files import write_whole
 from pipeline.protocol.bands import Band, Bands
 
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
-"""Columns of history.csv, each with what its band is widened by on both sides (its unit; points): where all seeds reach
-100 % the deviation is 0, and one sample less is no alarm."""
+"""Columns of history.csv, with the amount by which the band is widened on both sides (loss; percentage points). Where
+all seeds reach 100 %, the deviation is 0, and one wrong sample should not be an alarm."""
 RECIPE = ("network", "training", "data_digest")
-"""What trainings of one reference have in common, as config.json has it."""
+"""Keys of config.json that all trainings of one reference have in common."""
 ALARM = 0.05
 LEAST_SEEDS = 3
 
@@ -42,14 +42,14 @@ class Curves:
     training: dict[str, Any]
     data_digest: str
     histories: dict[str, dict[str, list[Annotated[float, Within(0, 1e9)]]]]
-    """By seed and measure, a value an epoch."""
+    """By seed and measure, one value per epoch."""
 
     def band(self, measure: str, seed: int) -> Band:
-        """Low and high at each epoch for a training with that seed; empty with too few others."""
+        """The band for a training with that seed; empty if there are too few other seeds."""
         others = [history[measure] for name, history in self.histories.items() if name != str(seed)]
         if len(others) < LEAST_SEEDS:
             return []
-        from scipy.special import stdtrit  # a third of a second to import
+        from scipy.special import stdtrit  # takes a third of a second to import
 
         epochs, n = len(others[0]), len(others)
         level = ALARM / (len(MEASURES) * epochs)
@@ -61,16 +61,16 @@ class Curves:
         return [(middle - span, middle + span) for middle, span in zip(middles, spans, strict=True)]
 
     def bands(self, seed: int) -> Bands:
-        """What a training with that seed is compared with."""
+        """The bands of all measures for a training with that seed."""
         others = len(self.histories.keys() - {str(seed)})
         return Bands(trainings=others, of={measure: self.band(measure, seed) for measure in MEASURES})
 
     def differences(self, network: Mapping[str, Any], training: Mapping[str, Any], data_digest: str) -> list[str]:
-        """Keys in which another recipe is another one."""
+        """A line for each key in which a recipe differs from this one."""
         mine = (self.network, self.training, {"data_digest": self.data_digest})
         other = (_plain(network), _plain(training), {"data_digest": data_digest})
         return [
-            f"{key} is {theirs.get(key)}, in the reference {own.get(key)}"
+            f"{key} is {theirs.get(key)}, but {own.get(key)} in the reference"
             for own, theirs in zip(mine, other, strict=True)
             for key in sorted(own.keys() | theirs.keys())
             if own.get(key) != theirs.get(key)
@@ -82,7 +82,7 @@ class Curves:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON has them: lists, no tuples."""
+    """The values as JSON represents them, with lists instead of tuples."""
     plain: dict[str, Any] = json.loads(json.dumps(values))
     return plain
 
@@ -92,10 +92,10 @@ def curves_path(results: Path, experiment: str) -> Path:
 
 
 def read_curves(path: Path) -> Curves | None:
-    """Recorded curves, or None where there are none. Raises InputError."""
+    """Recorded curves, or None if the file does not exist. Raises InputError."""
     if not path.exists():
         return None
-    from pipeline.ground.schema import read_as  # pydantic, which a worker need not have
+    from pipeline.ground.schema import read_as  # imports pydantic, which workers need not have
 
     remedy = "`sresnet curves` writes them"
     curves = read_as(Curves, path, "a file of reference curves", remedy)
@@ -106,7 +106,7 @@ def read_curves(path: Path) -> Curves | None:
         or any(history.keys() != MEASURES.keys() for history in curves.histories.values())
     ):
         raise InputError(
-            f"{path}: not reference curves (histories: each needs {', '.join(MEASURES)} of as many epochs); {remedy}"
+            f"{path}: not reference curves (histories: each needs {', '.join(MEASURES)} of equal length); {remedy}"
         )
     return curves
 
@@ -115,17 +115,15 @@ def recorded(experiment: str, folders: Sequence[Path]) -> Curves:
     """The curves of finished trainings, from config.json and history.csv in each folder. Raises InputError."""
     if len(folders) < LEAST_SEEDS:
         raise InputError(
-            f"{experiment}: {len(folders)} finished training(s), {LEAST_SEEDS} make a band; train more seeds, for "
-            "instance with `sresnet use PROFILE --seeds 5`"
+            f"{experiment}: {len(folders)} finished training(s), but a band needs {LEAST_SEEDS}; train more "
+            "seeds, for instance with `sresnet use PROFILE --seeds 5`"
         )
     found = [_finished(folder) for folder in folders]
     first = found[0][0]
     for folder, (config, _) in zip(folders, found, strict=True):
         for key in RECIPE:
             if config[key] != first[key]:
-                raise InputError(
-                    f"{folder}: {key} is not that of {folders[0]}; curves are of one recipe on one dataset"
-                )
+                raise InputError(f"{folder}: {key} differs from {folders[0]}; curves need one recipe on one dataset")
     return Curves(
         experiment=experiment,
         network=first["network"],
@@ -158,7 +156,7 @@ def _history(path: Path) -> dict[str, list[float]]:
 def reference(
     results: Path, experiment: str, network: Mapping[str, Any], training: Mapping[str, Any], data_digest: str
 ) -> Curves | None:
-    """The recorded curves of this recipe; None, with a line if they are of another recipe. Raises InputError."""
+    """The recorded curves of this recipe, or None; prints a line if they are of another recipe. Raises InputError."""
     curves = read_curves(curves_path(results, experiment))
     if curves is None:
         return None

@@ -1,4 +1,4 @@
-"""What computes: the same name, the same bits; and what helps it."""
+"""Descriptions of processors: equal descriptions imply bit-identical results; and memory settings for speed."""
 
 import ctypes
 import platform
@@ -12,18 +12,18 @@ from pipeline.ground.paths import PARAMS
 
 
 def describe(device: torch.device) -> str:
-    """The processor as far as it decides on the order of additions, and torch's version.
+    """The processor, as far as it determines the summation order, and torch's version.
 
-    Libraries choose their kernels by instruction set and by model, so two machines of one name give the same bits and
-    two others need not.
+    Libraries select kernels by instruction set and CPU model: machines with equal descriptions give identical results
+    bit for bit, others may differ.
     """
     return f"{_name(device)}, torch {torch.__version__}"
 
 
 def computed_by(device: torch.device, precision: str) -> str:
-    """As `describe`, and what convolutions compute in: on a GPU, and for tf32, which a CPU computes in float32.
+    """As `describe`, with the number format of convolutions on a GPU, and for tf32, which a CPU computes in float32.
 
-    Older records do not say it; there, float32 convolutions on a GPU computed in TF32.
+    Older records do not contain it; their float32 convolutions on a GPU were computed in TF32.
     """
     said = device.type == "cuda" or precision == "tf32"
     convolutions = f", convolutions in {computed_as(precision, device)}" if said else ""
@@ -31,14 +31,14 @@ def computed_by(device: torch.device, precision: str) -> str:
 
 
 def device_of(gpus: int) -> torch.device:
-    """What a worker with so many GPUs computes on in this process. Raises InputError if there is no GPU."""
+    """The device of a worker with this number of GPUs. Raises InputError if torch finds no GPU."""
     if gpus and not torch.cuda.is_available():
         raise InputError(f"{PARAMS}: cluster.gpus_per_worker {gpus}: torch finds no GPU on this machine; set it to 0")
     return torch.device("cuda" if gpus else "cpu")
 
 
-def note(path: Path, device: torch.device, precision: str) -> None:
-    """Adds this worker's processor to those that computed a training, a line each."""
+def note_processor(path: Path, device: torch.device, precision: str) -> None:
+    """Appends a line with this worker's processor to the list of those that computed a training."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as file:
         file.write(computed_by(device, precision) + "\n")
@@ -61,9 +61,12 @@ def _processor() -> str:
 
 
 def keep_memory() -> None:
-    """Tells glibc to keep freed memory for the next step: activations are otherwise returned to the system and faulted
-    in again page by page, a tenth of a step of S-ResNet38. Without glibc nothing happens. Nor does torch fill what will
-    be written anyway, as it would under deterministic algorithms."""
+    """Makes glibc keep freed memory for the next step, and torch leave new tensors uninitialized.
+
+    Otherwise the memory of activations is returned to the system, and page faults take a tenth of a step of
+    S-ResNet38; and with deterministic algorithms, torch fills memory that is overwritten anyway. Without glibc, only
+    the setting of torch has an effect.
+    """
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     no_mapping, no_trimming = (-4, 0), (-1, 2**31 - 1)  # M_MMAP_MAX, M_TRIM_THRESHOLD of malloc.h
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

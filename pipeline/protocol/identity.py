@@ -1,4 +1,4 @@
-"""The name of a training: a digest of everything that can change its result."""
+"""The identity of a training: a digest of everything that can change its result."""
 
 import hashlib
 import json
@@ -9,9 +9,9 @@ from typing import Any
 def training_identity(
     network: Mapping[str, Any], training: Mapping[str, Any], seed: int, rows: Sequence[str], code: str, torch: str
 ) -> str:
-    """Digest (16 hexadecimal digits) of configuration, seed, data, the code that trains and torch's version.
+    """Digest (16 hexadecimal digits) of configuration, seed, data, training code and torch's version.
 
-    Of values as a record holds them, so that a reader can ask which code gave a training its name.
+    All arguments are values that a record contains, so that a reader can recompute the identity.
     """
     parts = {
         "network": network,

@@ -26,7 +26,7 @@ class ExperimentParams(Section):
 
 
 class RunParams(Section):
-    """One training. DVC cannot look a dataset up through an experiment, so it stands here again, checked."""
+    """One training. `dataset` repeats the experiment's, checked, because DVC cannot look it up there."""
 
     experiment: str
     dataset: str
@@ -34,10 +34,10 @@ class RunParams(Section):
 
 
 class ResultParams(Section):
-    """What results depend on: params.yaml without its part `cluster`."""
+    """The parameters that results depend on: params.yaml without `cluster`."""
 
     profile: Name
-    """Name of the profile that this file was made from."""
+    """Name of the profile that this file was generated from."""
     datasets: Annotated[dict[Name, DatasetParams], Field(min_length=1), DistinctNames]
     experiments: Annotated[dict[Name, ExperimentParams], Field(min_length=1), DistinctNames]
     runs: Annotated[dict[RunName, RunParams], Field(min_length=1)]

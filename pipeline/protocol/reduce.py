@@ -1,4 +1,4 @@
-"""Sums over micro-batches in one fixed order, so that the number of workers cannot change a bit."""
+"""Sums over micro-batches in a fixed order, so that results do not depend on the number of workers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 class Workers(Protocol):
-    """Those who train together."""
+    """The workers of one training, from the view of one of them."""
 
     @property
     def rank(self) -> int: ...
@@ -21,11 +21,11 @@ class Workers(Protocol):
     def size(self) -> int: ...
 
     def gather(self, value: Tensor) -> list[Tensor]:
-        """The tensors of all workers, of one shape, in the order of their ranks."""
+        """The tensors of all workers, which have the same shape, by rank (all-gather)."""
         ...
 
     def exchange(self, values: Tensor) -> Tensor:
-        """Part i of `values`, (size, ...), goes to worker i; part j of the result comes from worker j."""
+        """Sends part i of `values`, (size, ...), to worker i; part j of the result is from worker j (all-to-all)."""
         ...
 
 
@@ -59,14 +59,15 @@ class Group:
         return received
 
 
-class Meeting:
-    """Where workers that are threads of one process give each other tensors."""
+class ThreadGroup:
+    """Exchange of tensors between workers that are threads of one process."""
 
     def __init__(self, size: int) -> None:
         self.barrier, self.given = Barrier(size), [torch.empty(0)] * size
 
     def of_all(self, rank: int, value: Tensor, take: Callable[[Tensor], Tensor]) -> list[Tensor]:
-        """Copies of what each worker gives, or of a part of it; nobody changes anything until all have taken theirs."""
+        """Copies of each worker's tensor, or of a part; returns when all have copied, so that none is changed
+        before."""
         self.given[rank] = value
         self.barrier.wait()
         taken = [take(given).clone() for given in self.given]
@@ -79,46 +80,46 @@ class ThreadOf:
     """A worker that is a thread of this process."""
 
     rank: int
-    meeting: Meeting
+    group: ThreadGroup
 
     @property
     def size(self) -> int:
-        return len(self.meeting.given)
+        return len(self.group.given)
 
     def gather(self, value: Tensor) -> list[Tensor]:
-        return self.meeting.of_all(self.rank, value, lambda given: given)
+        return self.group.of_all(self.rank, value, lambda given: given)
 
     def exchange(self, values: Tensor) -> Tensor:
-        return torch.stack(self.meeting.of_all(self.rank, values, lambda given: given[self.rank]))
+        return torch.stack(self.group.of_all(self.rank, values, lambda given: given[self.rank]))
 
 
 def in_threads(size: int, work: Callable[[Workers], None]) -> None:
-    """Does the work as the first of so many workers; the others are threads. Raises what any of them raised first."""
+    """Runs `work` in `size` workers: this thread is the first, the others are new threads. Raises the first error."""
     if size == 1:
         return work(Alone())
-    meeting, raised = Meeting(size), list[BaseException]()
+    group, raised = ThreadGroup(size), list[BaseException]()
 
     def one(rank: int) -> None:
         try:
-            work(ThreadOf(rank, meeting))
+            work(ThreadOf(rank, group))
         except BaseException as error:
             raised.append(error)
-            meeting.barrier.abort()  # the others would wait for ever
+            group.barrier.abort()  # otherwise the others would wait forever
 
-    _beside([Thread(target=one, args=(rank,), daemon=True) for rank in range(1, size)], meeting, lambda: one(0))
+    _with_threads([Thread(target=one, args=(rank,), daemon=True) for rank in range(1, size)], group, lambda: one(0))
     if raised:
         raise raised[0]
     return None
 
 
-def _beside(threads: list[Thread], meeting: Meeting, work: Callable[[], None]) -> None:
-    """Works while the threads do; all have ended then, after an interruption too."""
+def _with_threads(threads: list[Thread], group: ThreadGroup, work: Callable[[], None]) -> None:
+    """Runs `work` while the threads run; joins them all, after an interruption too."""
     try:
         for thread in threads:
             thread.start()
         work()
     except BaseException:
-        meeting.barrier.abort()
+        group.barrier.abort()
         raise
     finally:
         for thread in threads:
@@ -127,16 +128,16 @@ def _beside(threads: list[Thread], meeting: Meeting, work: Callable[[], None]) -
 
 
 def micro_batches_of_worker(workers: Workers, micro_batches: int) -> list[int]:
-    """Micro-batches that this worker computes: contiguous, sizes differ by at most one."""
+    """Indices of this worker's micro-batches: contiguous; numbers per worker differ by at most one."""
     return [int(index) for index in np.array_split(np.arange(micro_batches), workers.size)[workers.rank]]
 
 
 def sum_over_micro_batches(own: list[Tensor], workers: Workers, micro_batches: int) -> Tensor:
-    """Sum (D,) over all micro-batches of the rows (D,) that the workers computed.
+    """Sum (D,) over the rows (D,) of all micro-batches of all workers.
 
-    `own` are the rows of this worker's micro-batches, or one of zeros if it has none. Each worker adds up an equal part
-    of the numbers of all micro-batches, in the order of the tree, then all give each other their parts: a worker with
-    one micro-batch sends and receives 2 D numbers, as in an all-reduce whose order nobody knows.
+    `own` holds the rows of this worker's micro-batches, or one row of zeros if it has none. Each worker sums an equal
+    slice of all rows in tree order (reduce-scatter); then all slices are gathered. With one micro-batch, a worker sends
+    and receives 2 D numbers, as much as in an ordinary all-reduce, whose summation order is not fixed.
     """
     if workers.size == 1:
         return tree_sum(own)
@@ -152,7 +153,7 @@ def sum_over_micro_batches(own: list[Tensor], workers: Workers, micro_batches: i
 
 
 def tree_sum(rows: list[Tensor]) -> Tensor:
-    """Sum of the rows by a fixed binary tree: neighbours first; an odd one goes up as it is."""
+    """Sum of the rows in a fixed binary tree: neighbours first; an odd last row moves up unchanged."""
     while len(rows) > 1:
         pairs = [rows[i] + rows[i + 1] for i in range(0, len(rows) - 1, 2)]
         rows = pairs + rows[2 * len(pairs) :]

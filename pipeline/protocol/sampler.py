@@ -1,4 +1,4 @@
-"""Which samples form a batch. Everything follows from (seed, epoch, sample index); no worker has a say."""
+"""Selects the samples of each batch, as a function of (seed, epoch, sample index), independent of the workers."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ ENCODING_STREAM = 3
 
 
 def hold_out(labels: np.ndarray, percent: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices (training, validation), each ascending: `percent` of each class, rounded down, is held out.
+    """Indices (training, validation), each ascending; `percent` of each class, rounded down, is validation.
 
     The choice depends on the indices only, so every seed and every configuration validates on the same samples.
     """
@@ -24,7 +24,7 @@ def hold_out(labels: np.ndarray, percent: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def epoch_batches(samples: np.ndarray, training: TrainingConfig, seed: int, epoch: int) -> list[np.ndarray]:
-    """The batches of one epoch: each sample once, in an order of its own; drop_last leaves out a smaller rest."""
+    """The batches of one epoch: each sample once, shuffled per epoch; with drop_last, without a smaller last batch."""
     order = samples[np.argsort(counter_hash(seed, epoch, samples, SHUFFLE_STREAM), kind="stable")]
     batches = [order[start : start + training.batch_size] for start in range(0, len(order), training.batch_size)]
     if training.drop_last and len(batches[-1]) < training.batch_size:
@@ -33,20 +33,20 @@ def epoch_batches(samples: np.ndarray, training: TrainingConfig, seed: int, epoc
 
 
 def micro_batches_of(batch: np.ndarray, micro_batches: int) -> list[np.ndarray]:
-    """The batch in so many contiguous parts whose sizes differ by at most one; of a small batch some can be empty."""
+    """The batch split into contiguous parts whose sizes differ by at most one; some are empty for a small batch."""
     return np.array_split(batch, micro_batches)
 
 
 def encoding_seed(seed: int, epoch: int, step: int, index: int) -> int:
-    """Seed of the random numbers that encode one micro-batch of one step (63 bits)."""
+    """Seed (63 bits) of the random encoding of one micro-batch in one step."""
     return int(counter_hash(seed, epoch, np.array([step * 65536 + index]), ENCODING_STREAM)[0] >> 1)
 
 
 def learning_rate(training: TrainingConfig, epoch: int) -> float:
-    """Rate in a 0-based epoch: a tenth for each decay_after whose percent of the epochs is past.
+    """Learning rate in a 0-based epoch: divided by 10 for each percentage in decay_after that is past.
 
-    With 70 epochs the first decay is after the epoch 49, as in the authors' train.py; theirs compares floats, which
-    never fires for most numbers of epochs, ours whole numbers.
+    With 70 epochs, the first decay comes after epoch 49, as in the authors' train.py. Their comparison of floats is
+    never true for most numbers of epochs; ours compares integers.
     """
     decays = sum(epoch > training.epochs * percent // 100 for percent in training.decay_after)
     return training.learning_rate / 10**decays

@@ -1,4 +1,4 @@
-"""How well the network does on samples that it does not learn from, by workers together."""
+"""Accuracy and loss of a network on samples that it is not trained on, computed by all workers together."""
 
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import encoding_seed
 
 EVALUATION_EPOCH = 2**32 - 1
-"""Stands for the epoch in the random numbers of an encoding, so that they differ from those of training."""
+"""Used as epoch in the seed of a random encoding, so that it differs from training."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """Counts by batch, each array (batches,)."""
+    """Counts per batch, each an array (batches,)."""
 
     samples: np.ndarray
     correct: np.ndarray
@@ -34,9 +34,9 @@ class Score:
         return float(self.loss_sum.sum()) / float(self.samples.sum())
 
     def authors_accuracy(self, batch_size: int) -> float | None:
-        """Percent as the authors' train.py reports it: the mean over full batches; a smaller last one is dropped.
+        """Percent as in the authors' train.py: the mean over full batches, without a smaller last batch.
 
-        None without a full batch.
+        None if there is no full batch.
         """
         full = self.samples == batch_size
         return 100.0 * float((self.correct[full] / self.samples[full]).mean()) if full.any() else None
@@ -54,7 +54,7 @@ def score(
     counts = torch.zeros(len(batches), 3, dtype=torch.float64, device=device)
     for index in range(workers.rank, len(batches), workers.size):
         counts[index] = _count(model, store, batches[index], training, encoding_seed(seed, EVALUATION_EPOCH, index, 0))
-    # Each row is zero but for one worker's, so the order of this sum changes nothing.
+    # Each row is nonzero on one worker only, so the order of this sum does not matter.
     total = torch.stack(workers.gather(counts)).sum(0).cpu().numpy()
     return Score(samples=total[:, 0], correct=total[:, 1], loss_sum=total[:, 2])
 

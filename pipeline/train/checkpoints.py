@@ -1,8 +1,8 @@
-"""The states of a training in one folder: whole, numbered, the last two kept, written beside the training.
+"""Checkpoints of a training: numbered files in one folder, written atomically in the background; the last two are kept.
 
-A file is the SHA-256 of what follows, then the state with the name of its training. Whatever is killed at whatever
-moment, the newest file that is sound is a state between two steps; any such state leads to the same bits in the end.
-The folder lies in one that is named as the training: `runs/<training>/checkpoints`.
+A file is a SHA-256, followed by the bytes that it covers: the state and the name of its training. A crash at any moment
+leaves the newest intact file as a state between two steps, and resuming from any such state gives the same final
+weights bit for bit. The folder is `runs/<training>/checkpoints`.
 """
 
 import hashlib
@@ -21,27 +21,27 @@ from pipeline.ground.files import whole
 from pipeline.train.state import State
 
 KEPT = 2
-TAKE_AWAY = "it was put there by hand: take it away, and the training goes on from its own states, or starts"
+TAKE_AWAY = "it was put there by hand; remove it, and the training resumes from its own checkpoints or starts over"
 DIGEST = 32
 
 
 class DamagedError(Exception):
-    """A file that is not what was written."""
+    """A checkpoint whose bytes do not match its digest."""
 
 
 class Checkpoints:
-    """Writes states, one after another; close it, or leave its block, and the last one is on the disk."""
+    """Writes checkpoints one at a time in a background thread; leaving its block waits until the last is on disk."""
 
     def __init__(self, folder: Path, number: int) -> None:
         self.folder, self.number = folder, number
-        """The number that the training goes on from."""
+        """Number of the checkpoint that the training resumed from, or of the last one saved; 0 without any."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._last: Future[None] | None = None
 
     def save(self, state: State) -> None:
-        """Writes `state`, which nobody may change any more, while the training goes on. Waits for the one before.
+        """Starts writing `state` in the background; the caller must not modify it. Waits for the previous write first.
 
-        Raises what went wrong with that one.
+        Raises the error of the previous write, if any.
         """
         self.wait()
         if self._last is None:
@@ -50,7 +50,7 @@ class Checkpoints:
         self._last = self._thread.submit(write_state, state, self.folder, self.number)
 
     def wait(self) -> None:
-        """Until the last state is on the disk. Raises what went wrong."""
+        """Waits until the last state is on disk. Raises the error of its write, if any."""
         if self._last is not None:
             self._last.result()
 
@@ -66,10 +66,10 @@ class Checkpoints:
 
 
 def remove_older(folder: Path, number: int) -> None:
-    """Removes what a killed writer left, and states of greater numbers: damaged, or not seen by every worker.
+    """Removes temporary files of a killed writer, and higher-numbered checkpoints: damaged, or not seen by all workers.
 
-    Once, at the first state: writers of a training that was given up may live on for a moment, and are to be disturbed
-    by the newest one, not to disturb it.
+    Called only at the first save: a writer of an abandoned attempt may still run for a moment, and must not delete what
+    a newer attempt has written.
     """
     for left in folder.glob(".*.pt.*"):
         left.unlink(missing_ok=True)
@@ -79,11 +79,11 @@ def remove_older(folder: Path, number: int) -> None:
 
 
 def write_state(state: State, folder: Path, number: int) -> None:
-    """Writes a state under its number, and removes those before the last two."""
+    """Writes a state under its number, and removes all checkpoints but the last two."""
     buffer = io.BytesIO()
     torch.save({"training": training_of(folder), "state": vars(state)}, buffer)
     path, content = checkpoint_path(folder, number), buffer.getbuffer()
-    # Through a file of Python's: torch's own writer does not say that the disk is full.
+    # A Python file, because torch.save to a path does not report a full disk.
     with whole(path) as temporary, temporary.open("wb") as file:
         file.write(hashlib.sha256(content).digest())
         file.write(content)
@@ -92,7 +92,7 @@ def write_state(state: State, folder: Path, number: int) -> None:
 
 
 def training_of(folder: Path) -> str:
-    """The training whose states lie there."""
+    """Name of the training that a checkpoint folder belongs to."""
     return folder.parent.name
 
 
@@ -101,14 +101,14 @@ def checkpoint_path(folder: Path, number: int) -> Path:
 
 
 def numbers(folder: Path) -> list[int]:
-    """Numbers of the states in the folder, ascending."""
+    """Numbers of the checkpoints in the folder, ascending."""
     return sorted(int(path.stem) for path in folder.glob("*.pt") if re.fullmatch(r"[0-9]{8,}", path.stem))
 
 
 def read_state(folder: Path, number: int) -> State:
-    """The state of that number, on the CPU.
+    """The state with that number, with tensors on the CPU.
 
-    Raises DamagedError, FileNotFoundError, and InputError for a state that is whole, but not one of this training.
+    Raises DamagedError, FileNotFoundError, and InputError for an intact state that is not of this training.
     """
     path = checkpoint_path(folder, number)
     content = path.read_bytes()
@@ -118,14 +118,14 @@ def read_state(folder: Path, number: int) -> State:
         stored = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
         training, state = stored["training"], State(**stored["state"])
     except (KeyError, TypeError, RuntimeError, UnpicklingError):
-        raise InputError(f"{path}: the state of another version of this code; {TAKE_AWAY}") from None
+        raise InputError(f"{path}: written by another version of this code; {TAKE_AWAY}") from None
     if training != training_of(folder):
         raise InputError(f"{path}: a state of the training {training}, expected {training_of(folder)}; {TAKE_AWAY}")
     return state
 
 
 def newest_checkpoint(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
-    """Number and state of the newest one that is sound, (0, None) without any; damaged ones are said.
+    """Number and state of the newest intact checkpoint, (0, None) without any; calls `say` for damaged ones.
 
     Raises InputError for a state of another training.
     """
@@ -133,14 +133,14 @@ def newest_checkpoint(folder: Path, say: Callable[[str], None] = lambda text: No
     for number in reversed(found):
         try:
             return number, read_state(folder, number)
-        except FileNotFoundError:  # a newer one has replaced it meanwhile
+        except FileNotFoundError:  # a running writer has removed it after writing newer ones
             return newest_checkpoint(folder, say)
         except DamagedError as error:
-            before = "falls back to the checkpoint before it" if number > found[0] else "none before it: starts anew"
+            before = "falls back to the checkpoint before it" if number > found[0] else "none before it: starts over"
             say(f"{error}; {before}")
     return 0, None
 
 
 def newest_state(folder: Path) -> State | None:
-    """The newest state that is sound, or None if there is none. Raises InputError as `newest_checkpoint`."""
+    """The newest intact state, or None. Raises InputError as `newest_checkpoint`."""
     return newest_checkpoint(folder)[1]

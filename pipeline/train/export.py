@@ -1,4 +1,4 @@
-"""A finished training as files that others read."""
+"""Exports a finished training as the files that evaluation and readers use."""
 
 import csv
 import io
@@ -15,15 +15,15 @@ from pipeline.train.state import State
 
 
 def finished(job: Job) -> State | None:
-    """The state of the training if it has come to its end."""
+    """The final state of the training, or None if it has not finished."""
     state = newest_state(job.checkpoint())
     return state if state is not None and state.epoch == job.training.epochs else None
 
 
 def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
-    """Writes model.safetensors, history.csv and config.json of a finished training; nothing in them varies by run.
+    """Writes model.safetensors, history.csv and config.json of a finished training; their bytes are deterministic.
 
-    config.json, the last one, holds the digests of the others: who evaluates them knows whether they are these.
+    config.json is written last and holds the digests of the others, so that evaluation can check them.
     """
     state = finished(job)
     assert state is not None, f"{job.checkpoint()} is not finished"
@@ -48,13 +48,13 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
 
 
 def platforms_of(job: Job) -> list[str]:
-    """What computed the training. Raises InputError."""
+    """Descriptions of the processors that computed the training, sorted. Raises InputError."""
     try:
         return sorted(set(job.platforms().read_text(encoding="utf-8").splitlines()))
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
-            f"{job.platforms()}: missing or damaged ({error}); it says what computed the training, and belongs to the "
-            "state beside it: bring the whole folder, or remove it and train again"
+            f"{job.platforms()}: missing or damaged ({error}); it names the processors that computed the training and "
+            "belongs to the checkpoints beside it: copy the whole folder, or remove it and train again"
         ) from None
 
 

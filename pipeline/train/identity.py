@@ -1,4 +1,4 @@
-"""The name of a training that this code does."""
+"""The identity of a training under the current code."""
 
 from dataclasses import asdict
 
@@ -11,6 +11,9 @@ from pipeline.protocol.identity import training_identity
 
 
 def run_identity(network: NetworkConfig, training: TrainingConfig, seed: int, data_digests: tuple[str, ...]) -> str:
-    """It names the resume state: an interrupted run is found again, a changed one never picks up other weights."""
+    """The identity (16 hexadecimal digits) of a training under the current code and torch version.
+
+    It names the checkpoint folder, so that an interrupted training resumes and a changed one never loads its weights.
+    """
     code = code_digest(code_files(TRAINS))
     return training_identity(asdict(network), asdict(training), seed, data_digests, code, torch.__version__)

@@ -1,4 +1,4 @@
-"""One training as plain frozen values: what a worker is sent."""
+"""One training as plain frozen values, which are sent to each worker."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,35 +24,35 @@ class Job:
     data: Path
     """Folder of the Arrow shards."""
     runs: Path
-    """Folder of all resume states."""
+    """Parent folder of the trainings' checkpoints and logs."""
     checkpoint_seconds: int
     recompute: Recompute
     bands: Bands | None = None
-    """Of recorded trainings of this recipe. Each epoch is compared with them; they change nothing."""
+    """Bands of recorded trainings of this recipe; an epoch outside them is a warning. They do not affect the result."""
 
     def train_store(self) -> Store:
         return Store(self.data, "train")
 
     @cached_property
     def identity(self) -> str:
-        """Computed once and sent with the job: code that is edited meanwhile must not change the name of a training."""
+        """Computed once and sent with the job, so that editing code meanwhile does not rename the training."""
         splits: tuple[Split, ...] = ("train", "test") if self.training.test_each_epoch else ("train",)
         digests = tuple(Store(self.data, split).digest for split in splits)
         return run_identity(self.network, self.training, self.seed, digests)
 
     def checkpoint(self) -> Path:
-        """Folder of this training's states, in one named by all that can change its result."""
+        """Folder of this training's checkpoints; its parent is named by a digest of all that can change the result."""
         return self.runs / f"{self.name}-{self.identity}" / "checkpoints"
 
     def moved(self, data: Path, runs: Path) -> "Job":
-        """The same training where its folders lie elsewhere."""
-        return self._of_the_same_name(replace(self, data=data, runs=runs))
+        """The same training with other folders."""
+        return self._with_this_identity(replace(self, data=data, runs=runs))
 
     def compared(self, bands: Bands) -> "Job":
-        """The same training, each epoch of which is compared with recorded ones."""
-        return self._of_the_same_name(replace(self, bands=bands))
+        """The same training, with each epoch compared with the bands of recorded ones."""
+        return self._with_this_identity(replace(self, bands=bands))
 
-    def _of_the_same_name(self, job: "Job") -> "Job":
+    def _with_this_identity(self, job: "Job") -> "Job":
         job.__dict__["identity"] = self.identity
         return job
 
@@ -60,12 +60,16 @@ class Job:
         """The progress lines of this training."""
         return self.checkpoint().with_name("log.txt")
 
+    def traceback(self) -> Path:
+        """The traceback of the error that ended this training, if it was a mistake in code or values."""
+        return self.checkpoint().with_name("traceback.txt")
+
     def platforms(self) -> Path:
-        """What computed this training: a line for each kind of processor that took part."""
+        """The processors that computed this training, one line per kind."""
         return self.checkpoint().with_name("platforms.txt")
 
     def build(self) -> SResNet:
-        """The untrained network for this data; its weights are not yet drawn."""
+        """The network for this data, with its weights not yet initialized."""
         store = self.train_store()
         frames = store.kind == "frames"
         channels, height, width = store.sample_shape[-3:]

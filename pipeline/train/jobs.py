@@ -1,16 +1,19 @@
-"""The training of a run of params.yaml, and who does it: this process, or workers on Ray."""
+"""Trains a run of params.yaml, in this process or with workers on Ray."""
 
 import resource
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
 from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.ground import paths
-from pipeline.ground.errors import afterwards
+from pipeline.ground.errors import InputError, afterwards
+from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams
-from pipeline.ground.progress import said_lines
+from pipeline.ground.progress import line_printer
 from pipeline.protocol.hardware import device_of
 from pipeline.protocol.params import ExperimentParams, RunParams
 from pipeline.protocol.reduce import in_threads
@@ -21,14 +24,15 @@ from pipeline.train.placement import publish_job
 from pipeline.train.progress import ProgressReport, on_terminal
 
 Fit = Callable[[Job], tuple[str, int]]
-"""Trains to the end, or goes on where it stopped; gives a note for the record, and the peak memory in bytes or 0.
+"""Trains to the end, resuming if it was interrupted. Raises InputError.
 
-Raises InputError.
+Returns a note for the record, and the peak resident memory (bytes) of this process or, on Ray, of the first worker's
+process; other workers and GPU memory are not included.
 """
 
 
 def job_of(name: str, run: RunParams, experiment: ExperimentParams, cluster: ClusterParams) -> Job:
-    """The training, its files on this machine."""
+    """The training of a run, with its files on this machine."""
     return Job(
         name=name,
         network=experiment.model,
@@ -42,7 +46,7 @@ def job_of(name: str, run: RunParams, experiment: ExperimentParams, cluster: Clu
 
 
 def train_on(cluster: ClusterParams) -> Fit:
-    """This process trains, or workers on Ray where they are stated or elsewhere."""
+    """Trains with threads of this process if `in_this_process` says so, else with workers on Ray."""
 
     def fit(job: Job) -> tuple[str, int]:
         if in_this_process(cluster, torch.cuda.device_count()):
@@ -55,23 +59,39 @@ def train_on(cluster: ClusterParams) -> Fit:
 
 
 def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
-    """Workers that are threads of this process share each step, without Ray."""
+    """Trains with workers that are threads of this process, without Ray."""
     placement = publish_job(job, cluster)
     placement.download(job)
     job.log().parent.mkdir(parents=True, exist_ok=True)
     here, device, journal = placement.here(job), device_of(cluster.gpus_per_worker), Journal(job.log())
-    placement.note(here, device)
+    placement.note_processor(here, device)
     workers = workers_here(cluster, job.training.micro_batches, cluster.cpus(job.training.threads))
-    with said_lines(on_terminal) as say_line:
+    with line_printer(on_terminal) as say_line:
 
         def say(message: str | ProgressReport) -> None:
             journal.add(message)
             say_line(str(message))
 
-        with afterwards(lambda: placement.download(job), say), placement.kept(here, 0, say):
+        with (
+            _kept_traceback(job),
+            afterwards(lambda: placement.download(job), say),
+            placement.mirrored(here, 0, say),
+        ):
             in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say))
     return f"trained in one process, {workers} thread(s)", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@contextmanager
+def _kept_traceback(job: Job) -> Iterator[None]:
+    """Writes the traceback of an unexpected error beside the log, as a training on Ray does, and raises the error."""
+    try:
+        yield
+    except (InputError, OSError):
+        raise
+    except Exception:
+        write_whole(job.traceback(), traceback.format_exc().encode(errors="replace"))
+        raise
+
+
 def _silent(message: str | ProgressReport) -> None:
-    """What the other workers say: all say the same."""
+    """Drops the messages of all workers but the first: all say the same."""

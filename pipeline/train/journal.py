@@ -1,4 +1,4 @@
-"""What a training says: lines of its log, numbers beside it, and gauges on Ray's metrics endpoint."""
+"""Output of a running training: lines in its log, metrics.jsonl beside it, and gauges on Ray's metrics endpoint."""
 
 import json
 import threading
@@ -18,11 +18,11 @@ GAUGES = {
     "loss": "Mean over the samples of this epoch so far",
     "accuracy": "Percent of the samples of this epoch so far",
 }
-"""Fields of a report that Ray exports as sresnet_<field>, by run, where its dashboard's packages are installed."""
+"""Fields of a ProgressReport that Ray exports as sresnet_<field> with the tag `run`, if its dashboard is installed."""
 
 
 class Journal:
-    """Writes the training's log, on the driver's machine."""
+    """Writes a training's log; it runs on the driver's machine."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -37,11 +37,11 @@ class Journal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FromFar:
-    """Says lines to a journal on another machine; steps do not wait for it."""
+class RemoteJournal:
+    """Sends messages to a journal on another machine, without waiting."""
 
     journal: Any
-    """Ray's handle of a Journal."""
+    """Ray actor handle of a Journal."""
 
     def __call__(self, message: str | ProgressReport) -> None:
         self.journal.add.remote(message)
@@ -54,13 +54,13 @@ def add_line(path: Path, text: str) -> None:
 
 @contextmanager
 def followed_log(log: Path) -> Iterator[None]:
-    """Shows what is added to the log meanwhile."""
-    from pipeline.ground.progress import said_lines  # only the driver shows something
+    """Within the block, prints the lines that are added to the log."""
+    from pipeline.ground.progress import line_printer  # only the driver needs it
 
     log.parent.mkdir(parents=True, exist_ok=True)
     log.touch()
     done = threading.Event()
-    with log.open(encoding="utf-8") as file, said_lines(on_terminal) as say:
+    with log.open(encoding="utf-8") as file, line_printer(on_terminal) as say:
         file.seek(0, 2)
 
         def follow() -> None:
@@ -91,6 +91,6 @@ def set_gauges(message: str | ProgressReport, run: str) -> None:
 
 @cache
 def gauges() -> dict[str, Any]:
-    from ray.util.metrics import Gauge  # a training without Ray has a journal too
+    from ray.util.metrics import Gauge  # imported here, because trainings without Ray use this module too
 
     return {field: Gauge(f"sresnet_{field}", text, tag_keys=("run",)) for field, text in GAUGES.items()}

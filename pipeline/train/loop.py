@@ -1,4 +1,4 @@
-"""Training by the authors' protocol, epoch by epoch, after any interruption from where it stopped."""
+"""The training loop of the authors' protocol; it resumes after an interruption."""
 
 import time
 from collections.abc import Callable
@@ -25,17 +25,17 @@ from pipeline.train.used import epoch_digest, lost_or_doubled
 def train(
     job: Job, workers: Workers, device: torch.device, say: Say, leave: Callable[[], bool] = lambda: False
 ) -> None:
-    """Trains to the end, from the last checkpoint if there is one; the finished state lies in the checkpoint.
+    """Trains to the end, from the last checkpoint if there is one; the last checkpoint then holds the finished state.
 
-    Stops earlier, after an epoch, if the first worker's `leave` says so. Raises InputError if the loss stops being a
-    number, or if an epoch does not use each of its samples once.
+    Stops after an epoch if `leave` returns true on the first worker. Raises InputError if the loss is not finite, or if
+    an epoch does not use each of its samples once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
     torch.use_deterministic_algorithms(True)
     number, state = common_state(job, workers, device, say)
     if number:
-        say(f"goes on from epoch {state.epoch + 1}, step {state.step}, with {workers.size} worker(s)")
+        say(f"resumes from epoch {state.epoch + 1}, step {state.step}, with {workers.size} worker(s)")
     training = begin(job, workers, device, state)
     if not number:
         say(f"starts with {workers.size} worker(s); the first step of this code on a machine compiles its kernels")
@@ -47,7 +47,10 @@ def train(
 
 
 def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> tuple[int, State]:
-    """The newest state that every worker finds, and its number: a writer that is about to be killed may add one."""
+    """Number and state of the newest checkpoint that every worker has.
+
+    Workers may see different ones, because the writer of an attempt that is being killed can still add one.
+    """
     number, state = newest_checkpoint(job.checkpoint(), say)
     common = min(int(found) for found in workers.gather(torch.tensor([number], device=device)))
     if common and common < number:
@@ -56,12 +59,12 @@ def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> 
 
 
 def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
-    """The first worker's answer."""
+    """The first worker's answer, on all workers."""
     return bool(workers.gather(torch.tensor([answer], device=device))[0])
 
 
 def run_epoch(training: Training, checkpoints: Checkpoints, say: Say) -> None:
-    """The rest of the current epoch, with a checkpoint now and then and one at its end."""
+    """Trains the rest of the current epoch; saves a checkpoint every `checkpoint_seconds` and at the end."""
     job, state = training.job, training.state
     batches = epoch_batches(training.samples, job.training, job.seed, state.epoch)
     for group in training.optimizer.param_groups:
@@ -95,7 +98,7 @@ def check_epoch(training: Training, batches: list[np.ndarray]) -> None:
 
 
 def end_epoch(training: Training) -> None:
-    """Writes the epoch into the history, selects weights, and turns the page."""
+    """Adds the epoch to the history, selects weights, and resets the state for the next epoch."""
     job, state = training.job, training.state
     row: dict[str, float | None] = {
         "epoch": state.epoch + 1,
@@ -121,14 +124,14 @@ def end_epoch(training: Training) -> None:
 
 
 def select(training: Training, correct: int) -> None:
-    """Keeps the weights if selection goes by validation and no earlier epoch had more correct samples."""
+    """Keeps the weights if selection is best-validation and every earlier epoch had fewer correct samples."""
     if training.job.training.selection == "best-validation" and correct > training.state.selected_correct:
         training.state.selected_correct = correct
         training.state.selected = weights_of(training.model)
 
 
 def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
-    """Has a copy of the state written; only by the first worker, since all hold the same."""
+    """Saves a copy of the state in the background; only on the first worker, since all have the same state."""
     if training.workers.rank:
         return
     state = training.state

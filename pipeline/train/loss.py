@@ -1,4 +1,4 @@
-"""What training makes small, by name. Shapes: T time steps, B samples, K classes."""
+"""Losses, by name. Shapes: T time steps, B samples, K classes."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from pipeline.protocol.config import TrainingConfig
 def cross_entropy(
     model: SResNet, values: Tensor, labels: Tensor, generator: Generator, training: TrainingConfig
 ) -> tuple[Tensor, Tensor]:
-    """Logits (B, K), and the sum of their cross-entropies over the samples. Source: the authors' train.py."""
+    """Logits (B, K), and the cross-entropy summed over the samples. Source: the authors' train.py."""
     logits = model(values, generator=generator)
     return logits, functional.cross_entropy(logits, labels, reduction="sum")
 
@@ -21,7 +21,7 @@ def cross_entropy(
 def tet(
     model: SResNet, values: Tensor, labels: Tensor, generator: Generator, training: TrainingConfig
 ) -> tuple[Tensor, Tensor]:
-    """The same logits, and the sum over the samples of (1 - lambda) L + lambda R.
+    """Mean over time of the currents (B, K) as logits, and (1 - lambda) L + lambda R summed over the samples.
 
     L is the mean over time of the cross-entropy of each step's currents, R the mean square of their distance from the
     threshold. Deng et al., "Temporal Efficient Training of Spiking Neural Network via Gradient Re-weighting" (ICLR

@@ -1,4 +1,4 @@
-"""The checkpoints of a training on a node's own disk, and in storage, where the next worker finds them."""
+"""Mirrors a training's checkpoints between a node's disk and shared storage, so that any node can resume it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,15 +9,15 @@ from pipeline.cluster.storage import Storage
 from pipeline.ground.errors import InputError, afterwards
 
 _POLL_SECONDS = 0.5
-"""Between two looks for a file that changed."""
+"""Interval between two scans for changed files."""
 LISTS = 3
-"""Times that storage is listed if a file vanishes before it is fetched: another worker writes newer ones."""
+"""Attempts to list and fetch: a running writer may remove a listed file before it is fetched."""
 FileStats = dict[str, tuple[int, int]]
-"""Time of change (nanoseconds) and size of each file by its name."""
+"""Modification time (nanoseconds) and size (bytes) of each file, by relative path."""
 
 
 def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> None:
-    """Copies what storage has below `key` into the folder, except what is there already; `exactly`: removes the rest.
+    """Copies files below `key` in storage into the folder if missing or changed; `exactly` also removes other files.
 
     Raises InputError.
     """
@@ -36,11 +36,11 @@ def pull(storage: Storage, key: str, folder: Path, *, exactly: bool = False) -> 
 
 
 @contextmanager
-def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None]) -> Iterator[None]:
-    """Meanwhile, and at last, copies what changes in the folder into storage; removes there what vanished here.
+def mirrored(folder: Path, storage: Storage, key: str, say: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, and once at its end, copies changes in the folder to storage, deletions included.
 
-    Steps do not wait for it. Only one process may do so for a training. Says the first of failures in a row; raises
-    InputError at the end if storage refused what it was given last.
+    Runs in a background thread, so steps do not wait. Only one process per training may do this. Of failures in a row
+    it reports the first and retries; raises InputError if the last copy at the end fails.
     """
     done, seen = threading.Event(), _listed(folder)
 
@@ -50,9 +50,9 @@ def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None])
         while not done.wait(_POLL_SECONDS):
             try:
                 seen, failing = push(folder, storage, key, seen), False
-            except Exception as error:  # tried again at the next look
+            except Exception as error:  # retried at the next scan
                 if not failing:
-                    say(f"the checkpoint stays on this node for now: {error}")
+                    say(f"the checkpoint is only on this node for now, storage failed: {error}")
                 failing = True
 
     def last() -> None:
@@ -67,17 +67,17 @@ def pushed(folder: Path, storage: Storage, key: str, say: Callable[[str], None])
 
 
 def push(folder: Path, storage: Storage, key: str, seen: FileStats) -> FileStats:
-    """Copies what is not as it was `seen`; gives what there is now. Raises InputError."""
+    """Copies files that differ from `seen` to storage; returns the current listing. Raises InputError."""
     now = _listed(folder)
     for name, stat in now.items():
         if seen.get(name) != stat:
             storage.put(folder / name, f"{key}/{name}")
-    for name in seen.keys() - now.keys():  # only what this process had: another may have written more meanwhile
+    for name in seen.keys() - now.keys():  # files of other processes in storage are left alone
         storage.delete(f"{key}/{name}")
     return now
 
 
 def _listed(folder: Path) -> FileStats:
-    """The files of the folder that are not being written, whose names begin with a dot."""
+    """The files below the folder, without those still being written (their names begin with a dot)."""
     found = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return {path.relative_to(folder).as_posix(): (path.stat().st_mtime_ns, path.stat().st_size) for path in found}

@@ -33,7 +33,7 @@ from pipeline.protocol.reduce import Alone, Group
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.journal import FromFar, Journal, followed_log, set_gauges
+from pipeline.train.journal import Journal, RemoteJournal, followed_log, set_gauges
 from pipeline.train.loop import train
 from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
@@ -42,7 +42,7 @@ from pipeline.train.shipped import TrainingOutcome, run_shipped
 FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
 WAIT_SECONDS = 600
-"""So long it waits for a node when none is left."""
+"""How long it waits for a node with room for a worker."""
 MISTAKES = (
     ArithmeticError,
     AssertionError,
@@ -56,38 +56,38 @@ MISTAKES = (
     ValueError,
     torch.OutOfMemoryError,
 )
-"""Errors of code or values: the same step meets them again. A peer's death is a RuntimeError of torch.distributed."""
+"""Errors in code or values, which would recur at the same step. The death of a peer is a RuntimeError, so not here."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerJob:
-    """What a worker is told."""
+    """Everything a worker needs; pickled and sent to it."""
 
     job: Job
     placement: Placement
     say: Callable[[str | ProgressReport], None]
     """Adds to the log."""
     code: str | None
-    """Digest of the code that it must run; None: this machine's checkout, which may be edited meanwhile."""
+    """Digest of the code that the worker must run; None on this machine, whose checkout may be edited meanwhile."""
     cpus: int
     gpus: int
-    """Of a worker."""
+    """CPUs and GPUs per worker."""
     wanted: int
-    """Workers, if there is room for them."""
+    """Number of workers, if the cluster has room for them."""
     meeting: Path | None = None
-    """A file by which the workers of one machine find each other; None: by a port of the first one's node."""
+    """Rendezvous file of workers on one machine; None: they rendezvous by TCP at the first worker's node."""
 
     def backend(self) -> str:
-        """torch.distributed's."""
+        """Backend of torch.distributed."""
         return "nccl" if self.gpus else "gloo"
 
     def room(self) -> int:
-        """Workers that the cluster has room for beside what runs."""
+        """Number of workers that fit into the cluster's free resources."""
         return free_workers(self.cpus, self.gpus)
 
 
 def fit(job: Job, cluster: ClusterParams) -> TrainingOutcome:
-    """Trains on the cluster until the checkpoint is the finished state. Raises InputError, KeyboardInterrupt."""
+    """Trains on the cluster to the end. Raises InputError, KeyboardInterrupt."""
     most, cpus = job.training.micro_batches, cluster.cpus(job.training.threads)
     with (
         connect(cluster, most=most, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers,
@@ -99,16 +99,16 @@ def fit(job: Job, cluster: ClusterParams) -> TrainingOutcome:
 
 
 def most_workers(cluster: ClusterParams, most: int, workers: int) -> int:
-    """So many it may grow to: in a sweep the places that become free are those of other trainings."""
+    """The number of workers it may grow to; in a sweep it does not grow, as freed resources are for other trainings."""
     return most if cluster.workers == "auto" and WORKERS not in os.environ else workers
 
 
 def work_for(job: Job, cluster: ClusterParams, wanted: int) -> WorkerJob:
-    """What each worker is sent; data are in storage then. Raises InputError."""
+    """The job to send to each worker; uploads the data if workers may be on other machines. Raises InputError."""
     say: Callable[[str | ProgressReport], None] = Journal(job.log()).add
     if far := cluster.address != "local":
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        say = FromFar(journal=ray.remote(num_cpus=0)(Journal).options(scheduling_strategy=here).remote(job.log()))
+        say = RemoteJournal(journal=ray.remote(num_cpus=0)(Journal).options(scheduling_strategy=here).remote(job.log()))
     return WorkerJob(
         job=job,
         placement=publish_job(job, cluster),
@@ -121,10 +121,11 @@ def work_for(job: Job, cluster: ClusterParams, wanted: int) -> WorkerJob:
 
 
 def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
-    """Runs workers until the training is finished: after a death with as many as there is room for, at the end of an
-    epoch with more if nodes have come, at most as many as wanted. Raises InputError.
+    """Runs workers until the training is finished. Raises InputError.
 
-    Ray's own elasticity would do, but learns of a lost node after up to 20 s, and of one that cannot start after 60.
+    After the death of a worker it restarts with as many as fit; at the end of an epoch with more, if nodes have joined;
+    never with more than wanted. Ray's own elasticity is too slow: it notices a lost node after up to 20 s, and a worker
+    that cannot start after 60 s.
     """
     job, failures = work.job, 0
     while True:
@@ -132,13 +133,13 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
         try:
             ended = run_trainer(work, workers)
         except TrainingFailedError as error:
-            stop_at_what_comes_again(error, job)
+            raise_permanent_errors(error, job)
             failures = 1 if numbers(job.checkpoint()) != before else failures + 1
             reason = str(error).strip().splitlines()[-1][:150]
             if failures > FAILURES:
                 raise InputError(
-                    f"{job.name}: workers died {failures} times in a row, last: {reason}; what was done until the last "
-                    f"checkpoint is kept, see {job.log()}"
+                    f"{job.name}: workers died {failures} times in a row, the last time: {reason}; the last checkpoint "
+                    f"is kept, and running it again resumes there; see {job.log()}"
                 ) from None
             Journal(job.log()).add(f"workers died ({reason})")
         else:
@@ -147,16 +148,17 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
             if numbers(job.checkpoint()) == before:
                 raise InputError(
                     f"{job.name}: workers stopped before the end and left no new checkpoint; see {job.log()}, and "
-                    "whether their node and this machine reach the same cluster.storage"
+                    "check that their node and this machine reach the same cluster.storage"
                 )
             failures = 0
         workers = startable_workers(work)
 
 
-def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
-    """Raises InputError for what a worker would meet again: what is the user's to mend, and mistakes in the code.
+def raise_permanent_errors(error: TrainingFailedError, job: Job) -> None:
+    """Raises InputError for errors that a restart would meet again: bad input, a refusing disk, mistakes in the code.
 
-    Of a mistake the traceback is kept beside the log. A peer's death, a lost node, a broken connection is none.
+    Writes the traceback of a mistake beside the log. Returns for transient errors: a dead worker, a lost node, a broken
+    connection.
     """
     for failure in getattr(error, "worker_failures", {}).values():
         reason = getattr(failure, "_base_exc", failure)
@@ -165,39 +167,41 @@ def stop_at_what_comes_again(error: TrainingFailedError, job: Job) -> None:
         if isinstance(reason, OSError) and (said := refusal(reason)):
             raise InputError(said) from None
         if isinstance(reason, MISTAKES) and not isinstance(reason, ray.exceptions.RayError):
-            kept = job.log().with_name("traceback.txt")
-            write_whole(kept, str(error).encode(errors="replace"))
+            write_whole(job.traceback(), str(error).encode(errors="replace"))
             text = " ".join(str(reason).split())[:300]
             raise InputError(
-                f"{job.name}: {type(reason).__name__}: {text}; it would come again, so workers were not started again; "
-                f"the log is {job.log()}, the traceback {kept}"
+                f"{job.name}: {type(reason).__name__}: {text}; it would happen again, so workers were not restarted; "
+                f"the log is {job.log()}, the traceback {job.traceback()}"
             ) from None
 
 
 def startable_workers(work: WorkerJob) -> int:
-    """Workers that can start now, at most as many as wanted; waits for a node if there are none. Raises InputError."""
+    """Number of workers that can start now, at most as many as wanted; waits if there is room for none.
+
+    Raises InputError after WAIT_SECONDS.
+    """
     for _ in range(WAIT_SECONDS):
-        time.sleep(1)  # what dead workers held comes back
+        time.sleep(1)  # Ray needs a moment to free the resources of dead workers
         if fits := work.room():
             return min(fits, work.wanted)
     raise InputError(
-        f"{work.job.name}: no node of the cluster has had room for a worker in {WAIT_SECONDS} s; what was done until "
-        "the last checkpoint is kept: add nodes and start again"
+        f"{work.job.name}: no node of the cluster had room for a worker for {WAIT_SECONDS} s; the last checkpoint is "
+        "kept: add nodes and run it again"
     )
 
 
 def run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     """Runs the workers under Ray Train. Raises TrainingFailedError when one of them dies.
 
-    Ray's own record of a run is written in place and does not know the configuration, so it lies under a fresh name
-    and is thrown away; the state that counts is ours (state.py).
+    Ray's own record of a run is not written atomically and does not depend on the configuration, so each run gets a new
+    name and its record is deleted afterwards; only our checkpoints count (checkpoints.py).
     """
     with private_folder() as folder:
         return _run_trainer(replace(work, meeting=folder / "workers") if work.code is None else work, workers)
 
 
 class Trainer(DataParallelTrainer):
-    """Without the process that hands out Ray's datasets, which imports Ray Train for seconds: none is read here."""
+    """Without Ray's datasets: they are not used here, and their process takes seconds to import Ray Train."""
 
     def _create_default_callbacks(self) -> list[Any]:
         return [one for one in super()._create_default_callbacks() if not isinstance(one, DatasetsCallback)]
@@ -237,7 +241,7 @@ def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
 
 
 def run_worker(work: WorkerJob) -> TrainingOutcome:
-    """The life of one worker."""
+    """Trains as one worker of the group."""
     join_process_group(work)
     workers = Group() if torch.distributed.is_initialized() else Alone()
 
@@ -252,22 +256,22 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
     device = ray.train.torch.get_device()
     check_code(work.code)
     job = work.placement.here(work.job)
-    work.placement.note(work.job, device)
-    with work.placement.kept(job, workers.rank, say):
+    work.placement.note_processor(work.job, device)
+    with work.placement.mirrored(job, workers.rank, say):
         train(job, workers, device, say, leave=more_fit)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()))
 
 
 def join_process_group(work: WorkerJob) -> None:
-    """Joins the workers of one machine without a port beyond its loopback.
+    """Joins the process group of workers on one machine, with ports on the loopback interface only.
 
-    torch's own store listens on every interface, and gives its keys to whoever asks.
+    torch's TCP store would listen on every interface, without authentication.
     """
     here = ray.train.get_context()
     if work.meeting is None or here.get_world_size() == 1:
         return
-    loopback = next(name for _, name in socket.if_nameindex() if name in ("lo", "lo0"))  # of Linux, of macOS
+    loopback = next(name for _, name in socket.if_nameindex() if name in ("lo", "lo0"))  # Linux, macOS
     os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
     torch.distributed.init_process_group(
         work.backend(),
@@ -278,8 +282,8 @@ def join_process_group(work: WorkerJob) -> None:
 
 
 def check_code(expected: str | None) -> None:
-    """Raises InputError if this node runs other code than the driver sent: a node may have joined later."""
+    """Raises InputError if this node runs other code than the driver; the first check misses nodes that join later."""
     if expected not in (None, code_digest(code_files())):
         raise InputError(
-            f"{platform.node()}: runs other code than the driver's; start that node without our packages on its path"
+            f"{platform.node()}: runs other code than the driver; start that node without our packages on its path"
         )

@@ -1,4 +1,4 @@
-"""Where a training's files lie for its workers when these are not on the driver's machine."""
+"""Where workers find a training's files when they may run on other machines than the driver."""
 
 import hashlib
 import tempfile
@@ -12,45 +12,45 @@ import torch
 from pipeline.cluster.staging import Shipment, node_folder, publish, stage
 from pipeline.cluster.storage import Storage, is_uri, open_storage
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.hardware import computed_by, note
+from pipeline.protocol.hardware import computed_by, note_processor
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.mirror import pull, push, pushed
+from pipeline.train.mirror import mirrored, pull, push
 
 STATE = "state"
-"""Below a training's key: its checkpoints."""
+"""Folder of the checkpoints, below a training's key in storage."""
 PLATFORMS = "platforms"
-"""Below a training's key: a file for each kind of processor that took part."""
+"""Folder of the processors' descriptions, one file per kind, below a training's key in storage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """What workers are told about files; None: they lie in the driver's folders, on one machine."""
+    """Where a worker gets data and checkpoints; None: from the driver's folders, on the same machine."""
 
     data: Shipment | None
     state: Storage | None
 
     @contextmanager
-    def kept(self, job: Job, rank: int, say: Callable[[str], None]) -> Iterator[None]:
-        """Meanwhile the first worker's checkpoints go on into storage. Raises InputError."""
+    def mirrored(self, job: Job, rank: int, say: Callable[[str], None]) -> Iterator[None]:
+        """Within the block, mirrors the first worker's checkpoints to storage. Raises InputError."""
         if self.state is None or rank:
             yield
             return
-        with pushed(job.checkpoint(), self.state, f"{key(job)}/{STATE}", say):
+        with mirrored(job.checkpoint(), self.state, f"{key(job)}/{STATE}", say):
             yield
 
     def here(self, job: Job) -> Job:
-        """The training as this worker finds it: data on its node's disk, and the newest checkpoints beside it."""
+        """The training with this node's folders, after fetching data and the newest checkpoints to its disk."""
         data = stage(self.data) if self.data else job.data
         moved = job.moved(data, node_folder() / "runs" if self.state else job.runs)
         if self.state:
             pull(self.state, f"{key(job)}/{STATE}", moved.checkpoint(), exactly=True)
         return moved
 
-    def note(self, job: Job, device: torch.device) -> None:
-        """Adds this worker's processor to those that computed the training."""
+    def note_processor(self, job: Job, device: torch.device) -> None:
+        """Adds this worker's processor to the list of those that computed the training."""
         if self.state is None:
-            note(job.platforms(), device, job.network.precision)
+            note_processor(job.platforms(), device, job.network.precision)
             return
         line = computed_by(device, job.network.precision).encode()
         with tempfile.NamedTemporaryFile() as file:
@@ -58,7 +58,7 @@ class Placement:
             self.state.put(Path(file.name), f"{key(job)}/{PLATFORMS}/{hashlib.sha256(line).hexdigest()[:16]}.txt")
 
     def download(self, job: Job) -> None:
-        """Copies checkpoints, and what computed them, from storage into the driver's folders. Raises InputError."""
+        """Copies checkpoints and the list of processors from storage into the driver's folders. Raises InputError."""
         if self.state is None:
             return
         pull(self.state, f"{key(job)}/{STATE}", job.checkpoint())
@@ -73,14 +73,14 @@ class Placement:
 
 
 def already_finished(job: Job, cluster: ClusterParams) -> bool:
-    """Whether the training has come to its end, here or in storage, from where it is copied. Raises InputError."""
+    """Whether the training has finished, here or in storage; copies its checkpoints from there. Raises InputError."""
     if finished(job) is None and (cluster.address != "local" or is_uri(cluster.storage)):
         Placement(data=None, state=open_storage(cluster.storage)).download(job)
     return finished(job) is not None
 
 
 def publish_job(job: Job, cluster: ClusterParams) -> Placement:
-    """Sends the data to storage, if the workers may be elsewhere, and checkpoints of a training that began here.
+    """Uploads the data if workers may be on other machines, and the checkpoints of a training that started here.
 
     Raises InputError.
     """
@@ -94,5 +94,5 @@ def publish_job(job: Job, cluster: ClusterParams) -> Placement:
 
 
 def key(job: Job) -> str:
-    """Where storage keeps what belongs to a training."""
+    """Prefix of a training's files in storage."""
     return f"{job.name}-{job.identity}"

@@ -1,4 +1,4 @@
-"""What is read while a training runs: by a person as a line, by a program as numbers."""
+"""Progress of a running training: a line for people, numbers for programs."""
 
 import re
 import time
@@ -11,14 +11,14 @@ from pipeline.train.state import State
 
 @dataclass(frozen=True, kw_only=True)
 class ProgressReport:
-    """Where a training stands; loss and accuracy are over the samples of this epoch so far."""
+    """Progress of a training; loss and accuracy are over the samples of this epoch so far."""
 
     epoch: int
     """Counted from 1."""
     epochs: int
     step: int
     steps: int
-    """Of an epoch."""
+    """Steps per epoch."""
     samples_per_second: float
     step_seconds: float
     loss: float
@@ -38,7 +38,7 @@ REPORT_LINE = re.compile(r"(epoch \d+/\d+)  step (\d+)/(\d+)  (.+) samples(/s  .
 
 
 def on_terminal(line: str) -> tuple[str, bool]:
-    """A line of the log as 80 columns have room for it, and whether the next line says more: the epoch goes on."""
+    """A log line shortened to fit 80 columns, and whether the next line should overwrite it (same epoch)."""
     found = REPORT_LINE.search(line)
     if found is None:
         return line, False
@@ -50,24 +50,25 @@ Say = Callable[[str | ProgressReport], None]
 
 
 class Progress:
-    """Says a report every few seconds: epoch, step, samples/s, loss, accuracy, time left."""
+    """Calls `say` with a report every few seconds: epoch, step, samples/s, loss, accuracy, time left."""
 
     def __init__(self, training: TrainingConfig, steps: int, say: Say, *, every_seconds: float = 5.0) -> None:
         self.training, self.steps, self.say, self.every_seconds = training, steps, say, every_seconds
-        self.began = self.said = time.monotonic()
+        self.began = self.reported = time.monotonic()
         self.done = self.done_steps = 0  # since the clock was started, for the rates
         self.first = True
 
     def step(self, state: State, samples: int) -> None:
-        """After each step; the last of an epoch is always said. The first may compile: the clock starts after it."""
+        """Call after each step. The last step of an epoch is always reported. The first step may compile kernels, so
+        the clock starts after it."""
         now = time.monotonic()
         if self.first and state.step != self.steps:
-            self.first, self.began, self.said = False, now, now
+            self.first, self.began, self.reported = False, now, now
             return
         self.done += samples
         self.done_steps += 1
-        if now - self.said >= self.every_seconds or state.step == self.steps:
-            self.said = now
+        if now - self.reported >= self.every_seconds or state.step == self.steps:
+            self.reported = now
             self.say(self._report(state, max(now - self.began, 1e-9)))
 
     def _report(self, state: State, seconds: float) -> ProgressReport:

@@ -1,5 +1,6 @@
-"""A computation on a GPU, recorded once and then started as a whole: the many small kernels of a spiking network keep
-Python longer than the GPU. The same kernels on the same memory, so the same bits (torch.cuda.CUDAGraph)."""
+"""Records a GPU computation as a CUDA graph and replays it: launching the many small kernels of a spiking network from
+Python takes longer than running them. A replay runs the same kernels, so results are the same bit for bit
+(torch.cuda.CUDAGraph)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,9 +9,9 @@ import torch
 from torch import Tensor
 
 WARM_UP = 2
-"""Calls before the recording, in which kernels are compiled and chosen."""
+"""Calls before recording, in which kernels are compiled and algorithms selected."""
 Compute = Callable[[Tensor, Tensor], Tensor]
-"""Of samples (B, ...) and labels (B,)."""
+"""A function of samples (B, ...) and labels (B,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +25,9 @@ class RecordedGraph:
 
 
 class Replay:
-    """Computations for a GPU. What they read beside their arguments must stay where it lies in memory.
+    """Records and replays computations. Tensors that they read besides their arguments must keep their memory address.
 
-    One recording a number of samples and size of the batch; they share the memory of their intermediate values.
+    There is one recording per pair of sample count and batch size; all share one memory pool for intermediate values.
     """
 
     def __init__(self, changed: list[Tensor]) -> None:
@@ -35,7 +36,7 @@ class Replay:
         self.recordings: dict[tuple[int, int], RecordedGraph] = {}
 
     def __call__(self, compute: Compute, values: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-        """`compute(values, labels)`, recorded when the first samples of their number and of this batch size come."""
+        """The result of `compute(values, labels)`; recorded at the first call with this sample count and batch size."""
         key = (len(values), batch_size)
         if key not in self.recordings:
             self.recordings[key] = self.record(compute, values.clone(), labels.clone())
@@ -46,7 +47,7 @@ class Replay:
         return recording.output.clone()
 
     def record(self, compute: Compute, values: Tensor, labels: Tensor) -> RecordedGraph:
-        """Leaves the tensors that change as they were."""
+        """Records a computation, and restores the tensors that it changes."""
         before = [tensor.clone() for tensor in self.changed]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

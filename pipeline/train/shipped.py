@@ -1,4 +1,5 @@
-"""What Ray Train's controller loads of a training: it hands the rest on unread, so that only workers import torch."""
+"""The part of a training that Ray Train's controller imports; it forwards the job pickled, so only workers load
+torch."""
 
 import pickle
 from dataclasses import dataclass
@@ -6,19 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """What the first worker brings back."""
+    """Result that the first worker returns."""
 
     peak_memory_bytes: int
+    """Peak resident memory of the first worker's process; without other workers, Ray's own processes and the GPU."""
     code: str
     """Digest of the code that it ran."""
 
     def summary(self) -> tuple[str, int]:
-        """What the record says of it, and its memory (bytes)."""
+        """A note for the stage's record, and the peak memory (bytes)."""
         return f"trained by code {self.code[:16]}", self.peak_memory_bytes
 
 
 def run_shipped(config: dict[str, bytes]) -> TrainingOutcome:
-    """The life of one worker, which is told a pickled WorkerJob."""
+    """Runs one worker; config["work"] is a pickled WorkerJob."""
     from pipeline.train.on_ray import run_worker  # torch takes seconds to import
 
     return run_worker(pickle.loads(config["work"]))

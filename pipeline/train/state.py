@@ -7,9 +7,9 @@ from torch import Tensor
 
 @dataclass(kw_only=True)
 class State:
-    """Everything that a training needs to go on as if it had never stopped.
+    """Everything that a training needs to resume with identical results.
 
-    Learning rate, order of the samples and random numbers follow from the position and are not kept.
+    Learning rate, sample order and random numbers follow from epoch and step and are not stored.
     """
 
     epoch: int = 0
@@ -17,7 +17,7 @@ class State:
     step: int = 0
     """Steps done in this epoch."""
     loss_sum: float = 0.0
-    """Over the samples of this epoch so far."""
+    """Sum of the losses of the samples of this epoch so far."""
     correct: int = 0
     seen: int = 0
     used: str = ""
@@ -27,9 +27,9 @@ class State:
     momentum: dict[str, Tensor] = field(default_factory=dict)
     """Momentum of each parameter; empty before the first step."""
     history: list[dict[str, float | None]] = field(default_factory=list)
-    """One row an epoch."""
+    """One row per epoch."""
     samples: list[str] = field(default_factory=list)
-    """Digest of the samples that an epoch used, one an epoch (used.py)."""
+    """Digest of the samples that each epoch used (used.py)."""
     selected: dict[str, Tensor] = field(default_factory=dict)
-    """Weights of the best validation epoch so far, where that is the rule of selection."""
+    """Weights of the best validation epoch so far, with selection best-validation."""
     selected_correct: int = -1

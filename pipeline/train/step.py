@@ -1,7 +1,7 @@
-"""One optimizer step, the same to the bit on any number of workers.
+"""One optimizer step, identical bit for bit on any number of workers.
 
-A batch is cut into micro-batches. Batch statistics, augmentation and random numbers belong to a micro-batch; gradients
-and running statistics are sums over micro-batches in one fixed order (reduce.py). A worker computes one or more.
+A batch is split into micro-batches. Batch statistics, augmentation and random numbers are per micro-batch; gradients
+and running statistics are summed over micro-batches in a fixed order (reduce.py). A worker computes one or more.
 Shapes: B samples of a micro-batch, D numbers that a micro-batch contributes.
 """
 
@@ -28,7 +28,7 @@ def step(training: Training, batch: np.ndarray) -> None:
     mine = [(index, parts[index]) for index in micro_batches_of_worker(training.workers, job.training.micro_batches)]
     own = [contribution(training, part, index, len(batch), buffers) for index, part in mine or [(0, batch[:0])]]
     total = sum_over_micro_batches(own, training.workers, job.training.micro_batches)
-    loss_sum, correct = take_over(training, total)
+    loss_sum, correct = apply_sum(training, total)
     if not np.isfinite(loss_sum):
         raise InputError(
             f"{job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {state.step + 1}; "
@@ -59,7 +59,7 @@ def contribution(training: Training, part: np.ndarray, index: int, batch_size: i
 
 
 def load_micro_batch(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
-    """The samples of one micro-batch as the network takes them in, (B, ...), and their labels (B,)."""
+    """Network input (B, ...) and labels (B,) of one micro-batch."""
     job, store = training.job, training.store
     pixels = store.read(part)
     if job.training.augmentation == "crop-flip":
@@ -71,10 +71,10 @@ def load_micro_batch(training: Training, part: np.ndarray) -> tuple[Tensor, Tens
 def gradients_and_statistics(
     training: Training, values: Tensor, labels: Tensor, batch_size: int, generator: torch.Generator
 ) -> Tensor:
-    """What these samples add to the step, (D,), with the buffers as the step found them.
+    """The contribution of these samples to the step, (D,), starting from the buffers before the step.
 
-    The loss is divided by the size of the whole batch, and the statistics weighted by the micro-batch's part of it, so
-    that the sum over micro-batches is the mean over the batch.
+    The loss is divided by the size of the whole batch, and the statistics are weighted by the micro-batch's share of
+    it, so that the sum over micro-batches is the mean over the batch.
     """
     training.model.train()
     config = training.job.training
@@ -86,8 +86,8 @@ def gradients_and_statistics(
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
 
 
-def take_over(training: Training, total: Tensor) -> tuple[float, float]:
-    """Puts the sum over micro-batches into gradients and buffers; gives the sum of losses and the correct samples."""
+def apply_sum(training: Training, total: Tensor) -> tuple[float, float]:
+    """Copies the sum over micro-batches into gradients and buffers; returns sum of losses and number correct."""
     *pieces, metrics = total.split(training.sizes)
     count = len(training.parameters)
     for parameter, gradient in zip(training.parameters, pieces[:count], strict=True):

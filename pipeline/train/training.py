@@ -21,7 +21,7 @@ from pipeline.train.trainable import check_trainable
 
 @dataclass(kw_only=True)
 class Training:
-    """All workers hold the same weights, momentum and state."""
+    """The state of one worker; weights, momentum and `state` are the same on all workers."""
 
     job: Job
     workers: Workers
@@ -31,10 +31,10 @@ class Training:
     state: State
     device: torch.device
     samples: np.ndarray
-    """Indices of the training samples; the rest is held out."""
+    """Indices of the training samples; the other samples of the split are held out for validation."""
     validation: np.ndarray
 
-    # Looked up once: a walk through all modules at each step costs as much as some of its layers.
+    # Cached: walking all modules at each step would cost as much as some layers do.
     @cached_property
     def parameters(self) -> list[nn.Parameter]:
         return list(self.model.parameters())
@@ -45,18 +45,18 @@ class Training:
 
     @cached_property
     def replay(self) -> Replay | None:
-        """Starts a step's kernels on a GPU as a whole; not where random numbers are drawn, anew each time."""
+        """CUDA graph of a step, on a GPU; None with Poisson encoding, whose random numbers a replay would repeat."""
         on_gpu = self.device.type == "cuda" and self.job.network.encoding != "poisson"
         return Replay(self.buffers) if on_gpu else None
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Numbers of each parameter and buffer, and two metrics: what a micro-batch contributes to a step."""
+        """Element counts of each parameter and buffer, and 2 metrics: the parts of a micro-batch's contribution."""
         return [value.numel() for value in [*self.parameters, *self.buffers]] + [2]
 
 
 def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Training:
-    """The training as `state` left it; an empty state gives fresh weights, drawn from the seed.
+    """The training resumed from `state`; with an empty state, weights are initialized from the seed.
 
     Raises InputError for parameters that do not fit the data.
     """

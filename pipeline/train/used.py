@@ -1,7 +1,7 @@
-"""Proof that an epoch used each sample once: one digest of the ids of its samples, in the order of use.
+"""Evidence that an epoch used each sample once: a digest of the ids of its samples in the order of use.
 
-The sampler fixes the order, so the digest follows from the shards' ids, the seed and the epoch: anyone can compute what
-it has to be, without torch. It is a chain over the samples, so that a checkpoint within an epoch can keep it.
+The sampler determines the order, so the expected digest follows from the shards' ids, the seed and the epoch, and can
+be computed without torch. It is a hash chain over the samples, so a checkpoint within an epoch can store it.
 """
 
 import hashlib
@@ -19,12 +19,12 @@ def extend(digest: str, names: Iterable[str]) -> str:
 
 
 def epoch_digest(ids: Sequence[str], batches: Iterable[np.ndarray]) -> str:
-    """The digest that an epoch of these batches (indices of samples) has to have; empty without a sample."""
+    """The expected digest of an epoch with these batches (indices of samples); empty without samples."""
     return extend("", (ids[index] for batch in batches for index in batch))
 
 
 def lost_or_doubled(batches: Sequence[np.ndarray], samples: np.ndarray, left_out: int) -> list[int]:
-    """Indices of samples that the batches do not hold exactly once, less the `left_out` that they may leave out."""
+    """Indices of samples that are not in the batches exactly once; up to `left_out` samples may be missing."""
     counts = Counter(int(index) for batch in batches for index in batch)
     wrong = [index for index, count in counts.items() if count != 1] + sorted(counts.keys() - set(samples.tolist()))
     missing = [int(index) for index in samples if int(index) not in counts]

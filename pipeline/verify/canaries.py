@@ -1,5 +1,7 @@
-"""Drift canaries: the rules in which other libraries differ from ours, or changed without a word, each tried on a
-few numbers beside what it gave when it was pinned. An upgrade that changes one fails here by name, not in an accuracy.
+"""Drift canaries: behaviours in which other libraries differ from ours, or that changed between versions.
+
+Each is tried on a few numbers and compared with the pinned result, so that an upgrade that changes one is reported here
+by name instead of as a changed accuracy.
 """
 
 import os
@@ -24,31 +26,31 @@ CanaryState = Literal["as pinned", "CHANGED", "not installed"]
 
 @dataclass(frozen=True, kw_only=True)
 class Canary:
-    """One rule of one library."""
+    """One behaviour (rule) of one library."""
 
     name: str
     package: str
     rule: str
-    """What the library does, as pinned."""
+    """The pinned behaviour."""
     moves: str
-    """What would be different for who relies on it."""
+    """What would change for code that relies on it."""
     probe: Callable[[], object]
     pinned: object
 
 
 @dataclass(frozen=True, kw_only=True)
 class CanaryOutcome:
-    """What a canary said."""
+    """The result of a canary."""
 
     canary: Canary
     version: str | None
     state: CanaryState
     found: str
-    """What the probe gave."""
+    """The probe's result."""
 
 
 def run_canaries(canaries: tuple[Canary, ...] | None = None) -> list[CanaryOutcome]:
-    """The outcome of every canary, in their order. A library that is not installed is said to be so."""
+    """The outcomes of all canaries, in order; `state` says if a library is not installed."""
     return [_run(canary) for canary in canaries or CANARIES]
 
 
@@ -69,7 +71,7 @@ def _run(canary: Canary) -> CanaryOutcome:
         return CanaryOutcome(canary=canary, version=None, state="not installed", found="")
     try:
         found = canary.probe()
-    except Exception as error:  # a name that is gone or another signature is a change like any other
+    except Exception as error:  # a removed name or a changed signature is a change like any other
         said = re.sub(rf"{re.escape(tempfile.gettempdir())}/\S*", "a temporary file", str(error))  # its name varies
         return CanaryOutcome(canary=canary, version=installed, state="CHANGED", found=f"{type(error).__name__}: {said}")
     state: CanaryState = "as pinned" if found == canary.pinned else "CHANGED"
@@ -114,7 +116,7 @@ def _tonic_axes() -> object:
 
 
 def _tonic_order() -> object:
-    """The order in which its CIFAR10-DVS keeps the files of a folder that lists them as b, a."""
+    """The order of files in its CIFAR10-DVS, for a folder that lists them as b, a."""
     from tonic.datasets import CIFAR10DVS
 
     class Present(CIFAR10DVS):  # type: ignore[misc] # tonic has no types
@@ -130,7 +132,7 @@ def _listing(folder: str, *_: object, **__: object) -> list[tuple[str, list[str]
 
 
 def _resized(**options: bool) -> list[float]:
-    """A tensor of 4 x 4 made half as large by torchvision."""
+    """A 4 x 4 tensor, resized to 2 x 2 by torchvision."""
     import torch
     from torchvision.transforms.functional import resize
 
@@ -147,7 +149,8 @@ def _resize_plain() -> object:
 
 
 def spikingjelly(name: str) -> ModuleType:
-    """A module of its datasets without the package around it, whose audio needs a torchaudio that fits torch."""
+    """A module of its datasets, without importing the package, whose audio part needs a torchaudio that matches
+    torch."""
     spec = find_spec("spikingjelly")
     assert spec is not None, "installed"
     assert spec.origin is not None, "a package of files"
@@ -165,7 +168,7 @@ def _spikingjelly_slices() -> object:
 
 
 def _spikingjelly_axes() -> object:
-    """x, y and polarity of an event whose address says 3, 100, 1."""
+    """x, y and polarity as read, for an event with the address x 3, y 100, polarity 1."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a.aedat"
         path.write_bytes(b"#!AER-DAT2.0\r\n" + (100 << 8 | 3 << 1 | 1).to_bytes(4) + (9).to_bytes(4))

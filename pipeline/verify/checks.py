@@ -1,4 +1,4 @@
-"""The steps of `sresnet verify`, in the order of the chain: each gives the places where it does not hold."""
+"""The checks of `sresnet verify`, in the order of the chain; each yields the places where the report fails it."""
 
 import stat
 from collections.abc import Iterator
@@ -36,11 +36,11 @@ from pipeline.verify.report_folder import ReportFolder, strict_manifest
 
 _PLAIN = "a plain file (`cp -RL` copies a folder without links)"
 _WIDTH = 160
-"""Characters of a line that are shown where two files differ."""
+"""Number of characters shown of a line in which two files differ."""
 
 
 def plain_files(report: ReportFolder) -> Iterator[Break]:
-    """The folder holds files and folders: no link leads out of it, and nothing waits to be read for ever."""
+    """The folder contains only regular files and folders: no link points outside it, no pipe blocks reading."""
     waiting = [report.folder]
     while waiting:
         for path in sorted(waiting.pop().iterdir()):
@@ -54,7 +54,7 @@ def plain_files(report: ReportFolder) -> Iterator[Break]:
 
 
 def listed_files(report: ReportFolder) -> Iterator[Break]:
-    """Every file has the bytes that ro-crate-metadata.json lists; no other file lies there."""
+    """Every file has the digest that ro-crate-metadata.json lists, and there are no other files."""
     there = {report.name(path): path for path in sorted(report.folder.rglob("*")) if path.is_file()}
     for file in report.listed.values():
         expected = f"SHA-256 {file.sha256} as {attestation.METADATA} lists it"
@@ -69,8 +69,8 @@ def listed_files(report: ReportFolder) -> Iterator[Break]:
 
 
 def rendering(report: ReportFolder) -> Iterator[Break]:
-    """Page, verdicts, tables, badges, cards, statements and list have the bytes that the evidence gives anew; beside
-    them and the evidence, only signatures lie in the folder.
+    """Page, verdicts, tables, badges, cards, statements and file list equal, byte for byte, those rendered from the
+    evidence; apart from them and the evidence, the folder contains only signatures.
     """
     found = [*_unknown_files(report), *_other_bytes(report)]
     if found and (changed := report.other_makers()):
@@ -97,7 +97,7 @@ def _other_bytes(report: ReportFolder) -> Iterator[Break]:
 
 
 def _first_difference(expected: bytes, found: bytes | None) -> dict[str, str]:
-    """The first line in which a file differs from what it has to be."""
+    """The first line in which a file differs from the expected one."""
     if found is None:
         return {"expected": "this file, as the evidence gives it", "found": "no such file"}
     texts = (text.decode(errors="replace").split("\n") for text in (expected, found))
@@ -111,7 +111,7 @@ def _first_difference(expected: bytes, found: bytes | None) -> dict[str, str]:
 
 
 def signatures(report: ReportFolder) -> Iterator[Break]:
-    """If the report is signed, or has to be, every statement is, by one key, over its very bytes."""
+    """If the report is signed, or a key is pinned, every statement has a valid signature by that one key."""
     if report.signer is None:
         return
     if not attestation.is_signed(report.folder):
@@ -124,7 +124,7 @@ def signatures(report: ReportFolder) -> Iterator[Break]:
 
 
 def links(report: ReportFolder) -> Iterator[Break]:
-    """Every stage is recorded and read what an earlier one wrote; copies in the folder are what was written."""
+    """Every stage has a record and read what an earlier one wrote; copies in the folder have the recorded digests."""
     yield from chain.breaks(report.evidence / RECORDS, report.stages)
     for record in report.records:
         for file in record.writes:
@@ -135,7 +135,8 @@ def links(report: ReportFolder) -> Iterator[Break]:
 
 
 def files_in_checkout(report: ReportFolder) -> Iterator[Break]:
-    """What stages wrote, in a checkout that the reader names: data and weights, and what also lies in the report."""
+    """Files in the checkout given by --root have the recorded digests: data and weights, and files that the report
+    only names."""
     if report.root is None:
         return
     made = {name: digest for name, digest in report.written().items() if name.startswith(("data/", "artifacts/"))}
@@ -147,8 +148,8 @@ def files_in_checkout(report: ReportFolder) -> Iterator[Break]:
 
 
 def split(report: ReportFolder) -> Iterator[Break]:
-    """The predictions are of the very samples, with the very labels, of the test split."""
-    contents_of = lru_cache(maxsize=1)(read_contents)  # of one dataset, which many runs can have
+    """The predictions have exactly the samples and labels of the test split."""
+    contents_of = lru_cache(maxsize=1)(read_contents)  # consecutive runs often share a dataset
     for record in report.audit.records:
         path = report.predictions_of(record)
         folder = report.evidence / "data" / "arrow" / str(record.dataset["name"])
@@ -177,7 +178,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
 def _counted_rows(
     report: ReportFolder, folder: Path, contents: dict[str, list[Content]], stated: dict[str, Manifest]
 ) -> Iterator[tuple[str, str, Any, Any]]:
-    """How many samples of each class the contents of the splits have, beside what the manifests say."""
+    """Pairs to compare: samples per class counted in the contents of the splits, and stated in the manifests."""
     for split, manifest in stated.items():
         labels = [content.label for content in contents[split]]
         counted = [labels.count(label) for label in range(len(manifest.classes))]
@@ -187,7 +188,7 @@ def _counted_rows(
 
 
 def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iterator[Break]:
-    """Each epoch's digest of samples follows from training split, seed and epoch."""
+    """Each epoch's digest of samples is the one derived from training split, seed and epoch."""
     path = report.evidence / run_folder(record) / "history.csv"
     rows = read_history(path)
     training, ids = training_config(record.training), [one.id for one in train]
@@ -201,7 +202,7 @@ def _samples(report: ReportFolder, record: Record, train: list[Content]) -> Iter
 
 
 def configuration(report: ReportFolder) -> Iterator[Break]:
-    """params.yaml, the weights' configuration, the result and the predictions are about one training."""
+    """params.yaml, the weights' configuration, the result and the predictions agree on the training."""
     wrote = {file.path: file.sha256 for record in report.records for file in record.writes}
     for record in report.audit.records:
         folder = run_folder(record)
@@ -236,7 +237,7 @@ def _some(values: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def claims(report: ReportFolder) -> Iterator[Break]:
-    """The claims that were judged, with deviations and what is not checked, are those of this repository."""
+    """The judged claims, with the deviations and the list of unchecked points, are those of this repository."""
     path = report.evidence / "paper" / "claims.yaml"
     same = path.read_bytes() == paths.CLAIMS.read_bytes()
     own, judged = ({} if same else read_claims(one).model_dump(mode="json") for one in (paths.CLAIMS, path))
@@ -250,17 +251,17 @@ def claims(report: ReportFolder) -> Iterator[Break]:
 
 
 def checkout(report: ReportFolder) -> Iterator[Break]:
-    """The report of this checkout is about what lies in this checkout now."""
+    """If the report is this checkout's own, its evidence equals the files that are in the checkout now."""
     if report.folder.resolve() != paths.REPORT.resolve():
         return
     if differ := [*_other_sources(report), *_other_results(report), *_other_params(report)]:
         more = f" and {len(differ) - 1} more file(s) or value(s)" if len(differ) > 1 else ""
-        expected = f"{differ[0]}{more} as in the checkout; `dvc repro report` makes the report anew"
+        expected = f"{differ[0]}{more} as in the checkout; `dvc repro report` updates the report"
         yield Break(link="checkout", file=report.folder.name, expected=expected, found="others")
 
 
 def _other_sources(report: ReportFolder) -> Iterator[str]:
-    """Evidence whose file in the checkout has other bytes; what was not pulled is not looked at."""
+    """Evidence files that differ from those in the checkout; files that were not pulled are skipped."""
     for file in report.sources:
         path = paths.ROOT / file.path
         if file.path != "params.yaml" and path.is_file() and sha256(path) != file.sha256:
@@ -268,7 +269,7 @@ def _other_sources(report: ReportFolder) -> Iterator[str]:
 
 
 def _other_results(report: ReportFolder) -> list[str]:
-    """Results that lie only in the checkout or only in the report."""
+    """Results that are only in the checkout, or only in the report."""
     there, here = (
         {path.relative_to(root).as_posix() for path in (root / "results").glob("*/*.json") if path.stem.isdecimal()}
         for root in (report.evidence, paths.ROOT)
@@ -283,7 +284,7 @@ def _other_params(report: ReportFolder) -> Iterator[str]:
 
 
 def scores(report: ReportFolder) -> Iterator[Break]:
-    """Every count, percentage, interval and protocol of a result follows from its predictions."""
+    """Every count, percentage, interval and protocol of a result equals the one derived from its predictions."""
     for record in report.audit.records:
         path = report.predictions_of(record)
         derived = scored(read_predictions(path), record.training, report.history_of(record))
@@ -296,7 +297,7 @@ def scores(report: ReportFolder) -> Iterator[Break]:
 
 
 def committed_answers(report: ReportFolder) -> Iterator[Break]:
-    """The answers beside a result of this profile are those of its predictions."""
+    """The answers beside a result of this profile equal those derived from its predictions."""
     for record in report.audit.records:
         about, answers = read_answers(report.answers_of(record))
         made = answers_of(read_predictions(report.predictions_of(record)))
@@ -310,8 +311,11 @@ def committed_answers(report: ReportFolder) -> Iterator[Break]:
 
 
 def samples_of_rows(report: ReportFolder) -> Iterator[Break]:
-    """Results on the same test rows are about the same samples with the same labels: recorded ones on data of this
-    profile about its split. Other rows are not in the folder.
+    """Results that state the same digest of test rows have the same samples with the same labels in their answers.
+
+    The check `split` compares results of this profile with the contents of their test split. So this check compares
+    recorded results of other profiles on the same rows with that split too. The contents of other rows are not in the
+    folder: recorded results on these are only compared with each other.
     """
     known: dict[str, tuple[str, dict[str, int]]] = {}
     for record in report.audit.held:

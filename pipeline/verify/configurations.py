@@ -1,4 +1,4 @@
-"""Configurations as values again, from what a record holds of them."""
+"""Typed configurations from the plain values in a record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from pipeline.protocol.config import TrainingConfig
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """config.json: what a training was made with, and what it left."""
+    """config.json: configuration of a training, and digests of its files."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -27,7 +27,7 @@ class RunConfig:
     platforms: list[str]
     parameters: Natural
     sha256: dict[str, str]
-    """Of the files beside it."""
+    """Digests of the files beside it."""
 
 
 def read_run_config(path: Path) -> dict[str, Any]:
@@ -39,12 +39,12 @@ def read_run_config(path: Path) -> dict[str, Any]:
 
 
 def network_config(stored: Mapping[str, Any]) -> NetworkConfig:
-    """Of a recorded network."""
+    """The configuration of a recorded network."""
     return NetworkConfig(**stored)
 
 
 def training_config(stored: Mapping[str, Any]) -> TrainingConfig:
-    """Of a recorded training, whose lists are tuples again."""
+    """The configuration of a recorded training; lists become tuples."""
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
     }

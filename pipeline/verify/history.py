@@ -1,4 +1,4 @@
-"""history.csv of a training, as strictly as the training writes it."""
+"""Reads history.csv of a training; accepts only what a training writes."""
 
 import csv
 import math
@@ -20,7 +20,7 @@ HISTORY_COLUMNS = (
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]\d+)?", re.ASCII)
 _LOSS = re.compile(rf"{_NUMBER.pattern}|nan|inf", re.ASCII)
-"""A training that diverges says so."""
+"""A training that diverges can write nan or inf."""
 _FORMS = {
     "epoch": re.compile(r"[1-9]\d{0,5}", re.ASCII),
     "train_loss": _LOSS,
@@ -31,7 +31,7 @@ _MAY_LACK = ("validation_loss", "validation_accuracy", "test_accuracy_authors")
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """The rows, an epoch each. Raises InputError."""
+    """The rows, one per epoch. Raises InputError."""
     lines = csv.reader(read_text(path, "a training writes it").splitlines())
     try:
         head, *rows = lines
@@ -59,4 +59,4 @@ def _fits(name: str, text: str) -> bool:
 
 
 def _refusal(path: Path, reason: str) -> InputError:
-    return InputError(f"{path}: no history of a training, or damaged: {reason}; train again")
+    return InputError(f"{path}: not the history of a training, or damaged: {reason}; train again")

@@ -1,9 +1,9 @@
-"""`sresnet verify --root CHECKOUT --again`: raw data to shards and weights to predictions, computed anew by this code.
+"""`sresnet verify --root CHECKOUT --again`: recomputes shards from raw data, and predictions from weights.
 
-What the checkout holds is not believed: its shards are made again from the raw files, its weights are run on these,
-and the claims are judged again on what that gives, whatever processor computed the stated answers. Needs torch, and
-about the time of the stages preprocess and evaluate.
-With `--train-again` the trainings are done again too, and have to end in the same bits on the same kind of processor.
+Shards in the checkout are not trusted: they are made again from the raw files, the weights are evaluated on the new
+ones, and the claims are judged on the new predictions, whatever processor computed the stated ones. Needs torch, and
+about as much time as the stages preprocess and evaluate.
+With `--train-again` the trainings are repeated too, and must give identical weights on the same kind of processor.
 """
 
 import json
@@ -33,7 +33,7 @@ from pipeline.judge.audit import judge_all, run_folder
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
 from pipeline.preprocess.preprocess import preprocess
-from pipeline.protocol.hardware import computed_by, describe, note
+from pipeline.protocol.hardware import computed_by, describe, note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.report.bundle import EVIDENCE
 from pipeline.train.export import export
@@ -59,16 +59,16 @@ CPU = torch.device("cpu")
 
 
 def compute_again(report: ReportFolder) -> Iterator[Break]:
-    """Where what is computed anew is not what the report says. Raises InputError."""
-    yield from _again(report, train_too=False)
+    """Places where recomputed values differ from the report. Raises InputError."""
+    yield from _recomputed(report, train_too=False)
 
 
 def train_again(report: ReportFolder) -> Iterator[Break]:
-    """The same, and every training that was computed on a processor like this one. Raises InputError."""
-    yield from _again(report, train_too=True)
+    """As compute_again, and repeats every training that a processor like this one computed. Raises InputError."""
+    yield from _recomputed(report, train_too=True)
 
 
-def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
+def _recomputed(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
     assert report.root is not None, "asked with a checkout"
     computed = []
     with tempfile.TemporaryDirectory(prefix="again-") as folder:
@@ -88,7 +88,7 @@ def _again(report: ReportFolder, *, train_too: bool) -> Iterator[Break]:
 
 
 def raw_data(report: ReportFolder, dataset: str, work: Path) -> Iterator[Break]:
-    """The embedded datasets are made again; what SOURCE.json says of each file holds."""
+    """Every raw file has the digest in SOURCE.json; an embedded dataset, made again, has the same SOURCE.json."""
     assert report.root is not None, "asked with a checkout"
     raw, params = report.root / "data" / "raw" / dataset, _params(report, dataset)
     source = read_source(raw)
@@ -107,7 +107,7 @@ def _params(report: ReportFolder, dataset: str) -> DatasetParams:
 
 
 def shards(report: ReportFolder, dataset: str, folder: Path) -> Iterator[Break]:
-    """Both splits, made again from the raw files, hold the samples that the report's manifests and contents list."""
+    """Both splits, made again from the raw files, equal the report's manifests and contents."""
     assert report.root is not None, "asked with a checkout"
     arrow = folder / "arrow" / dataset
     raw = report.root / "data" / "raw" / dataset
@@ -137,8 +137,8 @@ def _contents(folder: Path) -> dict[str, list[list[Any]]]:
 
 
 def other_trainings(report: ReportFolder) -> Iterator[str]:
-    """Trainings that have another name than this code and torch give their configuration, seed and data. It is no
-    break: the results of an older commit are results.
+    """Trainings whose identity differs from the one that this code and torch would give them. This is only a note,
+    because results of an older commit are valid.
     """
     for record in report.audit.records:
         rows = ("train_rows", "test_rows") if record.training["test_each_epoch"] else ("train_rows",)
@@ -151,7 +151,7 @@ def other_trainings(report: ReportFolder) -> Iterator[str]:
 
 
 def evaluator(report: ReportFolder, record: Record, arrow: Path) -> Evaluator:
-    """The weights of a result on the test split made anew."""
+    """An evaluator of a result's weights on the recomputed test split."""
     assert report.root is not None, "asked with a checkout"
     model = report.root / run_folder(record) / "model.safetensors"
     task = Task(model=model, data=arrow, training=training_config(record.training), seed=record.seed)
@@ -159,13 +159,14 @@ def evaluator(report: ReportFolder, record: Record, arrow: Path) -> Evaluator:
 
 
 def all_test_batches(worker: Evaluator) -> Seen:
-    """What the network does on the whole test split."""
+    """Results of the network on the whole test split."""
     batches = range(len(worker.task.batches(len(worker.store))))
     return all_batches([worker.see(index) for index in batches])
 
 
 def predictions(report: ReportFolder, record: Record, model: SResNet, seen: Seen) -> Iterator[Break]:
-    """What the weights give is what predictions and result state: to the bit, or nearly on another processor."""
+    """Recomputed predictions and counts equal the stated ones: bit for bit, or closely if another processor made
+    them."""
     for where, expected, found in value_differences(record.network, asdict(model.config)):
         file = str(run_folder(record) / "model.safetensors")
         yield Break(link="weights", file=file, expected=f"{where} {expected}", found=str(found))
@@ -195,7 +196,8 @@ def predictions(report: ReportFolder, record: Record, model: SResNet, seen: Seen
 
 
 def own_start(report: ReportFolder, record: Record, model: SResNet) -> Iterator[Break]:
-    """The weights began as those of their own seed, and of no other; long trainings may have forgotten it."""
+    """The weights do not correlate with the initial ones of another seed. If they do not with their own seed's either,
+    which is normal after a long training, this is a note."""
     other = other_start(model, record.seed, {one.seed for one in report.audit.records})
     file = str(run_folder(record) / "model.safetensors")
     if other is not None:
@@ -207,7 +209,7 @@ def own_start(report: ReportFolder, record: Record, model: SResNet) -> Iterator[
 
 
 def record_of(record: Record, worker: Evaluator, seen: Seen) -> Record:
-    """A result with what was computed again in the place of what it states."""
+    """A result with its stated values replaced by recomputed ones."""
     store = worker.store
     about = About(
         experiment=record.experiment,
@@ -222,7 +224,7 @@ def record_of(record: Record, worker: Evaluator, seen: Seen) -> Record:
 
 
 def verdicts(report: ReportFolder, computed: list[Record]) -> Iterator[Break]:
-    """The claims, judged on the results computed and measured again, have the stated verdicts."""
+    """The claims, judged on recomputed results and measurements, have the stated verdicts."""
     assert report.root is not None, "asked with a checkout"
     audit, measured = report.audit, report.audit.measured
     if measured is not None:
@@ -235,7 +237,7 @@ def verdicts(report: ReportFolder, computed: list[Record]) -> Iterator[Break]:
 
 
 def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:
-    """The training, done again on the shards made anew, gives these very weights and this history."""
+    """The training, repeated on the recomputed shards, gives identical weights and history."""
     assert report.root is not None, "asked with a checkout"
     job = Job(
         name=f"{record.experiment}-{record.seed}",
@@ -247,7 +249,7 @@ def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: P
         checkpoint_seconds=LOCAL.checkpoint_seconds,
         recompute=LOCAL.recompute,
     )
-    note(job.platforms(), CPU, job.network.precision)
+    note_processor(job.platforms(), CPU, job.network.precision)
     train(job, Alone(), CPU, lambda text: None)
     made = folder / run_folder(record)
     export(job, record.experiment, str(record.dataset["name"]), made)
@@ -261,12 +263,12 @@ def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: P
 
 
 def own_processor(record: Record) -> str:
-    """What computes a recorded network anew."""
+    """Description of the processor that recomputes a recorded network."""
     return computed_by(CPU, record.network["precision"])
 
 
 def _counted(record: Record, seen: Seen, *, exact: bool) -> Iterator[Break]:
-    """Spikes and operations, which nothing in the report's folder gives again."""
+    """Recomputed firing rates and operations equal the stated ones; the report's folder alone cannot verify these."""
     firing, rates = firing_of(seen), record.firing
     work, operations = Operations(steps=seen.voltage.shape[1], layers=seen.work).as_json(), record.operations
     if not exact:
@@ -282,12 +284,13 @@ def _counted(record: Record, seen: Seen, *, exact: bool) -> Iterator[Break]:
 
 
 def not_trained_again(report: ReportFolder) -> Iterator[str]:
-    """Notes, and which trainings another processor computed, whose last bits this one does not give."""
+    """The notes of other_trainings, and trainings that were not repeated, because another kind of processor computed
+    them, and rounding differs between processors."""
     yield from other_trainings(report)
     for record in report.audit.records:
         if record.platforms != [own_processor(record)]:
             run = f"{record.experiment}-{record.seed}"
-            yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, this is {describe(CPU)}"
+            yield f"{run}: not trained again: {' and '.join(record.platforms)} trained it, but this is {describe(CPU)}"
 
 
 AGAIN = Recomputation(check=compute_again, notes=other_trainings)

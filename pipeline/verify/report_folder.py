@@ -1,4 +1,4 @@
-"""A report's folder as `sresnet verify` reads it: its evidence, and what follows from it."""
+"""A report's folder as `sresnet verify` reads it: the evidence, and values derived from it."""
 
 from functools import cached_property
 from pathlib import Path
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
 
 def strict_manifest(path: Path) -> Manifest:
-    """What preprocessing says of a split, each value of its type. Raises InputError."""
-    return read_as(Manifest, path, "what preprocessing says of a split", "it is made again by `dvc repro preprocess`")
+    """The manifest of a split, with types checked. Raises InputError."""
+    return read_as(Manifest, path, "the manifest of a split", "`dvc repro preprocess` makes it again")
 
 
 class ReportFolder:
-    """Read when asked. Its properties raise InputError."""
+    """Properties are read at first use and cached. They raise InputError."""
 
     def __init__(self, folder: Path, pinned: "SSlibKey | None", root: Path | None) -> None:
         self.folder, self.evidence = folder, folder / EVIDENCE
         self.pinned = pinned
-        """The key whose signatures count, if the reader names one."""
+        """The key whose signatures count (--key), or None."""
         self.root = root
-        """A checkout that holds data and weights."""
+        """A checkout with data and weights (--root), or None."""
         self.strayed: list[str] = []
-        """Where what was computed again differs from what is stated, by less than breaks it."""
+        """Notes on recomputed values that differ from the stated ones within the tolerance."""
         self._digests: dict[Path, str] = {}
 
     @cached_property
     def listed(self) -> dict[str, FileDigest]:
-        """The files that the folder says it has, by path."""
+        """The files that ro-crate-metadata.json lists, by path."""
         return read_crate(self.folder)
 
     def sha256(self, path: Path) -> str:
@@ -71,12 +71,12 @@ class ReportFolder:
         return self.evidence / run_folder(record) / "history.csv"
 
     def config(self, record: Record) -> dict[str, Any]:
-        """What the weights of a result were trained with."""
+        """The config.json of a result's training."""
         return read_run_config(self.evidence / run_folder(record) / "config.json")
 
     @cached_property
     def signer(self) -> "SSlibKey | None":
-        """The pinned key, else the one that came with the signatures, else None."""
+        """The pinned key, or else the one that came with the signatures, or None."""
         if self.pinned is not None or not attestation.is_signed(self.folder):
             return self.pinned
         from pipeline.report.signing import read_public_key  # takes a while to import
@@ -85,7 +85,7 @@ class ReportFolder:
 
     @cached_property
     def params(self) -> dict[str, Any]:
-        """What was run, checked: no key is missing or unknown, no value out of its range."""
+        """The content of params.yaml, checked for missing and unknown keys and for bounds."""
         path = self.evidence / "params.yaml"
         content = read_yaml(path, shared=False)
         validate(ResultParams, content, path)
@@ -93,7 +93,7 @@ class ReportFolder:
 
     @cached_property
     def audit(self) -> Audit:
-        """All verdicts, judged anew on the results in the folder."""
+        """All verdicts, judged again on the results in the folder."""
         claims = self.evidence / "paper" / "claims.yaml"
         current = [
             self.evidence / "results" / run["experiment"] / f"{run['seed']}.json"
@@ -103,7 +103,7 @@ class ReportFolder:
 
     @cached_property
     def stages(self) -> list[str]:
-        """Stages that the chain has to have, in its order."""
+        """Stages that the chain must have, in order."""
         return [*self.audit.stages, REPORT_STAGE]
 
     @cached_property
@@ -112,7 +112,7 @@ class ReportFolder:
 
     @cached_property
     def sources(self) -> list[FileDigest]:
-        """The evidence that was copied into the folder: what everything else is rendered from."""
+        """The evidence files, from which everything else in the folder is rendered."""
         paths = [*bundle.evidence_files(self.audit, self.evidence), self.evidence / "params.yaml"]
         names = [path.relative_to(self.evidence).as_posix() for path in paths]
         return [
@@ -122,11 +122,11 @@ class ReportFolder:
 
     @cached_property
     def own(self) -> StageRecord:
-        """What the stage `report` says of itself."""
+        """The record of the stage `report`."""
         return read_stage_record(self.evidence / path_of(REPORT_STAGE))
 
     def other_makers(self) -> list[str]:
-        """Files of code and packages that the stage `report` ran with and that are others here."""
+        """Code files and packages of the stage `report` that differ from those here."""
         code = {file.path: file.sha256 for file in self.own.code}
         here = {path: sha256(ROOT / path) for path in code if (ROOT / path).is_file()}
         installed = installed_packages()
@@ -139,22 +139,22 @@ class ReportFolder:
 
     @cached_property
     def rendered(self) -> dict[str, bytes]:
-        """Every other file, rendered anew, by path."""
+        """All files that are not evidence, rendered again, by path."""
         vega = vega_script_of(self.folder / "index.html")
         return rendered(self.evidence, self.audit, self.sources, self.own, vega)
 
     def written(self) -> dict[str, str]:
-        """Digests of files that stages wrote."""
+        """Digests of the files that stages wrote, by path."""
         return {file.path: file.sha256 for record in self.records for file in record.writes}
 
     def only_named(self) -> dict[str, str]:
-        """Those that do not lie in the folder."""
+        """Those of `written` that are not in the folder."""
         return {
             path: digest for path, digest in self.written().items() if not (self.folder / path_in_report(path)).exists()
         }
 
     def packages_that_differ(self) -> list[str]:
-        """Packages of which stages had several versions."""
+        """Packages whose version differs between stages."""
         found: dict[str, dict[str, str]] = {}
         for record in self.records:
             for package, version in record.packages.items():

@@ -1,5 +1,5 @@
-"""Golden values: rules of this network and of its data that a port gets wrong, each redone on numbers that can be
-checked by hand. They are canaries like those of other libraries: an edit of the code fails here by the rule's name.
+"""Golden values for rules of this network and its data that a port easily gets wrong, on numbers that can be checked by
+hand. Like the canaries of other libraries, they report an edit that changes a rule by the rule's name.
 
 Shapes: T time steps, S stored steps, P pixels of all samples, C channels.
 """
@@ -44,7 +44,7 @@ NETWORK = NetworkConfig(
 
 
 def _fired(currents: Sequence[float], leak: float) -> list[list[float]]:
-    """Spikes of one neuron: a step at a time, by the reference's passes, and by those that compute here."""
+    """Spikes of one neuron: step by step, by the reference kernel, and by the CPU kernel; one list if all agree."""
     membrane, stepped = torch.zeros(()), []
     for current in currents:
         spike, membrane = lif_step(torch.tensor(current), membrane, leak, surrogate_of(NETWORK))
@@ -64,7 +64,7 @@ def _at_the_threshold() -> object:
 
 
 def _reset() -> object:
-    """2.5 are left of 3.5, then 1.5, then 0.5."""
+    """Spikes reduce the membrane from 3.5 to 2.5, 1.5 and 0.5, which does not fire."""
     return _fired([3.5, 0.0, 0.0, 0.0], leak=1.0)
 
 
@@ -74,7 +74,7 @@ def _leak() -> object:
 
 
 def _network(bias: float, inputs: float) -> tuple[SResNet, torch.Tensor]:
-    """Its convolutions give zero, so that what fires does so by the bias alone."""
+    """A network with zero convolutions, so that only the bias drives neurons, and a constant input."""
     model = SResNet(NETWORK, input_shape=(1, 4, 4), classes=2, frames=False)
     for module in model.modules():
         if isinstance(module, Conv2d):
@@ -85,19 +85,19 @@ def _network(bias: float, inputs: float) -> tuple[SResNet, torch.Tensor]:
 
 
 def _biases() -> object:
-    """Nothing comes in, so a bias of 1.5 alone drives the first 2 x 4 x 4 neurons: each fires at each step."""
+    """With zero input, a bias of 1.5 alone makes each of the first 2 x 4 x 4 neurons fire at each step."""
     model, nothing = _network(1.5, 0.0)
     return model.observe(nothing).spikes["stem"].tolist()
 
 
 def _trained_biases() -> object:
-    """Biases and gains are parameters of the optimizer: a bias a step and channel."""
+    """Gains and biases are trained parameters, one per time step and channel."""
     model, _ = _network(0.0, 0.0)
     return [list(value.shape) for name, value in model.named_parameters() if name.startswith("stem.norm")]
 
 
 def _alone() -> object:
-    """In a test, what stands beside a sample in the batch does not change its outputs."""
+    """In evaluation mode, a sample's outputs do not depend on the other samples of the batch."""
     model, one = _network(0.3, 1.0)
     model.reset_parameters(torch.Generator().manual_seed(0))
     both = torch.cat([one, -5 * one])
@@ -105,7 +105,7 @@ def _alone() -> object:
 
 
 def _shortcut() -> object:
-    """Biases of 1.5 make all fire: a block whose skip has no neuron adds its 1 to that of the stem."""
+    """Biases of 1.5 make all neurons fire: the block adds its spikes (1) to the skip (1) without another neuron: 2."""
     model, nothing = _network(1.5, 0.0)
     with torch.no_grad():
         block = model.blocks[0](model.stem(nothing.expand(3, 1, 1, 4, 4)))
@@ -133,7 +133,8 @@ def _aedat2(number: int) -> bytes:
 
 
 def _place() -> object:
-    """Frame, polarity, row and column of an event of polarity 1 at column 3, row 100, without and with the rule."""
+    """Frame, polarity, row and column at which an event of `_aedat2` is counted, without and with the orientation
+    rule."""
     rules = (Framing(num_frames=1, size=128, orientation=rule) for rule in (None, "cifar10-dvs"))
     counted = [frames_of_bytes(_aedat2(1), ".aedat", "golden", rule)[0] for rule in rules]
     return [[int(value) for value in np.argwhere(frames)[0]] for frames in counted]

@@ -1,6 +1,5 @@
-"""What holds of every honest run and need not hold of a forged one that agrees with itself: outputs are numbers, a
-history has every epoch and ends in the weights that were tested, seeds are different trainings, the packages that a
-training names are those that it ran with. Shapes: N samples, K classes.
+"""Properties of every honest run that a consistent forgery may lack: outputs are finite, a history has every epoch and
+leads to the tested weights, seeds are different trainings, package versions agree. Shapes: N samples, K classes.
 """
 
 from collections.abc import Iterator
@@ -20,15 +19,15 @@ from pipeline.verify.history import read_history
 from pipeline.verify.report_folder import ReportFolder
 
 ALIKE = 0.999
-"""Correlation of the outputs of two seeds from which on they are one training. What real ones reach stands in
-docs/audit-matrix.md; a copy with noise of 1 % of the spread of the outputs has 0.99995."""
+"""Correlation of the outputs of two seeds above which they count as one training. docs/audit-matrix.md has values of
+real trainings; a copy with noise of 1 % of the spread of the outputs has 0.99995."""
 _STRAY, _STRAY_SHARE = 2, 0.01
-"""Test samples, and share of them, whose answer may change where another processor evaluates: a few spikes flip. The
-greater one counts."""
+"""Number and share of test samples whose answer may change between processors, because a few spikes flip; the larger
+of the two counts."""
 
 
 def outputs(report: ReportFolder) -> Iterator[Break]:
-    """Every output voltage is a finite number: argmax takes what is not a number for the highest."""
+    """Every output voltage is finite; argmax would treat NaN as the highest."""
     for record in report.audit.records:
         path = report.predictions_of(record)
         read = read_predictions(path)
@@ -51,14 +50,14 @@ def histories(report: ReportFolder) -> Iterator[Break]:
 
 
 def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:
-    """Scores after each epoch stand in each row if the configuration asks for them, else in none."""
+    """Every row has the scores that the configuration asks for after each epoch, and no others."""
     path, training = report.history_of(record), record.training
-    full_batch = record.test["samples"] >= 2 * training["batch_size"]  # without one, the authors' score is none
-    asked = {
+    full_batch = record.test["samples"] >= 2 * training["batch_size"]  # without one, the authors' score is empty
+    wanted_columns = {
         "test_accuracy_authors": training["test_each_epoch"] and full_batch,
         "validation_accuracy": training["validation_percent"] > 0,
     }
-    for column, wanted in asked.items():
+    for column, wanted in wanted_columns.items():
         filled = [bool(row[column]) for row in read_history(path)]
         if any(one != wanted for one in filled):
             expected = f"{column} {'in each row' if wanted else 'in no row'}, as the configuration says"
@@ -66,7 +65,7 @@ def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:
 
 
 def selections(report: ReportFolder) -> Iterator[Break]:
-    """The weights that were tested are those of the epoch that the rule of selection names."""
+    """The tested weights score as the history says for the epoch that the selection rule picks."""
     for record, stated, derived in kept_epochs(report):
         if abs(stated - derived) > stray_points(record):
             file = report.name(report.history_of(record))
@@ -77,15 +76,15 @@ def selections(report: ReportFolder) -> Iterator[Break]:
 
 
 def stray_points(record: Record) -> float:
-    """What may stray of the samples in full batches, in points."""
+    """Tolerated difference in accuracy (percentage points) over the samples in full batches."""
     size = 2 * int(record.training["batch_size"])  # of a test batch
     samples = int(record.test["samples"]) // size * size
     return 100 * max(_STRAY, _STRAY_SHARE * samples) / samples
 
 
 def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
-    """Trainings that scored the test set at each epoch: what the kept epoch had by its history, and what the
-    predictions give, both in full batches (percent).
+    """For trainings that scored the test set after each epoch: accuracy of the selected epoch by the history, and by
+    the predictions, both over full batches (percent).
     """
     for record in report.audit.records:
         rows = read_history(report.history_of(record))
@@ -98,7 +97,7 @@ def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
 
 
 def packages(report: ReportFolder) -> Iterator[Break]:
-    """The version of torch that the weights name is the one that the stage recorded."""
+    """The version of torch in config.json is the one that the stage recorded."""
     versions = {record.stage: record.packages.get("torch") for record in report.records}
     for record in report.audit.records:
         version = versions.get(f"train@{record.experiment}-{record.seed}")
@@ -110,7 +109,7 @@ def packages(report: ReportFolder) -> Iterator[Break]:
 
 
 def seeds(report: ReportFolder) -> Iterator[Break]:
-    """Two seeds of one configuration are two trainings: their outputs agree no more than those of networks can."""
+    """Two seeds of one configuration are different trainings: their outputs do not correlate above ALIKE."""
     known: dict[str, npt.NDArray[np.float32]] = {}
     for one, other in two_seeds(report.audit.records):
         for record in (one, other):
@@ -124,14 +123,14 @@ def seeds(report: ReportFolder) -> Iterator[Break]:
 
 
 def two_seeds(records: list[Record]) -> Iterator[tuple[Record, Record]]:
-    """Pairs of results that count as two seeds of one configuration: a claim is judged on both."""
+    """Pairs of results that a claim would count as two seeds of one configuration."""
     for (one, first), (other, second) in combinations([(record, _bound(record)) for record in records], 2):
         if one.seed != other.seed and first == second:
             yield one, other
 
 
 def _bound(record: Record) -> dict[str, dict[str, Any]]:
-    """What of a result a claim about accuracy is about."""
+    """The parts of a result that a claim about accuracy compares."""
     parts = {"dataset": record.dataset, "network": record.network, "training": record.training}
     return {
         part: {key: value for key, value in values.items() if key not in FREE_OF_ACCURACY.get(part, ())}
@@ -140,14 +139,14 @@ def _bound(record: Record) -> dict[str, dict[str, Any]]:
 
 
 def likeness(first: npt.NDArray[np.float32], second: npt.NDArray[np.float32]) -> float:
-    """Correlation of two networks' outputs (N, K) on the same samples, less each output's mean over all samples.
+    """Correlation of two networks' outputs (N, K) on the same samples, after subtracting each output's mean.
 
-    0 where a network says the same of every sample: silent ones are no copies.
+    0 if a network has the same outputs for every sample, so that silent networks do not count as copies.
     """
     return float(np.vdot(unit_outputs(first), unit_outputs(second)))
 
 
 def unit_outputs(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Outputs (N, K) less each output's mean, as a vector of length 1, or of 0 where nothing is left."""
+    """Outputs (N, K) minus each output's mean, normalized to length 1, or all zeros."""
     left = values - values.mean(0, dtype=np.float64)
     return (left / (np.sqrt(np.square(left).sum()) or 1.0)).astype(np.float32)

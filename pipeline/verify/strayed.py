@@ -1,5 +1,5 @@
-"""How far what is computed again may be from what is stated, where another processor computed it. There, other last
-digits flip a few spikes. It decides what is reported as the same, and no verdict.
+"""Tolerances between recomputed and stated values if another processor computed the latter: rounding differences flip a
+few spikes. They decide whether values count as equal, and do not affect a verdict.
 
 Shapes: N samples, T time steps, K classes.
 """
@@ -13,15 +13,16 @@ from pipeline.evaluate.predictions import Predictions
 
 Voltage = npt.NDArray[np.float32]
 CLOSE = 1e-3
-"""Of the largest voltage of a sample."""
+"""Tolerance of voltages, relative to the sample's largest one."""
 STRAY = 0.01
-"""Share of the samples in which a spike may have flipped."""
+"""Share of samples that may exceed CLOSE, because a spike flipped."""
 RATES = 0.02
-"""Of a layer's mean rate, and of its operations. Noise of 1e-6 of all weights moves them by less than 0.0003."""
+"""Tolerance of rates, relative to the layer's mean rate, and of operations, relative to their number. Noise of 1e-6 on
+all weights changes them by less than 0.0003."""
 
 
 def stray_samples(made: Voltage, stated: Voltage, *, exact: bool) -> int:
-    """Samples whose voltages (N, T, K) are not those computed; none where they are few enough for another processor."""
+    """Number of samples with other voltages (N, T, K) than stated; 0 if within the tolerances and not `exact`."""
     if exact:
         return int((made != stated).any((1, 2)).sum())
     off = np.abs(made - stated).max((1, 2)) > CLOSE * np.abs(made).max((1, 2))
@@ -29,17 +30,17 @@ def stray_samples(made: Voltage, stated: Voltage, *, exact: bool) -> int:
 
 
 def other_answers(made: Voltage, stated: Predictions) -> str | None:
-    """How many answers are others than stated, with the accuracy both ways (percent); None if none is."""
+    """A line with the number of answers that differ and both accuracies (percent), or None."""
     answers = [voltage[:, -1].argmax(1) for voltage in (made, stated.voltage)]
     if not (others := int((answers[0] != answers[1]).sum())):
         return None
     here, there = (100 * float((one == stated.labels).mean()) for one in answers)
-    count = f"{others} of {len(made)} answers are others than stated"
-    return f"{count}: {there:.2f} % are right as stated, {here:.2f} % as computed again"
+    count = f"{others} of {len(made)} answers differ from the stated ones"
+    return f"{count}: {there:.2f} % are right as stated, {here:.2f} % as recomputed"
 
 
 def close_rates(made: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:
-    """The stated part `firing`, with the rates computed again in the place of those that are close to them."""
+    """The stated part `firing`, with each rate that is close to the recomputed one replaced by it."""
     return {
         layer: found | {"rate": _close(made[layer]["rate"], found["rate"], float(np.mean(made[layer]["rate"])))}
         if layer in made and len(made[layer]["rate"]) == len(found["rate"])
@@ -49,14 +50,15 @@ def close_rates(made: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:
 
 
 def _close(made: list[float], stated: list[float], scale: float) -> list[float]:
-    """The stated numbers, each replaced by the one computed again if it is close to it."""
+    """The stated numbers, each replaced by the recomputed one if it is close."""
     return [one if abs(one - other) <= RATES * scale else other for one, other in zip(made, stated, strict=True)]
 
 
 def close_work(made: dict[str, Any], stated: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both parts `operations` by what a flipped spike moves little, with close numbers replaced as `close_rates` does.
+    """Both parts `operations`, with close numbers replaced as in `close_rates`.
 
-    One spike can turn a whole batch from binary to graded: their sum counts.
+    Binary and graded operations are added up first, because one flipped spike can turn a whole batch from binary to
+    graded.
     """
     ours, theirs = ({name: _sums(work) for name, work in part["layers"].items()} for part in (made, stated))
     for layer in ours.keys() & theirs.keys():

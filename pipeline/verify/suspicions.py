@@ -1,4 +1,4 @@
-"""What an honest run can show too, and a reader has to know before believing a number: no break, but said aloud."""
+"""Warnings: facts that honest runs can show too, but that a reader should know before trusting a number."""
 
 from collections.abc import Callable, Iterator
 from itertools import count, islice
@@ -20,19 +20,19 @@ from pipeline.verify.weights import load_weights
 Ranges = npt.NDArray[np.uint8]
 Labels = npt.NDArray[np.int64]
 RANGES = 16
-"""Of equal width up to 255; the last holds all counts above."""
+"""Number of equal ranges of pixel values up to 255; the last includes all counts above."""
 SAMPLES = 500
-"""Of each split at most, evenly spread: frames of all recordings of a large dataset would not fit into memory."""
+"""Maximum samples per split, evenly spread: all frames of a large dataset would not fit in memory."""
 _NAMED = 10
-"""Seeds; a seed can be a number of 63 bits."""
+"""Maximum number of missing seeds to name; a seed can be any 63-bit number."""
 _VALUES = 65_536
-"""Looked at together."""
+"""Number of values per sample that are processed together."""
 TELLING = 0.9
-"""Share of the test samples whose class one pixel tells, from which on it is said."""
+"""Share of test samples that a single value classifies, from which there is a warning."""
 
 
 def suspicions(report: ReportFolder) -> Iterator[str]:
-    """All of them, a line each, and what could not be looked at."""
+    """All warnings, one line each, and the checks that could not be done."""
     checks: list[Callable[[ReportFolder], Iterator[str]]] = [
         unpinned_titles,
         shared_samples,
@@ -45,11 +45,11 @@ def suspicions(report: ReportFolder) -> Iterator[str]:
         try:
             yield from check(report)
         except InputError as error:
-            yield f"not looked at: {error}"
+            yield f"not checked: {error}"
 
 
 def shared_samples(report: ReportFolder) -> Iterator[str]:
-    """Samples of one part of a split that hold what a sample of another part holds."""
+    """Samples whose content also occurs in another part of the split."""
     seen = set()
     for record in report.audit.records:
         dataset, percent = str(record.dataset["name"]), record.training["validation_percent"]
@@ -57,11 +57,11 @@ def shared_samples(report: ReportFolder) -> Iterator[str]:
             seen.add((dataset, percent))
             folder = report.evidence / "data" / "arrow" / dataset
             for same in between_parts(split_manifest(dataset, folder, percent).duplicates):
-                yield f"{dataset}: {same}; what is tested was trained on"
+                yield f"{dataset}: {same}; test samples were trained on"
 
 
 def left_out_seeds(report: ReportFolder) -> Iterator[str]:
-    """Seeds between those of this profile that are not there: results may have been chosen."""
+    """Missing seeds below the highest one of an experiment: results may have been selected."""
     found: dict[str, list[int]] = {}
     for record in report.audit.held:
         found.setdefault(record.experiment, []).append(record.seed)
@@ -73,7 +73,7 @@ def left_out_seeds(report: ReportFolder) -> Iterator[str]:
 
 
 def strayed_scores(report: ReportFolder) -> Iterator[str]:
-    """Test scores that the history has otherwise: evaluated on another processor, or other weights were kept."""
+    """Test scores that differ from the history: evaluated on another processor, or other weights were kept."""
     for record, stated, derived in kept_epochs(report):
         if abs(stated - derived) > 1e-9:
             run = f"{record.experiment}-{record.seed}"
@@ -81,7 +81,7 @@ def strayed_scores(report: ReportFolder) -> Iterator[str]:
 
 
 def untrained(report: ReportFolder) -> Iterator[str]:
-    """Biases and gains that no training moved."""
+    """Biases and gains that still have their initial values."""
     assert report.root is not None, "asked with a checkout"
     for record in report.audit.records:
         weights = load_weights(report.root / run_folder(record) / "model.safetensors")
@@ -93,39 +93,39 @@ def untrained(report: ReportFolder) -> Iterator[str]:
 
 
 def telling_pixels(report: ReportFolder) -> Iterator[str]:
-    """Datasets of the checkout in which a single value of an image or recording tells the class."""
+    """Datasets of the checkout in which a single value of an image or recording reveals the class."""
     assert report.root is not None, "asked with a checkout"
     for dataset in sorted({str(record.dataset["name"]) for record in report.audit.records}):
         share = best_single_value(report.root / "data" / "arrow" / dataset)
         if share >= TELLING:
-            yield f"{dataset}: one value of a sample tells the class of {100 * share:.0f} % of the test samples"
+            yield f"{dataset}: one value of a sample reveals the class of {100 * share:.0f} % of the test samples"
 
 
 def best_single_value(folder: Path) -> float:
-    """The greatest share of test samples that one value of a sample classifies, by what is learnt from the training
-    samples: for each range of that value, the class that is most frequent there. Raises InputError.
+    """The largest share of test samples that a single value classifies. For each range of that value, the prediction is
+    the most frequent class among the training samples. Raises InputError.
     """
     train, test = Store(folder, "train"), Store(folder, "test")
     known, labels = _some(train)
-    asked, wanted = _some(test)
+    tested, wanted = _some(test)
     parts = range(0, known.shape[1], _VALUES)
     return max(
-        float(_right(known[:, at : at + _VALUES], labels, asked[:, at : at + _VALUES], wanted).max()) for at in parts
+        float(_right(known[:, at : at + _VALUES], labels, tested[:, at : at + _VALUES], wanted).max()) for at in parts
     )
 
 
-def _right(known: Ranges, labels: Labels, asked: Ranges, wanted: Labels) -> npt.NDArray[np.float64]:
-    """For each value, the share of the asked samples that it classifies."""
+def _right(known: Ranges, labels: Labels, tested: Ranges, wanted: Labels) -> npt.NDArray[np.float64]:
+    """For each value, the share of the tested samples that it classifies."""
     right = np.zeros(known.shape[1])
     for value in range(RANGES):
         times = np.stack([(known[labels == label] == value).sum(0) for label in range(labels.max() + 1)])
         guess = times.argmax(0)
-        right += ((asked == value) & (wanted[:, None] == guess)).sum(0)
+        right += ((tested == value) & (wanted[:, None] == guess)).sum(0)
     return right / len(wanted)
 
 
 def _some(store: Store) -> tuple[Ranges, Labels]:
-    """The values of up to 500 samples, (samples, values), each as the place of its range, and their labels."""
+    """The values of up to SAMPLES samples, (samples, values), as indices of their ranges, and the labels."""
     chosen = np.unique(np.linspace(0, len(store) - 1, SAMPLES, dtype=np.int64))
     pixels = store.read(chosen).reshape(len(chosen), -1)
     return np.minimum(pixels // (256 // RANGES), RANGES - 1).astype(np.uint8), store.labels[chosen]

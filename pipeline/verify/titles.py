@@ -1,4 +1,4 @@
-"""What a report calls its data: a title of the catalog, and `published`, hold only for what the catalog pins."""
+"""Checks the titles of a report's data: a catalog title, and `published`, require the digests that the catalog pins."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from pipeline.verify.report_folder import ReportFolder, strict_manifest
 
 
 def titles(report: ReportFolder) -> Iterator[Break]:
-    """Both splits of each dataset are called what their rows, and in a checkout the raw files, entitle them to."""
+    """Both splits of each dataset have the title that their rows, and with --root the raw files, allow."""
     for dataset in _datasets(report):
         raw = {} if report.root is None else asdict(title_of_files(dataset, report.root / "data" / "raw" / dataset))
         for split in SPLITS:
@@ -31,18 +31,18 @@ def titles(report: ReportFolder) -> Iterator[Break]:
 
 
 def unpinned_titles(report: ReportFolder) -> Iterator[str]:
-    """Titles of the catalog that no digest in the report's folder shows to be right."""
+    """Catalog titles that no digest in the report's folder confirms."""
     for dataset in _datasets(report):
         manifest = _manifest(report, dataset, "test")
         entry = _entry(manifest)
         if report.root is None and entry is not None and not _rows_are_pinned(entry, manifest):
-            yield f"{dataset}: that it is {entry.title} rests on its raw files: not looked at; --root hashes them"
+            yield f"{dataset}: only its raw files can show that it is {entry.title}: not checked; --root hashes them"
     for title in sorted(set(_unpinned(report.audit.recorded))):
-        yield f"{title}: that recorded results are of it is what they say: neither rows nor raw files are here"
+        yield f"{title}: recorded results state it, but neither rows nor raw files are here to check it"
 
 
 def _unpinned(recorded: list[Record]) -> Iterator[str]:
-    """Titles of the catalog of recorded results on rows that it does not pin."""
+    """Catalog titles of recorded results whose rows the catalog does not pin."""
     for said in (_recorded(record, "test") for record in recorded):
         entry = _entry(said)
         if entry is not None and not _rows_are_pinned(entry, said):
@@ -50,7 +50,7 @@ def _unpinned(recorded: list[Record]) -> Iterator[str]:
 
 
 def _recorded(record: Record, split: Split) -> dict[str, Any]:
-    """What a result says of a split, as a manifest has it."""
+    """A result's statements about a split, with a manifest's keys."""
     return record.dataset | {"digest": record.digests[f"{split}_rows"]}
 
 
@@ -63,13 +63,13 @@ def _manifest(report: ReportFolder, dataset: str, split: Split) -> dict[str, Any
 
 
 def _entry(manifest: dict[str, Any]) -> Entry | None:
-    """The published or embedded dataset that a split says, or seems, to be of."""
+    """The published or embedded catalog entry with the split's title, or one that looks like it."""
     entry = entry_titled(str(manifest["title"]))
     return None if entry is None or entry.origin == "user" else entry
 
 
 def _entitled(manifest: dict[str, Any], split: Split) -> dict[str, Any]:
-    """What a split with this title has to say; a title that only looks like one of the catalog is none."""
+    """The values that a split with this title must have; a title that only looks like a catalog title is rejected."""
     entry = _entry(manifest)
     if entry is None:
         return {"published": False}

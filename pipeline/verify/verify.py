@@ -1,7 +1,7 @@
-"""`sresnet verify`: a report's folder checked offline, without torch, from its own bytes.
+"""`sresnet verify`: checks a report's folder offline, without torch, from its own files.
 
-Every signature is checked, every link of the chain followed, every number and verdict derived anew from the
-predictions, and every page rendered anew and compared byte for byte. docs/verify.md says what that is worth.
+It checks every signature and every link of the chain, derives every number and verdict again from the predictions, and
+renders every page again and compares it byte for byte. docs/verify.md says what that proves.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,12 +18,12 @@ from pipeline.verify.suspicions import suspicions
 
 Check = Callable[[ReportFolder], Iterator[Break]]
 UNNAMED = "a file of the report"
-"""In a break, where no reader refused a file by its name."""
+"""File name of a break if the error names no file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recomputation:
-    """What computes again from data and weights."""
+    """A check that recomputes from data and weights, with its notes."""
 
     check: Check
     notes: Callable[[ReportFolder], Iterator[str]]
@@ -31,23 +31,23 @@ class Recomputation:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What was looked at, and where it does not hold."""
+    """The result of a verification."""
 
     breaks: list[Break]
-    """In the order of the chain; empty where everything holds."""
+    """Failures, in the order of the chain; empty if everything holds."""
     looked: list[str]
-    """What was looked at, in plain words."""
+    """What was checked, in words."""
     notes: list[str]
-    """What a reader has to know, and what was not looked at."""
+    """What a reader should know, and what was not checked."""
 
 
 def verify(
     folder: Path, key: Path | None = None, root: Path | None = None, anew: Recomputation | None = None
 ) -> Verified:
-    """Checks a report's folder; `key` pins whose signatures count, `root` is a checkout whose data is hashed too, and
-    `anew` computes from what lies there (recompute.AGAIN, which needs torch).
+    """Checks a report's folder. Raises InputError for a folder that is not a report, and for a bad key.
 
-    Raises InputError for what is no report and for a bad key.
+    `key` pins whose signatures count; `root` is a checkout whose data are hashed too; `anew` recomputes from the data
+    and weights there (recompute.AGAIN, which needs torch).
     """
     pinned = None
     if key is not None:
@@ -56,7 +56,7 @@ def verify(
         pinned = read_public_key(key)
     report = ReportFolder(folder, pinned, root)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected the folder of a report that `dvc repro` made")
+        raise InputError(f"{folder}: no such folder; expected a report folder made by `dvc repro`")
     found = _broken(report)
     if anew is not None and not found:
         found, _ = _all("again", report, anew.check)
@@ -70,12 +70,12 @@ def verify(
 
 
 def _broken(report: ReportFolder) -> list[Break]:
-    """Where a folder does not hold. Raises InputError for what is no report."""
+    """The failures of a folder. Raises InputError for a folder that is not a report."""
     found, _ = _all("files", report, checks.plain_files)
     if found:
         return found
     if not report.listed:
-        raise InputError(f"{report.folder}: no files are listed in it; expected the folder of a report")
+        raise InputError(f"{report.folder}: it lists no files; expected the folder of a report")
     steps: list[tuple[str, Check]] = [
         ("files", checks.listed_files),
         ("signatures", checks.signatures),
@@ -100,20 +100,20 @@ def _broken(report: ReportFolder) -> list[Break]:
     ]
     for link, check in steps:
         if link == "page" and any(one.link == "predictions" for one in found):
-            break  # it would be drawn from results that do not hold
+            break  # the page would be rendered from wrong results
         more, read = _all(link, report, check)
         found += more
-        if not read:  # the rest rests on a file that cannot be read
+        if not read:  # later checks need the file that cannot be read
             break
     return found
 
 
 def _all(link: str, report: ReportFolder, check: Check) -> tuple[list[Break], bool]:
-    """The breaks that a check finds, and whether it could read everything; a file that it cannot read is a break."""
+    """The failures that a check finds, and whether it could read everything; an unreadable file is a failure."""
     found: list[Break] = []
     try:
         for one in check(report):
-            found.append(one)  # noqa: PERF402 # what was found before an error counts
+            found.append(one)  # noqa: PERF402 # keep what was found before an error
     except InputError as error:
         file, _, text = str(error).replace(f"{report.folder}/", "").partition(": ")
         found.append(Break(link=link, file=file, expected="a file as a stage writes it", found=text))
@@ -121,7 +121,7 @@ def _all(link: str, report: ReportFolder, check: Check) -> tuple[list[Break], bo
         file = str(error.filename or report.folder).replace(f"{report.folder}/", "")
         reason = error.strerror or str(error)
         found.append(Break(link=link, file=file, expected="a file that can be read", found=reason))
-    except Exception as error:  # the last resort: whatever a damaged file leads to, no check may end without a line
+    except Exception as error:  # whatever a damaged file causes, a check must report it in a line
         found.append(Break(link=link, file=UNNAMED, expected="content that this check can read", found=repr(error)))
     else:
         return found, True
@@ -132,22 +132,22 @@ def _looked(report: ReportFolder) -> list[str]:
     derived, recorded = report.audit.records, report.audit.recorded
     samples = sum(record.test["samples"] for record in derived)
     return [
-        f"{len(report.sources)} files of evidence, {len(report.rendered)} others rendered anew to the same bytes",
+        f"{len(report.sources)} files of evidence; {len(report.rendered)} others equal those rendered again from it",
         f"{len(report.stages)} stages: each read what an earlier one wrote",
-        f"{len(derived)} result(s) derived anew from {samples} predictions, {len(recorded)} recorded from answers",
-        f"{len(report.audit.judgements)} verdicts judged anew",
+        f"{len(derived)} result(s) derived again from {samples} predictions, {len(recorded)} recorded from answers",
+        f"{len(report.audit.judgements)} verdicts judged again",
     ]
 
 
 def _notes(report: ReportFolder, *, again: bool) -> list[str]:
     notes = [_signer(report), *seal_lines(report.evidence, report.audit)]
     if named := sorted(report.only_named()):
-        where = "hashed too" if report.root else "not looked at; --root CHECKOUT hashes them"
-        notes.append(f"{len(named)} files outside of the report are named by digest (data, weights, tables): {where}")
+        where = "hashed too" if report.root else "not checked; --root CHECKOUT hashes them"
+        notes.append(f"{len(named)} files outside the report are named by digest (data, weights, tables): {where}")
     if recorded := report.audit.recorded:
         notes.append(f"{len(recorded)} recorded results are {SCORED}")
     if unchecked := report.audit.unchecked:
-        notes.append(f"{len(unchecked)} recorded results without answers are not checked and decide nothing")
+        notes.append(f"{len(unchecked)} recorded results without answers are not checked and do not affect verdicts")
     if report.root is None and (stated := _on_weights(report)):
         notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
     if report.audit.measured and not again:
@@ -160,15 +160,15 @@ def _notes(report: ReportFolder, *, again: bool) -> list[str]:
 
 
 def _on_weights(report: ReportFolder) -> list[str]:
-    """Claims whose verdict rests on what records say of the digest of their weights."""
+    """Claims whose verdict relies on what records state about the digest of their weights."""
     pairs = zip(report.audit.claims, report.audit.judgements, strict=True)
     return [claim.id for claim, judged in pairs if claim.kind == "weights" and judged.evidence]
 
 
 def _signer(report: ReportFolder) -> str:
     if report.signer is None:
-        return "not signed: whoever can write the folder can have made all of it anew"
+        return "not signed: anyone who can write the folder can have replaced all of it"
     name = report.signer.keyid
     if report.pinned is not None:
         return f"signed by the key that --key names, {name}"
-    return f"signed by key {name}, which came with the report: --key FILE says whose it has to be"
+    return f"signed by key {name}, which came with the report: use --key FILE to say whose it must be"

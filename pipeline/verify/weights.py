@@ -1,4 +1,4 @@
-"""What the weights in a checkout say of a report, without torch: how many were trained, and that no seed is a copy."""
+"""Checks of the weights in a checkout, without torch: the parameter count, and that no seed is a copy of another."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,15 +20,15 @@ from pipeline.verify.soundness import two_seeds
 
 Weights = Mapping[str, npt.NDArray[Any]]
 _STATISTICS = ("running_mean", "running_var")
-"""What a network keeps beside its trained values."""
+"""Ends of the names of tensors that are not trained."""
 ONE_START = 0.2
-"""Correlation of convolutions from which on two networks come from one draw of weights. Networks of two seeds have up
-to 0.05 in the smallest network (4 filters), where chance is greatest. A copy keeps 0.98 with noise of a fifth of the
-weights' deviation, and 0.71 with noise as large as they are."""
+"""Correlation of convolutions above which two networks have the same initial weights. Two seeds have up to 0.05 in the
+smallest network (4 filters), where chance correlation is largest. A copy has 0.98 with noise of a fifth of the weights'
+standard deviation, and 0.71 with noise of the full standard deviation."""
 
 
 def parameters(report: ReportFolder) -> Iterator[Break]:
-    """The number of trained values that a result states is that of its weights."""
+    """The parameter count of a result equals that of its weights."""
     if report.root is None:
         return
     for record in report.audit.records:
@@ -39,7 +39,7 @@ def parameters(report: ReportFolder) -> Iterator[Break]:
 
 
 def copies(report: ReportFolder) -> Iterator[Break]:
-    """Two seeds of one configuration began with other weights, and their convolutions still differ."""
+    """Two seeds of one configuration have different initial weights: their convolutions do not correlate."""
     if report.root is None:
         return
     values = {
@@ -54,7 +54,7 @@ def copies(report: ReportFolder) -> Iterator[Break]:
 
 
 def trained_values(path: Path) -> int:
-    """How many numbers of a network were trained, by the header of its file. Raises InputError."""
+    """Number of trained values of a network, from the header of its file. Raises InputError."""
     try:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118 (not a dict)
@@ -67,17 +67,23 @@ def load_weights(path: Path) -> Weights:
     """All tensors of a network. Raises InputError."""
     try:
         weights: Weights = load_file(path)
-    except (AttributeError, OSError, SafetensorError, TypeError) as error:  # types that numpy does not have, too
+    except (
+        AttributeError,
+        OSError,
+        SafetensorError,
+        TypeError,
+    ) as error:  # types that numpy lacks, too
         raise InputError(f"{path}: missing or damaged ({error}); train again") from None
     return weights
 
 
 def convolutions(weights: Weights) -> npt.NDArray[np.float64]:
-    """The weights of all convolutions, each tensor with mean 0 and deviation 1: gains make no difference."""
+    """The weights of all convolutions, each tensor normalized to mean 0 and deviation 1, so that scale has no
+    effect."""
     parts = [weights[name].astype(np.float64).ravel() for name in sorted(weights) if name.endswith("conv.weight")]
     return np.concatenate([np.zeros(0), *((part - part.mean()) / (part.std() or 1.0) for part in parts)])
 
 
 def correlation(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> float:
-    """Of two networks' `convolutions`; 0 where there are none."""
+    """Correlation of two networks' `convolutions`; 0 if there are none."""
     return float((one * other).mean()) if len(one) else 0.0

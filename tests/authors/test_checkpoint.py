@@ -183,7 +183,7 @@ class Code:
 def test_code_in_a_file_is_not_executed(checkpoint: dict[str, Tensor], tmp_path: Path) -> None:
     path, trace = tmp_path / "checkpoint.pth.tar", tmp_path / "executed"
     torch.save({"state_dict": checkpoint, "extra": Code(trace)}, path)
-    with pytest.raises(ValueError, match="with code in it, which is not run"):
+    with pytest.raises(ValueError, match="contains code, which is not run"):
         read_authors(path, leak=LEAK)
     assert not trace.exists()
     torch.load(path, weights_only=False)
@@ -221,7 +221,7 @@ LAYER = "conv_list.1.weight"
         ),
         (
             lambda value: {"fc.weight": torch.zeros(1).double().expand(10**10, 16)},
-            "fc.weight: shape (10000000000, 16) needs more numbers than the file has",
+            "fc.weight: shape (10000000000, 16) needs more numbers than the file contains",
         ),
     ],
 )
@@ -240,13 +240,13 @@ def test_a_wrong_tensor_is_named_at_once(
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ({"state_dict": "text"}, "state_dict holds str, expected names with tensors"),
-        ({"state_dict": None}, "state_dict holds NoneType, expected names with tensors"),
+        ({"state_dict": "text"}, "state_dict is of type str, expected names with tensors"),
+        ({"state_dict": None}, "state_dict is of type NoneType, expected names with tensors"),
         ({"state_dict": {"state_dict": {}}}, "state_dict: dict, expected a tensor"),
         ({0: torch.zeros(1)}, "0 is int, expected the name of a tensor"),
-        ([torch.zeros(1)], "the file holds list, expected names with tensors"),
-        (None, "the file holds NoneType, expected names with tensors"),
-        (torch.zeros(1), "the file holds Tensor, expected names with tensors"),
+        ([torch.zeros(1)], "the file is of type list, expected names with tensors"),
+        (None, "the file is of type NoneType, expected names with tensors"),
+        (torch.zeros(1), "the file is of type Tensor, expected names with tensors"),
         ({}, "not a checkpoint of the authors' S-ResNet"),
     ],
 )
@@ -266,7 +266,7 @@ def test_the_older_format_of_torch_is_read(checkpoint: dict[str, Tensor], tmp_pa
     whole = path.read_bytes()
     for size in (10, 60, 200, 1000, len(whole) // 2, len(whole) - 5):
         path.write_bytes(whole[:size])
-        with pytest.raises(ValueError, match="no checkpoint, damaged, or with code"):
+        with pytest.raises(ValueError, match="not a checkpoint, damaged, or contains code"):
             read_authors(path, leak=LEAK)
 
 

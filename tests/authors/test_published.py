@@ -140,8 +140,12 @@ def test_a_printed_number(every: float, batches: float | None, text: str) -> Non
 @pytest.mark.parametrize(
     ("kind", "classes", "message"),
     [
-        ("frames", 10, r"the network takes samples of shape \[3, 32, 32\], those of CIFAR-10 are \[2, 2, 64, 64\]"),
-        ("images", 5, r"10 outputs; CIFAR-10 has 5 classes"),
+        (
+            "frames",
+            10,
+            r"samples of shape \[3, 32, 32\], but those of CIFAR-10 have \[2, 2, 64, 64\]",
+        ),
+        ("images", 5, r"10 outputs, but CIFAR-10 has 5 classes"),
     ],
 )
 def test_data_that_do_not_fit(tmp_path: Path, kind: str, classes: int, message: str) -> None:
@@ -156,7 +160,7 @@ def test_files_that_are_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent\.tar: not found"):
         published.fitting(tmp_path / "absent.tar", store, AUTHORS_LEAK)
     (tmp_path / "text.tar").write_text("text")
-    with pytest.raises(InputError, match=r"text\.tar: no checkpoint, damaged"):
+    with pytest.raises(InputError, match=r"text\.tar: not a checkpoint, damaged"):
         published.fitting(tmp_path / "text.tar", store, AUTHORS_LEAK)
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.tar")
     with pytest.raises(InputError, match=r"other\.tar: not a checkpoint of the authors"):

@@ -18,7 +18,7 @@ def test_copies_of_a_run_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (checkout / "requirements.lock").symlink_to(ROOT / "requirements.lock")
     found = verify(report_of_copies(checkout, tmp_path / "copies", 3))
     assert found.breaks == []
-    assert any(line.startswith("3 result(s) derived anew from 27 predictions") for line in found.looked)
+    assert any(line.startswith("3 result(s) derived again from 27 predictions") for line in found.looked)
 
 
 def test_a_checkout_without_a_finished_run_is_named(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from pipeline.evaluate.evaluate import Evaluator, Task
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.hardware import note
+from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.train.checkpoints import newest_state, numbers
 from pipeline.train.export import export
@@ -27,7 +27,7 @@ Kind = Literal["worker", "driver", "node"]
 KINDS: tuple[Kind, ...] = ("worker", "driver", "node")
 PATIENCE_SECONDS = 400
 """The longest that a kill, a return or the end is waited for."""
-GOES_ON = "goes on from epoch"
+GOES_ON = "resumes from epoch"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +200,7 @@ def undisturbed(job: Job) -> dict[str, str]:
     from pipeline.train.loop import train
 
     alone = replace(job, runs=job.runs.with_name("undisturbed"))
-    note(alone.platforms(), torch.device("cpu"), alone.network.precision)
+    note_processor(alone.platforms(), torch.device("cpu"), alone.network.precision)
     train(alone, Alone(), torch.device("cpu"), lambda text: None)
     return digests(alone)
 

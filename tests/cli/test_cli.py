@@ -170,7 +170,7 @@ def test_help_is_there_in_a_moment() -> None:
 ENDS: list[tuple[Exception | type[BaseException], str, int]] = [
     (InputError("digits.csv: line 3"), "error: digits.csv: line 3", 1),
     (KeyboardInterrupt, "error: interrupted; the same command goes on where it stopped", 130),
-    (OSError(errno.ENOSPC, "No space left on device", "shard"), "error: shard: no space left on device; mend that", 1),
+    (OSError(errno.ENOSPC, "No space left on device", "shard"), "error: shard: no space left on device; fix that", 1),
 ]
 
 

@@ -35,14 +35,14 @@ def found(**other: Any) -> Found:
         (
             found(versions=check.versions() | {"torch": "1.0"}),
             {"n"},
-            r"  b: has torch 1\.0, here is .*; install requ",
+            r"  b: has torch 1\.0, but this machine has .*; install requ",
         ),
         (found(code="0"), {"n"}, r"  b: runs other code than this checkout; stop it and start it again"),
         (found(error="cannot read x"), set(), r"  b: does not reach storage: cannot read x"),
         (
             found(),
             {"m"},
-            r"  b: writes to a /mnt/runs of its own; mount one folder on every node, or use object storage",
+            r"  b: writes to its own /mnt/runs; mount one folder on every node, or use object storage",
         ),
     ],
 )
@@ -58,7 +58,7 @@ def test_each_node_that_cannot_take_part_has_a_line_with_a_remedy(one: Found, wr
         ("Version mismatch: started with Ray 2.1\n    this process 2.60", "install requirements.lock on both sides"),
         (
             "InvalidAuthToken: Authentication token is missing",
-            "the token is missing or refused; give it the cluster's own",
+            "the token is missing or rejected; give it the cluster's own",
         ),
         ("connection refused", "no Ray cluster answers there"),
     ],
@@ -104,7 +104,7 @@ def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(
         three = ONE.model_copy(update={"workers": 3})
         assert session._workers(ONE.model_copy(update={"workers": "auto"}), 9, 2, 0) == 2
         assert session._workers(three, 9, 1, 0) == 3
-        with pytest.raises(InputError, match=r"takes 2 CPUs and 0 GPUs of one node, .* have room for 2 of them"):
+        with pytest.raises(InputError, match=r"needs 2 CPUs and 0 GPUs on one node, and only 2 fit"):
             session._workers(three, 9, 2, 0)
 
 

@@ -42,7 +42,7 @@ def test_what_is_put_comes_back_whole(storage: Storage, tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_one_error_and_nothing(storage: Storage, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cluster\.storage .*: cannot read never .*; look at the address"):
+    with pytest.raises(InputError, match=r"cluster\.storage .*: cannot read never .*; check the address"):
         storage.get("never", tmp_path / "into" / "file")
     assert not (tmp_path / "into" / "file").exists()
 

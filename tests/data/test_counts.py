@@ -17,7 +17,7 @@ COUNTS = {
 def test_counts_agree_or_the_difference_is_named() -> None:
     check(COUNTS, "a")
     check({}, "a")
-    with pytest.raises(AssertionError, match=r"^a: what came in is not what was used and left out of \['events'\]: "):
+    with pytest.raises(AssertionError, match=r"^a: used and left out do not sum to the number found of \['events'\]: "):
         check(COUNTS | {"events": 1201}, "a")
     with pytest.raises(AssertionError, match=r"of \['windows'\]: "):
         check(COUNTS | {"windows used": 1}, "a")

@@ -249,7 +249,7 @@ def test_shards_with_another_number_of_rows_are_refused(tmp_path: Path) -> None:
     write(tmp_path, rows(4), shards=2)
     write_shard(rows(1), tmp_path / shard_name("train", 1, 2), "frames", "none", {})
     assert error_of(lambda: Store(tmp_path, "train")) == (
-        f"{tmp_path}: the train shards hold 3 rows, train.json says 4; preprocess the dataset again"
+        f"{tmp_path}: the train shards have 3 rows, but train.json says 4; preprocess the dataset again"
     )
 
 

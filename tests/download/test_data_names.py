@@ -124,12 +124,12 @@ def test_a_zip_that_does_not_say_that_its_names_are_utf8(tmp_path: Path) -> None
 # What is refused
 
 WRONG = {
-    "no UTF-8": ("l\udce1piz", r"l\xe1piz: it is no UTF-8"),
-    "a new line": ("a\nb", r"a\nb: it holds a control character"),
-    "an escape": ("a\x1b[2Jb", r"a\x1b[2Jb: it holds a control character"),
-    "a C1 control": ("a\x85b", r"a\x85b: it holds a control character"),
-    "a line separator": ("a\u2028b", r"a\u2028b: it holds a control character"),
-    "a backslash": ("a\\b", r"a\b: it holds a slash or a backslash"),
+    "no UTF-8": ("l\udce1piz", r"l\xe1piz: it is not UTF-8"),
+    "a new line": ("a\nb", r"a\nb: it contains a control character"),
+    "an escape": ("a\x1b[2Jb", r"a\x1b[2Jb: it contains a control character"),
+    "a C1 control": ("a\x85b", r"a\x85b: it contains a control character"),
+    "a line separator": ("a\u2028b", r"a\u2028b: it contains a control character"),
+    "a backslash": ("a\\b", r"a\b: it contains a slash or a backslash"),
     "a space before": (" a", " a: it begins or ends with a space"),
     "a space behind": ("a ", "a : it begins or ends with a space"),
     "a dot behind": ("a.", "a.: it ends with a dot"),
@@ -164,7 +164,7 @@ def test_a_class_folder_in_latin1_is_named(tmp_path: Path) -> None:
     os.makedirs(os.fsencode(source) + b"/l\xe1piz")
     for index in range(5):
         record(source / "l\udce1piz" / f"{index}.aedat", index)
-    assert error_of(lambda: download(source, tmp_path / "raw")) == (f"{source}/l\\xe1piz: it is no UTF-8; rename it")
+    assert error_of(lambda: download(source, tmp_path / "raw")) == (f"{source}/l\\xe1piz: it is not UTF-8; rename it")
     assert list((tmp_path / "raw").iterdir()) == []
 
 
@@ -256,7 +256,7 @@ def test_a_recording_in_no_folder_has_no_class(tmp_path: Path) -> None:
     recordings(tmp_path / "source", ("cup",))
     record(tmp_path / "source" / "alone.aedat", 0)
     said = error_of(lambda: download(tmp_path / "source", tmp_path / "mine"))
-    assert "1 recording(s) lie in no folder" in said
+    assert "1 recording(s) are not in a subfolder" in said
 
 
 def test_folders_that_split_are_found_in_either_form_of_unicode() -> None:
@@ -274,7 +274,7 @@ def test_names_of_labels_may_have_what_file_names_may_not() -> None:
     assert labels("f", ["Aa/Bb sp.", "A", "a", "back\\slash"]) == ("Aa/Bb sp.", "A", "a", "back\\slash")
     assert "two classes are named é" in error_of(lambda: labels("f", ["\u00e9", "e\u0301"]))
     assert error_of(lambda: labels("f", ["a", "b\n"])) == (
-        "f: class b\\n: it holds a control character or another that nobody sees; rename it"
+        "f: class b\\n: it contains a control character or another invisible one; rename it"
     )
 
 
@@ -291,7 +291,7 @@ def test_a_class_whose_files_are_all_left_out_is_named_before_anything_is_copied
     (tmp_path / "source" / "cup").mkdir()
     (tmp_path / "source" / "cup" / "1.raw").write_bytes(b"x")
     said = error_of(lambda: download(tmp_path / "source", tmp_path / "mine"))
-    assert said.startswith(f"{tmp_path / 'source' / 'cup'}: holds files and no recording (")
+    assert said.startswith(f"{tmp_path / 'source' / 'cup'}: contains files but no recording (")
     assert list((tmp_path / "mine").iterdir()) == []
     (tmp_path / "source" / "cup" / "1.raw").rename(tmp_path / "source" / "notes.txt")
     download(tmp_path / "source", tmp_path / "again")
@@ -299,5 +299,5 @@ def test_a_class_whose_files_are_all_left_out_is_named_before_anything_is_copied
 
 def test_what_nobody_sees_is_no_part_of_a_name() -> None:
     for name in ("cat\u200b", "\u202ecat", "c\u00adat"):
-        assert "another that nobody sees" in error_of(lambda name=name: labels("f", [name]))
+        assert "another invisible one" in error_of(lambda name=name: labels("f", [name]))
     assert labels("f", ["\u0915\u094d\u200d\u0937"]) == ("\u0915\u094d\u200d\u0937",)  # a joiner within a word

@@ -172,7 +172,7 @@ def test_a_class_with_too_few_recordings_is_named(site: Site, into: Path, monkey
 
 def test_an_archive_that_is_no_archive_is_refused(site: Site, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     publish(monkeypatch, site, "dog.zip", b"not a zip at all")
-    with pytest.raises(InputError, match=r"dog\.zip: damaged or cut off"):
+    with pytest.raises(InputError, match=r"dog\.zip: damaged or truncated"):
         fetch("events", params(), into)
 
 
@@ -212,8 +212,8 @@ def test_a_folder_with_the_published_files_is_copied_and_verified(site: Site, in
         ("/no/such/folder", "is not a folder"),
         ("a" * 5000, "is not a folder"),
         ("~nobody-of-this-name/data", "is not a folder"),
-        (".", "holds this repository"),
-        ("/", "holds this repository"),
+        (".", "contains this repository"),
+        ("/", "contains this repository"),
     ],
 )
 def test_a_source_that_cannot_be_one_is_one_error(into: Path, source: str, reason: str) -> None:
@@ -285,7 +285,7 @@ def test_images_of_the_user_are_copied(into: Path, tmp_path: Path) -> None:
     files = {f"data/{name}.parquet": name.encode() for name in names}
     source, tally = fetch("mine", params("parquet-images", folder_of(tmp_path, files | {"README.md": b""})), into)
     assert source.files == {name: sha256(content) for name, content in files.items()} | {"README.md": sha256(b"")}
-    assert str(tally) == "5 file(s) came in, 3 used (test 1, train 2), 2 left out (.md 1, validation 1)"
+    assert str(tally) == "5 file(s) found, 3 used (test 1, train 2), 2 left out (.md 1, validation 1)"
 
 
 def test_a_copy_of_a_copy_is_the_same_dataset(into: Path, tmp_path: Path) -> None:
@@ -314,24 +314,24 @@ def test_every_file_is_used_or_left_out_and_counted(into: Path, tmp_path: Path) 
     assert tally.used == {"a": 2, "b": 2, "c": 1}
     assert tally.left_out == {".bak": 1, ".json": 1, ".txt": 2, "hidden": 3, "no suffix": 1}
     assert str(tally) == (
-        "13 file(s) came in, 5 used (a 2, b 2, c 1), 8 left out (.bak 1, .json 1, .txt 2, hidden 3, no suffix 1)"
+        "13 file(s) found, 5 used (a 2, b 2, c 1), 8 left out (.bak 1, .json 1, .txt 2, hidden 3, no suffix 1)"
     )
 
 
 def test_many_folders_are_one_line(into: Path, tmp_path: Path) -> None:
     files = {f"{number}/{place}.bin": b"" for number in range(13) for place in range(number + 1)}
     _, tally = fetch("objects", params("recordings", folder_of(tmp_path, files)), into)
-    assert str(tally) == "91 file(s) came in, 91 used (13 folders of 1 to 13), 0 left out"
+    assert str(tally) == "91 file(s) found, 91 used (13 folders of 1 to 13), 0 left out"
 
 
 def test_published_archives_are_counted_by_folder(into: Path) -> None:
     _, tally = fetch("events", params(), into)
-    assert str(tally) == "6 file(s) came in, 6 used (cat 3, dog 3), 0 left out"
+    assert str(tally) == "6 file(s) found, 6 used (cat 3, dog 3), 0 left out"
 
 
 def test_a_recording_without_a_folder_has_no_class(into: Path, tmp_path: Path) -> None:
     folder = folder_of(tmp_path, {"1.aedat": b"1", "cup/2.aedat": b"2"})
-    with pytest.raises(InputError, match=r"mine: 1 recording\(s\) lie in no folder; the folder of a recording is its"):
+    with pytest.raises(InputError, match=r"mine: 1 recording\(s\) are not in a subfolder; put each into"):
         fetch("objects", params("recordings", folder), into)
     assert not list(into.iterdir())
 
@@ -345,7 +345,7 @@ def test_a_recording_that_comes_while_the_folder_is_copied_is_an_error(
         copy([path for path in paths if path.name != "2.aedat"], folder, into)
 
     monkeypatch.setattr(module, "_copy", copy_what_is_there_now)
-    with pytest.raises(InputError, match="2 files were to be used and 1 arrived"):
+    with pytest.raises(InputError, match="found 2 files to use, but copied 1"):
         fetch("objects", params("recordings", folder_of(tmp_path, MINE)), into)
 
 

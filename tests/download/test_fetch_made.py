@@ -43,10 +43,10 @@ def test_the_digits_are_those_of_scikit_learn(into: Path) -> None:
 @pytest.mark.parametrize(
     ("download", "message"),
     [
-        (params("cifar11"), "catalog: there is no 'cifar11'; the catalog has digits,"),
-        (params("digits", "/somewhere"), "source: digits is made from what is installed"),
-        (params("digits", camera=CAMERA), "camera: digits-dvs needs it"),
-        (params("digits-dvs"), "camera: digits-dvs needs it"),
+        (params("cifar11"), "catalog: unknown entry 'cifar11'; the catalog has digits,"),
+        (params("digits", "/somewhere"), "source: digits is made from installed packages"),
+        (params("digits", camera=CAMERA), "camera: required for digits-dvs"),
+        (params("digits-dvs"), "camera: required for digits-dvs"),
         (params("recordings"), "source: recordings is your own data"),
         (params("parquet-images"), "source: parquet-images is your own data"),
         (params("cifar10-dvs", altered=True), "altered: only for a published dataset whose `source` is set"),

@@ -51,7 +51,7 @@ def test_a_length_that_is_too_short_is_a_wrong_digest(site: Site, tmp_path: Path
 
 def test_a_length_that_is_too_long_is_a_file_that_is_cut_off(site: Site, tmp_path: Path) -> None:
     url = site.add("/a.zip", Page(CONTENT, ranges=False, headers={"Content-Length": "300001"}))
-    assert "cut off after 300000 of 300001 bytes" in reason(url, tmp_path)
+    assert "connection ended after 300000 of 300001 bytes" in reason(url, tmp_path)
 
 
 def test_a_server_that_drips_is_left(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,9 @@ def test_a_server_that_drips_is_left(site: Site, tmp_path: Path, monkeypatch: py
 
 
 def test_a_server_that_cuts_after_a_byte_is_left(site: Site, tmp_path: Path) -> None:
-    assert "cut off after 3 of 300000 bytes" in reason(site.add("/a.zip", Page(CONTENT, cut_after=1)), tmp_path)
+    assert "connection ended after 3 of 300000 bytes" in reason(
+        site.add("/a.zip", Page(CONTENT, cut_after=1)), tmp_path
+    )
 
 
 def test_redirects_that_lead_nowhere_are_refused(site: Site, tmp_path: Path) -> None:
@@ -131,7 +133,7 @@ def test_a_disk_that_is_full_is_one_line_and_the_part_stays(site: Site, tmp_path
     done = subprocess.run([*alone, command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "error: download@a: " in done.stderr
-    assert "no space left on device; mend that and run it again" in done.stderr
+    assert "no space left on device; fix that and run it again" in done.stderr
     assert "Traceback" not in done.stderr
     size, *names = done.stdout.split()
     assert 100_000 < int(size) <= 128 << 10

@@ -43,13 +43,13 @@ def test_other_bytes_and_further_files_are_the_users(pinned: Path, name: str, co
 def test_images_do_not_become_cifar10_by_source_json(tmp_path: Path) -> None:
     (tmp_path / "train-00000-of-00001.parquet").write_bytes(b"images")
     says(tmp_path, "cifar10")
-    with pytest.raises(InputError, match="not the files of CIFAR-10, by their digests"):
+    with pytest.raises(InputError, match="digests differ from the files of CIFAR-10"):
         title_of_files("mine", tmp_path)
     says(tmp_path, "parquet-images", "CIFAR-10")
     with pytest.raises(InputError, match="title: CIFAR-10 is the name of a published dataset"):
         title_of_files("mine", tmp_path)
     says(tmp_path, "no-such-entry")
-    with pytest.raises(InputError, match="catalog 'no-such-entry' is no entry"):
+    with pytest.raises(InputError, match="unknown catalog 'no-such-entry'"):
         title_of_files("mine", tmp_path)
 
 

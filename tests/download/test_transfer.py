@@ -96,12 +96,12 @@ def test_a_part_that_lacks_nothing_is_not_fetched_again(site: Site, tmp_path: Pa
     ("page", "reason"),
     [
         (Page(b"", status=202), "status 202"),
-        (Page(b"", status=200), "an empty answer"),
+        (Page(b"", status=200), "an empty response"),
         (Page(b"gone", status=404), "status 404"),
         (Page(b"<html>", kind="text/html; charset=utf-8"), "a web page"),
         (Page(b"other bytes"), f"MD5 {hashlib.md5(b'other bytes').hexdigest()}, expected {MD5}"),
         (Page(b"busy", status=503), "status 503"),
-        (Page(CONTENT, ranges=False, cut_after=1000), f"cut off after 1000 of {len(CONTENT)} bytes"),
+        (Page(CONTENT, ranges=False, cut_after=1000), f"connection ended after 1000 of {len(CONTENT)} bytes"),
     ],
 )
 def test_a_bad_address_is_named_with_its_reason_and_the_next_one_asked(
@@ -129,7 +129,7 @@ def test_a_body_that_is_cut_again_and_again_is_continued_while_bytes_come(
     url = site.add("/a.zip", Page(CONTENT, cut_after=50_000))
     assert transfer(file(url), tmp_path, pinned=True).read_bytes() == CONTENT
     assert site.served == [("/a.zip", start, 50_000) for start in range(0, len(CONTENT), 50_000)]
-    assert f"a.zip: {url}: cut off after 250000 of 300000 bytes; asking again\n" in capsys.readouterr().err
+    assert f"a.zip: {url}: connection ended after 250000 of 300000 bytes; retrying\n" in capsys.readouterr().err
 
 
 def test_a_server_that_falls_silent_is_asked_again(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

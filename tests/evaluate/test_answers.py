@@ -71,7 +71,7 @@ def test_ten_thousand_samples_of_fifty_steps_are_at_most_their_bytes(tmp_path: P
     ("wrong", "reason"),
     [
         (columns(more=OF_FIVE.labels), "its columns are id, label, answer, more, expected id, label, answer"),
-        (columns(id=[*OF_FIVE.ids[:4], OF_FIVE.ids[0]]), "an id stands there twice"),
+        (columns(id=[*OF_FIVE.ids[:4], OF_FIVE.ids[0]]), "an id occurs twice"),
         (columns(id=[*OF_FIVE.ids[:4], None]), "a value of id is missing"),
         (columns(label=[*OF_FIVE.labels[:4].tolist(), 3]), "label is int64 from 0 to 3, expected int64 from 0 to 2"),
         (columns(label=tensor(OF_FIVE.labels[:, None])), "label has 2 axes, expected 1"),

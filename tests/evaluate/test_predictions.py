@@ -68,7 +68,7 @@ def tensor(values: npt.NDArray[Any]) -> Any:
         ("id", None, "id"),
         ("label", None, "label"),
         ("voltage", None, "voltage"),
-        ("id", [*FIVE.ids[:4], FIVE.ids[0]], "an id stands there twice"),
+        ("id", [*FIVE.ids[:4], FIVE.ids[0]], "an id occurs twice"),
         ("id", [*FIVE.ids[:4], None], "a value of id is missing"),
         ("label", [*FIVE.labels[:4].tolist(), None], "a value of label is missing"),
         ("label", [*FIVE.labels[:4].tolist(), 99], "label is int64 from 0 to 99, expected int64 from 0 to"),

@@ -19,7 +19,7 @@ def test_half_of_a_hundred_by_hand() -> None:
 
 @pytest.mark.parametrize(("correct", "samples"), [(-1, 10), (11, 10), (0, 0)])
 def test_what_is_no_proportion_is_refused(correct: int, samples: int) -> None:
-    with pytest.raises(ValueError, match="is no proportion"):
+    with pytest.raises(ValueError, match="is not a proportion"):
         wilson(correct, samples)
 
 

@@ -80,7 +80,7 @@ def test_weights_that_were_changed_after_the_training_are_refused(trained: tuple
     save_again(folder, lambda weights: weights["stem.conv.weight"].view(-1)[0].add_(1e-3))
     text = refused(folder, data)
     assert text.startswith("model.safetensors: SHA-256 ")
-    assert "as the training wrote it (config.json): it was changed or exchanged since; fetch it again" in text
+    assert "(config.json): the file has changed since the training wrote it; fetch it again" in text
 
 
 def test_a_changed_history_is_refused(trained: tuple[Path, Path]) -> None:
@@ -92,10 +92,10 @@ def test_a_changed_history_is_refused(trained: tuple[Path, Path]) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"seed": 1}, "config.json: seed is 0, in params.yaml 1; train again"),
-        ({"experiment": "other"}, "config.json: experiment is 'tiny', in params.yaml 'other'; train again"),
-        ({"network": asdict(NETWORK) | {"leak": 0.9}}, "config.json: network.leak is 0.8744, in params.yaml 0.9"),
-        ({"training": asdict(TRAINING) | {"epochs": 9}}, "config.json: training.epochs is 2, in params.yaml 9"),
+        ({"seed": 1}, "config.json: seed is 0, but 1 in params.yaml; train again"),
+        ({"experiment": "other"}, "config.json: experiment is 'tiny', but 'other' in params.yaml; train again"),
+        ({"network": asdict(NETWORK) | {"leak": 0.9}}, "config.json: network.leak is 0.8744, but 0.9 in params.yaml"),
+        ({"training": asdict(TRAINING) | {"epochs": 9}}, "config.json: training.epochs is 2, but 9 in params.yaml"),
     ],
 )
 def test_a_training_of_something_else_is_refused(
@@ -106,15 +106,15 @@ def test_a_training_of_something_else_is_refused(
 
 def test_a_training_on_other_data_is_refused(trained: tuple[Path, Path]) -> None:
     edit(trained[0] / "config.json", lambda config: config.update(data_digest="0" * 64))
-    assert refused(*trained).startswith(f"config.json: trained on rows {'0' * 16}, {trained[1]} has ")
+    assert refused(*trained).startswith(f"config.json: trained on rows {'0' * 16}, but {trained[1]} has ")
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "no JSON, or damaged ("),
-        (b"\xff", "no JSON, or damaged ("),
-        (b"[" * 100_000, "no JSON, or damaged ("),
+        (b"", "not JSON, or damaged ("),
+        (b"\xff", "not JSON, or damaged ("),
+        (b"[" * 100_000, "not JSON, or damaged ("),
         (b"[]", "expected keys with values, found '[]'; train again"),
         (b"{}", "experiment is None, expected str; train again"),
         (b'{"experiment": "tiny", "seed": true}', "seed is True, expected int; train again"),
@@ -128,7 +128,7 @@ def test_a_damaged_configuration_is_one_error(trained: tuple[Path, Path], conten
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"epoch\n1\n", b"epoch,test_accuracy_authors\none,2\n"])
 def test_a_damaged_history_is_one_error(trained: tuple[Path, Path], content: bytes) -> None:
     (trained[0] / "history.csv").write_bytes(content)
-    assert refused(*trained).startswith("history.csv: no history of a training, or damaged (")
+    assert refused(*trained).startswith("history.csv: not the history of a training, or damaged (")
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "history.csv"])
@@ -138,10 +138,10 @@ def test_a_missing_file_is_one_error(trained: tuple[Path, Path], name: str) -> N
 
 
 def test_a_folder_and_a_damaged_file_are_no_network(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="a folder, expected a file of a network"):
+    with pytest.raises(InputError, match="a folder, expected a network file"):
         read_network(tmp_path)
     (tmp_path / "model.safetensors").write_bytes(b"\x00" * 4)
-    with pytest.raises(InputError, match=r"model\.safetensors: damaged, or no safetensors file"):
+    with pytest.raises(InputError, match=r"model\.safetensors: damaged, or not a safetensors file"):
         read_network(tmp_path / "model.safetensors")
 
 

@@ -22,7 +22,7 @@ USUAL = (
     r".*: about weights that are not here",
     r"\d+ recorded results are scored from per-sample answers",
     r"signed by (the )?key ",
-    r"\d+ files outside of the report are named by digest",
+    r"\d+ files outside the report are named by digest",
     r".* verdict (REPRODUCED|UNDERPOWERED|NOT RUN)",
     r".* verdict NOT COMPARABLE: (what was run is not what the claim is about|trained on another processor)",
     r".*: not trained again: another processor",

@@ -43,7 +43,7 @@ def _(lab: Lab) -> None:
 @fault(
     "label leak",
     "a pixel says the class; by preprocessing",
-    r"one value of a sample tells the class|title: .*digest",
+    r"one value of a sample reveals the class|title: .*digest",
     anew=True,
 )
 def _(lab: Lab) -> None:

@@ -49,7 +49,7 @@ def _(lab: Lab) -> None:
 @fault(
     "another dataset under the claim's name",
     "`title: CIFAR-10` in params.yaml",
-    r"title.*(has its name from the catalog|published)",
+    r"title.*(has a fixed title|published)",
     anew=False,
 )
 def _(lab: Lab) -> None:

@@ -104,7 +104,7 @@ def _(lab: Lab) -> None:
 @fault(
     "removed biases",
     "set to zero in the weights, before evaluating",
-    r"evaluate@.*model\.safetensors.*as the training wrote it",
+    r"evaluate@.*model\.safetensors.*since the training wrote it",
     anew=False,
 )
 def _(lab: Lab) -> None:

@@ -88,7 +88,7 @@ def _(lab: Lab) -> None:
 @fault(
     "edited predictions",
     "three wrong answers made right, and another processor's name",
-    r"3 of \d+ answers are others than stated|verdict again: ",
+    r"3 of \d+ answers differ from the stated ones|verdict again: ",
     anew=True,
 )
 def _(lab: Lab) -> None:

@@ -16,7 +16,7 @@ fault = partial(add, FAULTS)
 @fault(
     "stale checkpoint",
     "weights of another training in the place of these",
-    r"evaluate@.*model\.safetensors.*as the training wrote it",
+    r"evaluate@.*model\.safetensors.*since the training wrote it",
     anew=False,
 )
 def _(lab: Lab) -> None:

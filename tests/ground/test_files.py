@@ -12,7 +12,7 @@ NO_JSON: dict[str, tuple[bytes, str]] = {
     "UTF-16": (json.dumps({"a": 1}).encode("utf-16"), "not UTF-8"),
     "Latin-1": ('{"a": "láz"}'.encode("latin-1"), "not UTF-8"),
     "nested lists": (b"[" * 100_000, "not valid JSON"),
-    "a doubled key": (b'{"a": {"b": 1, "b": 2}}', "the key 'b' stands twice"),
+    "a doubled key": (b'{"a": {"b": 1, "b": 2}}', "the key 'b' occurs twice"),
     "a number of 5000 digits": (b"9" * 5000, "not valid JSON"),
     "half a file": (b'{"a": ', "not valid JSON"),
     "nothing": (b"", "not valid JSON"),

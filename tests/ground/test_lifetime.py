@@ -83,7 +83,7 @@ def test_a_run_whose_dvc_has_ended_does_not_begin(tmp_path: Path) -> None:
         start_new_session=True,
     )
     assert ended.stdout == ""
-    assert "InputError: the DVC that started it has ended; run it again" in ended.stderr
+    assert "InputError: the DVC process that started it has ended; run it again" in ended.stderr
 
 
 def test_a_run_in_a_run_is_the_same_run(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_a_second_run_of_a_stage_is_refused_with_the_firsts_process(
     monkeypatch.setattr(lifetime, "PATIENCE_SECONDS", 0.1)
     with (
         stage_lock("train@x"),
-        pytest.raises(InputError, match=f"is running already, as process {os.getpid()}"),
+        pytest.raises(InputError, match=f"is already running as process {os.getpid()}"),
         stage_lock("train@x"),
     ):
         pytest.fail("two runs in one stage")

@@ -132,7 +132,7 @@ def test_a_name_that_yaml_takes_for_a_number_is_refused(tmp_path: Path) -> None:
     load_params(path)  # in quotes
     path.write_text(path.read_text(encoding="utf-8").replace("'1'", "1"), encoding="utf-8")
     for read in (lambda: load_params(path), lambda: load_dataset("1", path)):
-        assert refused(read) == f"{path}: line 4: datasets: a key has to be a text; put it into quotes"
+        assert refused(read) == f"{path}: line 4: datasets: a key must be a string; quote it"
 
 
 @pytest.fixture

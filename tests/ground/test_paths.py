@@ -18,5 +18,5 @@ def test_an_output_behind_a_link_is_refused_before_a_stage_runs(
     paths.check_places()
     (tmp_path / name).rmdir()
     (tmp_path / name).symlink_to(tmp_path / "disk")
-    with pytest.raises(InputError, match=f"{name}: is a link, .*dvc cache dir --local"):
+    with pytest.raises(InputError, match=f"{name}: is a symbolic link, .*dvc cache dir --local"):
         paths.check_places()

@@ -13,13 +13,13 @@ from rich.console import Console
 
 from pipeline.ground import progress as displays
 from pipeline.ground.paths import ROOT
-from pipeline.ground.progress import progress, said_lines
+from pipeline.ground.progress import line_printer, progress
 
 BOTH = """
-from pipeline.ground.progress import progress, said_lines
+from pipeline.ground.progress import progress, line_printer
 with progress("copy", total=4, unit="files") as bar:
     bar.update(4)
-with said_lines(lambda line: (line, line.startswith("part"))) as say:
+with line_printer(lambda line: (line, line.startswith("part"))) as say:
     for line in ("part 1", "whole 1"):
         say(line)
 """
@@ -85,7 +85,7 @@ def test_a_terminal_without_unicode_shows_a_bar(screen: Callable[[], list[str]])
 
 def test_a_terminal_replaces_a_line_that_passes_and_wraps_none(screen: Callable[[], list[str]]) -> None:
     seen = []
-    with said_lines(lambda line: (line, line.startswith("part"))) as say:
+    with line_printer(lambda line: (line, line.startswith("part"))) as say:
         for line in ("part 1", "part 2" + "." * 80, "whole", "part 3"):
             say(line)
             seen.append(screen())

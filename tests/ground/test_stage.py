@@ -45,7 +45,7 @@ FAILURES = [
     (refuse, 1, "error: train@x: params.yaml: datasets.digits is missing\n"),
     (interrupt, 130, "error: train@x: interrupted; run it again to continue\n"),
     (terminate, 143, "error: train@x: terminated; run it again to continue\n"),
-    (fill_the_disk, 1, "error: train@x: the disk: no space left on device; mend that and run it again\n"),
+    (fill_the_disk, 1, "error: train@x: the disk: no space left on device; fix that and run it again\n"),
 ]
 
 

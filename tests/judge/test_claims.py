@@ -81,7 +81,7 @@ def test_the_registry_has_the_papers_numbers() -> None:
     ("old", "new", "problem"),
     [
         ("    margin: 1.0\n", "", r"claims\.0\.margin: is missing"),
-        ("    margin: 1.0\n", "    margin: 1.0\n    weight: 2\n", r"claims\.0\.weight: is not a key that exists"),
+        ("    margin: 1.0\n", "    margin: 1.0\n    weight: 2\n", r"claims\.0\.weight: is an unknown key"),
         ("origin: paper", "origin: rumour", r"claims\.0\.origin: .*, not \"rumour\""),
         ("kind: accuracy", "kind: hope", r"claims\.0: Input tag 'hope'"),
         ("    blocks: 6\n", "    blocks: 6\n      dropout: 0.1\n", r"configurations\.cifar10\.network\.dropout"),

@@ -177,11 +177,11 @@ def with_key(key: str, value: object) -> Callable[[dict[str, Any]], str]:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (with_key("date", "today"), r"date: is not a key that exists"),
+        (with_key("date", "today"), r"date: is an unknown key"),
         (with_key("runs", None), r"runs: .* not null"),
         (with_key("claims", {"c": {"kind": "k", "printed": "p", "margin": "3", "sha256": ""}}), r"claims\.c\.margin"),
         (lambda content: json.dumps({key: content[key] for key in content if key != "code"}), "code: is missing"),
-        (lambda content: json.dumps(content)[:-1] + ', "code": "b"}', "the key 'code' stands twice"),
+        (lambda content: json.dumps(content)[:-1] + ', "code": "b"}', "the key 'code' occurs twice"),
         (lambda _: "{", "not valid JSON"),
     ],
 )

@@ -91,17 +91,17 @@ def test_a_damaged_file_is_named(tmp_path: Path, damage: Any) -> None:
     path = tmp_path / "model.safetensors"
     save_network(used_network(), path)
     path.write_bytes(damage(path.read_bytes()))
-    assert refused(path).startswith("damaged, or no safetensors file (")
+    assert refused(path).startswith("damaged, or not a safetensors file (")
 
 
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
-        (None, "no network of this project: metadata has no key, expected network"),
-        ({"format": "pt"}, "no network of this project: metadata has ['format'], expected network"),
-        ({"network": "not JSON"}, "metadata, network: no JSON ("),
+        (None, "not written by this project: metadata has no key, expected network"),
+        ({"format": "pt"}, "not written by this project: metadata has ['format'], expected network"),
+        ({"network": "not JSON"}, "metadata, network: not JSON ("),
         ({"network": "[]"}, "metadata, network is '[]', expected keys with values"),
-        ({"network": "[" * 100_000}, "metadata, network: no JSON (maximum recursion"),
+        ({"network": "[" * 100_000}, "metadata, network: not JSON (maximum recursion"),
     ],
 )
 def test_another_header_is_named(tmp_path: Path, metadata: dict[str, str] | None, reason: str) -> None:
@@ -113,8 +113,8 @@ def test_another_header_is_named(tmp_path: Path, metadata: dict[str, str] | None
 def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 10134368\n")
-    assert refused(path).startswith("damaged, or no safetensors file (")
-    with pytest.raises(ValueError, match="a folder, expected a file"):
+    assert refused(path).startswith("damaged, or not a safetensors file (")
+    with pytest.raises(ValueError, match="a folder, expected a network file"):
         load_network(tmp_path)
     with pytest.raises(FileNotFoundError):
         load_network(tmp_path / "absent.safetensors")

@@ -18,7 +18,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     name: get_args(kind) for name, kind in get_type_hints(NetworkConfig).items() if get_args(kind) and name[0] != "_"
 } | {"leak": (0.8744, 1.0), "time_steps": (2, 1), "loss": ("cross-entropy", "tet"), "frames": (False, True)}
 DRAWS, EACH = 400, 16
-pytestmark = pytest.mark.filterwarnings("ignore:the fused kernels know neither")
+pytestmark = pytest.mark.filterwarnings("ignore:the fused kernels support only")
 
 
 def pairs() -> list[dict[str, Any]]:
@@ -80,13 +80,13 @@ def test_every_combination_computes_or_is_refused(made: Any) -> None:
 
 
 REFUSED = [
-    ({"shortcut": "and"}, "shortcut and joins spikes with spikes, so downsampling must be spiking, not real"),
-    ({"shortcut": "membrane", "downsampling": "spiking"}, "shortcut membrane hands membranes on"),
+    ({"shortcut": "and"}, "shortcut and combines spikes with spikes, so downsampling must be spiking, not real"),
+    ({"shortcut": "membrane", "downsampling": "spiking"}, "shortcut membrane passes membranes on"),
     ({"shortcut": "none", "downsampling": "spiking"}, "shortcut none has no downsampling"),
     ({"leak": 1.0, "leak_trained": "layer"}, "leak_trained needs leak below 1"),
     ({"neuron": "relu"}, "neuron relu has no time, so time_steps must be 1, not 2"),
-    ({"neuron": "relu", "time_steps": 1, "encoding": "poisson"}, "neuron relu has no spikes, which encoding poisson"),
-    ({"neuron": "relu", "time_steps": 1, "readout": "spike-count"}, "neuron relu has no spikes, which readout"),
+    ({"neuron": "relu", "time_steps": 1, "encoding": "poisson"}, "neuron relu has no spikes, but encoding poisson"),
+    ({"neuron": "relu", "time_steps": 1, "readout": "spike-count"}, "neuron relu has no spikes, but readout"),
     ({"encoding": "latency", "frames": True}, "encoding latency is for images; event frames need encoding direct"),
     ({"loss": "tet", "readout": "last-voltage"}, "loss tet averages .* must be mean-voltage or boosting, not last"),
     ({"surrogate_width": 0.0}, "surrogate_width must lie in 1e-06 to 1,000, not 0.0"),

@@ -14,7 +14,7 @@ from models.surrogate import AUTHORS
 from tests.models.small import drawn, neurons, stepped
 from tests.train.tiny import NETWORK
 
-SLOWER = "ignore:the fused kernels know neither"
+SLOWER = "ignore:the fused kernels support only"
 
 
 def trajectory(currents: list[float], leak: float, reset: str = "subtract") -> tuple[list[float], list[float]]:
@@ -207,7 +207,7 @@ def test_relu() -> None:
 
 def test_what_the_kernels_do_not_know_is_said_once() -> None:
     neuron._warn.cache_clear()
-    with pytest.warns(UserWarning, match=r"know neither reset zero nor .*several times as long") as seen:
+    with pytest.warns(UserWarning, match=r"support only reset subtract .*not zero .*several times as long") as seen:
         assert len([made(reset="zero") for _ in range(3)]) == 3
     assert len(seen) == 1
     made()

@@ -213,7 +213,7 @@ def test_channels_of_a_pixel_lie_side_by_side(frames: bool) -> None:
 
 def test_frames_of_another_number_than_time_steps_are_refused() -> None:
     model = small_network(frames=True)
-    with pytest.raises(ValueError, match="2 frames a sample, the network has 3 time steps"):
+    with pytest.raises(ValueError, match="2 frames per sample, but the network has 3 time steps"):
         model(small_inputs(model)[:, :2])
 
 

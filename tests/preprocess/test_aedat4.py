@@ -66,7 +66,7 @@ def test_a_compression_bomb_is_refused_before_it_fills_the_memory(compression: i
     for blocks in ([zeros(DECOMPRESSED_BYTES)], [zeros(DECOMPRESSED_BYTES // 2)] * 2):
         data = aedat4_of(blocks, SENSOR, compression)
         assert len(data) < DECOMPRESSED_BYTES // 200
-        assert "where the whole file may still decompress to" in error_of(data)
+        assert "are left for the whole file" in error_of(data)
 
 
 def test_a_larger_file_may_decompress_to_more_but_not_to_any_size() -> None:
@@ -76,7 +76,7 @@ def test_a_larger_file_may_decompress_to_more_but_not_to_any_size() -> None:
         if fits:
             assert len(read_events(data, "a")[0]) == blocks * (DECOMPRESSED_BYTES // 32)
         else:
-            assert "where the whole file may still decompress to" in error_of(data)
+            assert "are left for the whole file" in error_of(data)
 
 
 def test_a_sensor_or_a_time_out_of_reason_is_refused() -> None:
@@ -94,19 +94,28 @@ TOO_MANY = BLOCK[:28] + struct.pack("<I", 2**31) + BLOCK[32:]
     ("data", "reason"),
     [
         (b"#!AER-DAT4.0\n", "byte 0: expected b'#!AER-DAT4.0\\r\\n'"),
-        (b"#!AER-DAT4.0\r\n", "byte 14: a header of 0 bytes is cut off"),
-        (b"#!AER-DAT4.0\r\n" + b"\xff" * 30, "byte 14: a header of 4294967295 bytes is cut off"),
+        (b"#!AER-DAT4.0\r\n", "byte 14: a header of 0 bytes is truncated"),
+        (b"#!AER-DAT4.0\r\n" + b"\xff" * 30, "byte 14: a header of 4294967295 bytes is truncated"),
         (b"#!AER-DAT4.0\r\n" + struct.pack("<I8x", 8), "byte 14: expected a block IOHE"),
-        (b"#!AER-DAT4.0\r\n" + struct.pack("<II4s", 8, 99, b"IOHE"), "byte 14: a field would lie at byte 99"),
+        (b"#!AER-DAT4.0\r\n" + struct.pack("<II4s", 8, 99, b"IOHE"), "byte 14: a field at byte 99"),
         (aedat4(PACKETS, width=9, height=9)[:-1], "byte 14: the packets should end at byte"),
         (aedat4([], width=9, height=9, kind="FRME"), "byte 14: no stream of events (EVTS); export"),
         (aedat4_of([], "<dv>", 0), "byte 14: expected XML that names the streams: "),
-        (aedat4_of([], "<!DOCTYPE dv><dv/>", 0), "byte 14: a declaration in the XML"),
-        (aedat4_of([], SENSOR.replace("</node></dv>", '<node name="0"/></node></dv>'), 0), "byte 14: two streams of"),
+        (aedat4_of([], "<!DOCTYPE dv><dv/>", 0), "byte 14: the XML that names the streams contains a declaration"),
+        (aedat4_of([], SENSOR.replace("</node></dv>", '<node name="0"/></node></dv>'), 0), "byte 14: two streams have"),
         (aedat4_of([], SENSOR, 5), "byte 14: compression 5, expected 0 to 4"),
-        (aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0), f"byte {START}: a packet of 4294967295 bytes where"),
-        (aedat4_of([BLOCK[:-1]], SENSOR, 0), f"byte {START}: expected {len(BLOCK) - 4} bytes after the block's size"),
-        (aedat4_of([BLOCK + b"x"], SENSOR, 3), f"byte {START}: expected {len(BLOCK) - 4} bytes after the block's size"),
+        (
+            aedat4_of([b"\xff\xff\xff\xff"], SENSOR, 0),
+            f"byte {START}: a packet decompresses to 4294967295 bytes",
+        ),
+        (
+            aedat4_of([BLOCK[:-1]], SENSOR, 0),
+            f"byte {START}: the block does not have its stated size of {len(BLOCK) - 4}",
+        ),
+        (
+            aedat4_of([BLOCK + b"x"], SENSOR, 3),
+            f"byte {START}: the block does not have its stated size of {len(BLOCK) - 4}",
+        ),
         (
             aedat4_of([BLOCK.replace(b"EVTS", b"IMUS")], SENSOR, 0),
             f"byte {START}: expected a block EVTS, found b'IMUS'",
@@ -123,8 +132,8 @@ def test_every_size_that_is_wrong_names_its_place(data: bytes, reason: str) -> N
 def test_packets_that_are_cut_off_or_nobodys_or_not_compressed_are_named() -> None:
     size = struct.pack("<q", START)
     for rest, reason in (
-        (b"1234567", "a packet's header is cut off"),
-        (packet(BLOCK)[:-1], f"a packet of {len(BLOCK)} bytes, but {len(BLOCK) - 1} are left; the file is cut off"),
+        (b"1234567", "a packet's header is truncated"),
+        (packet(BLOCK)[:-1], f"a packet of {len(BLOCK)} bytes, but {len(BLOCK) - 1} are left; the file is truncated"),
         (packet(BLOCK, stream=3), "a packet of stream 3, which the header does not name"),
     ):
         data = aedat4([], width=34, height=34).replace(size, struct.pack("<q", -1)) + rest

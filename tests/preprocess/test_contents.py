@@ -28,7 +28,7 @@ def test_what_stands_twice_is_found_within_and_across() -> None:
     assert again == Same(part="test", other="test", samples=1, of=3, examples=[("g", "e")])
     assert between_parts([within, between, again]) == [between]
     assert str(between) == "2 of 3 test samples are also in train: e = b, g = b"
-    assert str(within) == "1 of 4 train samples stand twice in train: c = a"
+    assert str(within) == "1 of 4 train samples are duplicates within train: c = a"
 
 
 def test_the_digest_of_a_part_knows_pixels_and_labels_but_no_names_and_no_order() -> None:

@@ -96,7 +96,7 @@ def test_a_sensor_that_is_too_small_is_named_with_what_to_set(width: int, height
     with pytest.raises(InputError) as error:
         to_frames(recording([0], [0], [0], width=width, height=height), 1, size)
     assert str(error.value) == (
-        f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least as many; set "
+        f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least that many; set "
         f"preprocess.size to {min(width, height)} or less"
     )
 

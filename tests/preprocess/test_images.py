@@ -58,7 +58,7 @@ def test_a_damaged_image_names_its_file_and_row(tmp_path: Path, damaged: bytes) 
     write(tmp_path / "test-00000-of-00002.parquet", [png(picture(0))] * 2, [0, 0])
     write(tmp_path / "test-00001-of-00002.parquet", [png(picture(0)), damaged], [0, 1])
     text = error_of(tmp_path)
-    assert text.startswith("test-00001-of-00002.parquet: row 1: not a whole ")
+    assert text.startswith("test-00001-of-00002.parquet: row 1: not a complete ")
 
 
 def test_each_wrong_byte_of_an_image_is_pixels_or_an_input_error(tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_each_wrong_byte_of_an_image_is_pixels_or_an_input_error(tmp_path: Path)
 @pytest.mark.parametrize(
     ("images", "labels", "reason"),
     [
-        ([png(picture(0)), None], [0, 1], "row 1: no bytes of an image, only its path"),
+        ([png(picture(0)), None], [0, 1], "row 1: no image bytes, only a path"),
         (
             [png(picture(0)), png(picture(0, size=5))],
             [0, 1],
             "row 1: 6 x 5 pixels, the first image has 7 x 6 pixels",
         ),
-        ([png(picture(0)), b"GIF89a"], [0, 1], "row 1: not a whole"),
+        ([png(picture(0)), b"GIF89a"], [0, 1], "row 1: not a complete"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, images: list[Any], labels: list[Any], reason: str) -> None:
@@ -96,7 +96,7 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, images: list[Any], l
 def test_train_and_test_have_one_shape(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0])
     write(tmp_path / "test-0.parquet", [png(picture(0, size=5))], [0])
-    assert "images of train have 7 x 6 pixels, those of test 6 x 5 pixels; all images need one" in error_of(tmp_path)
+    assert "images of train have 7 x 6 pixels, those of test 6 x 5 pixels; all must have the same" in error_of(tmp_path)
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, 300_000), (40, 10_000)])
@@ -111,7 +111,7 @@ def test_a_file_that_grows_without_bound_is_refused(
     monkeypatch.setattr(archives, "_EXPANSION", 5)
     text = error_of(tmp_path)
     assert f"{tmp_path}/train-0.parquet: " in text
-    assert "as no dataset does; take it from its publisher" in text
+    assert "which no dataset does; download it from its publisher" in text
 
 
 def test_images_of_more_pixels_than_their_files_can_hold_are_refused(
@@ -120,7 +120,7 @@ def test_images_of_more_pixels_than_their_files_can_hold_are_refused(
     monkeypatch.setattr(archives, "_SMALL", 1 << 17)
     for split in ("train", "test"):
         write(tmp_path / f"{split}-0.parquet", [png(np.zeros((1000, 1000), np.uint8))], [0])
-    assert "what its rows up to 0 hold would grow from" in error_of(tmp_path)
+    assert "the content of its rows up to 0 would grow from" in error_of(tmp_path)
 
 
 def test_digits_are_32_by_32_grey_and_every_fifth_of_a_class_tests(tmp_path: Path) -> None:

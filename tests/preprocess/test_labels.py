@@ -28,8 +28,8 @@ def test_a_label_beyond_the_names_is_refused(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0, 1], names=names_of("cat"))
     write_split(tmp_path, "test", [0])
     assert error_of(tmp_path) == (
-        "train-00000-of-00001.parquet: row 1: label 1; expected the number of a class from 0 to 0, "
-        "as the metadata names them; correct it or leave it out"
+        "train-00000-of-00001.parquet: row 1: label 1; expected a class number from 0 to 0, "
+        "the classes in the metadata; correct it or leave it out"
     )
 
 
@@ -39,8 +39,8 @@ def test_a_label_that_numbers_no_class_is_one_error_at_once(tmp_path: Path, labe
     write_split(tmp_path, "train", [0, 1])
     write(tmp_path / "test-00000-of-00001.parquet", [b"not looked at"] * 2, [0, label], kind=kind)
     assert error_of(tmp_path) == (
-        f"test-00000-of-00001.parquet: row 1: label {label}; expected the number of a class from 0 to 1, "
-        "since train has 2 row(s) and each class needs one; correct it or leave it out"
+        f"test-00000-of-00001.parquet: row 1: label {label}; expected a class number from 0 to 1, "
+        "because train has 2 row(s) and each class needs one; correct it or leave it out"
     )
 
 
@@ -52,7 +52,7 @@ def test_a_label_that_numbers_no_class_is_one_error_at_once(tmp_path: Path, labe
         ([0, 2, 2], [0, 2, 2], None, "train has no sample of 1 of 3 classes: 1; "),
         ([0, 1], [1, 1], ("cat", "dog"), "test has no sample of 1 of 2 classes: cat; "),
         ([0], [0], tuple("abcdefgh"), "train has no sample of 7 of 8 classes: b, c, d, e, f, ...; "),
-        ([0], [], None, "test-00000-of-00001.parquet and the other files of test have no row; "),
+        ([0], [], None, "test-00000-of-00001.parquet and other files of test have no rows; "),
     ],
 )
 def test_a_class_without_a_row_in_a_split_is_named(
@@ -81,5 +81,5 @@ def test_files_with_other_label_columns_are_refused(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0])
     write_split(tmp_path, "test", [0], label="fine_label")
     assert error_of(tmp_path) == (
-        "train-00000-of-00001.parquet has the column label, test-00000-of-00001.parquet fine_label; keep one"
+        "train-00000-of-00001.parquet has the column label, but test-00000-of-00001.parquet has fine_label; keep one"
     )

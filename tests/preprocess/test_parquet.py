@@ -36,7 +36,7 @@ from tests.preprocess.parquet_files import error_of, names_of, parquet, write_sp
 def test_malformed_metadata_is_one_error(tmp_path: Path, metadata: bytes) -> None:
     write_split(tmp_path, "train", [0, 1], metadata=metadata)
     write_split(tmp_path, "test", [0, 1])
-    assert error_of(tmp_path).startswith("train-00000-of-00001.parquet: the metadata `huggingface` ")
+    assert error_of(tmp_path).startswith("train-00000-of-00001.parquet: the metadata `huggingface`")
 
 
 def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_that_is_cut_off_is_named(tmp_path: Path) -> None:
     path = tmp_path / "test-00000-of-00001.parquet"
     path.write_bytes(path.read_bytes()[:-30])
     text = error_of(tmp_path)
-    assert text.startswith(f"{path.name}: not a whole Parquet file (")
+    assert text.startswith(f"{path.name}: not a complete Parquet file (")
     assert text.endswith("); fetch or write it again")
 
 

@@ -149,7 +149,7 @@ def test_a_clear_value_is_white(depth: int, kind: int, row: bytes, clear: bytes,
 def test_a_clear_value_that_pillow_does_not_find_again_is_refused(
     depth: int, kind: int, row: bytes, clear: bytes
 ) -> None:
-    expected = "row 3: a PNG with a clear value in other than 8 bits; write it with an alpha channel"
+    expected = "row 3: a PNG with a transparent colour (tRNS) not in 8 bits; write it with an alpha channel"
     assert error_of(png(depth, kind, row, width=2, clear=clear)) == expected
 
 
@@ -185,26 +185,26 @@ def test_the_orientation_of_exif_is_applied(orientation: int) -> None:
 def test_several_pictures_in_one_file_are_refused(form: str) -> None:
     images = [Image.new("RGB", (4, 4), colour) for colour in (RED, BLACK)]
     content = written(images[0], form, save_all=True, append_images=images[1:])
-    assert error_of(content) == f"row 3: a {form} of several pictures; keep one of them"
+    assert error_of(content) == f"row 3: a {form} with several pictures; keep one of them"
 
 
 def test_a_jpeg_of_several_pictures_is_refused() -> None:
     images = [Image.new("RGB", (4, 4), colour) for colour in (RED, BLACK)]
     content = written(images[0], "MPO", save_all=True, append_images=images[1:])
-    assert error_of(content) == "row 3: a MPO of several pictures; keep one of them"
+    assert error_of(content) == "row 3: a MPO with several pictures; keep one of them"
 
 
 @pytest.mark.parametrize("form", ["EPS", "TIFF", "PPM", "ICO", "TGA", "PCX", "PDF"])
 def test_other_formats_are_refused_without_starting_a_program(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
     text = error_of(written(Image.new("RGB", (16, 16)), form))
-    assert text == "row 3: not a whole image in PNG, JPEG, WEBP, BMP, GIF; convert or replace it"
+    assert text == "row 3: not a complete image in PNG, JPEG, WEBP, BMP, GIF; convert or replace it"
 
 
 @pytest.mark.parametrize("mode", ["F", "I", "LAB"])
 def test_a_mode_without_a_rule_is_refused_by_its_name(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content = written(Image.new(mode, (4, 4)), "TIFF")
-    assert error_of(content).startswith("row 3: not a whole image in PNG")
+    assert error_of(content).startswith("row 3: not a complete image in PNG")
     monkeypatch.setattr(pictures, "FORMATS", ("TIFF",))
     assert error_of(content) == f"row 3: mode {mode} has no rule; convert it to 8-bit grey, RGB or RGBA"
 
@@ -223,9 +223,9 @@ def test_an_image_of_too_many_pixels_is_refused_before_they_are_made(width: int,
     chunk = struct.pack(">I", len(header)) + b"IHDR" + header + struct.pack(">I", zlib.crc32(b"IHDR" + header))
     small = png(8, 0, b"\0", width=1)
     text = error_of(small[:8] + chunk + small[8 + len(chunk) :])
-    assert text.startswith(f"row 3: not a whole image (Image size ({width * height} pixels) exceeds limit")
+    assert text.startswith(f"row 3: not a complete image (Image size ({width * height} pixels) exceeds limit")
 
 
 def test_a_bmp_of_32_bits_is_refused_since_its_alpha_is_not_read() -> None:
-    assert "a BMP of 32 bits" in error_of(written(Image.new("RGBA", (2, 2), (9, 8, 7, 0)), "BMP"))
+    assert "a 32-bit BMP" in error_of(written(Image.new("RGBA", (2, 2), (9, 8, 7, 0)), "BMP"))
     assert colours(written(Image.new("RGB", (1, 1), (9, 8, 7)), "BMP")) == [(9, 8, 7)]

@@ -228,14 +228,14 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
     [
         ("recordings", {"frames": None}, "so frames and size must be numbers"),
         ("recordings", {"size": None}, "so frames and size must be numbers"),
-        ("recordings", {"size": 256}, "need at least as many; set preprocess.size to 128 or less"),
+        ("recordings", {"size": 256}, "need at least that many; set preprocess.size to 128 or less"),
         ("recordings", {"split": "paper"}, "preprocess.split 'paper': expected one of every-fifth-tests"),
         (
             "recordings",
             {"split": FolderSplit(train="cup", test="jug")},
-            "mug/00.aedat: lies in mug; expected cup",
+            "mug/00.aedat: is in mug; expected cup",
         ),
-        ("digits", {}, "Digits holds images, so set both to null"),
+        ("digits", {}, "Digits contains images, so set both to null"),
         ("digits", {"window": WindowParams(ms=1, min_events=1), "frames": None, "size": None}, "set it to null"),
     ],
 )

@@ -87,8 +87,8 @@ def test_a_damaged_recording_is_one_error_and_its_mending_goes_on(
     text = error_of(lambda: run(mine, tmp_path / "out", cluster=cluster))
     assert text.startswith("mug/12.aedat: byte ")
     assert text.endswith(
-        "; the file is cut off; fetch or record the file again\n"
-        "After a change in the folder of datasets.mine.download.source: .venv/bin/dvc repro --force download@mine"
+        "; the file is truncated; fetch or record the file again\n"
+        "After changing the folder datasets.mine.download.source, run: .venv/bin/dvc repro --force download@mine"
     )
     assert not (tmp_path / "out" / "arrow").exists()
     shutil.copyfile(raw / "mug" / "12.aedat", damaged)

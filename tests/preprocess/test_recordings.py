@@ -129,8 +129,8 @@ BAD = [
     (".aedat", GOOD[".bin"], "byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found b'\\x01"),
     (".aedat", GOOD[".aedat4"], "byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found b'#!AER-DAT4.0'"),
     (".aedat", HEADER3[:20], "byte 20: the header has no end line #!END-HEADER"),
-    (".aedat", HEADER3 + packet3([(1, 1)])[:20], f"byte {START3}: a packet's header is cut off"),
-    (".aedat", HEADER3 + packet3([(1, 1)] * 2)[:-1], f"byte {START3}: a packet of 2 events of 8 bytes is cut off"),
+    (".aedat", HEADER3 + packet3([(1, 1)])[:20], f"byte {START3}: a packet's header is truncated"),
+    (".aedat", HEADER3 + packet3([(1, 1)] * 2)[:-1], f"byte {START3}: a packet of 2 events of 8 bytes is truncated"),
     (".aedat", HEADER3 + packet3([(1, 1)], size=16), f"byte {START3}: events of 16 bytes, expected 8"),
     (
         ".aedat",
@@ -139,12 +139,12 @@ BAD = [
     ),
     (".aedat4", GOOD[".aedat"], "byte 0: expected b'#!AER-DAT4.0\\r\\n', found b'#!AER-DAT2.0\\r\\n'"),
     (".bin", GOOD[".bin"][:-2], "byte 5: 3 bytes are left over; expected a multiple of 5 after byte 0"),
-    (".npy", GOOD[".npy"][:-8], "byte 128: expected 8 numbers of 8 bytes, as the header says, found 56 bytes"),
+    (".npy", GOOD[".npy"][:-8], "byte 128: the header says 8 numbers of 8 bytes, but found 56 bytes"),
     (".npy", GOOD[".npy"][:50], "byte 0: not an array of numpy's format ("),
     (".npy", GOOD[".bin"], "byte 0: not an array of numpy's format ("),
-    (".npy", npy([[float("nan"), 0, 0, 0]]), "event 0: a number that is not finite, or too large"),
-    (".npy", npy([[1, 0, 0, 0.5], [1, 2.5, 0, 0]]), "event 1: x, y and polarity are whole numbers"),
-    (".npy", npy([[-0.5, 0, 0, 0]]), "event 0: x, y and polarity are whole numbers"),
+    (".npy", npy([[float("nan"), 0, 0, 0]]), "event 0: a number is not finite, or too large"),
+    (".npy", npy([[1, 0, 0, 0.5], [1, 2.5, 0, 0]]), "event 1: x, y and polarity must be integers"),
+    (".npy", npy([[-0.5, 0, 0, 0]]), "event 0: x, y and polarity must be integers"),
 ]
 OTHER = ", or convert it to AEDAT 4 if another camera recorded it"
 OUTSIDE = [
@@ -176,14 +176,14 @@ def test_damage_names_the_file_the_place_and_what_to_do(suffix: str, data: bytes
 @pytest.mark.parametrize(("suffix", "data", "event", "sensor"), OUTSIDE)
 def test_an_event_outside_of_the_sensor_is_named(suffix: str, data: bytes, event: str, sensor: str) -> None:
     text = error_of(lambda: decode_recording(data, suffix, f"cup/7{suffix}"))
-    assert text == f"cup/7{suffix}: {event} lies outside of the sensor of {sensor}; {RECORDING_REMEDY}{OTHER}"
+    assert text == f"cup/7{suffix}: {event} is outside the sensor of {sensor}; {RECORDING_REMEDY}{OTHER}"
 
 
 def test_aedat2_of_another_camera_is_refused() -> None:
     davis = aedat2((0x8000, 1), (5 << 22 | 1 << 12 | 1 << 11, 2))
     assert error_of(lambda: decode_recording(davis, ".aedat", "a.aedat")) == (
         "a.aedat: event 1: address 0x1401800 has more than the 15 bits of a DVS128, the only camera "
-        "whose AEDAT 2.0 is read; convert the file to AEDAT 4"
+        "supported in AEDAT 2.0; convert the file to AEDAT 4"
     )
 
 
@@ -201,7 +201,7 @@ def test_a_pickle_in_an_array_is_not_opened() -> None:
 
 def test_an_unknown_suffix_lists_the_known_ones() -> None:
     text = error_of(lambda: decode_recording(b"1", ".dat", "a.dat"))
-    assert text == "a.dat: no decoder for '.dat'; there are .aedat, .aedat4, .bin, .npy"
+    assert text == "a.dat: no decoder for '.dat'; supported are .aedat, .aedat4, .bin, .npy"
 
 
 @given(data=st.data(), suffix=st.sampled_from([".aedat", ".bin", ".npy"]))
@@ -245,6 +245,6 @@ def test_cifar10_dvs_is_turned_as_the_authors_reader_turns_it() -> None:
 def test_the_rule_of_cifar10_dvs_is_for_a_dvs128() -> None:
     zero = np.zeros(1, np.int64)
     other = Recording(t=zero, x=zero, y=zero, p=zero, width=240, height=180)
-    with pytest.raises(RecordingError, match="the sensor is 240 x 180 pixels, and cifar10-dvs is of a DVS128"):
+    with pytest.raises(RecordingError, match="the sensor is 240 x 180 pixels, but cifar10-dvs is for a DVS128"):
         orient(other, "cifar10-dvs")
     assert orient(other, None) is other

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.kernels.turns import one_process
+from models.kernels.compile_lock import compile_lock
 from pipeline.preprocess import scatter
 from pipeline.preprocess.scatter import NOWHERE, Buffer, compiled, count_columns, count_rows
 
 
 def test_one_process_compiles_and_the_others_wait() -> None:
     with (Path(tempfile.gettempdir()) / f"sresnet-kernels-{os.getuid()}.lock").open("w") as file:
-        with one_process(), pytest.raises(BlockingIOError):
+        with compile_lock(), pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         fcntl.flock(file, fcntl.LOCK_EX)
 

@@ -134,11 +134,11 @@ def test_the_summary_is_what_the_shard_holds(raw: Path) -> None:
 
 def test_a_recording_that_gives_no_row_is_an_error_that_says_why(raw: Path) -> None:
     assert error_of(part(raw, windowed(1, 1000))) == (
-        "a/1.aedat: none of its 2 windows has window.min_events 1000 events, the fullest has 34; remove it, or lower "
+        "a/1.aedat: none of its 2 windows has window.min_events 1000 events, the maximum is 34; remove it, or lower "
         "window.min_events"
     )
     assert error_of(part(raw, windowed(3, 1))) == (
-        "a/1.aedat: it lasts 2.97 ms and gives no window of 3 ms; remove it, or lower window.ms"
+        "a/1.aedat: lasts 2.97 ms, less than one window of 3 ms; remove it, or lower window.ms"
     )
     record(raw / "a" / "1.aedat", [])
     assert "event 0: a recording without events cannot be cut" in error_of(part(raw, windowed(3, 1)))
@@ -146,7 +146,7 @@ def test_a_recording_that_gives_no_row_is_an_error_that_says_why(raw: Path) -> N
 
 def test_a_time_that_runs_back_matters_to_windows_and_not_to_frames_of_equal_event_count(raw: Path) -> None:
     record(raw / "a" / "1.aedat", [12_345_678, *range(0, 3000, 30)])
-    assert error_of(part(raw, windowed(1, 1))).startswith("a/1.aedat: event 1: time 0 after 12345678 runs back by ")
+    assert error_of(part(raw, windowed(1, 1))).startswith("a/1.aedat: event 1: time 0 after 12345678 goes back by ")
     shard = part(raw)
     make_shard(shard)
     assert pixels(shard).sum(axis=(2, 3, 4)).tolist() == [[33, 33, 35], [17, 17, 17]]
@@ -177,7 +177,9 @@ def test_frames_that_lack_an_event_end_the_stage(raw: Path, monkeypatch: pytest.
         return frames, seen
 
     monkeypatch.setattr(shards, "frames_of_bytes", lose)
-    with pytest.raises(AssertionError, match=r"a/1\.aedat: what came in is not .* of \['events'\]: "):
+    with pytest.raises(
+        AssertionError, match=r"a/1\.aedat: used and left out do not sum to the number found of \['events'\]: "
+    ):
         make_shard(part(raw))
 
 
@@ -206,7 +208,9 @@ def test_a_recording_without_events_is_named(raw: Path) -> None:
 def test_two_cameras_in_one_shard_are_refused(raw: Path) -> None:
     (raw / "b" / "3.bin").write_bytes(bytes([1, 2, 0, 0, 9]) * 5)
     text = error_of(part(raw, PARAMS.model_copy(update={"size": 2})))
-    assert text == ("b/3.bin: a sensor of 34 x 34 pixels, a/1.aedat has 128 x 128; give each size a dataset of its own")
+    assert text == (
+        "b/3.bin: a sensor of 34 x 34 pixels, a/1.aedat has 128 x 128; make a separate dataset for each size"
+    )
 
 
 def test_two_cameras_in_two_shards_are_refused() -> None:
@@ -216,7 +220,7 @@ def test_two_cameras_in_two_shards_are_refused() -> None:
     together = Summary.together([one, other])
     assert (together.labels, together.digests, together.sensor) == ([0, 1], ["a", "a"], [34, 34])
     assert together.counts == {"0": {"events": 7}, "1": {"events": 5}}
-    with pytest.raises(InputError, match="sensors of different sizes, 34 x 34, 128 x 128; give each size a dataset of"):
+    with pytest.raises(InputError, match="sensors of different sizes, 34 x 34, 128 x 128; make a separate dataset for"):
         Summary.together([one, replace(other, sensor=[128, 128])])
 
 
@@ -226,4 +230,4 @@ def test_a_process_that_dies_again_and_again_is_one_error(raw: Path, monkeypatch
 
     monkeypatch.setattr(session.ray, "get", crash)
     with pytest.raises(InputError, match=r"^a/1\.aedat to b/2\.aedat: the process that read them died"):
-        shards._raise_plainly(None, part(raw))
+        shards._raise_cause(None, part(raw))

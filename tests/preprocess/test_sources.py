@@ -32,8 +32,8 @@ def error_of(action: Callable[[], object]) -> str:
 def test_two_cameras_in_one_aedat4_file_are_refused_and_named() -> None:
     data = aedat4_of_streams([("left", LEFT), ("right", RIGHT)], width=128, height=128)
     assert error_of(lambda: decode_recording(data, ".aedat4", "a.aedat4")) == (
-        "a.aedat4: byte 14: 2 streams have events, 0 (left): 2 events, 1 (right): 3 events; a recording is of one: "
-        "export each to a file of its own and keep one"
+        "a.aedat4: byte 14: 2 streams have events, 0 (left): 2 events, 1 (right): 3 events; a recording must have "
+        "one: export each to its own file and keep one"
     )
 
 
@@ -51,8 +51,8 @@ def test_the_only_aedat4_stream_that_has_events_is_read() -> None:
 def test_two_cameras_in_one_aedat3_file_are_refused_and_named() -> None:
     data = header3("0: DVS128", "1: DAVIS240C") + packet_of(LEFT, 0) + packet_of(RIGHT, 1)
     assert error_of(lambda: decode_recording(data, ".aedat", "a.aedat")) == (
-        "a.aedat: byte 0: 2 streams have events, 0 (DVS128): 2 events, 1 (DAVIS240C): 3 events; a recording is of one: "
-        "export each to a file of its own and keep one"
+        "a.aedat: byte 0: 2 streams have events, 0 (DVS128): 2 events, 1 (DAVIS240C): 3 events; a recording must have "
+        "one: export each to its own file and keep one"
     )
 
 
@@ -79,13 +79,13 @@ def test_the_sensor_is_the_one_of_the_camera_in_the_header(camera: str, width: i
     assert (values(recording), recording.width, recording.height) == ([last], width, height)
     beyond = header3(f"1: {camera}") + packet_of([(9, width, 0, 0)], 1)
     text = error_of(lambda: decode_recording(beyond, ".aedat", "a.aedat"))
-    assert f"lies outside of the sensor of {width} x {height}; " in text
+    assert f"is outside the sensor of {width} x {height}; " in text
 
 
 @pytest.mark.parametrize("camera", ["DYNAPSE", "SCAMP5", "File,dvsSizeX=0,dvsSizeY=0"])
 def test_an_unknown_camera_is_refused_by_its_name(camera: str) -> None:
     text = error_of(lambda: decode_recording(header3(f"1: {camera}") + packet_of(LEFT, 1), ".aedat", "a.aedat"))
-    assert text.startswith(f"a.aedat: byte 0: the camera {camera!r} is not one whose AEDAT 3.1 is read (DVS128, ")
+    assert text.startswith(f"a.aedat: byte 0: the camera {camera!r} is not supported in AEDAT 3.1 (only DVS128, ")
     assert text.endswith(CONVERT)
 
 
@@ -94,7 +94,7 @@ def test_a_header_that_names_no_camera_or_two_for_a_source_is_refused() -> None:
         lambda: decode_recording(header3() + packet_of(LEFT, 1), ".aedat", "a")
     )
     two = header3("1: DVS128", "1: DAVIS240C") + packet_of(LEFT, 1)
-    assert "gives one source two cameras: 1: DVS128, 1: DAVIS240C;" in error_of(
+    assert "names two cameras for one source: 1: DVS128, 1: DAVIS240C;" in error_of(
         lambda: decode_recording(two, ".aedat", "a")
     )
     header = header3("1: DVS128")
@@ -104,7 +104,7 @@ def test_a_header_that_names_no_camera_or_two_for_a_source_is_refused() -> None:
 
 def test_a_compressed_packet_is_refused_and_not_passed_over() -> None:
     data = header3("1: DVS128") + packet3([(1, 1)], kind=0x8001, source=1)
-    assert "a compressed packet; record or export the file as `RAW`" in error_of(
+    assert "a compressed packet: record or export the file as `RAW`" in error_of(
         lambda: decode_recording(data, ".aedat", "a")
     )
 
@@ -131,7 +131,7 @@ def test_aedat2_of_a_dvs128_is_read(line: str) -> None:
 def test_aedat2_of_another_camera_is_refused_by_its_name(key: str, camera: str) -> None:
     data = f"#!AER-DAT2.0\r\n# made by hand\r\n# {key}: {camera}\r\n".encode() + bytes(8)
     assert error_of(lambda: decode_recording(data, ".aedat", "a")) == (
-        f"a: byte 0: the header names the camera {camera}; of AEDAT 2.0 only a DVS128 is read; {CONVERT}"
+        f"a: byte 0: the header names the camera {camera}; AEDAT 2.0 is supported only for DVS128; {CONVERT}"
     )
 
 

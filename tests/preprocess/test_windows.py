@@ -86,7 +86,7 @@ def test_a_time_that_runs_back_names_the_event_and_what_to_do(
     with pytest.raises(RecordingError) as error:
         cut(times, 100)
     assert str(error.value).startswith(
-        f"event {event}: time {times[event]} after {before} runs back by {seconds} s, so its window is not known; "
+        f"event {event}: time {times[event]} after {before} goes back by {seconds} s, so its window is unknown; "
     )
 
 

@@ -55,8 +55,8 @@ def test_a_seed_is_not_compared_with_itself() -> None:
 def test_what_leaves_the_band_is_said() -> None:
     rows = [row(1, 2.05, 50.0), row(2, 9.0, 98.0)]
     lines = said_of(CURVES, rows, 9)
-    assert [line.split(" lies")[0] for line in lines] == ["epoch 2: train_loss 9", "epoch 2: train_accuracy 98"]
-    assert "outside of 99.18 to 100.8, the band of 3 recorded trainings" in lines[1]
+    assert [line.split(" is outside")[0] for line in lines] == ["epoch 2: train_loss 9", "epoch 2: train_accuracy 98"]
+    assert "outside 99.18 to 100.8, the band of 3 recorded trainings" in lines[1]
     assert CURVES.bands(9).outside(row(3, 9.0, 50.0)) == []  # an epoch that no recorded training had
     assert CURVES.bands(9).outside(row(1, math.nan, 50.0)) != []
 
@@ -102,15 +102,15 @@ def test_another_recipe_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFi
     assert reference(tmp_path, "tiny", {"width": 4}, same, "d") is None
     assert reference(tmp_path, "tiny", {"width": 2}, same, "e") is None
     said = capsys.readouterr().err
-    assert "not compared with the reference curves: width is 4, in the reference 2" in said
-    assert "data_digest is e, in the reference d" in said
+    assert "not compared with the reference curves: width is 4, but 2 in the reference" in said
+    assert "data_digest is e, but d in the reference" in said
 
 
 def test_what_makes_no_reference(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"2 finished training\(s\), 3 make a band"):
+    with pytest.raises(InputError, match=r"2 finished training\(s\), but a band needs 3"):
         recorded("tiny", [finished(tmp_path / "few", seed) for seed in range(2)])
     folders = [finished(tmp_path / "other", seed, data_digest=str(seed)) for seed in range(3)]
-    with pytest.raises(InputError, match=r"other/1: data_digest is not that of .*other/0"):
+    with pytest.raises(InputError, match=r"other/1: data_digest differs from .*other/0"):
         recorded("tiny", folders)
     for name, content in (("config.json", "["), ("config.json", "{}"), ("history.csv", "epoch\n1\n")):
         folders = [finished(tmp_path / f"{name}{len(content)}", seed) for seed in range(3)]

@@ -72,7 +72,7 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str)
     assert said == [f"{path}: damaged; falls back to the checkpoint before it"]
     checkpoint_path(tmp_path, 6).write_bytes(b"")
     assert newest_checkpoint(tmp_path, said.append) == (0, None)
-    assert said[-1] == f"{checkpoint_path(tmp_path, 6)}: damaged; none before it: starts anew"
+    assert said[-1] == f"{checkpoint_path(tmp_path, 6)}: damaged; none before it: starts over"
     write_state(State(epoch=6), tmp_path, 6)
     with Checkpoints(tmp_path, number) as writer:  # and is replaced, so that two sound ones are there again
         writer.save(State(epoch=8))
@@ -154,7 +154,7 @@ def test_a_state_of_another_training_is_one_error(tmp_path: Path) -> None:
         InputError, match=r"00000002\.pt: a state of the training digits-1-bb, expected digits-0-aa"
     ) as it:
         newest_state(own)
-    assert "take it away" in str(it.value)
+    assert "remove it, and" in str(it.value)
     checkpoint_path(own, 2).unlink()
     assert newest_state(own) == State(epoch=1)
 
@@ -164,7 +164,7 @@ def test_a_state_of_another_version_is_one_error(tmp_path: Path, content: object
     buffer = io.BytesIO()
     torch.save(content, buffer)
     checkpoint_path(tmp_path, 1).write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
-    with pytest.raises(InputError, match=r"00000001\.pt: the state of another version of this code; it was put there"):
+    with pytest.raises(InputError, match=r"00000001\.pt: written by another version of this code; it was put there"):
         newest_state(tmp_path)
 
 

@@ -23,7 +23,7 @@ from pipeline.evaluate import evaluate as evaluation
 from pipeline.evaluate.evaluate import Task, evaluate, evaluate_in_process
 from pipeline.evaluate.operations import summed_work
 from pipeline.ground.errors import InputError
-from pipeline.protocol.hardware import note
+from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.train import on_ray
 from pipeline.train.export import export, finished
@@ -48,7 +48,7 @@ fit(job, cluster)
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, bytes]]:
     """A long tiny training in this process, without Ray, and its weights."""
     job, threads = tiny_job(tmp_path_factory.mktemp("one"), LONG), torch.get_num_threads()
-    note(job.platforms(), torch.device("cpu"), job.network.precision)
+    note_processor(job.platforms(), torch.device("cpu"), job.network.precision)
     train(job, Alone(), torch.device("cpu"), lambda text: None)
     yield job, weights(job)
     torch.set_num_threads(threads)
@@ -96,7 +96,7 @@ def test_two_workers_and_a_killed_one_give_the_same_bits(
     fit(job, TWO)
     thread.join()
     assert killed, "the training ended before a worker could be killed"
-    assert "goes on from epoch" in job.log().read_text(encoding="utf-8")
+    assert "resumes from epoch" in job.log().read_text(encoding="utf-8")
     assert weights(job) == undisturbed[1]
 
 
@@ -117,7 +117,7 @@ def test_a_killed_driver_goes_on_where_it_stopped(undisturbed: tuple[Job, bytes]
         said += str(told)
 
     train(job, Alone(), torch.device("cpu"), say)
-    assert said.startswith("goes on from epoch")
+    assert said.startswith("resumes from epoch")
     assert weights(job) == undisturbed[1]
 
 
@@ -162,8 +162,8 @@ def group_error(*failures: Exception) -> TrainingFailedError:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=repr)
 def test_a_mistake_ends_at_once_and_its_traceback_is_kept(tmp_path: Path, mistake: Exception) -> None:
     job = tiny_job(tmp_path, TRAINING)
-    with pytest.raises(InputError, match="it would come again") as error:
-        on_ray.stop_at_what_comes_again(group_error(DEATHS[0], mistake), job)
+    with pytest.raises(InputError, match="it would happen again") as error:
+        on_ray.raise_permanent_errors(group_error(DEATHS[0], mistake), job)
     assert type(mistake).__name__ in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert str(job.log()) in str(error.value)
@@ -172,7 +172,7 @@ def test_a_mistake_ends_at_once_and_its_traceback_is_kept(tmp_path: Path, mistak
 
 @pytest.mark.parametrize("death", DEATHS, ids=lambda death: type(death).__name__)
 def test_a_death_is_tried_again(tmp_path: Path, death: Exception) -> None:
-    on_ray.stop_at_what_comes_again(group_error(death), tiny_job(tmp_path, TRAINING))
+    on_ray.raise_permanent_errors(group_error(death), tiny_job(tmp_path, TRAINING))
 
 
 def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +183,7 @@ def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.Monke
         raise group_error(ValueError("no variance"))
 
     monkeypatch.setattr(on_ray, "run_trainer", failed)
-    with pytest.raises(InputError, match="tiny-0: ValueError: no variance; it would come again"):
+    with pytest.raises(InputError, match="tiny-0: ValueError: no variance; it would happen again"):
         on_ray.until_finished(on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
     assert starts == [1]
 

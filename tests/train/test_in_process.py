@@ -106,5 +106,20 @@ def test_an_error_of_one_thread_ends_all(tmp_path: Path, monkeypatch: pytest.Mon
         real(training, batch)
 
     monkeypatch.setattr(loop, "step", fails)
+    job = tiny_job(tmp_path, TRAINING)
     with pytest.raises(InputError, match="only here"):
-        train_on(AUTO)(tiny_job(tmp_path, TRAINING))
+        train_on(AUTO)(job)
+    assert not job.traceback().exists()
+
+
+def test_the_traceback_of_a_mistake_is_kept_beside_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(training: Training, batch: "np.ndarray[Any, Any]") -> None:
+        raise ValueError("no variance")
+
+    monkeypatch.setattr(loop, "step", fails)
+    job = tiny_job(tmp_path, TRAINING)
+    with pytest.raises(ValueError, match="no variance"):
+        train_on(ONE)(job)
+    kept = job.traceback().read_text(encoding="utf-8")
+    assert kept.startswith("Traceback")
+    assert "ValueError: no variance" in kept

@@ -13,7 +13,7 @@ from torch import Tensor
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.protocol.bands import Bands
-from pipeline.protocol.hardware import note
+from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone, in_threads, sum_over_micro_batches
 from pipeline.train import step
 from pipeline.train.export import export, finished
@@ -56,7 +56,7 @@ def test_an_epoch_that_leaves_the_recorded_curves_is_said_and_changes_nothing(tm
     train(job, Alone(), CPU, lambda text: said.append(str(text)))
     warnings = [line for line in said if line.startswith("WARNING: epoch ")]
     assert len(warnings) == TRAINING.epochs
-    assert warnings[0].endswith("lies outside of 0 to 0, the band of 3 recorded trainings")
+    assert warnings[0].endswith("is outside 0 to 0, the band of 3 recorded trainings")
     assert_same(result_of(job), plain)
 
 
@@ -103,7 +103,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     assert finished(other) is None
     said: list[object] = []
     train(other, Alone(), CPU, said.append)
-    assert str(said[0]).startswith("goes on from epoch") == (stop_at > 1)
+    assert str(said[0]).startswith("resumes from epoch") == (stop_at > 1)
     assert_same(undisturbed, result_of(other))
 
 
@@ -160,7 +160,7 @@ def test_export_without_what_computed_is_one_error_and_writes_nothing(tmp_path: 
     train_alone(job)
     if content is not None:
         job.platforms().write_bytes(content)
-    with pytest.raises(InputError, match=r"platforms\.txt: missing or damaged .*bring the whole folder"):
+    with pytest.raises(InputError, match=r"platforms\.txt: missing or damaged .*copy the whole folder"):
         export(job, "tiny", "tiny-data", tmp_path / "a")
     assert not (tmp_path / "a").exists()
 
@@ -168,7 +168,7 @@ def test_export_without_what_computed_is_one_error_and_writes_nothing(tmp_path: 
 def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, TRAINING)
     train_alone(job)
-    note(job.platforms(), CPU, job.network.precision)
+    note_processor(job.platforms(), CPU, job.network.precision)
     for folder in ("a", "b"):
         export(job, "tiny", "tiny-data", tmp_path / folder)
     names = sorted(path.name for path in (tmp_path / "a").iterdir())

@@ -8,7 +8,7 @@ import pytest
 from pipeline.cluster.storage import Storage, open_storage
 from pipeline.ground.errors import InputError, afterwards
 from pipeline.ground.files import write_whole
-from pipeline.train.mirror import pull, push, pushed
+from pipeline.train.mirror import mirrored, pull, push
 
 
 def names(folder: Path) -> dict[str, bytes]:
@@ -17,7 +17,7 @@ def names(folder: Path) -> dict[str, bytes]:
 
 def test_what_changes_is_in_storage_while_the_block_runs(tmp_path: Path) -> None:
     storage, here = open_storage(str(tmp_path / "storage")), tmp_path / "here"
-    with pushed(here, storage, "run", print):
+    with mirrored(here, storage, "run", print):
         write_whole(here / "checkpoints" / "1.pt", b"one")
         for _ in range(100):
             if storage.list("run"):
@@ -88,6 +88,6 @@ def test_storage_that_refuses_the_last_state_is_an_error(tmp_path: Path) -> None
     (tmp_path / "storage").touch()
     with (
         pytest.raises(InputError, match=r"cannot write run/1\.pt"),
-        pushed(tmp_path / "here", open_storage(str(tmp_path / "storage")), "run", print),
+        mirrored(tmp_path / "here", open_storage(str(tmp_path / "storage")), "run", print),
     ):
         write_whole(tmp_path / "here" / "1.pt", b"one")

@@ -9,7 +9,7 @@ import torch
 from pipeline.cluster import staging
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.hardware import describe, note
+from pipeline.protocol.hardware import describe, note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
@@ -51,14 +51,14 @@ def work_on(
     here = placement.here(job)
     assert here.identity == job.identity
     assert here.data.is_relative_to(disk)
-    placement.note(job, CPU)
-    with placement.kept(here, 0, say):
+    placement.note_processor(job, CPU)
+    with placement.mirrored(here, 0, say):
         train(here, Alone(), CPU, say)
 
 
 def test_another_node_goes_on_from_the_bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     job, undisturbed = tiny_job(tmp_path, TRAINING), tiny_job(tmp_path / "undisturbed", TRAINING)
-    note(undisturbed.platforms(), CPU, NETWORK.precision)
+    note_processor(undisturbed.platforms(), CPU, NETWORK.precision)
     train(undisturbed, Alone(), CPU, lambda text: None)
     with serving() as server:
         cluster = far(bucket(server, "runs"))
@@ -68,7 +68,7 @@ def test_another_node_goes_on_from_the_bucket(tmp_path: Path, monkeypatch: pytes
         with pytest.raises(DiedError):
             work_on(tmp_path / "a", placement, job, die_at("epoch 2/"), monkeypatch)
         work_on(tmp_path / "b", placement, job, said.append, monkeypatch)
-        assert str(said[0]).startswith("goes on from epoch 2")
+        assert str(said[0]).startswith("resumes from epoch 2")
         assert finished(job) is None
         assert already_finished(job, cluster)
     assert job.platforms().read_text() == describe(CPU) + "\n"
@@ -80,7 +80,7 @@ def test_a_training_that_began_here_goes_on_there(tmp_path: Path, monkeypatch: p
     with pytest.raises(DiedError):
         train(job, Alone(), CPU, die_at("epoch 2/"))
     work_on(tmp_path / "a", publish_job(job, far(str(tmp_path / "storage"))), job, said.append, monkeypatch)
-    assert str(said[0]).startswith("goes on from epoch 2")
+    assert str(said[0]).startswith("resumes from epoch 2")
 
 
 def test_data_that_were_altered_on_the_way_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

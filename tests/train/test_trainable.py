@@ -27,12 +27,12 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "one pixel, one sample in the last batch": (
         {"batch_size": 29},
         FRAMES,
-        r"training\.batch_size: 29 leaves a last batch of 1 of 30 .*training\.micro_batches 2 .*set drop_last to true",
+        r"training\.batch_size: 29 gives a last batch of 1 of 30 .*training\.micro_batches 2 .*set drop_last to true",
     ),
     "one pixel, one sample of each shard": (
         {"batch_size": 3},
         FRAMES,
-        r"training\.batch_size: 3 leaves a batch of 3 of 30 .*training\.micro_batches 2 .* 1 x 1 pixels .*raise it",
+        r"training\.batch_size: 3 gives a batch of 3 of 30 .*training\.micro_batches 2 .* 1 x 1 pixels .*raise it",
     ),
     "a batch that drop_last leaves out": (
         {"batch_size": 31, "drop_last": True},
@@ -52,7 +52,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "three channels for one": (
         {"pixel_mean": (0.5,) * 3, "pixel_std": (0.5,) * 3},
         {},
-        r"training\.pixel_mean: 3 value\(s\), as pixel_std, but Tiny has 1 channel",
+        r"training\.pixel_mean: 3 value\(s\), like pixel_std, but Tiny has 1 channel",
     ),
 }
 

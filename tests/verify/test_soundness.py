@@ -122,7 +122,7 @@ def test_weights_of_a_type_that_numpy_does_not_have_are_one_error(tmp_path: Path
 
 def test_what_a_note_cannot_read_is_said_and_the_others_go_on(report: Path, tmp_path: Path) -> None:
     found = list(suspicions.suspicions(ReportFolder(report, None, tmp_path / "nothing")))
-    assert [line.startswith("not looked at: ") for line in found] == [False, True, True]
+    assert [line.startswith("not checked: ") for line in found] == [False, True, True]
 
 
 @pytest.mark.parametrize(("samples", "points"), [(20, 10.0), (100, 2.0), (200, 1.0), (1009, 1.0)])

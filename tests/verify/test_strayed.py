@@ -29,7 +29,7 @@ def test_a_hundredth_of_the_samples_may_stray_on_another_processor_and_none_on_t
 
 def test_other_answers_are_counted_with_the_accuracy_both_ways() -> None:
     assert other_answers(VOLTAGE * 1.0001, STATED) is None
-    said = "2 of 200 answers are others than stated: 100.00 % are right as stated, 99.00 % as computed again"
+    said = "2 of 200 answers differ from the stated ones: 100.00 % are right as stated, 99.00 % as recomputed"
     assert other_answers(changed(2), STATED) == said
 
 

@@ -82,7 +82,7 @@ def test_a_title_without_pinned_rows_rests_on_the_raw_files(tmp_path: Path) -> N
     report = reported(tmp_path / "alone", title)
     assert list(titles(report)) == []
     assert [
-        note.startswith("mine: that it is CIFAR-10 rests on its raw files") for note in unpinned_titles(report)
+        note.startswith("mine: only its raw files can show that it is CIFAR-10") for note in unpinned_titles(report)
     ] == [True]
     found = list(titles(reported(tmp_path / "rooted", title, tmp_path)))
     assert {"title Own as the raw files give it", "published False as the raw files give it"} <= {

@@ -37,7 +37,7 @@ def test_a_clean_report_holds_wherever_it_lies(root: Path, report: Path) -> None
     for folder in (root / "report", report):
         verified = verify(folder)
         assert verified.breaks == []
-        assert any("derived anew from 9 predictions" in line for line in verified.looked)
+        assert any("derived again from 9 predictions" in line for line in verified.looked)
         assert any("not signed" in note for note in verified.notes)
     assert verify(report, root=root).breaks == []
 
@@ -289,7 +289,7 @@ def test_the_report_of_a_checkout_is_about_what_lies_there(root: Path, monkeypat
             path.write_bytes(before)
         assert (found.link, found.file) == ("checkout", "report"), name
         assert found.expected.startswith(name)
-        assert "`dvc repro report` makes the report anew" in found.expected
+        assert "`dvc repro report` updates the report" in found.expected
 
 
 def test_a_report_of_another_commit_says_so(report: Path) -> None:

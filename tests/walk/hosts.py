@@ -61,7 +61,7 @@ def walk(folder: Path, machines: list[Host], storage: str) -> None:
         check=False,
     )
     expect(
-        wrong.returncode == 1 and "the token is missing or refused" in wrong.stderr,
+        wrong.returncode == 1 and "the token is missing or rejected" in wrong.stderr,
         f"a wrong token is refused: {wrong.stderr.strip()[-300:]}",
     )
     wait_for_nodes(copied, len(machines), env)
@@ -69,7 +69,7 @@ def walk(folder: Path, machines: list[Host], storage: str) -> None:
         run(copied, "dvc", "repro", LAST, **env)
     expect(bool(gone), f"{', '.join(gone)} was cut off in the middle")
     log = next((copied / "runs").glob("digits-0-*/log.txt")).read_text()
-    expect("goes on from epoch" in log, "the training went on from a checkpoint")
+    expect("resumes from epoch" in log, "the training went on from a checkpoint")
     expect(
         (copied / "dvc.lock").read_bytes() == undisturbed, "dvc.lock is as that of the undisturbed run, byte for byte"
     )

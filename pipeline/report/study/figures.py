@@ -1,4 +1,4 @@
-"""The pictures of the study: differences with intervals, accuracy against operations, and against time steps."""
+"""Figures of the study: differences with intervals, accuracy against operations, and against time steps."""
 
 import altair as alt
 import pandas as pd
@@ -9,7 +9,7 @@ from pipeline.report.study.part import StudyPart
 
 _GREY, _LIGHT_BLUE = "#999999", "#56B4E9"
 ANN = "relu"
-"""The part of the study that does not spike."""
+"""Name of the non-spiking part of the study."""
 _COLOURS = {
     "better": BLUE,
     "worse": ORANGE,
@@ -24,13 +24,13 @@ def picture(part: StudyPart) -> bytes:
     """Differences with their intervals, and accuracy against operations and against time steps, as SVG."""
     import vl_convert
 
-    beside = (pareto(part) & over_time(part)).resolve_scale(color="independent")
-    chart = (forest(part) | beside).configure_view(stroke=None).properties(title=part.sizes)
+    right = (pareto(part) & over_time(part)).resolve_scale(color="independent")
+    chart = (forest(part) | right).configure_view(stroke=None).properties(title=part.sizes)
     return bytes(vl_convert.vegalite_to_svg(chart.to_json()), "utf-8")
 
 
 def kind(words: str) -> str:
-    """Of what is said, the part that has a colour."""
+    """The colour key of a difference's label (Cell.words)."""
     return "by itself" if "by itself" in words else "failed" if words in ("unstable", "did not train") else words
 
 
@@ -56,7 +56,7 @@ def forest(part: StudyPart) -> alt.Chart:
             scale=alt.Scale(domain=list(_COLOURS), range=list(_COLOURS.values())),
         ),
     )
-    # Linear near 0 and logarithmic away from it: a part that fails would leave the others no room.
+    # Linear near 0 and logarithmic further away; otherwise one failed part would compress all others.
     domain = [min((low for low, _ in ends), default=0.0) - 1, max((high for _, high in ends), default=0.0) + 1]
     scale = alt.Scale(type="symlog", constant=5, domain=domain, nice=False)
     ticks = [-100, -50, -20, -10, -5, -2, 0, 2, 5, 10, 20, 50]
@@ -71,7 +71,7 @@ def forest(part: StudyPart) -> alt.Chart:
 
 
 def pareto(part: StudyPart) -> alt.LayerChart:
-    """The spiking networks, the best of them in green, and the ReLU network beside them."""
+    """Accuracy against operations; the Pareto front of the spiking networks in green, the ReLU network in orange."""
     front, (floor, top) = frontier(spiking(part.cells)), drawn(part)
     rows = [
         {
@@ -100,18 +100,18 @@ def pareto(part: StudyPart) -> alt.LayerChart:
 
 
 def spiking(every: list[Cell]) -> list[Cell]:
-    """Those that trained, but for the ReLU network, which has one time step and multiplies."""
+    """Cells that trained, except for the ReLU network, which has one time step and needs multiplications."""
     return [cell for cell in every if cell.part != ANN and cell.state != "did not train"]
 
 
 def drawn(part: StudyPart) -> tuple[float, float]:
-    """The accuracies (percent) that are shown: from 30 points under the base to the best, in tens."""
+    """Range of the accuracy axis (percent): from 30 points below the base to the best, rounded to tens."""
     best = max(cell.accuracy for cell in part.cells)
     return max(0.0, 10.0 * ((part.at_base.accuracy - 30) // 10)), min(100.0, 10.0 * (best // 10 + 1))
 
 
 def frontier(every: list[Cell]) -> set[str]:
-    """Cells that no other beats in accuracy or operations without losing in the other."""
+    """The Pareto front: cells that no other equals or beats in both accuracy and operations."""
 
     def beats(one: Cell, other: Cell) -> bool:
         as_good = one.accuracy >= other.accuracy and one.operations <= other.operations
@@ -121,7 +121,7 @@ def frontier(every: list[Cell]) -> set[str]:
 
 
 def over_time(part: StudyPart) -> alt.LayerChart:
-    """A line for each network, decided after each of its steps; the best of those that ended by then in green."""
+    """Accuracy after each time step, one line per network; the best with at most that many steps in green."""
     shown, (floor, top) = spiking(part.cells), drawn(part)
     rows = [
         {"part": cell.part, "step": step, "accuracy": accuracy}
@@ -140,7 +140,7 @@ def over_time(part: StudyPart) -> alt.LayerChart:
 
 
 def best_by_step(every: list[Cell]) -> list[dict[str, object]]:
-    """After each number of steps: the best accuracy that so many or fewer reach; `name` where it changes hands."""
+    """For each number of steps, the best accuracy with at most that many; `name` is set where the best part changes."""
     found: list[tuple[str, int, float]] = []
     for step in range(1, max(len(cell.by_step) for cell in every) + 1):
         reached = [(cell.by_step[step - 1], cell.part) for cell in every if len(cell.by_step) >= step]

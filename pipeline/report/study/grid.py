@@ -1,7 +1,8 @@
-"""What each part of the network is worth: each experiment of profile `study` against the one it differs least from.
+"""The effect of each part of the network: each experiment of profile `study` against the one that differs least from
+it.
 
-Differences are over seeds that both were trained with, on the same samples; another choice of test samples is not in
-their intervals (pooled.py). Accuracies in percent, differences in points.
+Differences are paired by seed, on the same samples; their intervals do not include the choice of test samples
+(pooled.py). Accuracies in percent, differences in percentage points.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,36 +19,36 @@ from pipeline.report.study.pooled import PairedDifference, PooledSpread, beyond_
 PREFIX = "study-"
 BASE = "base"
 SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "robustness.json", "fine-tuning.json"
-"""In the folder of the results: what benchmarks/study.py, robustness.py and fine_tuning.py measured."""
+"""Files in the results folder with the measurements of benchmarks/study.py, robustness.py and fine_tuning.py."""
 UNSTABLE_POINTS = 20.0
-"""Seeds that differ by more are no sample of one accuracy: some of the trainings failed."""
+"""If seeds differ by more (points), some trainings failed, and their mean is meaningless."""
 CellConfiguration = dict[str, Any]
 CellState = Literal["steady", "unstable", "did not train"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """An experiment with what its trainings came to."""
+    """An experiment with the results of its trainings."""
 
     part: str
-    """Its name without prefix and dataset, for example bn."""
+    """Name without prefix and dataset, for example bn."""
     changed: str
     """What differs from the reference, for example normalization bn."""
     reference: str
-    """The part that it is read against; the base's is itself."""
+    """The part that it is compared with; the base's is itself."""
     accuracies: dict[int, float]
-    """By seed."""
+    """Accuracy by seed (percent)."""
     samples: int
-    """Of the test split."""
+    """Number of test samples."""
     by_step: list[float]
     """Accuracy if the decision is taken after each time step, mean over the seeds."""
     state: CellState
     difference: PairedDifference | None
-    """From the reference; None for the base, and where no seed is common."""
+    """Difference to the reference; None for the base, and without a common seed."""
     operations: float
-    """Effective synaptic operations of a sample, mean over the seeds."""
+    """Effective synaptic operations per sample, mean over the seeds."""
     microjoules: float
-    """Of these, under NeuroBench's convention."""
+    """Energy of these under NeuroBench's convention."""
     parameters: int
 
     @property
@@ -55,7 +56,7 @@ class Cell:
         return fmean(self.accuracies.values())
 
     def words(self, significant: bool) -> str:
-        """What may be said of the difference."""
+        """The label of the difference: its direction if the interval excludes 0, or the reason for no statement."""
         if self.state != "steady":
             return self.state
         if self.difference is None or self.difference.low is None:
@@ -68,9 +69,9 @@ class Cell:
 def grouped(
     records: Iterable[Record], dataset: str, configurations: Mapping[str, CellConfiguration]
 ) -> dict[str, list[Record]]:
-    """The records of one dataset by part; one of another configuration than the profile declares is left out.
+    """The records of one dataset by part, without those whose configuration is not the profile's.
 
-    Empty without the base. Raises InputError if records are of other samples than the base's.
+    Empty without the base. Raises InputError if records have other samples than the base.
     """
     by_part: dict[str, list[Record]] = {}
     for record in records:
@@ -87,7 +88,7 @@ def grouped(
 def cells(
     by_part: Mapping[str, list[Record]], configurations: Mapping[str, CellConfiguration], spread: PooledSpread | None
 ) -> list[Cell]:
-    """The base first, then from the best difference to the worst; parts without one last."""
+    """The base first, then sorted from the best difference to the worst; parts without a difference last."""
     made = [_cell(part, by_part, configurations, spread) for part in by_part]
     return sorted(made, key=lambda cell: (cell.part != BASE, -cell.difference.points if cell.difference else inf))
 
@@ -96,20 +97,20 @@ def _check_samples(record: Record, base: Record) -> None:
     for rows in ("train_rows", "test_rows"):
         if record.digests[rows] != base.digests[rows]:
             raise InputError(
-                f"{record.experiment}-{record.seed}: its {rows} are not those of {base.experiment}-{base.seed}, and "
-                "differences are over the same samples; preprocess and train one of them again"
+                f"{record.experiment}-{record.seed}: its {rows} differ from those of {base.experiment}-{base.seed}; "
+                "differences need the same samples; preprocess and train one of them again"
             )
 
 
 def spread_of_steady(by_part: Mapping[str, list[Record]]) -> PooledSpread | None:
-    """Of all parts whose trainings succeeded, with the base's seeds."""
+    """The spread over all steady parts, with the base's seeds."""
     samples = by_part[BASE][0].test["samples"]
     ordered = [by_part[BASE], *(records for part, records in by_part.items() if part != BASE)]
     return spread_of([accuracies_of(records) for records in ordered if state_of(records) == "steady"], samples)
 
 
 def state_of(records: list[Record]) -> CellState:
-    """Of the trainings of one part; chance is that of classes of the same size."""
+    """The state of a part's trainings; the chance level assumes classes of equal size."""
     accuracies, chance = list(accuracies_of(records).values()), 100 / len(records[0].dataset["classes"])
     if fmean(accuracies) < chance + (100 - chance) / 10:
         return "did not train"
@@ -117,7 +118,7 @@ def state_of(records: list[Record]) -> CellState:
 
 
 def configuration_of(record: Record) -> CellConfiguration:
-    """Network and training by name of the value."""
+    """Values of network and training by name."""
     return record.network | record.training
 
 
@@ -128,10 +129,10 @@ def _cell(
     spread: PooledSpread | None,
 ) -> Cell:
     records, reference = by_part[part], _reference(part, configurations)
-    beside, state = by_part.get(reference, []), state_of(records)
-    steady = state == "steady" and bool(beside) and state_of(beside) == "steady"
+    baseline, state = by_part.get(reference, []), state_of(records)
+    steady = state == "steady" and bool(baseline) and state_of(baseline) == "steady"
     from_reference = difference(
-        accuracies_of(records), accuracies_of(beside), records[0].test["samples"], spread if steady else None
+        accuracies_of(records), accuracies_of(baseline), records[0].test["samples"], spread if steady else None
     )
     costs = [_cost(record) for record in records]
     changed = _changed(configurations[part], configurations[reference])
@@ -160,14 +161,14 @@ def _by_step(record: Record) -> list[float]:
 
 
 def _reference(part: str, configurations: Mapping[str, CellConfiguration]) -> str:
-    """The part with the fewest other values: the base, which goes first, or one that is nearer to the base."""
+    """The part with the fewest different values, among the base, preferred in ties, and parts closer to the base."""
     away = {other: len(_changed(values, configurations[BASE])) for other, values in configurations.items()}
     nearer = [other for other in configurations if 0 < away[other] < away[part]]
     return min([BASE, *nearer], key=lambda other: len(_changed(configurations[part], configurations[other])))
 
 
 def _changed(mine: CellConfiguration, theirs: CellConfiguration) -> CellConfiguration:
-    """Values that differ; the width goes with a surrogate's shape, the lambda with its loss."""
+    """Values that differ; a surrogate's width is part of its shape, and lambda part of the loss."""
     changed = {name: value for name, value in mine.items() if value != theirs[name]}
     if "surrogate" in changed:
         changed.pop("surrogate_width", None)
@@ -177,24 +178,24 @@ def _changed(mine: CellConfiguration, theirs: CellConfiguration) -> CellConfigur
 
 
 def _cost(record: Record) -> tuple[float, float]:
-    """Effective operations and microjoules of a sample. Raises InputError."""
+    """Effective operations and microjoules per sample. Raises InputError."""
     operations = read_operations(record.operations)
     if operations is None:
-        raise InputError(f"{record.experiment}-{record.seed}: its record counts no operations; evaluate it again")
+        raise InputError(f"{record.experiment}-{record.seed}: its record has no operations; evaluate it again")
     cost = operations.costs()[1]
     return cost.multiply_adds + cost.additions, cost.microjoules
 
 
 def significant(every: list[Cell]) -> set[str]:
-    """Parts whose difference stays beyond chance at 5 % for all comparisons of a dataset together."""
+    """Parts whose difference is significant at 5 %, corrected for all comparisons of a dataset."""
     return beyond_chance({c.part: c.difference.p_value for c in every if c.difference and c.difference.low is not None})
 
 
 def places(every: list[Cell], spread: PooledSpread | None) -> dict[str, tuple[int, int]]:
-    """By steady part: the places from the best, 1, to the worst that it may have among these; 95 % for each by itself.
+    """The 95 % interval of the rank of each steady part (1 is best), for each part by itself.
 
-    After all that are surely better than it, before all that are surely worse: by tests against each other part,
-    corrected for their number (Mogstad, Romano, Shaikh, Wilhelm 2024, Inference for Ranks).
+    It ranks below all parts that are significantly better and above all that are significantly worse, by tests against
+    each other part, corrected for their number (Mogstad, Romano, Shaikh, Wilhelm 2024, Inference for Ranks).
     """
     steady = [cell for cell in every if cell.state == "steady"]
     return {cell.part: _place(cell, [other for other in steady if other is not cell], spread) for cell in steady}
@@ -209,6 +210,6 @@ def _place(cell: Cell, others: list[Cell], spread: PooledSpread | None) -> tuple
 
 
 def not_run(declared: Mapping[str, CellConfiguration], records: Iterable[Record]) -> list[str]:
-    """Trainings of the profile, by name, that no record of their configuration has."""
+    """Names of the profile's trainings that have no record with their configuration."""
     have = {f"{record.experiment}-{record.seed}": configuration_of(record) for record in records}
     return [name for name, configuration in declared.items() if have.get(name) != configuration]

@@ -1,4 +1,4 @@
-"""docs/study.md and its pictures: the profile `study`, written from the records of its trainings."""
+"""Writes docs/study.md and its figures from the records of the profile `study`."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> list[Path]:
-    """Writes study.md and study-<dataset>.svg into a folder, and gives their paths; `declared` by name of the run.
+    """Writes study.md and study-<dataset>.svg into a folder; returns their paths. `declared` is by run name.
 
-    Raises InputError for a record that lacks something.
+    Raises InputError for an incomplete record.
     """
     known = [read_record(path) for path in sorted(results.glob(f"{PREFIX}*/*.json"))]
     datasets = dict.fromkeys(about.dataset for about in declared.values())
@@ -50,13 +50,13 @@ def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> 
 
 
 def measured(path: Path) -> dict[str, Any]:
-    """What a benchmark wrote; nothing if it was not run."""
+    """The result file of a benchmark; empty if it was not run."""
     found: dict[str, Any] = read_json(path, "run its benchmark again") if path.exists() else {}
     return found
 
 
 def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """By experiment: title and samples of its data, its seeds, and under each change the mean of their accuracies."""
+    """For each experiment: title and samples of its data, seeds, and mean accuracy under each change."""
     by_experiment: dict[str, list[Any]] = {}
     for run, one in found.items():
         by_experiment.setdefault(run.rpartition("-")[0], []).append(one)
@@ -76,7 +76,7 @@ def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def in_both(parts: list[StudyPart]) -> list[tuple[str, list[Cell | None]]]:
-    """Comparisons that more than one dataset has, the same change against the same reference, with each one's cell."""
+    """Comparisons (same change, same reference) that several datasets have, with each dataset's cell."""
     named = [{(cell.part, cell.reference, cell.changed): cell for cell in part.others} for part in parts]
     keys = list(dict.fromkeys(key for each in named for key in each))
     rows = [
@@ -87,7 +87,7 @@ def in_both(parts: list[StudyPart]) -> list[tuple[str, list[Cell | None]]]:
 
 
 def counted(declared: Mapping[str, Declared], missing: list[str]) -> dict[str, tuple[int, int]]:
-    """Of each dataset: trainings that ran, and that are declared."""
+    """By dataset: number of trainings that ran, and number declared."""
     every = Counter(about.dataset for about in declared.values())
     absent = Counter(declared[run].dataset for run in missing)
     return {dataset: (number - absent[dataset], number) for dataset, number in every.items()}

@@ -1,4 +1,4 @@
-"""One dataset of the study as its page and its pictures show it."""
+"""One dataset of the study, as its page and figures show it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +21,12 @@ from pipeline.report.study.pooled import PooledSpread
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """A training of the profile."""
+    """A training that the profile declares."""
 
     experiment: str
     dataset: str
     configuration: CellConfiguration
-    """As a record has it."""
+    """In the form of a record."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,16 +35,16 @@ class StudyPart:
 
     name: str
     base: Record
-    """Of its first seed."""
+    """The base's record with the first seed."""
     cells: list[Cell]
     spread: PooledSpread | None
     holds: set[str]
-    """Parts whose difference stays after Holm's correction."""
+    """Parts whose difference is significant after Holm's correction."""
     places: dict[str, tuple[int, int]]
-    """By steady part: the best and the worst place that it may have."""
+    """Interval of the rank of each steady part: best and worst."""
     sizes: str
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """By part: time of a training step against the base's, median, low and high; none that was not measured."""
+    """By part, if measured: time of a training step relative to the base's (median, low, high)."""
 
     @property
     def others(self) -> list[Cell]:
@@ -63,11 +63,12 @@ class StudyPart:
 
     @property
     def compared(self) -> int:
-        """Comparisons that have an interval."""
+        """Number of comparisons with an interval."""
         return sum(cell.difference is not None and cell.difference.low is not None for cell in self.others)
 
     def called(self, words: str) -> str:
-        """The parts of which that is said, with their points if there is an interval: bn (+1.20), or - and (-3.40)."""
+        """The parts with this label, with their points if there is an interval, such as: bn (+1.20), or - and
+        (-3.40)."""
         named = [cell for cell in self.others if self.words(cell) == words]
         return ", ".join(
             cell.part
@@ -77,7 +78,7 @@ class StudyPart:
         )
 
     def step_time(self, cell: Cell) -> str:
-        """Against the base's."""
+        """Time of a training step relative to the base's."""
         return (
             "1.00"
             if cell.part == BASE
@@ -87,14 +88,15 @@ class StudyPart:
         )
 
     def relative(self, cell: Cell) -> float:
-        """Operations against the base's."""
+        """Operations relative to the base's."""
         return cell.operations / self.at_base.operations
 
 
 def make_part(
     name: str, records: list[Record], declared: Mapping[str, Declared], seconds: Mapping[str, Any] | None = None
 ) -> StudyPart | None:
-    """None without a record of the base; `seconds`: what benchmarks/study.py measured, by dataset."""
+    """The part of a dataset; None without a record of the base. `seconds`: results of benchmarks/study.py by
+    dataset."""
     mine = [about for about in declared.values() if about.dataset == name]
     configurations = {about.experiment.removeprefix(f"{PREFIX}{name}-"): about.configuration for about in mine}
     by_part = grouped(records, name, configurations)
@@ -115,7 +117,7 @@ def make_part(
 
 
 def sizes(record: Record) -> str:
-    """What every caption has to say."""
+    """The sizes and settings that every caption states."""
     network, training, data = record.network, record.training, record.dataset
     layers, epochs = 6 * network["blocks"] + 2, training["epochs"]
     return (

@@ -1,8 +1,8 @@
-"""Differences between parts of the study, with one spread for all parts of a dataset: three seeds of one say little.
+"""Differences between parts of the study, with the spread pooled over all parts of a dataset, since each has few seeds.
 
-Accuracies are compared as log-odds, where seeds scatter about as much at 95 % as at 70 %. Those of a training are its
-part's, plus its seed's, plus a rest that is taken as normal with the same deviation for all (two-way analysis of
-variance, Fisher 1925). What the test samples themselves leave open is not in it.
+Accuracies are compared as log-odds, whose spread over seeds is about the same at 95 % as at 70 %. The log-odds of a
+training are modelled as an effect of its part, plus an effect of its seed, plus a normal residual with the same
+deviation for all (two-way analysis of variance, Fisher 1925). The uncertainty due to the test samples is not included.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,38 +18,39 @@ LEVEL = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class PooledSpread:
-    """How far trainings of one part scatter beyond what their seeds do to all parts."""
+    """Residual spread of trainings, after removing the effects of part and seed."""
 
     deviation: float
-    """Of log-odds."""
+    """Standard deviation of log-odds."""
     freedom: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
-    """first - second over the seeds that both have."""
+    """first - second, over their common seeds."""
 
     n: int
-    """Paired seeds."""
+    """Number of common seeds."""
     points: float
-    """Mean difference of accuracies in percent."""
+    """Mean difference of accuracies (percentage points)."""
     low: float | None
-    """95 % interval of it, in points; None without a spread."""
+    """95 % interval (points); None without a spread."""
     high: float | None
     p_value: float
-    """Two-sided, that the log-odds are the same; 1 without a spread."""
+    """Two-sided, for equal log-odds; 1 without a spread."""
 
 
 def log_odds(percent: float, samples: int) -> float:
-    """Of an accuracy of so many samples; half a sample on either side keeps 0 and 100 % finite (Haldane 1956)."""
+    """Log-odds of an accuracy; adding half a sample on either side keeps 0 and 100 % finite (Haldane 1956)."""
     correct = percent / 100 * samples
     return log((correct + 0.5) / (samples - correct + 0.5))
 
 
 def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> PooledSpread | None:
-    """From accuracies (percent) by seed of each part; a part that lacks a seed of the first one is left out.
+    """The pooled spread of accuracies (percent), given by part and seed; parts without all seeds of the first are left
+    out.
 
-    None if no two parts and two seeds remain, or if nothing scatters.
+    None with fewer than two parts or two seeds, or if the spread is 0.
     """
     seeds = sorted(parts[0]) if parts else []
     rows = [[log_odds(one[seed], samples) for seed in seeds] for one in parts if one.keys() >= set(seeds)]
@@ -62,14 +63,14 @@ def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> PooledSprea
 
 
 def in_points(middle: float, odds: float) -> float:
-    """A difference of log-odds around a middle, in points; the error of the middle says nothing of the difference."""
+    """A difference of log-odds around a middle, in points; the uncertainty of the middle is ignored."""
     return 100 * float(expit(middle + odds / 2) - expit(middle - odds / 2))
 
 
 def difference(
     first: Mapping[int, float], second: Mapping[int, float], samples: int, spread: PooledSpread | None
 ) -> PairedDifference | None:
-    """Of accuracies (percent) by seed; None without a common seed."""
+    """Difference of accuracies (percent) by seed; None without a common seed."""
     seeds = sorted(first.keys() & second.keys())
     if not seeds:
         return None
@@ -86,7 +87,7 @@ def difference(
 
 
 def beyond_chance(p_values: Mapping[str, float]) -> set[str]:
-    """The names that stay at 5 % for all of them together (Holm 1979)."""
+    """The names that are significant at a family-wise level of 5 % (Holm 1979)."""
     found: set[str] = set()
     for place, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
         if p_value * (len(p_values) - place) > 0.05:

@@ -1,4 +1,4 @@
-"""The page of the study from the records that are there: `sresnet study`."""
+"""`sresnet study`: writes the page of the study from the existing records."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipeline.report.study.part import Declared
 
 
 def write(into: Path = paths.ROOT / "docs") -> list[Path]:
-    """Writes study.md and its pictures into a folder, and gives their paths. Raises InputError."""
+    """Writes study.md and its figures into a folder; returns their paths. Raises InputError."""
     profile = load_params(paths.PROFILES / "study.yaml")
     declared = {
         name: Declared(
@@ -24,7 +24,7 @@ def write(into: Path = paths.ROOT / "docs") -> list[Path]:
 
 
 def as_recorded(experiment: ExperimentParams) -> dict[str, object]:
-    """Network and training as a record has them: JSON knows no tuples."""
+    """Network and training in the form of a record: JSON has lists instead of tuples."""
     values = json.loads(experiment.model_dump_json(include={"model", "training"}))
     recorded: dict[str, object] = values["model"] | values["training"]
     return recorded

@@ -144,7 +144,7 @@ def test_trainings_that_failed_say_nothing_of_a_part(records: list[Record]) -> N
 
 def test_records_of_other_samples_are_not_compared(records: list[Record]) -> None:
     other = [replace(one, digests=one.digests | {"test_rows": "other"}) for one in records[3:6]]
-    with pytest.raises(InputError, match="study-digits-bn-0: its test_rows are not those of study-digits-base-0"):
+    with pytest.raises(InputError, match="study-digits-bn-0: its test_rows differ from those of study-digits-base-0"):
         make_part("digits", records[:3] + other, declared(records))
 
 

@@ -1,4 +1,4 @@
-"""Processes of one user on one machine compile a kernel one after the other: the first does, the others find it."""
+"""A file lock for compiling kernels: the first process of a user compiles, the others then load from the cache."""
 
 import fcntl
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 
 
 @contextmanager
-def one_process() -> Iterator[None]:
-    """Within it, the other processes of this user wait."""
+def compile_lock() -> Iterator[None]:
+    """Within the block, this process holds the lock; other processes of this user on this machine wait."""
     path = Path(tempfile.gettempdir()) / f"sresnet-kernels-{os.getuid()}.lock"
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
