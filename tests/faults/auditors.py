@@ -23,6 +23,7 @@ USUAL = (
     r"\d+ recorded results are scored from per-sample answers",
     r"signed by (the )?key ",
     r"\d+ files outside the report are named by digest",
+    r"sizes and agreement with the authors' numbers are as stated",
     r".* verdict (REPRODUCED|UNDERPOWERED|NOT RUN)",
     r".* verdict NOT COMPARABLE: (what was run is not what the claim is about|trained on another processor)",
     r".*: not trained again: another processor",

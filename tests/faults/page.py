@@ -60,7 +60,7 @@ def _(lab: Lab) -> None:
     lab.mend_report()
 
 
-@fault("results of another profile invented, without answers", r"decide nothing|recorded, not checked")
+@fault("results of another profile invented, without answers", r"do not affect verdicts|recorded, not checked")
 def _(lab: Lab) -> None:
     """What they say is shown as not checked; that no verdict moves is asserted in tests/judge."""
     result = lab.root / "results" / lab.experiment / "0.json"

@@ -172,7 +172,7 @@ def _(lab: Lab) -> None:
     lab.mend_report()
 
 
-@fault("invented counts of a recorded run", "without answers", r"decide nothing", anew=True)
+@fault("invented counts of a recorded run", "without answers", r"do not affect verdicts", anew=True)
 def _(lab: Lab) -> None:
     tools.leave_to_earlier(lab, 1)
     (lab.root / "results" / lab.experiment / "1" / ANSWERS).unlink()
