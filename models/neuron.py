@@ -95,8 +95,7 @@ class Neurons(nn.Module):
         if config.leak_trained != "never":
             start = math.log(config.leak / (1.0 - config.leak))
             self.leak_logit = nn.Parameter(torch.full((channels if config.leak_trained == "channel" else 1,), start))
-        self.fused = self.kind == "lif" and config.reset == "subtract" and config.leak_trained == "never"
-        """Whether the kernels know them; else they follow the kernels' normalization in a loop over time."""
+        self.fused = is_fused(config)
         if self.kind == "lif" and not self.fused:
             _warn(config.reset, config.leak_trained)
 
@@ -111,6 +110,11 @@ class Neurons(nn.Module):
             spikes, membrane = lif_step(current, membrane, leak, self.surrogate, self.reset)
             fired.append(spikes)
         return torch.stack(fired).to(currents.dtype)
+
+
+def is_fused(config: NetworkConfig) -> bool:
+    """Whether the kernels know the neurons; else they follow the kernels' normalization in a loop over time."""
+    return config.neuron == "lif" and config.reset == "subtract" and config.leak_trained == "never"
 
 
 def surrogate_of(config: NetworkConfig) -> Surrogate:

@@ -129,7 +129,6 @@ def test_the_help_text_names_every_command_and_profile(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Usage: sresnet"),
         (["nothing"], "No such command 'nothing'"),
         (["use"], "Missing argument 'PROFILE'"),
         (["use", "quick", "--seeds", "many"], "Invalid value for '--seeds'"),
@@ -169,7 +168,7 @@ def test_help_is_there_in_a_moment() -> None:
 
 ENDS: list[tuple[Exception | type[BaseException], str, int]] = [
     (InputError("digits.csv: line 3"), "error: digits.csv: line 3", 1),
-    (KeyboardInterrupt, "error: interrupted; the same command goes on where it stopped", 130),
+    (KeyboardInterrupt, "error: interrupted; run it again", 130),
     (OSError(errno.ENOSPC, "No space left on device", "shard"), "error: shard: no space left on device; mend that", 1),
 ]
 
@@ -201,7 +200,7 @@ def test_sigterm_ends_a_command_as_terminated(
     with pytest.raises(SystemExit) as stop:
         main(["canaries"])
     assert stop.value.code == 143
-    assert capsys.readouterr().err == "error: terminated; the same command goes on where it stopped\n"
+    assert capsys.readouterr().err == "error: terminated; run it again\n"
 
 
 def test_an_error_of_ours_is_no_line_but_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
