@@ -9,7 +9,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import parse_json, read_json
 from pipeline.ground.names import shown
 from pipeline.ground.paths import REPORT, ROOT
-from pipeline.report.reproduction import reproduction
+from pipeline.report.reproduction import Reproduction, reproduction
 
 _REMEDY = "`make repro` writes it"
 _COMMITTED = ("dvc.lock", "results")
@@ -30,19 +30,17 @@ def results_lines(root: Path) -> list[str]:
         verdicts = Counter(claim["verdict"] for claim in audit["claims"])
     except (KeyError, TypeError):
         raise InputError(f"{report / 'audit.json'}: not the audit of a report; {_REMEDY}") from None
-    stages = {f"{stage}@{run.replace('/', '-')}" for run in runs for stage in ("train", "evaluate")}
     records = {run: read_json(report / "evidence" / "results" / f"{run}.json", _REMEDY) for run in runs}
-    stages |= {f"{stage}@{record['dataset']['name']}" for record in records.values() for stage in _OF_DATA}
+    stages = {f"{stage}@{run.replace('/', '-')}" for run in runs for stage in ("train", "evaluate")}
+    data = {record["dataset"]["name"] for record in records.values()}
+    stages |= {f"{stage}@{name}" for name in data for stage in ("download", "preprocess")}
     return [
         *_run_lines(records),
         "claims: " + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items(), key=_telling)),
-        str(reproduction(root, stages)),
+        _digests_line(reproduction(root, stages)),
         *_changed_lines(root, records),
         f"report: {report / 'index.html'}",
     ]
-
-
-_OF_DATA = ("download", "preprocess")
 
 
 def _telling(counted: tuple[str, int]) -> tuple[bool, str]:
@@ -61,18 +59,26 @@ def _run_lines(records: dict[str, Any]) -> list[str]:
     ]
 
 
+def _digests_line(found: Reproduction) -> str:
+    """Without the list of what differs, which the stage `report` prints."""
+    if not found.different:
+        return str(found)
+    number = len(found.same) + len(found.different)
+    return f"digests: {len(found.different)} of {number} outputs differ from the committed dvc.lock"
+
+
 def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     """Why committed files have changed, and what to do with them; nothing where they have not."""
     if not _git(root, "status", "--porcelain", "--", *_COMMITTED):
         return []
     before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
-    ours = [record["platforms"] for record in records.values()]
+    ours = [records[run]["platforms"] for run, text in before.items() if text]
     theirs = [parse_json(text)["platforms"] for text in before.values() if text]
-    why = "another kind of processor computes other last digits" if ours != theirs else "parameters, code or data"
+    why = "another kind of processor computed them" if ours != theirs else "parameters, code or data are others"
     return [
-        f"git: {' and '.join(_COMMITTED)} differ from the last commit ({why})",
-        "  keep them:      git add dvc.lock results && git commit -m 'Results of this machine'",
-        "  discard them:   git checkout dvc.lock results",
+        f"git: {' and '.join(_COMMITTED)} changed: {why}",
+        f"  to keep them:     git commit -m 'Results of this machine' {' '.join(_COMMITTED)}",
+        f"  to discard them:  git checkout {' '.join(_COMMITTED)}",
     ]
 
 

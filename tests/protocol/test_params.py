@@ -124,6 +124,20 @@ def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: s
         check.check_params(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs: 6", "epoch: 6", r"training\.epoch: is not a key that exists; did you mean epochs\?"),
+        ("epochs: 6", "epochs: 6\n      epoch: 6", r"training\.epoch: is not a key that exists; did you mean epochs\?"),
+        ("blocks: 1 #", "zzz: 1\n      blocks: 1 #", r"model\.zzz: is not a key that exists$"),
+        ("workers: auto", "worker: auto", r"cluster\.worker: is not a key that exists; did you mean workers\?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_params(changed(tmp_path, old, new))
+
+
 def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: Path) -> None:
     path = changed(tmp_path, "{catalog: digits, source: null}", "{catalog: parquet-images, source: absent}")
     text = path.read_text().replace("  digits: #", "  mine-1: #")
