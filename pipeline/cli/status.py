@@ -35,7 +35,7 @@ def show_status() -> None:
         print(f"{head}: never run here\n\n  make repro      run all of it\n  sresnet plan    how long that takes")
         return
     began = time.monotonic()
-    changed = changed_stages()
+    changed = changed_stages(paths.ROOT)
     head = f"{head}: {'out of date' if changed else 'done'} (dvc status, {time.monotonic() - began:.1f} s)\n"
     print(head, flush=True)
     if not changed:
@@ -56,10 +56,10 @@ def _began(runs: Path, name: str) -> bool:
     return any(runs.glob(f"{name}-*/checkpoints"))
 
 
-def changed_stages(*targets: str) -> Changed:
-    """The stages that are out of date, as DVC sees them. Raises InputError."""
-    command = [sys.executable, "-m", "dvc", "status", "--json", *targets]
-    status = subprocess.run(command, cwd=paths.ROOT, capture_output=True, text=True, check=False)
+def changed_stages(root: Path, *targets: str) -> Changed:
+    """The stages of a checkout that are out of date, of all or these, as DVC sees them. Raises InputError."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json", *targets]
+    status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if status.returncode:
         raise InputError(f"dvc status: {' '.join(status.stderr.split()) or 'failed'}")
     changed: Changed = json.loads(status.stdout)

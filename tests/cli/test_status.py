@@ -36,7 +36,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def stages(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(status, "changed_stages", lambda: changed)
+    monkeypatch.setattr(status, "changed_stages", lambda root: changed)
 
 
 def test_without_params_it_says_what_writes_them(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
