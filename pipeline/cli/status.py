@@ -18,7 +18,9 @@ from pipeline.ground.stage_record import path_of
 from pipeline.protocol.params import Params, load_params
 
 _NAMES_SHOWN = 2
-"""Of the runs or datasets that have the same reason; the others are counted."""
+"""Of the runs or datasets that have the same reason; of more the first, and their number."""
+_LONG = 30
+"""Of a path; of a longer one only the file's name is shown."""
 
 Changed = Mapping[str, Any]
 """What `dvc status --json` says, by stage."""
@@ -72,12 +74,11 @@ def reason_lines(changed: Changed) -> list[str]:
     for name, entries in changed.items():
         stage, _, key = name.partition("@")
         groups[stage, why_changed(entries)].append(key)
-    return [f"  {stage:<12}{_some(names):<34}{why}".rstrip() for (stage, why), names in groups.items()]
+    return [f"  {stage:<11}{_some(names):<26}{why}".rstrip() for (stage, why), names in groups.items()]
 
 
 def _some(names: list[str]) -> str:
-    more = len(names) - _NAMES_SHOWN
-    return ", ".join(names[:_NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(names) if len(names) <= _NAMES_SHOWN else f"{names[0]} and {len(names) - 1} more"
 
 
 def why_changed(entries: list[Any]) -> str:
@@ -89,10 +90,10 @@ def why_changed(entries: list[Any]) -> str:
         path, how = next(iter(deps.items()))
         if isinstance(how, dict):  # of params.yaml, by key
             path, how = next(iter(how.items()))
-        return f"{path}: {how}"
+        return f"{path if len(path) < _LONG else Path(path).name}: {how}"
     if outs := found.get("changed outs"):
         path, how = next(iter(outs.items()))
-        return f"{path}: {how}"
+        return f"{Path(path).name}: {how}"
     return next(iter(found))
 
 

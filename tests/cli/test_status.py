@@ -64,7 +64,7 @@ def test_what_is_out_of_date_has_its_reason(
     stages(changed | {"report": DELETED}, monkeypatch)
     lines = said(capsys).splitlines()
     assert lines[0].startswith("profile quick, 2 training(s): out of date (dvc status, ")
-    assert lines[2].split(maxsplit=1) == ["train", "digits-0, digits-1 and 2 more     experiments.digits: modified"]
+    assert lines[2].split(maxsplit=1) == ["train", "digits-0 and 3 more       experiments.digits: modified"]
     assert lines[3].split() == ["report", "report:", "deleted"]
     assert lines[-1].split()[:2] == ["make", "repro"]
 
