@@ -28,7 +28,8 @@ setup: .venv/installed ## install requirements.lock into .venv
 repro: setup ## run the pipeline that params.yaml describes, then look at report/index.html
 	@sresnet check
 	dvc repro
-	@echo "report: $$PWD/report/index.html"
+	@echo
+	@sresnet results
 
 test: setup ## run all tests but the long ones, in two processes
 	python -m pytest -n 2 --dist loadfile

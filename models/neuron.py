@@ -94,8 +94,7 @@ class Neurons(nn.Module):
         if config.leak_trained != "never":
             start = math.log(config.leak / (1.0 - config.leak))
             self.leak_logit = nn.Parameter(torch.full((channels if config.leak_trained == "channel" else 1,), start))
-        self.fused = self.kind == "lif" and config.reset == "subtract" and config.leak_trained == "never"
-        """Whether the fused kernels compute these neurons; otherwise a loop over time does, after the normalization."""
+        self.fused = is_fused(config)
         if self.kind == "lif" and not self.fused:
             _warn(config.reset, config.leak_trained)
 
@@ -110,6 +109,11 @@ class Neurons(nn.Module):
             spikes, membrane = lif_step(current, membrane, leak, self.surrogate, self.reset)
             fired.append(spikes)
         return torch.stack(fired).to(currents.dtype)
+
+
+def is_fused(config: NetworkConfig) -> bool:
+    """Whether the fused kernels compute the neurons; otherwise a loop over time does, after the normalization."""
+    return config.neuron == "lif" and config.reset == "subtract" and config.leak_trained == "never"
 
 
 def surrogate_of(config: NetworkConfig) -> Surrogate:

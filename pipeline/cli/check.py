@@ -1,13 +1,14 @@
 """`sresnet check`: params.yaml and the cluster, before anything starts."""
 
-import os
 import sys
 from pathlib import Path
 
 from pipeline.cli.preprocessed import training_split
 from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.storage import check_writable, open_storage
+from pipeline.cluster.workers import check_room
 from pipeline.download.fetch import check_download, check_source
+from pipeline.ground.cpus import cpus_here
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams, read_params
 from pipeline.ground.paths import PARAMS, check_places
@@ -44,14 +45,23 @@ def check_cluster(cluster: ClusterParams, threads: int) -> None:
     """Says that workers of so many threads can start and keep their state. Raises InputError."""
     far = cluster.address != "local"
     check_writable(open_storage(cluster.storage if far or "://" in cluster.storage else str(runs_folder(cluster))))
-    cpus, have = cluster.cpus(threads), os.cpu_count()
-    if not far and have and cpus > have:
-        raise InputError(
-            f"{PARAMS}: a worker takes {cpus} CPUs (training.threads, or cluster.cpus_per_worker), and this machine "
-            f"has {have}; lower them, or name a larger cluster in cluster.address"
-        )
+    cpus, gpus = cluster.cpus(threads), cluster.gpus_per_worker
+    if not far:
+        check_room(cluster, {"CPU": cpus, "GPU": gpus}, {"CPU": cpus_here(), "GPU": _gpus_here(gpus)})
     if far:
         from pipeline.cluster.session import connect  # Ray takes seconds to import
 
-        with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=cluster.gpus_per_worker) as workers:
+        with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as workers:
             print(f"cluster {cluster.address}: every node is ready; room for {workers} worker(s)")
+
+
+def _gpus_here(wanted: int) -> int:
+    """GPUs of this machine. Raises InputError if some are wanted and there is none."""
+    if not wanted:
+        return 0
+    import torch  # takes seconds to import
+
+    from pipeline.protocol.hardware import device_of
+
+    device_of(wanted)
+    return torch.cuda.device_count()

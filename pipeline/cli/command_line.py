@@ -14,9 +14,8 @@ from pipeline.ground.paths import PROFILES, REPORT
 from pipeline.ground.utf8 import use_utf8
 
 app = typer.Typer(
-    help="Chooses and checks what `dvc repro` does, and checks reports.",
     add_completion=False,
-    no_args_is_help=True,
+    invoke_without_command=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich alone takes longer to import than all of this
 )
@@ -49,8 +48,33 @@ def _stopped() -> None:
     from pipeline.ground.lifetime import how_it_was_stopped
 
     how, code = how_it_was_stopped()
-    print(f"error: {how}; the same command goes on where it stopped", file=sys.stderr)
+    print(f"error: {how}; run it again", file=sys.stderr)
     sys.exit(code)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"sresnet-repro {version('sresnet-repro')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _status(
+    context: typer.Context,
+    _: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Chooses and checks what `dvc repro` does, and checks reports.
+
+    Without a command: where this checkout stands, and what to do next.
+    """
+    if context.invoked_subcommand is None:
+        from pipeline.cli.status import show_status
+
+        show_status()
 
 
 def _known(profile: str) -> str:
@@ -66,11 +90,14 @@ def _use(
         Path | None, typer.Option(metavar="DIR", help="Folder that holds the profile's data (gpu, real-small, study).")
     ] = None,
     seeds: Annotated[int, typer.Option(metavar="N", help="Train each experiment with seeds 0 to N-1.")] = 1,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a params.yaml that you changed; it is kept as params.yaml.before.")
+    ] = False,
 ) -> None:
     """Put a profile into params.yaml."""
     from pipeline.cli.use import use_profile
 
-    use_profile(profile, data, seeds)
+    use_profile(profile, data, seeds, force=force)
 
 
 @app.command("check")
@@ -124,6 +151,18 @@ def _sweep() -> None:
     from pipeline.cli.sweep import sweep
 
     sweep()
+
+
+@app.command("results")
+def _results() -> None:
+    """Show what the report says, in a few lines.
+
+    Accuracy, 95 % interval and test samples of each run, the verdicts, whether the committed digests came out again,
+    and where the report lies.
+    """
+    from pipeline.cli.results import show_results
+
+    show_results()
 
 
 @app.command("canaries")

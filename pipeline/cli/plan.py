@@ -5,6 +5,9 @@ A step of every distinct network and batch is measured; the rest is multiplicati
 
 import math
 import sys
+import textwrap
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,12 +15,14 @@ from functools import partial
 import torch
 
 from models.config import NetworkConfig
+from models.neuron import is_fused
 from pipeline.cli.split_sizes import SplitSize, split_size, unknown_sizes
 from pipeline.cli.step_time import step_seconds
 from pipeline.cli.sweep import reproduce
 from pipeline.cluster.workers import workers_here
 from pipeline.ground.lifetime import watched_run
 from pipeline.ground.params import ClusterParams
+from pipeline.ground.progress import progress
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.hardware import describe
 from pipeline.protocol.params import ExperimentParams, Params, load_params
@@ -28,6 +33,8 @@ _CAVEAT = (
     "workers are taken to share a step's micro-batches evenly. Not in it: fetching, preprocessing, evaluation, scores "
     "of validation and test after an epoch, and the start of the processes (seconds, half a minute with Ray)."
 )
+
+_COLUMNS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +64,33 @@ Measure = Callable[[NetworkConfig, TrainingConfig, SplitSize], float]
 def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
     """A row for each experiment that has runs, in their order. Raises InputError for data of unknown size."""
     measure = measure or partial(step_seconds, recompute=params.cluster.recompute)
-    measured: dict[tuple[object, ...], float] = {}
-    rows = []
-    for name, experiment in params.experiments.items():
-        runs = sum(run.experiment == name for run in params.runs.values())
-        if not runs:
-            continue
-        data, training = split_size(experiment.dataset, params.datasets[experiment.dataset]), experiment.training
-        key = (experiment.model, training.batch_size, training.micro_batches, training.threads, training.loss, data)
-        if key not in measured:
-            print(f"measuring {name}", file=sys.stderr)
-            measured[key] = measure(experiment.model, training, data)
-        rows.append(planned(name, experiment, runs, data, measured[key], params.cluster))
-    return rows
+    names = [name for name in params.experiments if any(run.experiment == name for run in params.runs.values())]
+    sizes = {name: _size(params, params.experiments[name].dataset) for name in names}
+    alike: dict[tuple[object, ...], list[str]] = defaultdict(list)
+    for name in names:
+        training, model = params.experiments[name].training, params.experiments[name].model
+        sized = training.batch_size, training.micro_batches, training.threads, training.loss, sizes[name]
+        alike[model, *sized].append(name)
+    seconds: dict[str, float] = {}
+    with warnings.catch_warnings(), progress("measuring steps", total=len(alike), unit="networks") as bar:
+        warnings.filterwarnings("ignore", "the fused kernels know neither")  # said below, of all of them
+        for same in alike.values():
+            first = params.experiments[same[0]]
+            seconds |= dict.fromkeys(same, measure(first.model, first.training, sizes[same[0]]))
+            bar.update()
+    models = {name: params.experiments[name].model for name in names}
+    slow = [name for name, model in models.items() if model.neuron == "lif" and not is_fused(model)]
+    if slow:
+        print(f"WARNING: without fused kernels, several times slower: {', '.join(slow)}", file=sys.stderr)
+    runs = Counter(run.experiment for run in params.runs.values())
+    return [
+        planned(name, params.experiments[name], runs[name], sizes[name], seconds[name], params.cluster)
+        for name in names
+    ]
+
+
+def _size(params: Params, dataset: str) -> SplitSize:
+    return split_size(dataset, params.datasets[dataset])
 
 
 def planned(
@@ -103,12 +124,18 @@ def plan_trainings() -> None:
 
 def plan_table(rows: list[Planned]) -> str:
     """A line an experiment, the sum, the caveat."""
-    form = "{:<36}{:>6}{:>10}{:>10}{:>12}{:>12}"
+    names = max(len("experiment"), *(len(row.experiment) for row in rows))
+    form = f"{{:<{names}}}{{:>6}}{{:>9}}{{:>9}}{{:>10}}{{:>10}}"
     lines = [form.format("experiment", "runs", "steps", "ms/step", "a run", "all")]
     for row in rows:
         numbers = row.runs, row.steps, f"{1e3 * row.step_seconds:.0f}", duration(row.seconds), duration(row.total)
         lines.append(form.format(row.experiment, *numbers))
     runs = sum(row.runs for row in rows)
     seconds = sum(row.total for row in rows)
-    lines += [form.format("all", runs, "", "", "", duration(seconds)), describe(torch.device("cpu")), _CAVEAT]
+    lines += [
+        form.format("all", runs, "", "", "", duration(seconds)),
+        "",
+        describe(torch.device("cpu")),
+        *textwrap.wrap(_CAVEAT, _COLUMNS),
+    ]
     return "\n".join(lines)

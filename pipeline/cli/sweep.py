@@ -6,7 +6,6 @@ cache and commits; it gives up its lock while a stage computes. With `address: l
 by itself, so a cluster of more nodes takes more runs at once.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.cli.screen import ScreenRow, screen
+from pipeline.cli.status import changed_stages
 from pipeline.cluster.workers import SHARED, WORKERS, in_this_process, workers_here
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import watched_run
@@ -96,12 +96,7 @@ def reproduce(*targets: str) -> None:
 def out_of_date(names: Sequence[str]) -> list[str]:
     """The runs of which a stage has to run, as DVC sees it. Raises InputError."""
     targets = [f"{stage}@{name}" for name in names for stage in STAGES]
-    status = subprocess.run(
-        [*DVC, "--wait-for-lock", "status", "--json", *targets], cwd=ROOT, capture_output=True, text=True, check=False
-    )
-    if status.returncode:
-        raise InputError(f"dvc status: {status.stderr.strip()}")
-    changed = json.loads(status.stdout)
+    changed = changed_stages(ROOT, *targets)
     return [name for name in names if any(f"{stage}@{name}" in changed for stage in STAGES)]
 
 

@@ -1,5 +1,6 @@
 """`sresnet use`: a profile becomes params.yaml, whole, or nothing changes."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from pipeline.cli.profiles import read_profile, written
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import PARAMS, PROFILES
+from pipeline.ground.yaml_file import read_yaml
 
 _DATA = "DATA/"
 """Stands in a profile's `source` for the folder that --data names."""
@@ -16,8 +18,11 @@ _MOST_SEEDS = 1000
 """Of an experiment: each is a training, a line of params.yaml, and three stages of DVC."""
 
 
-def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS) -> None:
-    """Writes a profile to `into`, each experiment complete. Raises InputError, and then changes nothing."""
+def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS, *, force: bool = False) -> None:
+    """Writes a profile to `into`, each experiment complete. Raises InputError, and then changes nothing.
+
+    A file with values or comments of the user's own is replaced only with `force`, and kept beside it.
+    """
     content = read_profile(PROFILES / f"{profile}.yaml")
     for name, dataset in content["datasets"].items():
         _place_source(f"datasets.{name}.download.source", dataset["download"], data)
@@ -25,8 +30,38 @@ def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS
         raise InputError(f"--seeds must lie in 1 to {_MOST_SEEDS:,}, not {seeds}")
     if seeds > 1:
         _set_seeds(content, seeds)
+    if into.exists() and not _as_written(into):
+        if not force:
+            raise InputError(
+                f"{into}: has changes of your own; `sresnet use {profile} --force` replaces it and keeps it as "
+                f"{_unused(into).name}"
+            )
+        write_whole(kept := _unused(into), into.read_bytes())
+        print(f"{kept}: what {into.name} was before")
     write_whole(into, written(content))
     print(f"{into}: profile {profile}, {len(content['runs'])} training(s); `make repro` runs it")
+
+
+def _as_written(path: Path) -> bool:
+    """Whether a params.yaml is, byte by byte, a profile that this command wrote, with any --data and --seeds."""
+    try:
+        found = read_yaml(path)
+        content = read_profile(PROFILES / f"{found['profile']}.yaml")
+        for name, dataset in content["datasets"].items():
+            if dataset["download"]["source"] and str(dataset["download"]["source"]).startswith(_DATA):
+                dataset["download"]["source"] = found["datasets"][name]["download"]["source"]
+        if (runs := len(found["runs"])) != len(content["runs"]):
+            _set_seeds(content, runs // len(content["experiments"]))
+    except (InputError, KeyError, TypeError):
+        return False
+    return path.read_bytes() == written(content)
+
+
+def _unused(path: Path) -> Path:
+    """A name beside `path` that no file has."""
+    before = path.with_name(f"{path.name}.before")
+    others = (path.with_name(f"{before.name}-{number}") for number in count(2))
+    return before if not before.exists() else next(other for other in others if not other.exists())
 
 
 def _place_source(key: str, download: Any, data: Path | None) -> None:

@@ -24,8 +24,9 @@ import ray
 
 from pipeline.cluster.nodes import all_workers
 from pipeline.cluster.ray_internals import keep_sigterm, listen_beyond_loopback, use_own_token
-from pipeline.cluster.workers import SHARED, share_of
+from pipeline.cluster.workers import SHARED, check_room, share_of
 from pipeline.ground.code import copy_code
+from pipeline.ground.cpus import cpus_here
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import private_folder
 from pipeline.ground.params import ClusterParams
@@ -72,7 +73,15 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         use_own_token()
         # Ray's folder is open to all users, but the private folder around it is not.
         where: dict[str, Any] = {"_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
-        _init(address="local", include_dashboard=False, **where, **_objects(folder), **quiet, **_python())
+        _init(
+            address="local",
+            num_cpus=cpus_here(),
+            include_dashboard=False,
+            **where,
+            **_objects(folder),
+            **quiet,
+            **_python(),
+        )
         return
     from pipeline.cluster.check import check_nodes
 
@@ -136,9 +145,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) -> int:
     have = ray.cluster_resources()
+    check_room(cluster, {"CPU": cpus_each, "GPU": gpus_each}, {what: int(have.get(what, 0)) for what in ("CPU", "GPU")})
     stated = 1 if cluster.workers == "auto" else cluster.workers
-    for what, each in (("CPU", cpus_each), ("GPU", gpus_each)):
-        _check(cluster, what, stated * each, int(have.get(what, 0)))
     fits = all_workers(cpus_each, gpus_each)
     if stated > fits:
         raise InputError(
@@ -149,11 +157,3 @@ def _workers(cluster: ClusterParams, most: int, cpus_each: int, gpus_each: int) 
     if stated > most:
         print(f"using {most} of cluster.workers {stated}: there is no work for more", file=sys.stderr)
     return min(most, fits if cluster.workers == "auto" else stated)
-
-
-def _check(cluster: ClusterParams, what: str, wanted: int, have: int) -> None:
-    if wanted > have:
-        raise InputError(
-            f"{PARAMS}: cluster.workers {cluster.workers} needs {wanted} {what}s, but the cluster {cluster.address} "
-            f"has {have}; ask for fewer workers or add nodes"
-        )

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.download.camera import simulate, write_aedat2
+from pipeline.ground.cpus import cpus_here
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import CameraParams
 from pipeline.ground.progress import progress
@@ -84,7 +85,7 @@ def _first_of_each_class(labels: npt.NDArray[np.int64], count: int) -> npt.NDArr
 def _processes() -> ProcessPoolExecutor:
     """A pool with one process per CPU; they end with this process."""
     return ProcessPoolExecutor(
-        max_workers=len(os.sched_getaffinity(0)),
+        max_workers=cpus_here(),
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_follow_parent,
     )

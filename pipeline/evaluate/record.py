@@ -266,8 +266,10 @@ def write_tables(record: Record, predictions: Predictions, history: Path, folder
     test = record.test
     metrics = {"accuracy": test["top1_percent"]}
     if record.firing:
-        metrics["spikes_per_neuron_and_step"] = spikes_a_neuron(record)
-    write_whole(folder / "metrics.json", json.dumps(metrics, indent=2).encode() + b"\n")
+        metrics["firing_rate"] = spikes_a_neuron(record)
+    # Below the run's name, or DVC would put the file's path before each metric.
+    named = {f"{record.experiment}-{record.seed}": metrics}
+    write_whole(folder / "metrics.json", json.dumps(named, indent=2).encode() + b"\n")
     steps = [(t + 1, percent(correct, test["samples"])) for t, correct in enumerate(test["correct_by_step"])]
     _write_csv(folder / "steps.csv", ("step", "accuracy"), steps)
     write_whole(folder / "history.csv", history.read_bytes())

@@ -92,7 +92,7 @@ def stage_lock(name: str) -> Iterator[None]:
 
     The kernel releases the lock when the process that holds it ends. Raises InputError.
     """
-    path = RUNS / "locks" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"  # hashed: any name works
+    path = _lock_of(name)
     path.parent.mkdir(parents=True, exist_ok=True)
     holder = path.with_suffix(".pid")
     try:
@@ -102,6 +102,21 @@ def stage_lock(name: str) -> Iterator[None]:
     except Timeout:
         pid = holder.read_text(encoding="ascii") if holder.exists() else "unknown"
         raise InputError(f"is already running as process {pid}; wait for it, or end that process") from None
+
+
+def is_running(name: str) -> bool:
+    """Whether a process is in the stage."""
+    if not (path := _lock_of(name)).exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _lock_of(name: str) -> Path:
+    return RUNS / "locks" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.lock"  # hashed: any name works
 
 
 @contextmanager

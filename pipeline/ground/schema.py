@@ -6,7 +6,8 @@ BaseModel by `model_config`.
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from difflib import get_close_matches
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +25,8 @@ REASONS = {
     "too_short": "is empty; at least one is needed",
 }
 """Our messages, which replace pydantic's, by its error type."""
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_MISSING = ("missing", "missing_keyword_only")
 MOST_PROBLEMS = 1_000
 """Maximum number of problems that one error lists, as each may take a thousand bytes."""
 
@@ -81,10 +84,20 @@ def _lines(content: Any, error: ValidationError, prefix: tuple[str, ...]) -> lis
     if error.error_count() > MOST_PROBLEMS:
         return [f"{'.'.join(prefix) or 'the top'}: {error.error_count():,} wrong values"]
     problems: dict[str, list[str]] = {}
-    for problem in error.errors(include_url=False):
-        key, reason = _described(content, problem)
-        problems.setdefault(names.shown(".".join((*prefix, *key))), []).append(reason)
+    described = [(*_described(content, problem), problem["type"]) for problem in error.errors(include_url=False)]
+    missing = [key for key, _, kind in described if kind in _MISSING]
+    for key, reason, kind in described:
+        meant = _nearest(content, key, missing) if kind in _UNKNOWN else ""
+        problems.setdefault(names.shown(".".join((*prefix, *key))), []).append(reason + meant)
     return [f"{key}: {'; or: '.join(reasons)}".removeprefix(": ") for key, reasons in problems.items()]
+
+
+def _nearest(content: Any, key: list[str], missing: list[list[str]]) -> str:
+    """A question after the key that may be meant: one that is missing there, or stands there."""
+    beside = reduce(lambda part, step: part[int(step) if isinstance(part, list) else step], key[:-1], content)
+    names = [*(one[-1] for one in missing if one[:-1] == key[:-1]), *(str(name) for name in beside if name != key[-1])]
+    found = get_close_matches(key[-1], names, 1)
+    return f"; did you mean {found[0]}?" if found else ""
 
 
 def _described(content: Any, problem: Any) -> tuple[list[str], str]:

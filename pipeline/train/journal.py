@@ -10,15 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.train.progress import ProgressReport, on_terminal
-
-GAUGES = {
-    "samples_per_second": "Training samples a second, all workers together",
-    "step_seconds": "Mean time of a step of this epoch",
-    "loss": "Mean over the samples of this epoch so far",
-    "accuracy": "Percent of the samples of this epoch so far",
-}
-"""Fields of a ProgressReport that Ray exports as sresnet_<field> with the tag `run`, if its dashboard is installed."""
+from pipeline.train.progress import GAUGES, ProgressReport, on_terminal
+from pipeline.train.scalars import Scalars, summary_writer
 
 
 class Journal:
@@ -26,14 +19,17 @@ class Journal:
 
     def __init__(self, log: Path) -> None:
         self.log = log
+        self.scalars = Scalars(log.parent)
 
     def add(self, message: str | ProgressReport) -> None:
-        """Adds a line to the log, and the numbers of a report to metrics.jsonl beside it."""
+        """Adds a line to the log, and the numbers of a report to metrics.jsonl and TensorBoard's events beside it."""
+        summary_writer()  # the first line comes before the first step, which waits for no import
         now = datetime.now(UTC)
         add_line(self.log, f"{now:%H:%M:%S}  {message}")
         if isinstance(message, ProgressReport):
             numbers = {"time": now.isoformat(timespec="milliseconds"), **asdict(message)}
             add_line(self.log.with_name("metrics.jsonl"), json.dumps(numbers))
+            self.scalars.add(message)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,6 +34,15 @@ class ProgressReport:
         )
 
 
+GAUGES = {
+    "samples_per_second": "Training samples a second, all workers together",
+    "step_seconds": "Mean time of a step of this epoch",
+    "loss": "Mean over the samples of this epoch so far",
+    "accuracy": "Percent of the samples of this epoch so far",
+}
+"""Fields of a report that TensorBoard shows, and that Ray exports as sresnet_<field>, by run, where their packages are
+installed."""
+
 REPORT_LINE = re.compile(r"(epoch \d+/\d+)  step (\d+)/(\d+)  (.+) samples(/s  .+)")
 
 

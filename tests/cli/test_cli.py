@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,29 @@ def test_seeds_make_runs(tmp_path: Path) -> None:
             use_profile("quick", None, seeds, tmp_path / "params.yaml")
 
 
+def test_what_use_wrote_is_replaced_and_what_a_person_wrote_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("cifar10-jpeg-q75", "nmnist-small", "dvs-objects"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    path = tmp_path / "params.yaml"
+    for profile, data, seeds in (("paper", None, 3), ("real-small", tmp_path / "data", 1)):
+        use_profile(profile, data, seeds, path)
+        use_profile("quick", None, 1, path)
+    for number, comment in enumerate(("# mine", "# mine too", "# the third")):
+        path.write_text(mine := f"{path.read_text(encoding='utf-8')}{comment}\n", encoding="utf-8")
+        with pytest.raises(InputError, match=r"params\.yaml: has changes of your own; `sresnet use paper --force`"):
+            use_profile("paper", None, 1, path)
+        assert path.read_text(encoding="utf-8") == mine
+        use_profile("paper", None, 1, path, force=True)
+        kept = tmp_path / f"params.yaml.before{f'-{number + 1}' if number else ''}"
+        assert kept.read_text(encoding="utf-8") == mine
+        assert f"{kept}: what params.yaml was before" in capsys.readouterr().out
+    path.write_text("no: profile\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"keeps it as params\.yaml\.before-4"):
+        use_profile("quick", None, 1, path)
+
+
 COMMANDS = [command.name for command in app.registered_commands]
 
 
@@ -129,7 +153,6 @@ def test_the_help_text_names_every_command_and_profile(capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Usage: sresnet"),
         (["nothing"], "No such command 'nothing'"),
         (["use"], "Missing argument 'PROFILE'"),
         (["use", "quick", "--seeds", "many"], "Invalid value for '--seeds'"),
@@ -167,9 +190,35 @@ def test_help_is_there_in_a_moment() -> None:
     assert said.stderr == "\n"
 
 
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--version"])
+    assert capsys.readouterr().out == f"sresnet-repro {version('sresnet-repro')}\n"
+
+
+def test_an_experiment_without_trainings_is_answered_with_those_that_exist() -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["curves", "nosuch"])
+    assert re.match(r"error: nosuch: no finished training; .* has the experiments .*digits", str(stop.value.code))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["abc", "--test-size", "10"], "error: 'abc': expected a percentage as it was printed, such as 72.98"),
+        (["101", "--test-size", "100"], "error: 101: expected a percentage of at most 100"),
+        (["72.98", "--test-size", "0"], "error: a test set of 0: expected 1 to 100000 samples"),
+        (["72.98", "--test-size", "-5"], "error: a test set of -5: expected 1 to 100000 samples"),
+    ],
+)
+def test_what_forensics_cannot_examine_is_one_line(arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["forensics", *arguments])
+    assert stop.value.code == message
+
+
 ENDS: list[tuple[Exception | type[BaseException], str, int]] = [
     (InputError("digits.csv: line 3"), "error: digits.csv: line 3", 1),
-    (KeyboardInterrupt, "error: interrupted; the same command goes on where it stopped", 130),
+    (KeyboardInterrupt, "error: interrupted; run it again", 130),
     (OSError(errno.ENOSPC, "No space left on device", "shard"), "error: shard: no space left on device; fix that", 1),
 ]
 
@@ -201,7 +250,7 @@ def test_sigterm_ends_a_command_as_terminated(
     with pytest.raises(SystemExit) as stop:
         main(["canaries"])
     assert stop.value.code == 143
-    assert capsys.readouterr().err == "error: terminated; the same command goes on where it stopped\n"
+    assert capsys.readouterr().err == "error: terminated; run it again\n"
 
 
 def test_an_error_of_ours_is_no_line_but_a_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

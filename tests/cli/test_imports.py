@@ -11,6 +11,7 @@ SLOW = {"torch", "ray", "scipy", "pandas"}
 COMMANDS: dict[str, set[str]] = {
     "sresnet check": set(),
     "sresnet use --help": set(),
+    "sresnet results": set(),
     "sresnet forensics 72.98 --test-size 1000": set(),
     "stages.download none": set(),
     "stages.preprocess none": set(),

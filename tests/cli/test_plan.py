@@ -1,6 +1,7 @@
 """A plan is measured steps times what params.yaml asks for."""
 
 import os
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,7 +47,8 @@ def test_by_hand(params: Params) -> None:
     text = plan_table(rows).splitlines()
     assert text[1].split() == ["digits", "1", "438", "200", "1:28", "1:28"]
     assert text[3].split() == ["all", "2", "2:25"]
-    assert "Not in it: fetching" in text[-1]
+    assert "Not in it: fetching" in " ".join(text)
+    assert all(len(line) <= 80 for line in text)
 
 
 def test_one_measurement_for_what_takes_the_same(params: Params) -> None:
@@ -59,6 +61,24 @@ def test_one_measurement_for_what_takes_the_same(params: Params) -> None:
     rows = plan.plan(twice, lambda *_: calls.append(1) or 0.1)  # type: ignore[func-returns-value]
     assert len(calls) == 1
     assert rows[1].steps == 2 * rows[0].steps
+
+
+def test_networks_without_fused_kernels_are_named_in_one_line(
+    params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = {
+        name: experiment.model_copy(update={"model": replace(experiment.model, reset="zero")})
+        for name, experiment in params.experiments.items()
+    }
+
+    def measure(network: NetworkConfig, *_: object) -> float:
+        warnings.warn("the fused kernels know neither reset zero nor ...", stacklevel=1)
+        return 0.1
+
+    plan.plan(params.model_copy(update={"experiments": slow}), measure)
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "WARNING: without fused kernels, several times slower: digits, digits-dvs"
+    assert [line for line in said if not line.startswith("measuring steps: ")] == said[-1:]
 
 
 def test_held_out_and_dropped_samples_are_no_steps(params: Params) -> None:

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from pipeline.cluster.workers import in_this_process, workers_here
+from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 from tests.train.tiny import ONE
 
@@ -33,8 +34,11 @@ def test_on_gpus(cluster: ClusterParams, gpus: int, here: bool, monkeypatch: pyt
 def test_as_many_as_have_cpus_or_as_stated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
     assert [workers_here(AUTO, most, 2) for most in (1, 3, 8)] == [1, 3, 3]
-    assert workers_here(AUTO, 8, 7) == 1
+    assert workers_here(FAR, 8, 7) == 1
     assert workers_here(ONE, 8, 2) == 1
     assert workers_here(AUTO.model_copy(update=ON_GPU), 8, 1) == 1
+    for cluster, cpus in ((AUTO, 7), (ONE.model_copy(update={"workers": 4}), 2)):
+        with pytest.raises(InputError, match="this machine has 6"):
+            workers_here(cluster, 8, cpus)
     monkeypatch.setenv("SRESNET_WORKERS", "2")
     assert [workers_here(AUTO, most, 1) for most in (1, 8)] == [1, 2]

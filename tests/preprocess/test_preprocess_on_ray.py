@@ -73,7 +73,7 @@ def test_more_workers_than_cpus_is_an_error_with_both_numbers(
 ) -> None:
     assert error_of(lambda: run(raw, tmp_path, cluster=cluster.model_copy(update={"workers": 5}))) == (
         f"{PARAMS_YAML}: cluster.workers 5 needs 5 CPUs, but the cluster {cluster.address} has 4; "
-        "ask for fewer workers or add nodes"
+        "ask for fewer workers, or say auto"
     )
     assert not (tmp_path / "arrow").exists()
 

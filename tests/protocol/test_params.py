@@ -1,11 +1,13 @@
 """Every wrong parameter is one error that names the file and the key."""
 
+import os
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from pipeline.cli import check
 from pipeline.ground.errors import InputError
@@ -126,6 +128,20 @@ def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: s
         check.check_params(path)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("epochs: 6", "epoch: 6", r"training\.epoch: is not a key that exists; did you mean epochs\?"),
+        ("epochs: 6", "epochs: 6\n      epoch: 6", r"training\.epoch: is not a key that exists; did you mean epochs\?"),
+        ("blocks: 1 #", "zzz: 1\n      blocks: 1 #", r"model\.zzz: is not a key that exists$"),
+        ("workers: auto", "worker: auto", r"cluster\.worker: is not a key that exists; did you mean workers\?"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_params(changed(tmp_path, old, new))
+
+
 def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: Path) -> None:
     path = changed(tmp_path, "{catalog: digits, source: null}", "{catalog: parquet-images, source: absent}")
     text = path.read_text().replace("  digits: #", "  mine-1: #")
@@ -137,10 +153,26 @@ def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: 
 
 def test_check_counts_the_cpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = load_params(PROFILES / "quick.yaml").cluster
-    monkeypatch.setattr(check.os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
     check.check_cluster(cluster, 4)
-    with pytest.raises(InputError, match=r"takes 5 CPUs \(training\.threads.* this machine has 4; lower them"):
+    with pytest.raises(InputError, match=r"takes 5 CPU\(s\) \(training\.threads.* this machine has 4; lower it"):
         check.check_cluster(cluster, 5)
+    with pytest.raises(InputError, match=r"cluster\.workers 99 needs 99 CPUs, but this machine has 4; ask for fewer"):
+        check.check_cluster(cluster.model_copy(update={"workers": 99}), 1)
+
+
+def test_check_looks_for_a_gpu_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = load_params(PROFILES / "quick.yaml").cluster.model_copy(update={"gpus_per_worker": 1})
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        InputError, match=r"cluster\.gpus_per_worker 1: torch finds no GPU on this machine; set it to 0"
+    ):
+        check.check_cluster(cluster, 1)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    check.check_cluster(cluster, 1)
+    with pytest.raises(InputError, match=r"takes 2 GPU\(s\) \(cluster\.gpus_per_worker\), and this machine has 1"):
+        check.check_cluster(cluster.model_copy(update={"gpus_per_worker": 2}), 1)
 
 
 HOSTILE = (

@@ -15,6 +15,7 @@ import pytest
 from benchmarks.sweep import copy_repository
 from pipeline.ground.lifetime import FOLDER
 from pipeline.ground.paths import ROOT
+from pipeline.ground.stage_record import Plan
 from tests.stages.made import run, start
 from tests.stages.processes import MARK, is_private, left, listening, marked
 
@@ -54,6 +55,12 @@ def temporary_folder(mark: str) -> Path:
     return Path(str(folder))
 
 
+def committed_results(folder: Path) -> list[Path]:
+    """All files in results/ that the stage `evaluate` of digits-0 writes."""
+    outs = Plan.read("evaluate@digits-0", folder).listed("outs", "metrics", "plots")
+    return [folder / out for out in outs if out.startswith("results/")]
+
+
 def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: Path) -> None:
     artifacts = copy / "artifacts" / "digits" / "0"
 
@@ -87,10 +94,18 @@ def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: 
     undisturbed = run(copy, sys.executable, "-m", "stages.train", "digits-0")
     assert "digits-0: trained in one process" in undisturbed.stdout
     assert (artifacts / "model.safetensors").read_bytes() == resumed
+    results = committed_results(copy)
+    for path in results:  # they stay from the run before until the stage replaces them
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"stale")
     assert run(copy, sys.executable, "-m", "stages.evaluate", "digits-0").returncode == 0
+    assert [path for path in results if path.read_bytes() == b"stale"] == []
     record = json.loads((copy / "results" / "digits" / "0.json").read_text(encoding="utf-8"))
     assert record["digests"]["model"] == hashlib.sha256(resumed).hexdigest()
     assert "didn't change" in run(copy, "dvc", "repro", "train@digits-0").stdout
+    (artifacts / "config.json").write_text("{}", encoding="utf-8")
+    assert run(copy, "dvc", "repro", "--single-item", "evaluate@digits-0").returncode != 0
+    assert [path for path in results if not path.exists()] == []
 
 
 def test_a_wrong_parameter_stops_before_anything_is_written(copy: Path) -> None:

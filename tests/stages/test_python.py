@@ -36,6 +36,13 @@ def test_a_checkouts_own_python_comes_first_without_an_activated_environment(che
     assert said(checkout, f"{checkout / 'active'}:/usr/bin:/bin").stdout == "own -m a b\n"
 
 
+def test_an_experiment_of_dvc_that_runs_in_a_copy_has_the_checkouts_python(checkout: Path) -> None:
+    copy = checkout / ".dvc" / "tmp" / "exps" / "standalone" / "tmp1"
+    shutil.copytree(checkout / "stages", copy / "stages")
+    put(checkout / ".venv" / "bin" / "python", "own")
+    assert said(copy, os.defpath).stdout == "own -m a b\n"
+
+
 def test_the_active_python_is_used_where_there_is_no_venv(checkout: Path) -> None:
     put(checkout / "active" / "python", "active")
     assert said(checkout, f"{checkout / 'active'}:/usr/bin:/bin").stdout == "active -m a b\n"

@@ -1,0 +1,91 @@
+"""`sresnet results`: what the report says, in a few lines. It needs neither torch nor DVC."""
+
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from pipeline.ground.errors import InputError
+from pipeline.ground.files import parse_json, read_json
+from pipeline.ground.names import shown
+from pipeline.ground.paths import REPORT, ROOT
+from pipeline.report.reproduction import Reproduction, reproduction
+
+_REMEDY = "`make repro` writes it"
+_COMMITTED = ("dvc.lock", "results")
+"""What a run changes of the committed files where its numbers are others."""
+
+
+def show_results(root: Path = ROOT) -> None:
+    """A line a run, the verdicts, whether the committed digests came out, and where the report lies. InputError."""
+    print("\n".join(results_lines(root)))
+
+
+def results_lines(root: Path) -> list[str]:
+    """The lines of `show_results`. Raises InputError without a report."""
+    report = root / REPORT.name
+    audit = read_json(report / "audit.json", _REMEDY)
+    try:
+        runs = [f"{run['experiment']}/{run['seed']}" for run in audit["results"]]
+        verdicts = Counter(claim["verdict"] for claim in audit["claims"])
+    except (KeyError, TypeError):
+        raise InputError(f"{report / 'audit.json'}: not the audit of a report; {_REMEDY}") from None
+    records = {run: read_json(report / "evidence" / "results" / f"{run}.json", _REMEDY) for run in runs}
+    stages = {f"{stage}@{run.replace('/', '-')}" for run in runs for stage in ("train", "evaluate")}
+    data = {record["dataset"]["name"] for record in records.values()}
+    stages |= {f"{stage}@{name}" for name in data for stage in ("download", "preprocess")}
+    return [
+        *_run_lines(records),
+        "claims: " + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items(), key=_telling)),
+        _digests_line(reproduction(root, stages)),
+        *_changed_lines(root, records),
+        f"report: {report / 'index.html'}",
+    ]
+
+
+def _telling(counted: tuple[str, int]) -> tuple[bool, str]:
+    """What was not run comes last."""
+    return counted[0] == "NOT RUN", counted[0]
+
+
+def _run_lines(records: dict[str, Any]) -> list[str]:
+    """A line a run: accuracy, 95 % interval, test samples, data."""
+    rows = [(run.replace("/", "-"), record["test"], record["dataset"]["title"]) for run, record in records.items()]
+    width = max((len(name) for name, *_ in rows), default=0)
+    return [
+        f"{name:<{width}}  {test['top1_percent']:6.2f} %  [{test['top1_low']:.2f}, {test['top1_high']:.2f}]"
+        f"  n = {test['samples']:,}  {shown(title)}"
+        for name, test, title in rows
+    ]
+
+
+def _digests_line(found: Reproduction) -> str:
+    """Without the list of what differs, which the stage `report` prints."""
+    if not found.different:
+        return str(found)
+    number = len(found.same) + len(found.different)
+    return f"digests: {len(found.different)} of {number} outputs differ from the committed dvc.lock"
+
+
+def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
+    """Why committed files have changed, and what to do with them; nothing where they have not."""
+    if not _git(root, "status", "--porcelain", "--", *_COMMITTED):
+        return []
+    before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
+    ours = [records[run]["platforms"] for run, text in before.items() if text]
+    theirs = [parse_json(text)["platforms"] for text in before.values() if text]
+    why = "another kind of processor computed them" if ours != theirs else "parameters, code or data are others"
+    return [
+        f"git: {' and '.join(_COMMITTED)} changed: {why}",
+        f"  to keep them:     git commit -m 'Results of this machine' {' '.join(_COMMITTED)}",
+        f"  to discard them:  git checkout {' '.join(_COMMITTED)}",
+    ]
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git says; nothing without git, or outside of a repository."""
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace").stdout
+    except OSError:
+        return ""

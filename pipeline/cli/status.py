@@ -1,0 +1,125 @@
+"""`sresnet` alone: where this checkout stands, and what to do next."""
+
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.cli.results import show_results
+from pipeline.cluster.runs import runs_folder
+from pipeline.ground import paths
+from pipeline.ground.errors import InputError
+from pipeline.ground.lifetime import is_running
+from pipeline.ground.stage_record import path_of
+from pipeline.protocol.params import Params, load_params
+
+_NAMES_SHOWN = 2
+"""Of the runs or datasets that have the same reason; of more the first, and their number."""
+_LONG = 30
+"""Of a path; of a longer one only the file's name is shown."""
+
+Changed = Mapping[str, Any]
+"""What `dvc status --json` says, by stage."""
+
+
+def show_status() -> None:
+    """Says whether the checkout is not set up, never run, interrupted, out of date or done. Raises InputError."""
+    if not paths.PARAMS.exists():
+        print("There is no params.yaml: choose what to run.\n\n  sresnet use quick   the default\n  sresnet use --help")
+        return
+    params = load_params()
+    head = f"profile {params.profile}, {len(params.runs)} training(s)"
+    if never_run(params):
+        print(f"{head}: never run here\n\n  make repro      run all of it\n  sresnet plan    how long that takes")
+        return
+    began = time.monotonic()
+    changed = changed_stages(paths.ROOT)
+    head = f"{head}: {'out of date' if changed else 'done'} (dvc status, {time.monotonic() - began:.1f} s)\n"
+    print(head, flush=True)
+    if not changed:
+        show_results()
+        return
+    print("\n".join([*reason_lines(changed), ""]), flush=True)
+    stopped = list(stopped_lines(params, changed))
+    print("\n".join([*stopped, *([""] if stopped else []), "  make repro      run these, and what depends on them"]))
+
+
+def never_run(params: Params) -> bool:
+    """Whether no training of params.yaml ended or began here."""
+    runs = runs_folder(params.cluster)
+    return not any((paths.ROOT / path_of(f"train@{name}")).exists() or _began(runs, name) for name in params.runs)
+
+
+def _began(runs: Path, name: str) -> bool:
+    return any(runs.glob(f"{name}-*/checkpoints"))
+
+
+def changed_stages(root: Path, *targets: str) -> Changed:
+    """The stages of a checkout that are out of date, of all or these, as DVC sees them. Raises InputError."""
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json", *targets]
+    status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if status.returncode:
+        raise InputError(f"dvc status: {' '.join(status.stderr.split()) or 'failed'}")
+    changed: Changed = json.loads(status.stdout)
+    return changed
+
+
+def reason_lines(changed: Changed) -> list[str]:
+    """A line for each kind of stage and reason, in the order of the pipeline."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name, entries in changed.items():
+        stage, _, key = name.partition("@")
+        groups[stage, why_changed(entries)].append(key)
+    return [f"  {stage:<11}{_some(names):<26}{why}".rstrip() for (stage, why), names in groups.items()]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= _NAMES_SHOWN else f"{names[0]} and {len(names) - 1} more"
+
+
+def why_changed(entries: list[Any]) -> str:
+    """Why DVC runs a stage, in a few words: the first thing that it depends on and that has changed."""
+    found: dict[str, Any] = {}
+    for entry in entries:
+        found |= entry if isinstance(entry, dict) else {entry: {}}
+    if deps := found.get("changed deps"):
+        path, how = next(iter(deps.items()))
+        if isinstance(how, dict):  # of params.yaml, by key
+            path, how = next(iter(how.items()))
+        return f"{path if len(path) < _LONG else Path(path).name}: {how}"
+    if outs := found.get("changed outs"):
+        path, how = next(iter(outs.items()))
+        return f"{Path(path).name}: {how}"
+    return next(iter(found))
+
+
+def stopped_lines(params: Params, changed: Changed) -> Iterator[str]:
+    """A line for each training that goes on now, or that was stopped and will go on."""
+    for name in params.runs:
+        if f"train@{name}" not in changed:
+            continue
+        if is_running(f"train@{name}"):
+            yield f"  {name} is running"
+        elif _began(runs_folder(params.cluster), name) and (epoch := _epochs_done(params, name)) is not None:
+            epochs = params.experiments[params.runs[name].experiment].training.epochs
+            if epoch == epochs:
+                yield f"  {name} was trained to the end already: its outputs are written from runs/"
+            else:
+                yield f"  {name} was stopped in epoch {epoch + 1} of {epochs}: it goes on there"
+
+
+def _epochs_done(params: Params, name: str) -> int | None:
+    """Of a training with these parameters, data and code; None if it has no state."""
+    from pipeline.train.checkpoints import newest_state  # torch takes seconds to import
+    from pipeline.train.jobs import job_of
+
+    run = params.runs[name]
+    job = job_of(name, run, params.experiments[run.experiment], params.cluster)
+    if not (job.data / "train.json").exists():
+        return None
+    state = newest_state(job.checkpoint())
+    return None if state is None else state.epoch

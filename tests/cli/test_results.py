@@ -1,0 +1,86 @@
+"""What `make repro` ends with."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli.results import results_lines
+from pipeline.ground.errors import InputError
+from pipeline.ground.paths import RESULTS
+
+LOCK = """schema: '2.0'
+stages:
+  train@digits-0:
+    cmd: train
+    outs:
+    - {path: artifacts/digits/0/model.safetensors, md5: 0a}
+"""
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b")
+    subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A committed checkout whose report holds one run."""
+    evidence = tmp_path / "report" / "evidence" / "results" / "digits"
+    for folder in (evidence, tmp_path / "results" / "digits"):
+        folder.mkdir(parents=True)
+        shutil.copy(RESULTS / "digits" / "0.json", folder)
+    verdicts = ("NOT RUN", "NOT RUN", "REPRODUCED", "BELOW")
+    audit = {
+        "results": [{"experiment": "digits", "seed": 0}],
+        "claims": [{"verdict": verdict} for verdict in verdicts],
+    }
+    (tmp_path / "report" / "audit.json").write_text(json.dumps(audit), encoding="utf-8")
+    (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
+    (tmp_path / ".gitignore").write_text("/report/\n", encoding="utf-8")
+    git(tmp_path, "init")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "all")
+    return tmp_path
+
+
+def test_each_run_the_verdicts_the_digests_and_the_report(root: Path) -> None:
+    record: dict[str, Any] = json.loads((RESULTS / "digits" / "0.json").read_text(encoding="utf-8"))
+    run, claims, digests, report = results_lines(root)
+    assert run.startswith(f"digits-0   {record['test']['top1_percent']:.2f} %  [")
+    assert run.endswith("]  n = 355  Digits")
+    assert claims == "claims: 1 BELOW, 1 REPRODUCED, 2 NOT RUN"
+    assert digests == "digests: all 1 outputs have those of the committed dvc.lock"
+    assert report == f"report: {root / 'report' / 'index.html'}"
+
+
+@pytest.mark.parametrize(
+    ("platforms", "why"),
+    [(None, "parameters, code or data are others"), (["another"], "another kind of processor computed them")],
+)
+def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | None, why: str, root: Path) -> None:
+    path = root / "report" / "evidence" / "results" / "digits" / "0.json"
+    record = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(record | ({"platforms": platforms} if platforms else {})), encoding="utf-8")
+    (root / "dvc.lock").write_text(LOCK.replace("0a", "0b"), encoding="utf-8")
+    lines = results_lines(root)
+    assert lines[2] == "digests: 1 of 1 outputs differ from the committed dvc.lock"
+    assert lines[3:6] == [
+        f"git: dvc.lock and results changed: {why}",
+        "  to keep them:     git commit -m 'Results of this machine' dvc.lock results",
+        "  to discard them:  git checkout dvc.lock results",
+    ]
+    assert all(len(line) <= 80 for line in lines[3:6])
+
+
+def test_without_a_report_one_line_says_what_writes_it(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"audit\.json: not found; `make repro` writes it"):
+        results_lines(tmp_path)
+
+
+def test_outside_of_git_nothing_is_compared(root: Path) -> None:
+    shutil.rmtree(root / ".git")
+    assert results_lines(root)[2] == "digests not compared: no committed dvc.lock to compare with"

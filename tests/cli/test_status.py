@@ -1,0 +1,112 @@
+"""What `sresnet` alone says of a checkout."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.cli import status
+from pipeline.cli.command_line import main
+from pipeline.ground import paths
+from pipeline.ground.lifetime import is_running, stage_lock
+from pipeline.protocol.params import load_params
+
+RETRAINS = [{"changed deps": {"params.yaml": {"experiments.digits": "modified"}, "models": "modified"}}]
+DELETED = [{"changed outs": {"report": "deleted"}}]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty checkout with profile quick."""
+    shutil.copy(paths.PROFILES / "quick.yaml", tmp_path / "params.yaml")
+    monkeypatch.setattr(paths, "PARAMS", tmp_path / "params.yaml")
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
+    monkeypatch.setattr(status, "runs_folder", lambda cluster: tmp_path / "runs")
+    monkeypatch.setattr(status, "show_results", lambda: print("digits-0 92 %"))
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    main([])
+    text = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in text.splitlines())
+    return text
+
+
+def stages(changed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "changed_stages", lambda root: changed)
+
+
+def test_without_params_it_says_what_writes_them(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "params.yaml").unlink()
+    assert "sresnet use quick" in said(capsys)
+
+
+def test_a_fresh_checkout_is_told_how_to_begin(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without DVC, which takes a second."""
+    text = said(capsys)
+    assert text.startswith("profile quick, 2 training(s): never run here\n")
+    assert "make repro" in text
+
+
+@pytest.fixture
+def began(root: Path) -> Path:
+    (root / "runs" / "digits-0-0123456789abcdef" / "checkpoints").mkdir(parents=True)
+    return root
+
+
+def test_what_is_out_of_date_has_its_reason(
+    began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = {f"train@digits-{seed}": RETRAINS for seed in range(4)}
+    stages(changed | {"report": DELETED}, monkeypatch)
+    lines = said(capsys).splitlines()
+    assert lines[0].startswith("profile quick, 2 training(s): out of date (dvc status, ")
+    assert lines[2].split(maxsplit=1) == ["train", "digits-0 and 3 more       experiments.digits: modified"]
+    assert lines[3].split() == ["report", "report:", "deleted"]
+    assert lines[-1].split()[:2] == ["make", "repro"]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "words"), [(1, "was stopped in epoch 2 of 6: it goes on"), (6, "trained to the end")]
+)
+def test_a_stopped_training_is_named(
+    epoch: int, words: str, began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages({"train@digits-0": RETRAINS, "train@digits-dvs-0": RETRAINS}, monkeypatch)
+    monkeypatch.setattr(status, "_epochs_done", lambda params, name: epoch)
+    text = said(capsys)
+    assert words in text
+    assert "digits-dvs-0 was" not in text
+
+
+def test_a_state_of_other_parameters_is_none_of_this_training(root: Path) -> None:
+    params = load_params(root / "params.yaml")
+    assert status._epochs_done(params, "digits-0") is None
+
+
+def test_a_training_that_goes_on_now_is_named(
+    began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages({"train@digits-0": RETRAINS}, monkeypatch)
+    monkeypatch.setattr(status, "is_running", lambda stage: stage == "train@digits-0")
+    assert "digits-0 is running" in said(capsys)
+
+
+def test_a_stage_is_running_while_a_process_is_in_it() -> None:
+    name = "train@of-test-status"
+    assert not is_running(name)
+    with stage_lock(name):
+        assert is_running(name)
+    assert not is_running(name)
+
+
+def test_what_is_done_shows_its_results(
+    began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stages({}, monkeypatch)
+    first, _, results = said(capsys).splitlines()
+    assert first.startswith("profile quick, 2 training(s): done (dvc status, ")
+    assert results == "digits-0 92 %"
