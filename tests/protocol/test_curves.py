@@ -123,7 +123,7 @@ def test_what_makes_no_reference(tmp_path: Path) -> None:
 
 
 def test_the_command_asks_for_trainings() -> None:
-    with pytest.raises(SystemExit, match="no-such-experiment: 0 finished training"):
+    with pytest.raises(SystemExit, match="no-such-experiment: no finished training"):
         main(["curves", "no-such-experiment"])
 
 
