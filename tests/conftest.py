@@ -14,7 +14,6 @@ RAY = [
     for name in (
         "stages/test_sweep_on_ray",
         "train/test_cluster",
-        "train/test_watch",
         "cluster/test_session",
         "preprocess/test_preprocess_on_ray",
     )
