@@ -50,6 +50,7 @@ def test_a_name_is_no_shell_code(tmp_path: Path) -> None:
         assert f'> stages/python -m stages.{stage} "$DVC_STAGE"' in done.stdout
         assert f"error: {shown(target)}: {folder}/params.yaml" in done.stderr
     assert done.stderr.count(NAME_RULE) >= len(stages)
+    print("ZZZ", done.returncode, done.stdout, done.stderr)
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("pwn*"))
 

