@@ -11,7 +11,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 RAY = ["tests/train/test_cluster.py", "tests/preprocess/test_preprocess_on_ray.py", "tests/cluster/test_session.py"]
-"""Files that start Ray."""
+"""Files that start Ray. Of the long tests one does, that of a sweep."""
 COMMANDS = ["tests/stages/test_pipeline.py", "tests/stages/test_sweep_on_ray.py", "tests/cli/test_sweep.py"]
 """Files that start many whole commands: after those with Ray the longest."""
 

@@ -16,7 +16,7 @@ from pipeline.ground.paths import ROOT
 from tests.stages.made import run, start
 from tests.stages.processes import MARK, is_private, left, listening, marked
 
-SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 8"}
+SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 4"}
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +86,3 @@ def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: 
     assert "digits-0: trained in one process" in undisturbed.stdout
     assert (artifacts / "model.safetensors").read_bytes() == resumed
     assert "didn't change" in run(copy, "dvc", "repro", "train@digits-0").stdout
-
-
-def test_a_wrong_parameter_stops_before_anything_is_written(copy: Path) -> None:
-    params = copy / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    params.write_text(text.replace("leak: 0.8744", "leak: high", 1), encoding="utf-8")
-    try:
-        stopped = run(copy, sys.executable, "-m", "stages.train", "digits-0")
-    finally:
-        params.write_text(text, encoding="utf-8")
-    assert stopped.returncode == 1
-    assert f"error: train@digits-0: {params}: " in stopped.stderr
-    assert "experiments.digits.model.leak" in stopped.stderr
-    assert "Traceback" not in stopped.stderr
