@@ -10,7 +10,14 @@ from pipeline.ground.paths import ROOT
 from tests.test_rooms import BELOW
 
 MATRIX = "tests/faults/test_matrix.py"
-EVERYWHERE = ("pyproject.toml", "requirements.lock", "tests/conftest.py")
+EVERYWHERE = (
+    "pyproject.toml",
+    "requirements.lock",
+    "tests/conftest.py",
+    "dvc.yaml",
+    "params.yaml",
+    "paper/claims.yaml",
+)
 """What any test may depend on."""
 
 

@@ -2,6 +2,7 @@
 interpreter where there is no GPU."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,20 +10,14 @@ import torch
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-RAY = [
-    f"tests/{name}.py"
-    for name in (
-        "stages/test_sweep_on_ray",
-        "train/test_cluster",
-        "train/test_watch",
-        "cluster/test_session",
-        "preprocess/test_preprocess_on_ray",
-    )
-]
-"""Files that start Ray."""
+RAY = ["tests/train/test_cluster.py", "tests/preprocess/test_preprocess_on_ray.py", "tests/cluster/test_session.py"]
+"""Files that start Ray. Of the long tests one does, that of a sweep."""
+COMMANDS = ["tests/stages/test_pipeline.py", "tests/stages/test_sweep_on_ray.py", "tests/cli/test_sweep.py"]
+"""Files that start many whole commands: after those with Ray the longest."""
 
 if not torch.cuda.is_available():  # before anything imports Triton, which decides then
     os.environ["TRITON_INTERPRET"] = "1"
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background, as what it starts
 
 
 class ByFile(LoadFileScheduling):
@@ -37,12 +32,13 @@ class ByFile(LoadFileScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
-    config.option.loadscopereorder = False  # the files as they are collected: those with Ray take longest
+    config.option.loadscopereorder = False  # the files as they are sorted here
     return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.nodeid.split("::")[0] not in RAY)
+    place = {file: place for place, file in enumerate(RAY + COMMANDS)}
+    items.sort(key=lambda item: place.get(item.nodeid.split("::")[0], len(place)))
 
 
 @pytest.fixture(autouse=True, scope="session")

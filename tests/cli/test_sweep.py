@@ -26,7 +26,7 @@ import pathlib, sys, time
 stage, key = sys.argv[1:]
 print(stage, key)
 if pathlib.Path(f"slow-{stage}-{key}").exists():
-    time.sleep(60)
+    time.sleep(600)
 if pathlib.Path(f"broken-{stage}-{key}").exists():
     sys.exit(f"error: {stage}@{key}: broken on purpose")
 pathlib.Path(f"{stage}-{key}").write_text(stage + key)
@@ -93,7 +93,9 @@ def test_a_failed_run_is_named_the_others_are_done_and_the_end_is_that_of_serial
     assert locks[0] == locks[1]
 
 
-def test_an_interruption_leaves_no_process_behind(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_runs_are_side_by_side_and_an_interruption_leaves_no_process_behind(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (repository / "slow-train-digits-0").touch()
 
     def interrupt() -> None:
@@ -103,14 +105,14 @@ def test_an_interruption_leaves_no_process_behind(repository: Path, capsys: pyte
             time.sleep(0.1)
         os.kill(os.getpid(), signal.SIGINT)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(SystemExit) as stop:
         main(["sweep"])
     thread.join()
-    signal.signal(signal.SIGINT, before)
     assert stop.value.code == 130
+    assert (repository / "evaluate-digits-dvs-0").exists(), "the runs were not side by side"
+    assert not (repository / "train-digits-0").exists()
     assert capsys.readouterr().err == "error: interrupted; run it again\n"
     assert [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(repository)] == []
 

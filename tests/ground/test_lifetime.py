@@ -49,11 +49,20 @@ def start(code: str, mark: str, *command: str) -> "subprocess.Popen[str]":
     return process
 
 
+def wait_for_three(mark: str) -> list[psutil.Process]:
+    """The run, its child, the watcher; one that starts another program has no surroundings for a moment."""
+    for _ in range(100):
+        if len(found := marked(mark)) == 3:
+            return found
+        time.sleep(0.1)
+    pytest.fail(f"not the run, its child and the watcher: {found}")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_what_a_killed_run_started_ends_with_it(number: signal.Signals, tmp_path: Path) -> None:
     mark = str(tmp_path)
     process = start(RUN.format(seconds=600), mark, sys.executable, "-c")
-    assert len(marked(mark)) == 3  # the run, its child, the watcher
+    wait_for_three(mark)
     (folder,) = {other.environ()[FOLDER] for other in marked(mark) if FOLDER in other.environ()}
     process.send_signal(number)
     assert left(mark, seconds=10) == []
@@ -122,9 +131,7 @@ def test_another_process_does_not_end_a_run(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=ROOT, env=os.environ | {MARK: mark}, check=True, stdout=subprocess.DEVNULL
     )
     time.sleep(2.5)
-    runs = marked(mark)
-    assert len(runs) == 3
-    for process in runs:
+    for process in wait_for_three(mark):
         process.kill()
     assert left(mark, seconds=5) == []
 

@@ -32,11 +32,12 @@ def test_no_command_of_the_pipeline_holds_a_name() -> None:
     assert not [command for command in commands.values() if "${" in command]
 
 
-def test_a_name_is_no_shell_code(tmp_path: Path) -> None:
+def test_a_name_is_no_shell_code_and_what_is_wrong_in_params_is_one_error_of_each_stage(tmp_path: Path) -> None:
     copy_repository(tmp_path / "repository", "")
     folder, content = tmp_path / "repository", quick()
     content["datasets"] = {HOSTILE: content["datasets"]["digits"]}
     content["experiments"] = {HOSTILE: content["experiments"]["digits"] | {"dataset": HOSTILE}}
+    content["experiments"][HOSTILE]["model"]["leak"] = "high"
     content["runs"] = {f"{HOSTILE}-0": {"experiment": HOSTILE, "dataset": HOSTILE, "seed": 0}}
     write_params(folder, content)
     trained = [f"artifacts/{HOSTILE}/0/{name}" for name in ("model.safetensors", "config.json", "history.csv")]
@@ -50,6 +51,8 @@ def test_a_name_is_no_shell_code(tmp_path: Path) -> None:
         assert f'> stages/python -m stages.{stage} "$DVC_STAGE"' in done.stdout
         assert f"error: {shown(target)}: {folder}/params.yaml" in done.stderr
     assert done.stderr.count(NAME_RULE) >= len(stages)
+    assert done.stderr.count(", exited with 1 (ignored)") == len(stages)
+    assert f"experiments.{shown(HOSTILE)}.model.leak: " in done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("pwn*"))
 

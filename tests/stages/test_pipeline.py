@@ -1,7 +1,5 @@
 """The real pipeline in a copy of the repository: Ctrl-C, kill -9, a second run beside the first."""
 
-import hashlib
-import json
 import os
 import shutil
 import signal
@@ -19,7 +17,7 @@ from pipeline.ground.stage_record import Plan
 from tests.stages.made import run, start
 from tests.stages.processes import MARK, is_private, left, listening, marked
 
-SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 8"}
+SMALLER = {"width: 8": "width: 2", "time_steps: 4": "time_steps: 2", "epochs: 6": "epochs: 4"}
 
 
 @pytest.fixture(scope="module")
@@ -100,23 +98,7 @@ def test_interruptions_leave_nothing_half_written_and_the_end_is_the_same(copy: 
         path.write_bytes(b"stale")
     assert run(copy, sys.executable, "-m", "stages.evaluate", "digits-0").returncode == 0
     assert [path for path in results if path.read_bytes() == b"stale"] == []
-    record = json.loads((copy / "results" / "digits" / "0.json").read_text(encoding="utf-8"))
-    assert record["digests"]["model"] == hashlib.sha256(resumed).hexdigest()
     assert "didn't change" in run(copy, "dvc", "repro", "train@digits-0").stdout
     (artifacts / "config.json").write_text("{}", encoding="utf-8")
     assert run(copy, "dvc", "repro", "--single-item", "evaluate@digits-0").returncode != 0
     assert [path for path in results if not path.exists()] == []
-
-
-def test_a_wrong_parameter_stops_before_anything_is_written(copy: Path) -> None:
-    params = copy / "params.yaml"
-    text = params.read_text(encoding="utf-8")
-    params.write_text(text.replace("leak: 0.8744", "leak: high", 1), encoding="utf-8")
-    try:
-        stopped = run(copy, sys.executable, "-m", "stages.train", "digits-0")
-    finally:
-        params.write_text(text, encoding="utf-8")
-    assert stopped.returncode == 1
-    assert f"error: train@digits-0: {params}: " in stopped.stderr
-    assert "experiments.digits.model.leak" in stopped.stderr
-    assert "Traceback" not in stopped.stderr

@@ -1,4 +1,4 @@
-"""A real sweep of two tiny trainings on one Ray, in a copy of the repository."""
+"""A real sweep of two tiny trainings, in a copy of the repository; the long one is on one Ray."""
 
 import io
 import json
@@ -9,6 +9,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from benchmarks.sweep import copy_repository
+from pipeline.ground.files import sha256
 from pipeline.ground.paths import PROFILES
 from pipeline.ground.yaml_file import read_yaml
 from tests.stages.made import run
@@ -44,6 +45,8 @@ def test_dvc_finds_nothing_to_do_after_two_trainings_side_by_side(tmp_path: Path
         last = json.loads(measured.read_text(encoding="utf-8").splitlines()[-1])
         assert (last["epoch"], last["step"]) == (1, 15)  # 1,442 samples in batches of 100
         assert last["samples_per_second"] > 0
+        record = json.loads((tmp_path / "results" / "digits" / f"{seed}.json").read_text(encoding="utf-8"))
+        assert record["digests"]["model"] == sha256(tmp_path / f"artifacts/digits/{seed}/model.safetensors")
     (tmp_path / "dvc.lock").unlink()
     assert run(tmp_path, "dvc", "commit", "--force").returncode == 0
     assert read_yaml(tmp_path / "dvc.lock") == lock

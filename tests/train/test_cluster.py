@@ -1,16 +1,20 @@
 """Training and evaluation on a real Ray: worker counts, dead workers and dead drivers change no bit."""
 
+import json
 import os
+import pickle
+import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 import ray
 import torch
@@ -19,6 +23,7 @@ from ray.train import TrainingFailedError
 from ray.train.v2.api.exceptions import WorkerGroupError
 
 from pipeline.cluster import session
+from pipeline.cluster.workers import SHARED
 from pipeline.evaluate import evaluate as evaluation
 from pipeline.evaluate.evaluate import Task, evaluate, evaluate_in_process
 from pipeline.evaluate.operations import summed_work
@@ -28,26 +33,36 @@ from pipeline.protocol.reduce import Alone
 from pipeline.train import on_ray
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
+from pipeline.train.journal import GAUGES
 from pipeline.train.loop import train
 from pipeline.train.on_ray import fit
 from tests.train.tiny import ONE, TRAINING, tiny_job
 
 TWO = ONE.model_copy(update={"workers": 2})
-LONG = replace(TRAINING, epochs=50)
+KILLED = replace(TRAINING, epochs=5)
 DRIVER = """
-import pickle, sys
+import pickle, sys, time
 from pathlib import Path
-from pipeline.ground.params import ClusterParams
-from pipeline.train.on_ray import fit
-job, cluster = pickle.loads(Path(sys.argv[1]).read_bytes())
-fit(job, cluster)
+from pipeline.train import on_ray
+
+class Held(on_ray.Journal):
+    def add(self, message):
+        super().add(message)
+        while str(message).startswith("epoch 2/") and not self.log.with_name("killed").exists():
+            time.sleep(0.05)
+        if str(message).startswith("epoch 4/"):
+            time.sleep(600)
+
+on_ray.Journal = Held
+on_ray.fit(*pickle.loads(Path(sys.argv[1]).read_bytes()))
 """
+"""Its first worker waits in epoch 2 until one was killed, and in epoch 4 until the driver is."""
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Job, bytes]]:
-    """A long tiny training in this process, without Ray, and its weights."""
-    job, threads = tiny_job(tmp_path_factory.mktemp("one"), LONG), torch.get_num_threads()
+    """A tiny training in this process, without Ray, and its weights."""
+    job, threads = tiny_job(tmp_path_factory.mktemp("one"), KILLED), torch.get_num_threads()
     note_processor(job.platforms(), torch.device("cpu"), job.network.precision)
     train(job, Alone(), torch.device("cpu"), lambda text: None)
     yield job, weights(job)
@@ -61,17 +76,19 @@ def weights(job: Job) -> bytes:
 
 
 def wait_for(path: Path, text: str) -> None:
+    wait_until(lambda: path.exists() and text in path.read_text(encoding="utf-8"), f"{path} never said {text}")
+
+
+def wait_until(true: Callable[[], bool], otherwise: str) -> None:
     for _ in range(1200):
-        if path.exists() and text in path.read_text(encoding="utf-8"):
+        if true():
             return
         time.sleep(0.1)
-    pytest.fail(f"{path} never said {text}")
+    pytest.fail(otherwise)
 
 
 def workers_of(process: int) -> list[int]:
     """Ray's worker processes that train, among the descendants of a process."""
-    import psutil
-
     found = []
     for child in psutil.Process(process).children(recursive=True):
         with suppress(psutil.Error):  # it may have ended meanwhile
@@ -79,45 +96,70 @@ def workers_of(process: int) -> list[int]:
     return found
 
 
-def test_two_workers_and_a_killed_one_give_the_same_bits(
-    undisturbed: tuple[Job, bytes], shared_ray: None, tmp_path: Path
+@pytest.fixture(scope="module")
+def held(
+    _ray_of_the_session: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Job, subprocess.Popen[bytes]]]:
+    """A training by two workers, one of which was killed, and its driver; it is held in epoch 4."""
+    folder = tmp_path_factory.mktemp("two")
+    job = tiny_job(folder, KILLED)
+    (folder / "job").write_bytes(pickle.dumps((job, TWO)))
+    command = [sys.executable, "-c", DRIVER, str(folder / "job")]
+    driver = subprocess.Popen(command, env=os.environ | {SHARED: _ray_of_the_session}, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(job.log(), "epoch 2/5")
+        os.kill(workers_of(os.getpid())[0], signal.SIGKILL)
+        job.log().with_name("killed").touch()
+        wait_for(job.log().with_name("metrics.jsonl"), '"epoch": 4')
+        yield job, driver
+    finally:
+        driver.kill()
+        driver.wait()
+
+
+def test_measures_reach_the_endpoint_that_nobody_beyond_this_machine_reaches(
+    held: tuple[Job, subprocess.Popen[bytes]], shared_ray: None
 ) -> None:
-    job = tiny_job(tmp_path, LONG)
-    killed: list[int] = []
-
-    def kill_one() -> None:
-        wait_for(job.log(), "epoch 3/50")
-        killed.extend(workers_of(os.getpid())[:1])
-        for worker in killed:
-            os.kill(worker, signal.SIGKILL)
-
-    thread = threading.Thread(target=kill_one)
-    thread.start()
-    fit(job, TWO)
-    thread.join()
-    assert killed, "the training ended before a worker could be killed"
-    assert "resumes from epoch" in job.log().read_text(encoding="utf-8")
-    assert weights(job) == undisturbed[1]
+    """Those of the last report before the one in which the training is held."""
+    job, _ = held
+    report = json.loads(job.log().with_name("metrics.jsonl").read_text(encoding="utf-8").splitlines()[-2])
+    with session.connect(ONE, most=1):
+        (node,) = ray.nodes()
+        url = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
+        expected = {(f"ray_sresnet_{field}", report[field]) for field in GAUGES}
+        wait_until(lambda: expected <= gauges_at(url), f"{url} never had {expected}")
+        mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
+        sockets = [socket for process in mine for socket in process.net_connections("inet")]
+        listening = {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
+    assert listening <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
-def test_a_killed_driver_goes_on_where_it_stopped(undisturbed: tuple[Job, bytes], tmp_path: Path) -> None:
-    import pickle
+def gauges_at(url: str) -> set[tuple[str, float]]:
+    """Ours; those of the worker that was killed stay for a while."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if 'run="tiny-0"' in line]
+    return {(line.split("{")[0], float(line.split()[-1])) for line in lines}
 
-    job = tiny_job(tmp_path, LONG)
-    (tmp_path / "job").write_bytes(pickle.dumps((job, TWO)))
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER, str(tmp_path / "job")], stdout=subprocess.DEVNULL)
-    wait_for(job.log(), "epoch 3/50")
+
+def test_a_killed_worker_and_a_killed_driver_change_no_bit(
+    undisturbed: tuple[Job, bytes], held: tuple[Job, subprocess.Popen[bytes]], shared_ray: None, tmp_path: Path
+) -> None:
+    """Another process goes on without Ray, or with fewer workers on it."""
+    job, driver = held
+    log = job.log().read_text(encoding="utf-8")
+    assert "starts with 2 worker(s)" in log
+    assert "resumes from epoch 2" in log
     driver.kill()
     driver.wait()
+    wait_until(lambda: not workers_of(os.getpid()), "its workers live on")
     assert finished(job) is None
-    said = ""
-
-    def say(told: object) -> None:
-        nonlocal said
-        said += str(told)
-
-    train(job, Alone(), torch.device("cpu"), say)
-    assert said.startswith("resumes from epoch")
+    copied = job.moved(job.data, Path(shutil.copytree(job.runs, tmp_path / "runs")))
+    said: list[str] = []
+    train(copied, Alone(), torch.device("cpu"), lambda message: said.append(str(message)))
+    assert said[0] == "resumes from epoch 4, step 0, with 1 worker(s)"
+    assert weights(copied) == undisturbed[1]
+    fit(job, ONE)
+    assert said[0] in job.log().read_text(encoding="utf-8")
     assert weights(job) == undisturbed[1]
 
 
@@ -212,7 +254,7 @@ def test_evaluation_sees_every_sample_and_no_worker(undisturbed: tuple[Job, byte
     job, _ = undisturbed
     weights(job)
     task = Task(
-        model=job.runs / "exported" / "model.safetensors", data=job.data, training=replace(LONG, batch_size=3), seed=0
+        model=job.runs / "exported" / "model.safetensors", data=job.data, training=replace(KILLED, batch_size=3), seed=0
     )
     two, batches = (
         evaluate(task, evaluation.evaluate_on_ray(TWO), "tiny"),

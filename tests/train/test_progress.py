@@ -1,5 +1,6 @@
 """The progress line can be redone by hand."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,25 @@ def test_the_line_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(report) == "epoch 1/3  step 2/4  2 samples/s  loss 1.5000  accuracy 75.00 %  left 1:00"
     assert isinstance(report, ProgressReport)
     assert (report.samples_per_second, report.step_seconds) == (10 / 6, 6.0)
+
+
+def test_a_report_is_a_line_of_numbers_in_a_file(tmp_path: Path) -> None:
+    report = {
+        "epoch": 1,
+        "epochs": 2,
+        "step": 3,
+        "steps": 4,
+        "samples_per_second": 40.0,
+        "step_seconds": 0.25,
+        "loss": 1.5,
+        "accuracy": 75.0,
+        "seconds_left": 1.25,
+    }
+    Journal(tmp_path / "log.txt").add(ProgressReport(**report))  # type: ignore[arg-type]
+    (line,) = (tmp_path / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    written = json.loads(line)
+    assert written.pop("time").endswith("+00:00")
+    assert written == report
 
 
 def test_a_terminal_keeps_a_line_an_epoch_and_has_room_for_it() -> None:
