@@ -8,6 +8,7 @@ LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PYTHONUTF8 := 1
+export NO_MKDOCS_2_WARNING := 1
 
 help: ## this text
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -45,15 +46,19 @@ check: setup ## format, lint, types and spelling
 	mypy
 	codespell
 
+docs: setup ## build the documentation into site/, strictly: dead links and missing docstrings fail
+	python -m mkdocs build --quiet
+	@echo "documentation: $$PWD/site/index.html"
+
 audit-matrix: setup ## plant faults into a small repository, see what finds each; writes docs/audit-matrix.md
 	python -m tests.faults.matrix
 
-bench: setup ## every speed of training that the README states, and its section on them (DATA=folder of CIFAR-10)
+bench: setup ## measure every speed of training, and write docs/training-speed.md (DATA=folder of CIFAR-10)
 	python -m benchmarks.train_step
 	python -m benchmarks.growth
 	python -m benchmarks.epoch $(if $(DATA),--data $(DATA))
 	python -m benchmarks.peers
-	python -m benchmarks.readme
+	python -m benchmarks.speed_page
 
 bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision
@@ -105,7 +110,7 @@ lock: ## choose the newest versions that pyproject.toml allows, into requirement
 	$(LOCK) --upgrade --output-file requirements.lock
 
 clean: ## remove everything that is generated, .venv too
-	rm -rf .venv data artifacts records runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv data artifacts records runs report site .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test test-long test-changed check bench bench-events bench-precision bench-scaling bench-start bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
+.PHONY: help setup repro test test-long test-changed check docs bench bench-events bench-precision bench-scaling bench-start bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights

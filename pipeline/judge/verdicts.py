@@ -32,8 +32,10 @@ from pipeline.judge.matching import (
 )
 
 Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
+"""Every verdict that a claim can get."""
 _NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
 OTHER = "what was run is not what the claim is about"
+"""Reason of NOT COMPARABLE."""
 
 
 @dataclass(frozen=True, kw_only=True)

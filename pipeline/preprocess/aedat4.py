@@ -19,6 +19,7 @@ from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sources import only_source
 
 MAGIC = b"#!AER-DAT4.0\r\n"
+"""How an AEDAT 4 file begins."""
 EVENT = np.dtype(
     {
         "names": ["t", "x", "y", "on"],
@@ -27,12 +28,15 @@ EVENT = np.dtype(
         "itemsize": 16,
     }
 )
+"""Bytes of one event in a packet."""
 CODECS = (None, "lz4", "lz4", "zstd", "zstd")
 """By the header's number; LZ4 and LZ4_HIGH, ZSTD and ZSTD_HIGH are read alike."""
 DECOMPRESSED_BYTES = 16 << 20  # bytes that any file may decompress to
+"""Bytes that any file may decompress to."""
 DECOMPRESSION_RATIO = 16
 """A larger one at most so many times its size; zstd at its best makes a quarter of events at random places."""
 OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
+"""Count of packets that hold no events."""
 LATEST = 1 << 60
 """No recording is of 36,000 years after 1970 (microseconds); differences of such times fit into 64 bits."""
 
