@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 ADDRESS = re.compile(r"^(?:https?:)?//", re.IGNORECASE)
 LOADED = re.compile(
@@ -61,10 +62,11 @@ def undocumented(path: Path) -> list[str]:
 def _bare_values(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
     """Line and name of each value of a module that no docstring follows."""
     for node, after in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and not _is_text(after):
+        if isinstance(node, ast.Assign | ast.AnnAssign) and not is_text(after):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from ((node.lineno, one.id) for one in targets if isinstance(one, ast.Name))
 
 
-def _is_text(node: ast.stmt | None) -> bool:
+def is_text(node: ast.stmt | None) -> TypeGuard[ast.Expr]:
+    """Whether a statement is a docstring: a string alone."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,13 +1,13 @@
 """The reference of params.yaml: every key with its type, range, unit, meaning, and its values in the profiles."""
 
+import ast
 import inspect
+import itertools
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-import griffe
 from annotated_types import Ge, Gt
 
 from models.bounds import Within
@@ -16,6 +16,8 @@ from pipeline.ground.params import CameraParams, ClusterParams, DownloadParams, 
 from pipeline.ground.paths import PROFILES
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.params import RunParams
+from website.checks import is_text
 
 SECTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
     "download": (DownloadParams, ("datasets", "*", "download"), "where the data come from"),
@@ -24,6 +26,7 @@ SECTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
     "window": (WindowParams, ("datasets", "*", "preprocess", "window"), "how long recordings are cut"),
     "model": (NetworkConfig, ("experiments", "*", "model"), "the network"),
     "training": (TrainingConfig, ("experiments", "*", "training"), "the training"),
+    "run": (RunParams, ("runs", "*"), "one training"),
     "cluster": (ClusterParams, ("cluster",), "where and how fast; never changes a result"),
 }
 """Class, place in params.yaml (`*` is any name) and subject of each part."""
@@ -78,14 +81,13 @@ def _section(part: str, profiles: Mapping[str, Any]) -> Iterator[str]:
 
 def docstrings(kind: type) -> dict[str, str]:
     """The docstring of each field of a class, on one line."""
-    module = _module(kind.__module__)
-    members = module[kind.__name__].members
-    return {name: " ".join(one.docstring.value.split()) for name, one in members.items() if one.docstring}
-
-
-@cache
-def _module(name: str) -> Any:
-    return griffe.load(name, search_paths=[PROFILES.parent], allow_inspection=False)
+    (found,) = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(found, ast.ClassDef), kind
+    texts = {}
+    for node, after in itertools.pairwise(found.body):
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and is_text(after):
+            texts[node.target.id] = " ".join(ast.literal_eval(after.value).split())
+    return texts
 
 
 def described(hint: Any, text: str) -> str:
