@@ -51,15 +51,15 @@ def steps(result: Result) -> str:
     lines = [
         about,
         "",
-        "| | ours | step by step takes | ours / convolutions alone | peak memory | memory / step by step |",
+        "| | ours | step by step / ours | ours / convolutions alone | peak memory | memory / that of step by step |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in (result["rows"] | result["recompute"]).items():
         on = f", {result['gpu']}" if name.startswith(GPU) else ""
         cells = [
             seconds(row["median_seconds"]["through-time"]),
-            f"{ranged(row['faster_than_step_by_step'])} times",
-            f"{ranged(row['against_convolutions'])} times",
+            ranged(row["faster_than_step_by_step"]),
+            ranged(row["against_convolutions"]),
             *memory(row["peak_bytes"]),
         ]
         lines.append(f"| {name}{on} | {' | '.join(cells)} |")
@@ -87,7 +87,7 @@ def memory(peak: dict[str, int]) -> tuple[str, str]:
     """Peak memory of ours, and its part of the form step by step."""
     if not peak:
         return "", ""
-    return f"{peak['through-time'] / 2**20:,.0f} MiB", f"{peak['through-time'] / peak['step-by-step']:.2f} times"
+    return f"{peak['through-time'] / 2**20:,.0f} MiB", f"{peak['through-time'] / peak['step-by-step']:.2f}"
 
 
 def growth(result: Result) -> str:
@@ -121,7 +121,7 @@ def peers(result: Result) -> str:
         f"| --- |{' --- |' * (1 + len(names))}",
     ]
     for name, row in result["rows"].items():
-        cells = [f"{ranged(row['slower_than_ours'][peer])} times" for peer in names]
+        cells = [ranged(row["slower_than_ours"][peer]) for peer in names]
         lines.append(f"| {name} | {seconds(row['median_seconds']['ours'])} | {' | '.join(cells)} |")
     return "\n".join(lines)
 

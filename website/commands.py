@@ -28,7 +28,7 @@ def _section(command: Any) -> Iterator[str]:
     usage = " ".join(["sresnet", command.name, *map(_usage, command.params)])
     yield from (f"## {command.name}", "", "```text", usage, "```", "", command.help, "")
     if command.params:
-        yield from ("| | |", "| --- | --- |")
+        yield from ("| argument or option | meaning |", "| --- | --- |")
         yield from (f"| `{_name(parameter)}` | {_meaning(parameter)} |" for parameter in command.params)
         yield ""
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from pipeline.ground.paths import ROOT
 from website.checks import documented_modules, loaded_from_elsewhere, undocumented
@@ -36,6 +37,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def from_top(name: str) -> str:
     """A page that lies beside the README; its links to docs/ are relative to that folder here."""
     return (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """The same text; a page that is a tab of its own has no navigation beside it, which would name the page alone."""
+    if page.parent is None:
+        page.meta.setdefault("hide", ["navigation"])
+    return markdown
 
 
 def on_post_build(config: MkDocsConfig) -> None:
