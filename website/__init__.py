@@ -1,1 +1,1 @@
-"""What the documentation site has beside the pages in docs/: pages made from the code, and checks of the result."""
+"""The documentation site: pages made from the code, and checks of the result. The other pages are in docs/."""

@@ -10,8 +10,8 @@ from pipeline.cli.command_line import app
 INTRODUCTION = """# Commands
 
 `make setup` installs the command as `.venv/bin/sresnet`. The pages of this site write `sresnet`: either type the path,
-or put it on your PATH once in each shell, with `export PATH=$PWD/.venv/bin:$PATH`. `sresnet COMMAND --help` prints what
-stands here.
+or put it on your PATH once in each shell, with `export PATH=$PWD/.venv/bin:$PATH`. `sresnet COMMAND --help` prints the
+same.
 
 Exit codes: 0 done, 1 an error or a check that failed, 2 wrong usage, 130 after Ctrl-C, 143 after SIGTERM.
 """

@@ -35,12 +35,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def from_top(name: str) -> str:
-    """A page that lies beside the README; its links to docs/ are relative to that folder here."""
+    """A page from the top folder, with its links to docs/ made relative to that folder."""
     return (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """The same text; a page that is a tab of its own has no navigation beside it, which would name the page alone."""
+    """The same text. Hides the side navigation of a page that is a tab of its own: it would list that page only."""
     if page.parent is None:
         page.meta.setdefault("hide", ["navigation"])
     return markdown
