@@ -47,7 +47,7 @@ check: setup ## check format, lint, types and spelling
 	codespell
 
 docs: setup ## build the documentation into site/, strictly: dead links and missing docstrings fail
-	python -m mkdocs build --quiet
+	python -m mkdocs build
 	@echo "documentation: $$PWD/site/index.html"
 
 audit-matrix: setup ## plant faults and record what finds each; writes docs/audit-matrix.md

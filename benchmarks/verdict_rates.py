@@ -203,8 +203,9 @@ def tables(result: dict[str, Any]) -> str:
         f"{result['runs']:,} experiments a setting. The two error rates are the largest over true spreads of "
         f"{', '.join(spreads)} points and both kinds of noise. The true difference is one or two margins (false "
         f"REPRODUCED), or none or one (false BELOW or ABOVE). Each rate is bounded by {bound}; the simulation is "
-        f"accurate to ±{allowance(result['runs']):.2f} points. The last two columns are the rates of right verdicts with "
-        f"shared noise, for spreads of {' / '.join(spreads)}. Nearly all of the rest, the type II error, is UNDERPOWERED."
+        f"accurate to ±{allowance(result['runs']):.2f} points. The last two columns are the rates of right verdicts "
+        f"with shared noise, for spreads of {' / '.join(spreads)}. Nearly all of the rest, the type II error, is "
+        "UNDERPOWERED."
     )
     skewed = (
         "The bounds are for seeds whose true accuracies are normal. With a beta distribution, skewed away from 100 %, "
