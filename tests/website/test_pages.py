@@ -1,7 +1,9 @@
 """The pages of the site that are made from the code."""
 
 import dataclasses
+import re
 
+import pytest
 from ruamel.yaml import YAML
 
 from models.config import NetworkConfig
@@ -46,3 +48,11 @@ def _leaves(node: object) -> list[str]:
         return [node]
     inner = node if isinstance(node, list) else list(node.values()) if isinstance(node, dict) else []
     return [leaf for part in inner for leaf in _leaves(part)]
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "cluster/README.md"])
+def test_links_between_files_lead_to_files(name: str) -> None:
+    """Of the pages outside of docs/, whose links MkDocs does not see as they are read on a server for git."""
+    page = ROOT / name
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
