@@ -26,7 +26,7 @@ def commands_page() -> str:
 def _section(command: Any) -> Iterator[str]:
     """Usage, help and parameters of one subcommand."""
     usage = " ".join(["sresnet", command.name, *map(_usage, command.params)])
-    yield from (f"## {command.name}", "", "```text", usage, "```", "", command.help, "")
+    yield from (f"## {command.name}", "", "```text", usage, "```", "", command.help.replace("<", "&lt;"), "")
     if command.params:
         yield from ("| argument or option | meaning |", "| --- | --- |")
         yield from (f"| `{_name(parameter)}` | {_meaning(parameter)} |" for parameter in command.params)

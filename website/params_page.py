@@ -86,7 +86,7 @@ def docstrings(kind: type) -> dict[str, str]:
     texts = {}
     for node, after in itertools.pairwise(found.body):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and is_text(after):
-            texts[node.target.id] = " ".join(ast.literal_eval(after.value).split())
+            texts[node.target.id] = " ".join(ast.literal_eval(after.value).split()).replace("<", "&lt;")
     return texts
 
 

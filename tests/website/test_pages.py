@@ -21,6 +21,7 @@ def test_every_command_is_there() -> None:
         line for line in page.splitlines() if line.startswith("## ")
     ]
     assert "sresnet use PROFILE [--data DIR] [--seeds N]" in page
+    assert "results/audit-checkpoint/&lt;dataset>-&lt;digest>/" in page
     assert "| `--seeds N` | Train each experiment with seeds 0 to N-1. Default: 1. |" in page
 
 
