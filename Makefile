@@ -8,13 +8,14 @@ LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PYTHONUTF8 := 1
+export NO_MKDOCS_2_WARNING := 1
 
-help: ## this text
+help: ## show this text
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11, 4) and f"error: $(PYTHON) is {v}; 3.11.4 or newer is needed: make PYTHON=python3.12")'
-	@test ! -e .venv/installing || rm -rf .venv # what an interrupted install left has names of packages without their files
+	@test ! -e .venv/installing || rm -rf .venv # an interrupted install leaves package names without files
 	@test -x .venv/bin/uv || { $(PYTHON) -m venv --clear .venv && .venv/bin/python -m pip install --quiet uv==$(UV); }
 	@touch .venv/installing
 	uv pip sync --python .venv/bin/python --require-hashes requirements.lock
@@ -25,7 +26,7 @@ help: ## this text
 setup: .venv/installed ## install requirements.lock into .venv
 	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --quiet --local core.no_scm true # an archive of a release
 
-repro: setup ## run the pipeline that params.yaml describes, then look at report/index.html
+repro: setup ## run the pipeline that params.yaml describes; writes report/index.html
 	@sresnet check
 	dvc repro
 	@echo
@@ -34,79 +35,83 @@ repro: setup ## run the pipeline that params.yaml describes, then look at report
 test: setup ## run all tests but the long ones, in two processes
 	python -m pytest -n 2 --dist loadfile
 
-test-long: setup ## run the long tests: many drawn cases, all pairs of parts, a large network in Triton's interpreter
+test-long: setup ## run the long tests: many random cases, all pairs of parts, a large network in Triton's interpreter
 	python -m pytest -n 2 --dist loadfile -m long
 
 test-changed: setup ## run the long tests of the rooms that changed within a day, the fault matrix among them
 	python -m tests.changed
 
-check: setup ## format, lint, types and spelling
+check: setup ## check format, lint, types and spelling
 	ruff format --check .
 	ruff check .
 	mypy
 	codespell
 
-audit-matrix: setup ## plant faults into a small repository, see what finds each; writes docs/audit-matrix.md
+docs: setup ## build the documentation into site/, strictly: dead links and missing docstrings fail
+	python -m mkdocs build
+	@echo "documentation: $$PWD/site/index.html"
+
+audit-matrix: setup ## plant faults and record what finds each; writes docs/audit-matrix.md
 	python -m tests.faults.matrix
 
-bench: setup ## every speed of training that the README states, and its section on them (DATA=folder of CIFAR-10)
+bench: setup ## measure every speed of training, and write docs/training-speed.md (DATA=folder of CIFAR-10)
 	python -m benchmarks.train_step
 	python -m benchmarks.growth
 	python -m benchmarks.epoch $(if $(DATA),--data $(DATA))
 	python -m benchmarks.peers
-	python -m benchmarks.readme
+	python -m benchmarks.speed_page
 
-bench-precision: setup ## bfloat16 beside float32: spikes and accuracy; writes results/bench-precision.json
+bench-precision: setup ## bfloat16 against float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision
 
-bench-study: setup ## step times of the study's parts, and fine-tuning from images to events; for docs/study.md
+bench-study: setup ## measure step times of the study's parts, and fine-tuning from images to events; for docs/study.md
 	python -m benchmarks.study
 	python -m benchmarks.fine_tuning
 
-bench-start: setup ## seconds from a command to its first step and its end; writes results/bench-start.json
+bench-start: setup ## measure seconds from a command to its first step and its end; writes results/bench-start.json
 	python -m benchmarks.start
 
-bench-sweep: setup ## sresnet sweep beside serial dvc repro on four short runs; writes results/bench-sweep.json
+bench-sweep: setup ## sresnet sweep against serial dvc repro on four short runs; writes results/bench-sweep.json
 	python -m benchmarks.sweep
 
-fuzz: setup ## 100,000 damaged recordings through reading and framing; what breaks it lies in runs/fuzz
+fuzz: setup ## 100,000 damaged recordings through reading and framing; failures are kept in runs/fuzz
 	python -m tests.fuzz --cases 100000
 
-fuzz-reports: setup ## 20,000 damaged report folders through verify: breaks or one error, no traceback and no hang
+fuzz-reports: setup ## 20,000 damaged report folders through verify: each gives findings or one error, no traceback, no hang
 	python -m tests.fuzz.reports --cases 20000
 
-bench-events: setup ## recordings to frames beside tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
+bench-events: setup ## recordings to frames against tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
 
-bench-scaling: setup ## two workers against one, and plain DDP; writes results/bench-scaling.json and docs/scaling.md
+bench-scaling: setup ## measure two workers against one, and plain DDP; writes results/bench-scaling.json and docs/scaling.md
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-chaos: setup ## a training on a real Ray cluster through 20 kills, bit for bit; writes results/chaos.json
+chaos: setup ## kill workers, drivers and nodes 20 times in one training, compare the bits; writes results/chaos.json
 	python -m tests.chaos --kills 20 --seed 0
 
-s3: setup ## the pipeline over an S3 server of the loopback: push, wipe, pull, and nothing runs again
+s3: setup ## test the pipeline over a local S3 server: push, wipe, pull, and nothing runs again
 	python -m tests.walk.s3
 
-places: setup ## the pipeline in odd paths, in a clone with core.autocrlf, in a worktree and without git
+places: setup ## test the pipeline in unusual paths, with core.autocrlf, in a worktree and without git
 	python -m tests.walk.places
 
-hosts: setup ## the pipeline over several hosts on this machine, one cut off in the middle, digests compared
+hosts: setup ## test the pipeline on three simulated hosts, with one cut off; compare digests
 	python -m tests.walk.hosts
 
-ends: setup ## end a run by each signal at each moment, and look for what it leaves
+ends: setup ## test that a run leaves nothing behind, ended by each signal at each moment
 	python -m tests.walk.ends
 
-same-weights: setup ## the weights of profile quick are those of the committed dvc.lock, or of the commit before
+same-weights: setup ## train profile quick again; compare its weights with dvc.lock, or with the previous commit
 	python -m tests.walk.same_weights
 
-lock: ## choose the newest versions that pyproject.toml allows, into requirements.lock
-	@test ! -e .venv/installing || rm -rf .venv # what an interrupted install left has names of packages without their files
+lock: ## update requirements.lock to the newest versions that pyproject.toml allows
+	@test ! -e .venv/installing || rm -rf .venv # an interrupted install leaves package names without files
 	@test -x .venv/bin/uv || $(MAKE) setup
 	$(LOCK) --upgrade --output-file requirements.lock
 
 clean: ## remove everything that is generated, .venv too
-	rm -rf .venv data artifacts records runs report .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv data artifacts records runs report site .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: help setup repro test test-long test-changed check bench bench-events bench-precision bench-scaling bench-start bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
+.PHONY: help setup repro test test-long test-changed check docs bench bench-events bench-precision bench-scaling bench-start bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights

@@ -201,23 +201,24 @@ def tables(result: dict[str, Any]) -> str:
     """The document's section."""
     bound, spreads = f"{100 * ALPHA:g} %", [f"{sd:g}" for sd in SPREADS]
     about = (
-        f"{result['runs']:,} experiments a setting. The two error rates are the worst over true spreads of "
-        f"{', '.join(spreads)} points and both kinds of noise, at a true difference of one or two margins (false "
-        f"REPRODUCED) or of none or one (false BELOW or ABOVE). Each is bounded by {bound}; the simulation leaves "
-        f"±{allowance(result['runs']):.2f} points. The last two columns are what falls rightly with shared noise, for "
-        f"spreads of {' / '.join(spreads)}; nearly all of the rest, the type II error, is UNDERPOWERED."
+        f"{result['runs']:,} experiments a setting. The two error rates are the largest over true spreads of "
+        f"{', '.join(spreads)} points and both kinds of noise. The true difference is one or two margins (false "
+        f"REPRODUCED), or none or one (false BELOW or ABOVE). Each rate is bounded by {bound}; the simulation is "
+        f"accurate to ±{allowance(result['runs']):.2f} points. The last two columns are the rates of right verdicts "
+        f"with shared noise, for spreads of {' / '.join(spreads)}. Nearly all of the rest, the type II error, is "
+        "UNDERPOWERED."
     )
     skewed = (
-        "The bounds are for seeds whose true accuracies are normal. From a beta distribution, skewed away from 100 %, "
-        f"the worst are {worst(of_shape(result, 'beta'))}, with a spread of {spreads[-1]} points."
+        "The bounds are for seeds whose true accuracies are normal. With a beta distribution, skewed away from 100 %, "
+        f"the largest rates are {worst(of_shape(result, 'beta'))}, with a spread of {spreads[-1]} points."
     )
     promise = (
-        "How often the seeds that UNDERPOWERED says are needed do decide, beside the promised "
-        f"{100 * CHANCE:g} %; the true mean on these test samples and the true spread are those that it saw:"
+        "How often the number of seeds that UNDERPOWERED names decides; promised are "
+        f"{100 * CHANCE:g} %. The true mean on these test samples and the true spread are those that it saw:"
     )
     paired = (
-        "Orderings by paired seeds, where the first is better by just the margin; the worst over the spreads, each "
-        f"bounded by {bound}:"
+        "Orderings by paired seeds, where the first is better by exactly the margin; the largest rates over the "
+        f"spreads, each bounded by {bound}:"
     )
     accuracy = error_table(of_shape(result, "normal"))
     parts = [about, accuracy, skewed, promise, kept(result["seeds_needed"]), paired, pairs(result["larger"])]

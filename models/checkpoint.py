@@ -22,6 +22,7 @@ from models.sresnet import SResNet
 FLOAT32 = "F32"
 """The safetensors name of float32, the type of all tensors here."""
 NETWORK_REMEDY = "fetch it again (`dvc pull`) or train again (`dvc repro`)"
+"""What to do about a damaged network, for errors."""
 
 
 _LARGEST_SIZE = 100_000
@@ -47,6 +48,7 @@ class Header:
             )
 
     def build(self) -> SResNet:
+        """A network of this configuration; its weights are not those of a file."""
         return SResNet(self.config, input_shape=self.input_shape, classes=self.classes, frames=self.frames)
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 RESCALE = 2.0  # authors' model.py, poisson_gen
+"""A value of this size or more spikes at every step of `poisson`."""
 
 
 def direct(images: Tensor, time_steps: int, generator: Generator | None) -> Tensor:
@@ -39,3 +40,4 @@ ENCODINGS: dict[str, Callable[[Tensor, int, Generator | None], Tensor]] = {
     "poisson": poisson,
     "latency": latency,
 }
+"""By the name in `encoding` of a NetworkConfig."""

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 Kinds = type[nn.Module] | UnionType
+"""A class of layers, or a union of classes."""
 
 
 @contextmanager

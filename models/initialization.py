@@ -11,6 +11,7 @@ from models.normalization import without_statistics_update
 from models.residual import Layer, each_step
 
 GAIN = 2.0  # authors' model.py, xavier_uniform_
+"""Gain of `xavier`."""
 Draw = Callable[[Generator], Tensor]
 """Draws a batch of random inputs of the network's input shape."""
 
@@ -56,3 +57,4 @@ INITIALIZATIONS: dict[str, Callable[[nn.Module, Draw, Generator], None]] = {
     "kaiming": kaiming,
     "threshold-balanced": threshold_balanced,
 }
+"""By the name in `initialization` of a NetworkConfig."""

@@ -22,6 +22,7 @@ from models.config import NetworkConfig
 from models.surrogate import Surrogate
 
 THRESHOLD = 1.0
+"""Threshold of all neurons."""
 
 
 class Spike(torch.autograd.Function):
@@ -29,12 +30,14 @@ class Spike(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, excess: Tensor, surrogate: Surrogate) -> Tensor:
+        """1.0 where the excess over the threshold is above 0, else 0.0."""
         ctx.save_for_backward(excess)
         ctx.surrogate = surrogate
         return (excess > 0).to(excess.dtype)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """The gradient times the surrogate's derivative."""
         (excess,) = ctx.saved_tensors
         return grads[0] * ctx.surrogate(excess), None
 
@@ -67,6 +70,7 @@ RESETS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "zero": zero,
     "none": none,
 }
+"""By the name in `reset` of a NetworkConfig."""
 
 
 def lif_step(
@@ -117,6 +121,7 @@ def is_fused(config: NetworkConfig) -> bool:
 
 
 def surrogate_of(config: NetworkConfig) -> Surrogate:
+    """The surrogate that a network is configured with."""
     return Surrogate(shape=config.surrogate, height=config.surrogate_height, width=config.surrogate_width)
 
 

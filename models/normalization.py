@@ -18,7 +18,9 @@ from models.kernels.reference import statistics_type
 from models.neuron import THRESHOLD
 
 EPSILON = 1e-4  # authors' model.py
+"""Added to the variance."""
 STATISTICS_MOMENTUM = 0.1  # authors' model.py
+"""Share of a new batch in the running statistics."""
 
 _counting: ContextVar[bool] = ContextVar("counting", default=True)
 
@@ -165,3 +167,4 @@ NORMALIZATIONS: dict[str, type[Bntt] | type[Bn] | type[Unnormalized]] = {
     "tebn": TeBn,
     "none": Unnormalized,
 }
+"""By the name in `normalization` of a NetworkConfig."""

@@ -14,6 +14,7 @@ from models.config import NetworkConfig
 from models.residual import Firing
 
 VOTERS = 10  # authors' model.py: AvgPool1d(10, 10)
+"""Output neurons of a class with `boosting`."""
 
 
 class MeanVoltage(nn.Module):
@@ -107,3 +108,4 @@ READOUTS: dict[str, type[MeanVoltage]] = {
     "maximum-voltage": MaximumVoltage,
     "spike-count": SpikeCount,
 }
+"""By the name in `readout` of a NetworkConfig."""

@@ -95,6 +95,7 @@ DOWNSAMPLINGS: dict[str, type[Downsampling] | type[SpikingDownsampling]] = {
     "real": Downsampling,
     "spiking": SpikingDownsampling,
 }
+"""By the name in `downsampling` of a NetworkConfig."""
 
 
 class Block(nn.Module):

@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 SIDE = 0.15  # Yin et al. 2021: weight of each of the two wide Gaussians
+"""Weight of each of the two wide Gaussians of `multi_gaussian`."""
 SPREAD = 6.0  # and how much wider they are
+"""How many times wider they are."""
 SQUARES = 2.0 * SPREAD**2
+"""Twice the square of that width."""
 PEAK = (1.0 + SIDE) - 2.0 * SIDE / SPREAD * math.exp(-1.0 / SQUARES)
 """Value of the sum of the three Gaussians at the threshold."""
 
@@ -65,6 +68,7 @@ SHAPES: dict[str, Callable[[Tensor], Tensor]] = {
     "fast-sigmoid": fast_sigmoid,
     "multi-gaussian": multi_gaussian,
 }
+"""By the name in `surrogate` of a NetworkConfig."""
 
 
 @dataclass(frozen=True, kw_only=True)

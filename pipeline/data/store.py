@@ -23,10 +23,14 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json, whole, write_whole
 
 Split = Literal["train", "test"]
+"""A part of a dataset."""
 SPLITS: tuple[Split, ...] = get_args(Split)
+"""All parts of a dataset."""
 VERSION = 2
+"""Version of the store's layout, in each manifest."""
 _PIXEL_COLUMN = {"images": "image", "frames": "frames"}
 LABELS_AND_IDS = pa.ipc.IpcReadOptions(included_fields=[1, 2])
+"""Options that read labels and ids without pixels."""
 IMAGES_PER_BATCH = 1000
 """An image is smaller than a record batch's metadata, so many share one; each recording has its own (44 us to read)."""
 
@@ -191,6 +195,7 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 
 
 def shard_name(split: str, index: int, shards: int) -> str:
+    """File name of one shard of a split."""
     return f"{split}-{index:05}-of-{shards:05}.arrow"
 
 

@@ -20,6 +20,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
 ANSWERS = "answers.parquet"
+"""File name beside a record."""
 
 
 @dataclass(frozen=True, kw_only=True)

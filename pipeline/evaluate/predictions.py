@@ -37,6 +37,7 @@ class About:
 
 
 SomeAbout = TypeVar("SomeAbout", bound=About)
+"""About, or a class that extends it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,8 +33,10 @@ from pipeline.judge.matching import (
 from pipeline.judge.measured import MEASURED, Measured, Measurement, power_of_ten
 
 Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
+"""Every verdict that a claim can get."""
 _NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
 OTHER = "what was run is not what the claim is about"
+"""Reason of NOT COMPARABLE."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sources import only_source
 
 MAGIC = b"#!AER-DAT4.0\r\n"
+"""How an AEDAT 4 file begins."""
 EVENT = np.dtype(
     {
         "names": ["t", "x", "y", "on"],
@@ -33,6 +34,7 @@ EVENT = np.dtype(
         "itemsize": 16,
     }
 )
+"""Bytes of one event in a packet."""
 CODECS = (None, "lz4", "lz4", "zstd", "zstd")
 """By the header's compression number; LZ4 and LZ4_HIGH, like ZSTD and ZSTD_HIGH, use the same decoder."""
 DECOMPRESSED_BYTES = 16 << 20
@@ -40,6 +42,7 @@ DECOMPRESSED_BYTES = 16 << 20
 DECOMPRESSION_RATIO = 16
 """Maximum compression ratio of larger files; zstd compresses events at random places by a factor of 4 at best."""
 OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
+"""Count of packets that hold no events."""
 LATEST = 1 << 60
 """Upper bound of a time (microseconds): 36,000 years after 1970. Differences of such times fit into 64 bits."""
 

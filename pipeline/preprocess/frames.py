@@ -25,8 +25,10 @@ from pipeline.preprocess.scatter import NOWHERE, Buffer, Frames, Lookup, count_a
 FRAMING_RULE = (
     "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
 )
+"""What `to_frames` does, as manifests and reports say it."""
 
 OUTSIDE = left_out("events", "outside of the centred square that is framed")
+"""Count of events outside of the part of the sensor that is framed."""
 
 _BYTE = np.arange(256)
 

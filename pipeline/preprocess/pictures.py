@@ -20,7 +20,9 @@ from pipeline.ground.errors import InputError
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
 """Supported formats; others, such as EPS, run external programs or have values without a rule."""
 GROUND = "white"
+"""Colour under transparent pixels."""
 OPAQUE_MODES = ("1", "L", "P", "RGB", "CMYK")
+"""Pillow's modes that convert to RGB as they are."""
 
 
 def decode_image(content: bytes, where: str) -> npt.NDArray[np.uint8]:

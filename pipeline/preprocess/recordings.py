@@ -18,14 +18,23 @@ from pipeline.preprocess import aedat4
 from pipeline.preprocess.sources import check_aedat2_camera, only_source, sensor_of, sources_of_aedat3
 
 NMNIST = 34
+"""Pixels of a side of N-MNIST's sensor, as cropped."""
 DAVIS_HEADER_END = b"#!END-HEADER\r\n"
+"""Line that ends an AEDAT 2.0 header of a DAVIS."""
 AEDAT2 = b"#!AER-DAT2.0"
+"""How an AEDAT 2.0 file begins."""
 POLARITY_EVENT = 1
-COMPRESSED = 0x8000  # bit of a packet's kind
+"""AEDAT 3.1's type of a packet of polarity events."""
+COMPRESSED = 0x8000
+"""Bit of a packet's type: its content is compressed."""
 NO_PIXEL = left_out("events", "of no pixel (bit 15 of the address)")
+"""Count of addresses that name no pixel."""
 INVALID = left_out("events", "invalid by their own mark")
+"""Count of events that the camera marked invalid."""
 CLOCK = left_out("events", "overflows of the clock")
+"""Count of events that only say that the clock has wrapped."""
 Orientation = Literal["cifar10-dvs"] | None
+"""Rule by which `orient` turns a recording; None leaves it."""
 
 
 def read_recording(path: Path) -> Recording:
@@ -255,6 +264,7 @@ DECODERS: dict[str, Callable[[bytes, str], Recording]] = {
     ".bin": _nmnist,
     ".npy": _gesture,
 }
+"""Decoder of a file's bytes, by its suffix."""
 
 
 def _check_length(length: int, unit: int, start: int, where: str) -> None:

@@ -222,20 +222,30 @@ def document(result: dict[str, Any]) -> str:
 
 
 def introduction(result: dict[str, Any]) -> Iterator[str]:
-    yield "# The auditor, audited"
+    yield "# Test of the auditor"
     yield ""
-    yield f"{summary(result)}. `make audit-matrix` makes this page and `results/audit-matrix.json`."
+    yield f"{summary(result)}. `make audit-matrix` writes this page and `results/audit-matrix.json`."
     yield ""
     yield (
         "Each fault is planted into a fresh copy of a small repository that the real stages made (three seeds of a "
-        "network on scikit-learn's digits; few simulated recordings for faults of events). *As they were*: the fault "
-        "alone, as a slip leaves it. *Made anew*: records, digests, results and report are made to fit it, as a forger "
-        "would, or as they come out if the fault was there from the start. The auditors are asked in order of their "
-        "effort, and the first whose line is about the fault is named; a line that a clean repository has too does not "
-        "count. Patterns that a line must match stand with the faults in `tests/faults/planted.py`."
+        "network on scikit-learn's digits; a few simulated recordings for faults of events)."
+    )
+    yield ""
+    yield "- *as they were*: the fault alone, as a mistake leaves it."
+    yield (
+        "- *made anew*: records, digests, results and report are made to fit it, as a forger would, or as they come "
+        "out if the fault was there from the start."
+    )
+    yield ""
+    yield (
+        "The auditors are asked in order of their effort, and the first that reports the fault is named. A line that a "
+        "clean repository has too does not count. The patterns that a line must match are beside the faults in "
+        "`tests/faults/planted.py`."
     )
     yield ""
     yield "Asked, in this order: " + ", ".join(result["auditors"]) + "."
+    yield ""
+    yield "## Planted faults"
 
 
 def table(rows: list[Row]) -> Iterator[str]:
@@ -264,10 +274,10 @@ def not_found(result: dict[str, Any]) -> Iterator[str]:
     rows = missed(result)
     for row in rows:
         others = "; ".join(f"`{shorter(text)}`" for text in row["others"])
-        said = f"What was said is not about it: {others}." if others else "Nothing was said."
+        said = f"Reported, but not about it: {others}." if others else "Nothing was reported."
         yield f"- {row['fault']}: {row['form']} (digests {row['digests']}). {said}"
     if not rows:
-        yield "Nothing of what was planted."
+        yield "Every planted fault was found."
 
 
 def honest(result: dict[str, Any]) -> Iterator[str]:

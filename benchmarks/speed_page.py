@@ -1,40 +1,36 @@
-"""Writes the README's section on speed from results/bench-*.json: python -m benchmarks.readme
+"""Writes docs/training-speed.md from results/bench-*.json: python -m benchmarks.speed_page
 
 Missing measurements are named.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS, ROOT
 
-README = ROOT / "README.md"
-BEGIN, END = "<!-- bench -->", "<!-- /bench -->"
+PAGE = ROOT / "docs" / "training-speed.md"
 GPU = "GPU, "
 LIBRARIES = {"spikingjelly": "SpikingJelly, multi-step", "snntorch": "snnTorch", "norse": "Norse", "sinabs": "Sinabs"}
+INTRODUCTION = """# Speed of training
+
+`make bench` measures on this machine and writes this page; change it there, not by hand. Each ratio is the median, with
+the range, of rounds in which the compared forms take turns."""
 Result = dict[str, Any]
 
 
-def main(readme: Path = README, results: Path = RESULTS) -> None:
-    """Replaces the section between the two marks. Raises InputError if they are missing."""
-    text = readme.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f"{readme}: no {BEGIN} before {END}; the section on speed stands between them")
-    write_whole(readme, f"{before}{BEGIN}\n{section(results)}\n{END}{after}".encode())
+def main(page: Path = PAGE, results: Path = RESULTS) -> None:
+    """Writes the page, whole."""
+    write_whole(page, f"{speed_page(results)}\n".encode())
 
 
-def section(results: Path) -> str:
-    """Paragraphs and tables of the measurements, then a list of missing ones."""
+def speed_page(results: Path) -> str:
+    """Sections on what was measured, then what was not."""
     parts = {"train": steps, "growth": growth, "peers": peers, "epoch": epoch, "precision": precision}
     found = {name: read(results / f"bench-{name}.json") for name in parts}
     texts = [write(found[name]) for name, write in parts.items() if found[name]]
-    return "\n\n".join([*texts, missing(found)])
+    return "\n\n".join([INTRODUCTION, *texts, missing(found)])
 
 
 def read(path: Path) -> Result:
@@ -45,24 +41,25 @@ def read(path: Path) -> Result:
 
 def steps(result: Result) -> str:
     about = (
-        "`make bench` measures, and writes this part of the page. A training step of S-ResNet38 (n = 6, 32 filters; "
-        "forward, backward, SGD) beside the same network computed one time step after another, which is the authors' "
-        "algorithm, and beside its convolutions alone, which are the floor: median and range of the ratios in "
-        f"{result['rounds']} rounds in turns, {where(result)}. Memory is the peak above the process before the step, "
-        "in a process whose allocator returns what is freed; the times are taken with one that keeps it."
+        "## A training step\n\n"
+        "S-ResNet38 (n = 6, 32 filters; forward, backward, SGD), compared with two other forms. *Step by step* is the "
+        "same network computed one time step after another, which is the authors' algorithm. *Convolutions alone* is "
+        f"the lower limit. {result['rounds']} rounds, {where(result)}. Memory is the peak above that of the process "
+        "before the step; it is measured in a process whose allocator returns freed memory, the times in one whose "
+        "allocator keeps it."
     )
     lines = [
         about,
         "",
-        "| | a step | step by step takes | ours against the convolutions alone | peak memory | against step by step |",
+        "| | ours | step by step / ours | ours / convolutions alone | peak memory | memory / that of step by step |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in (result["rows"] | result["recompute"]).items():
         on = f", {result['gpu']}" if name.startswith(GPU) else ""
         cells = [
             seconds(row["median_seconds"]["through-time"]),
-            f"{ranged(row['faster_than_step_by_step'])} times",
-            f"{ranged(row['against_convolutions'])} times",
+            ranged(row["faster_than_step_by_step"]),
+            ranged(row["against_convolutions"]),
             *memory(row["peak_bytes"]),
         ]
         lines.append(f"| {name}{on} | {' | '.join(cells)} |")
@@ -76,13 +73,13 @@ def where_time_goes(profiles: dict[str, Result]) -> str:
     parts = [
         f"{name}: convolutions {seconds(profile['convolutions'])}, passes {seconds(profile['passes'])} "
         f"({profile['passes_bytes'] / 1e9:.1f} GB, {seconds(profile['passes_bytes'] / speed)} at the speed of a copy), "
-        f"rest {seconds(profile['rest'])}"
+        f"rest {seconds(profile['rest'])}."
         for name, profile in profiles.items()
     ]
     return (
-        "Where a step goes, by torch's profiler, which slows it a little; the passes are normalization, neurons and "
-        f"the skip's sum, forward and backward, and a copy of memory moves {speed / 1e9:.0f} GB/s here. "
-        f"{'; '.join(parts)}."
+        "Where the time of a step goes, by torch's profiler, which slows it a little. *Passes* are normalization, "
+        "neurons and the shortcut's sum, forward and backward. A copy of memory moves "
+        f"{speed / 1e9:.0f} GB/s here.\n\n" + "\n".join(f"- {part}" for part in parts)
     )
 
 
@@ -90,7 +87,7 @@ def memory(peak: dict[str, int]) -> tuple[str, str]:
     """Peak memory of ours, and as a share of step-by-step."""
     if not peak:
         return "", ""
-    return f"{peak['through-time'] / 2**20:,.0f} MiB", f"{peak['through-time'] / peak['step-by-step']:.2f} times"
+    return f"{peak['through-time'] / 2**20:,.0f} MiB", f"{peak['through-time'] / peak['step-by-step']:.2f}"
 
 
 def growth(result: Result) -> str:
@@ -101,8 +98,9 @@ def growth(result: Result) -> str:
         for over, name in (("time_steps", "T"), ("batch", "the batch"))
     )
     return (
-        f"![Time and memory of a training step over time steps, batch and width](docs/growth.svg)\n\n"
-        f"A straight line fits time and memory: the largest deviation from it is {deviations} (medians of "
+        "## Growth with time steps and batch\n\n"
+        "![Time and memory of a training step over time steps, batch and width](growth.svg)\n\n"
+        f"Time and memory grow in a straight line. The largest deviation from it is {deviations} (medians of "
         f"{result['rounds']}, {where(result)})."
     )
 
@@ -112,8 +110,9 @@ def peers(result: Result) -> str:
     names = [name for name in LIBRARIES if name in result["versions"]]
     titles = [f"{LIBRARIES[name]} ({result['versions'][name]})" for name in names]
     about = (
-        "The same training step in other libraries (`benchmarks/peers.py`, the extra `bench`), as a multiple of ours, "
-        f"{result['rounds']} rounds in turns, {where(result)}:"
+        "## Other libraries\n\n"
+        "The same training step in other libraries (`benchmarks/peers.py`, the extra `bench`), as a multiple of our "
+        f"time. {result['rounds']} rounds, {where(result)}."
     )
     lines = [
         about,
@@ -122,7 +121,7 @@ def peers(result: Result) -> str:
         f"| --- |{' --- |' * (1 + len(names))}",
     ]
     for name, row in result["rows"].items():
-        cells = [f"{ranged(row['slower_than_ours'][peer])} times" for peer in names]
+        cells = [ranged(row["slower_than_ours"][peer]) for peer in names]
         lines.append(f"| {name} | {seconds(row['median_seconds']['ours'])} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -130,35 +129,39 @@ def peers(result: Result) -> str:
 def epoch(result: Result) -> str:
     stage = result["stage_seconds"]
     return (
-        f"An epoch through the train stage (Ray Train with one worker, {result['data']}, {result['samples']:,} "
-        "samples, n = 1, 16 filters, T = 4, batch 20) takes "
-        f"{ranged(result['epoch_against_bare'])} times its {result['steps_of_an_epoch']} bare steps: reading, "
-        "augmentation, the sums over micro-batches, reports and the checkpoint take the rest. Ray's start "
-        f"({stage['start']:.0f} s) and end with the export ({stage['end']:.0f} s) are not in it; with them the stage "
-        f"of {len(stage['epochs'])} epochs takes {result['stage_against_bare']:.2f} times the bare steps "
-        f"({where(result)})."
+        "## An epoch of the train stage\n\n"
+        f"Ray Train with one worker, {result['data']}, {result['samples']:,} samples, n = 1, 16 filters, T = 4, "
+        f"batch 20: an epoch takes {ranged(result['epoch_against_bare'])} times its {result['steps_of_an_epoch']} bare "
+        "steps. The difference is reading, augmentation, the sums over micro-batches, reports and the checkpoint. "
+        f"Ray's start ({stage['start']:.0f} s) and its end with the export ({stage['end']:.0f} s) are not "
+        f"included; with them the stage of {len(stage['epochs'])} epochs takes {result['stage_against_bare']:.2f} "
+        f"times the bare steps ({where(result)})."
     )
 
 
 def precision(result: Result) -> str:
     accuracy = result["accuracy"]
     difference, count = accuracy["difference"], len(accuracy["seeds"])
-    rates = "; ".join(f"{1e6 * flips['rate_alone']:,.0f} ppm for {name}" for name, flips in result["flips"].items())
-    return (
-        f"bfloat16 against float32 (`make bench-precision`): accuracy on {accuracy['data']} after training "
-        f"{difference['mean']:+.2f} points (95 % interval {difference['low']:+.2f} to {difference['high']:+.2f}, "
-        f"{count} seeds); with the same inputs to a layer it flips this part of its possible spikes: {rates}."
+    rates = [f"| {name} | {1e6 * flips['rate_alone']:,.0f} |" for name, flips in result["flips"].items()]
+    about = (
+        "## bfloat16 and float32\n\n"
+        f"`make bench-precision`. Accuracy on {accuracy['data']} after training with bfloat16, minus that with "
+        f"float32: {difference['mean']:+.2f} points (95 % interval {difference['low']:+.2f} to "
+        f"{difference['high']:+.2f}, {count} seeds). When a layer gets the same inputs, bfloat16 "
+        "flips this part of its possible spikes. *Drawn* networks have random weights."
     )
+    return "\n".join([about, "", "| network | flipped spikes (ppm) |", "| --- | --- |", *rates])
 
 
 def missing(found: dict[str, Result]) -> str:
     """Names the missing measurements."""
     absent = [f"`results/bench-{name}.json`" for name, result in found.items() if not result]
     gpu = any(name.startswith(GPU) for name in found["train"].get("rows", {}))
-    notes = [] if gpu else ["Not on a GPU: [docs/gpu.md](docs/gpu.md) has what was seen on one."]
+    notes = [] if gpu else ["Not measured by these commands: a GPU; [On a GPU](gpu.md) has what was seen on one."]
     notes += [f"Not measured: {', '.join(absent)}."] if absent else []
     kept = [f"`results/bench-{name}.json`" for name, result in found.items() if result]
-    return " ".join([*notes, f"Every round is in {', '.join(kept)}." if kept else ""]).strip()
+    notes += [f"Every round is in {', '.join(kept)}."] if kept else []
+    return "## Sources\n\n" + " ".join(notes)
 
 
 def where(result: Result) -> str:
@@ -174,7 +177,4 @@ def seconds(value: float) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InputError as error:
-        sys.exit(f"error: {error}")
+    main()
