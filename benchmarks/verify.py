@@ -36,6 +36,7 @@ from pipeline.ground.paths import RESULTS, ROOT
 from pipeline.ground.stage_record import path_of, read_stage_record
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.audit import make_audit
+from pipeline.judge.measured import AGREEMENT_STAGE, MEASURED
 from pipeline.protocol.hardware import describe
 from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
@@ -97,8 +98,10 @@ def report_of_copies(checkout: Path, root: Path, runs: int) -> Path:
         (root / name).symlink_to(checkout / name)
     (root / "params.yaml").write_text(parameters(checkout, runs), encoding="utf-8")
     (root / "records").mkdir()
-    for stage in ("download", "preprocess"):
-        shutil.copy(checkout / path_of(f"{stage}@{EXPERIMENT}"), root / "records")
+    for stage in (f"download@{EXPERIMENT}", f"preprocess@{EXPERIMENT}", AGREEMENT_STAGE):
+        shutil.copy(checkout / path_of(stage), root / "records")
+    (root / MEASURED).parent.mkdir()
+    shutil.copy(checkout / MEASURED, root / MEASURED)
     params = load_params(root / "params.yaml")
     current = [copy_run(checkout, root, run.seed) for run in params.runs.values()]
     audit = make_audit(params.profile, root / "paper" / "claims.yaml", root, current)

@@ -126,7 +126,7 @@ except InputError as error:
 """
     done = subprocess.run([sys.executable, "-c", said, path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    expected = {"x.json": "read", "x.yaml": "larger than", "contents.arrow": "compressed", "x.parquet": "grow to"}
+    expected = {"x.json": "read", "x.yaml": "larger than", "contents.arrow": "compressed", "x.parquet": "decompress to"}
     assert expected[name] in done.stdout
 
 

@@ -131,10 +131,10 @@ def test_check_knows_the_datasets(tmp_path: Path, old: str, new: str, message: s
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("epochs: 6", "epoch: 6", r"training\.epoch: is not a key that exists; did you mean epochs\?"),
-        ("epochs: 6", "epochs: 6\n      epoch: 6", r"training\.epoch: is not a key that exists; did you mean epochs\?"),
-        ("blocks: 1 #", "zzz: 1\n      blocks: 1 #", r"model\.zzz: is not a key that exists$"),
-        ("workers: auto", "worker: auto", r"cluster\.worker: is not a key that exists; did you mean workers\?"),
+        ("epochs: 6", "epoch: 6", r"training\.epoch: is an unknown key; did you mean epochs\?"),
+        ("epochs: 6", "epochs: 6\n      epoch: 6", r"training\.epoch: is an unknown key; did you mean epochs\?"),
+        ("blocks: 1 #", "zzz: 1\n      blocks: 1 #", r"model\.zzz: is an unknown key$"),
+        ("workers: auto", "worker: auto", r"cluster\.worker: is an unknown key; did you mean workers\?"),
     ],
 )
 def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path, old: str, new: str, message: str) -> None:

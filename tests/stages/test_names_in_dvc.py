@@ -28,7 +28,7 @@ def write_params(folder: Path, content: dict[str, Any]) -> None:
 def test_no_command_of_the_pipeline_holds_a_name() -> None:
     stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     commands = {name: stage.get("do", stage)["cmd"] for name, stage in stages.items()}
-    assert len(commands) == 5
+    assert len(commands) == 6
     assert not [command for command in commands.values() if "${" in command]
 
 

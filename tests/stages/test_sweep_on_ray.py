@@ -39,7 +39,7 @@ def test_dvc_finds_nothing_to_do_after_two_trainings_side_by_side(tmp_path: Path
     assert "2 of 2 run(s) to do" in swept.stdout
     lock = read_yaml(tmp_path / "dvc.lock")
     runs = [f"{stage}@digits-{seed}" for stage in ("train", "evaluate") for seed in (0, 1)]
-    assert lock["stages"].keys() == {"download@digits", "preprocess@digits", *runs, "report"}
+    assert lock["stages"].keys() == {"download@digits", "preprocess@digits", *runs, "agreement", "report"}
     for seed in (0, 1):
         (measured,) = tmp_path.glob(f"runs/digits-{seed}-*/metrics.jsonl")
         last = json.loads(measured.read_text(encoding="utf-8").splitlines()[-1])

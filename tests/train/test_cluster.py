@@ -165,7 +165,7 @@ def test_a_killed_worker_and_a_killed_driver_change_no_bit(
 
 def test_more_gpus_than_there_are_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 2.0})
-    with pytest.raises(InputError, match=r"needs 1 GPUs, but the cluster local has 0"):
+    with pytest.raises(InputError, match=r"a worker takes 1 GPU\(s\) .*, and this machine has 0"):
         session._workers(ONE, 1, 1, 1)
 
 

@@ -9,9 +9,19 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from pipeline.train import scalars
 from pipeline.train.jobs import train_on
 from pipeline.train.journal import Journal
-from pipeline.train.progress import GAUGES
-from tests.train.test_watch import REPORT
+from pipeline.train.progress import GAUGES, ProgressReport
 from tests.train.tiny import ONE, TRAINING, tiny_job
+
+REPORT = ProgressReport(
+    epoch=1,
+    epochs=2,
+    step=3,
+    steps=4,
+    samples_per_second=40.0,
+    step_seconds=0.25,
+    loss=1.5,
+    accuracy=75.0,
+)
 
 
 def curve(folder: Path, name: str = "loss") -> list[tuple[int, float]]:
