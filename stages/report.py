@@ -8,6 +8,7 @@ from pipeline.ground import paths, stage
 from pipeline.ground.files import whole_folder
 from pipeline.judge.audit import make_audit
 from pipeline.protocol import params
+from pipeline.report.brief import brief
 from pipeline.report.reproduction import reproduction
 from pipeline.report.write import split_manifests, write_report
 
@@ -19,8 +20,8 @@ def main() -> None:
     audit = make_audit(everything.profile, paths.CLAIMS, paths.ROOT, current)
     with whole_folder(paths.REPORT) as folder:
         broken = write_report(audit, paths.ROOT, folder)
-    for judgement in audit.judgements:
-        print(f"{judgement.verdict:<15} {judgement.claim}: {judgement.reason}")
+    for claim, judgement in zip(audit.claims, audit.judgements, strict=True):
+        print(f"{judgement.verdict:<15} {claim.id}: {brief(claim, judgement)}")
     splits = split_manifests(audit, paths.ROOT)
     shared = [f"{split.dataset}: {same}" for split in splits for same in between_parts(split.duplicates)]
     for line in [*shared, *(f"the chain is broken: {one}" for one in broken)]:

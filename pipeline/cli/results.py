@@ -9,6 +9,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import parse_json, read_json
 from pipeline.ground.names import shown
 from pipeline.ground.paths import REPORT, ROOT
+from pipeline.ground.stage_record import RECORDS
 from pipeline.report.reproduction import Reproduction, reproduction
 
 _REMEDY = "`make repro` writes it"
@@ -24,16 +25,15 @@ def show_results(root: Path = ROOT) -> None:
 def results_lines(root: Path) -> list[str]:
     """The lines of `show_results`. Raises InputError without a report."""
     report = root / REPORT.name
+    evidence = report / "evidence"
     audit = read_json(report / "audit.json", _REMEDY)
     try:
         runs = [f"{run['experiment']}/{run['seed']}" for run in audit["results"]]
         verdicts = Counter(claim["verdict"] for claim in audit["claims"])
     except (KeyError, TypeError):
         raise InputError(f"{report / 'audit.json'}: not the audit of a report; {_REMEDY}") from None
-    records = {run: read_json(report / "evidence" / "results" / f"{run}.json", _REMEDY) for run in runs}
-    stages = {f"{stage}@{run.replace('/', '-')}" for run in runs for stage in ("train", "evaluate")}
-    data = {record["dataset"]["name"] for record in records.values()}
-    stages |= {f"{stage}@{name}" for name in data for stage in ("download", "preprocess")}
+    records = {run: read_json(evidence / "results" / f"{run}.json", _REMEDY) for run in runs}
+    stages = {path.stem for path in (evidence / RECORDS).glob("*.json")} - {"report"}
     return [
         *_run_lines(records),
         "claims: " + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items(), key=_telling)),

@@ -109,7 +109,7 @@ def stopped_lines(params: Params, changed: Changed) -> Iterator[str]:
             if epoch == epochs:
                 yield f"  {name} was trained to the end already: its outputs are written from runs/"
             else:
-                yield f"  {name} was stopped in epoch {epoch + 1} of {epochs}: it goes on there"
+                yield f"  {name} was stopped in epoch {epoch + 1} of {epochs}: it resumes there"
 
 
 def _epochs_done(params: Params, name: str) -> int | None:

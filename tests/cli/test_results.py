@@ -33,6 +33,10 @@ def root(tmp_path: Path) -> Path:
     for folder in (evidence, tmp_path / "results" / "digits"):
         folder.mkdir(parents=True)
         shutil.copy(RESULTS / "digits" / "0.json", folder)
+    records = tmp_path / "report" / "evidence" / "records"
+    records.mkdir()
+    for stage in ("train@digits-0", "report"):
+        (records / f"{stage}.json").touch()
     verdicts = ("NOT RUN", "NOT RUN", "REPRODUCED", "BELOW")
     audit = {
         "results": [{"experiment": "digits", "seed": 0}],

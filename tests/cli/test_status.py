@@ -70,7 +70,7 @@ def test_what_is_out_of_date_has_its_reason(
 
 
 @pytest.mark.parametrize(
-    ("epoch", "words"), [(1, "was stopped in epoch 2 of 6: it goes on"), (6, "trained to the end")]
+    ("epoch", "words"), [(1, "was stopped in epoch 2 of 6: it resumes"), (6, "trained to the end")]
 )
 def test_a_stopped_training_is_named(
     epoch: int, words: str, began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -21,6 +21,7 @@ REPORT = ProgressReport(
     step_seconds=0.25,
     loss=1.5,
     accuracy=75.0,
+    seconds_left=9.0,
 )
 
 
