@@ -28,7 +28,7 @@ setup: .venv/installed ## install requirements.lock into .venv
 
 repro: setup ## run the pipeline that params.yaml describes; writes report/index.html
 	@sresnet check
-	dvc repro
+	dvc --wait-for-lock repro
 	@echo
 	@sresnet results
 

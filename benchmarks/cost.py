@@ -6,7 +6,6 @@ was measured elsewhere (docs/gpu.md).
 
 import json
 import multiprocessing
-import os
 import resource
 from dataclasses import replace
 from typing import Any
@@ -15,13 +14,14 @@ import torch
 
 from pipeline.cli.split_sizes import SplitSize
 from pipeline.cli.step_time import step_seconds
+from pipeline.ground.cpus import cpus_here
 from pipeline.ground.files import read_json, write_whole
 from pipeline.ground.paths import CLAIMS, ROOT
 from pipeline.judge.claims import AccuracyClaim, Configuration, read_claims
 from pipeline.protocol.hardware import describe
 from pipeline.report.undecided import COSTS
 
-CPUS = len(os.sched_getaffinity(0))
+CPUS = cpus_here()
 
 
 def measured(configuration: Configuration) -> dict[str, float]:

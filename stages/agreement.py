@@ -17,7 +17,7 @@ def main() -> None:
     platform = computed_by(torch.device("cpu"), "float32")
     Measured(platform=platform, claims=found).write(paths.ROOT / MEASURED)
     for name, one in found.items():
-        print(f"{name}: {one.found:,g} ({one.compared})" if one.found < 1 else f"{name}: {one.found:,.0f}")
+        print(f"{name}: {'cannot be compared' if one is None else f'{one:,g}' if one < 1 else f'{one:,.0f}'}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import isinf
 from pathlib import Path
 
 import torch
@@ -10,13 +11,12 @@ from torch import Tensor, nn
 from models.hooks import layer_hooks
 from models.residual import Layer
 from models.sresnet import SResNet
-from pipeline.authors.recorded import NETWORKS
 from pipeline.authors.replay import deviations
 from pipeline.judge.claims import AgreementClaim, Claim, CountClaim
-from pipeline.judge.measured import Measurement
+from pipeline.judge.measured import MeasuredNumber
 
 
-def measure(claims: Iterable[Claim], golden: Path) -> dict[str, Measurement]:
+def measure(claims: Iterable[Claim], golden: Path) -> dict[str, MeasuredNumber]:
     """The measurement of each such claim, by its id. One thread, so that a processor gives the same bits each time."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -25,21 +25,18 @@ def measure(claims: Iterable[Claim], golden: Path) -> dict[str, Measurement]:
         sizes = {claim.id: size_of(claim) for claim in claims if isinstance(claim, CountClaim)}
         agreement = [claim for claim in claims if isinstance(claim, AgreementClaim)]
         apart = deviations(golden) if agreement else {}
-        return sizes | {
-            claim.id: Measurement(found=rounded_up(apart[claim.of]), compared=compared(claim)) for claim in agreement
-        }
+        return sizes | {claim.id: rounded_up(apart[claim.of]) for claim in agreement}
     finally:
         torch.set_num_threads(threads)
 
 
-def size_of(claim: CountClaim) -> Measurement:
+def size_of(claim: CountClaim) -> int:
     """Trained values, or multiply-adds of one time step, of the network that the claim is about."""
     *frames, channels, height, width = claim.configuration.dataset.sample_shape
     network, one_step = claim.configuration.network, claim.of == "multiply-adds"
     network = replace(network, time_steps=1) if one_step else network
     model = SResNet(network, input_shape=(channels, height, width), classes=claim.classes, frames=bool(frames))
-    found = multiply_adds(model) if one_step else sum(one.numel() for one in model.parameters())
-    return Measurement(found=found, compared=f"the network of {network.blocks * 6 + 2} layers, built and counted")
+    return multiply_adds(model) if one_step else sum(one.numel() for one in model.parameters())
 
 
 def multiply_adds(model: SResNet) -> int:
@@ -55,18 +52,9 @@ def multiply_adds(model: SResNet) -> int:
     return sum(places.values()) + sum(one.weight.numel() for one in model.modules() if isinstance(one, nn.Linear))
 
 
-def compared(claim: AgreementClaim) -> str:
-    """In words, for the report."""
-    networks = f"of {len(NETWORKS)} networks in float64"
-    return {
-        "logits": f"logits and losses {networks}, three training steps and an evaluation each",
-        "gradients": f"the gradient of every weight {networks}",
-        "training": f"weights and running statistics {networks} after three steps",
-        "frames": "every count of 8 frames of a simulated DVS128 recording of 5,003 events",
-    }[claim.of]
-
-
-def rounded_up(deviation: float) -> float:
-    """To one digit: further digits of a sum of rounding errors say nothing."""
+def rounded_up(deviation: float) -> float | None:
+    """To one digit, since further digits of a sum of rounding errors say nothing; None if it is infinite."""
+    if isinf(deviation):
+        return None
     digit = float(f"{deviation:.0e}")
-    return digit if digit >= deviation else float(f"{digit + 10.0 ** float(f'{digit:e}'.partition('e')[2]):.0e}")
+    return digit if digit >= deviation else float(f"{digit + 10.0 ** int(f'{digit:e}'.partition('e')[2]):.0e}")

@@ -8,8 +8,9 @@ from typing import Any
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import parse_json, read_json
 from pipeline.ground.names import shown
-from pipeline.ground.paths import REPORT, ROOT
+from pipeline.ground.paths import PARAMS, REPORT, ROOT
 from pipeline.ground.stage_record import RECORDS
+from pipeline.ground.yaml_file import read_yaml
 from pipeline.report.reproduction import Reproduction, reproduction
 
 _REMEDY = "`make repro` writes it"
@@ -35,12 +36,22 @@ def results_lines(root: Path) -> list[str]:
     records = {run: read_json(evidence / "results" / f"{run}.json", _REMEDY) for run in runs}
     stages = {path.stem for path in (evidence / RECORDS).glob("*.json")} - {"report"}
     return [
+        *_profile_line(root, audit),
         *_run_lines(records),
         "claims: " + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items(), key=_telling)),
         _digests_line(reproduction(root, stages)),
         *_changed_lines(root, records),
         f"report: {report / 'index.html'}",
     ]
+
+
+def _profile_line(root: Path, audit: dict[str, Any]) -> list[str]:
+    """A line if the report is of another profile than params.yaml."""
+    path = root / PARAMS.name
+    now = read_yaml(path)["profile"] if path.exists() else None
+    if now in (None, audit["profile"]):
+        return []
+    return [f"These are of profile {audit['profile']}; params.yaml has {now}: `make repro` runs it."]
 
 
 def _telling(counted: tuple[str, int]) -> tuple[bool, str]:
@@ -69,7 +80,7 @@ def _digests_line(found: Reproduction) -> str:
 
 def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     """Why committed files have changed, and what to do with them; nothing where they have not."""
-    if not _git(root, "status", "--porcelain", "--", *_COMMITTED):
+    if not _git(root, "status", "--porcelain", "--untracked-files=no", "--", *_COMMITTED):
         return []
     before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
     ours = [records[run]["platforms"] for run, text in before.items() if text]
@@ -77,7 +88,7 @@ def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     why = "another kind of processor computed them" if ours != theirs else "parameters, code or data are others"
     return [
         f"git: {' and '.join(_COMMITTED)} changed: {why}",
-        f"  to keep them:     git commit -m 'Results of this machine' {' '.join(_COMMITTED)}",
+        f"  to keep them:     git add params.yaml {' '.join(_COMMITTED)} && git commit",
         f"  to discard them:  git checkout {' '.join(_COMMITTED)}",
     ]
 

@@ -9,7 +9,8 @@ CGROUP = Path("/sys/fs/cgroup")
 
 def cpus_here(cgroup: Path = CGROUP) -> int:
     """CPUs that this process is pinned to, at most a container's quota, rounded up."""
-    pinned, quota = len(os.sched_getaffinity(0)), _quota(cgroup)
+    pinned = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS
+    quota = _quota(cgroup)
     return pinned if quota is None else min(pinned, math.ceil(quota))
 
 

@@ -176,7 +176,13 @@ class AgreementClaim(Stated):
     of: Literal["logits", "gradients", "training", "frames"]
     """Which of the recorded numbers."""
     bound: Annotated[float, Field(ge=0)]
-    """Largest |ours - theirs| / (1 + |theirs|) that counts as the same."""
+    """Largest |ours - theirs| / (1 + |theirs|) that counts as the same; one digit, as the measured ones have."""
+
+    @model_validator(mode="after")
+    def _one_digit(self) -> "AgreementClaim":
+        if float(f"{self.bound:.0e}") != self.bound:
+            raise ValueError(f"{self.id}: bound must have one digit such as 1e-9, not {self.bound}")
+        return self
 
 
 class DifferenceClaim(Stated):

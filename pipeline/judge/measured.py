@@ -1,11 +1,12 @@
 """results/agreement.json: what the stage `agreement` measured for the claims that need no training."""
 
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from models.bounds import STRICT
+from models.bounds import STRICT, Within
 from pipeline.ground.files import write_whole
 from pipeline.ground.schema import read_as
 from pipeline.judge.claims import AgreementClaim, Claim, CountClaim
@@ -14,16 +15,8 @@ AGREEMENT_STAGE = "agreement"
 MEASURED = Path("results") / "agreement.json"
 """Below the repository, and below a report's evidence/."""
 DECIDED_BY_IT = (CountClaim, AgreementClaim)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
-    """One number that was measured, and in words on what."""
-
-    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
-
-    found: float
-    compared: str
+MeasuredNumber = Annotated[float, Within(0, sys.float_info.max)] | None
+"""A size, or a deviation rounded up to one digit; None if the numbers cannot be compared: other shapes, or NaN."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +27,11 @@ class Measured:
 
     platform: str
     """Processor and torch that computed it."""
-    claims: dict[str, Measurement]
+    claims: dict[str, MeasuredNumber]
     """By the claim's id."""
 
     def write(self, path: Path) -> None:
-        write_whole(path, json.dumps(asdict(self), indent=2).encode() + b"\n")
+        write_whole(path, json.dumps(asdict(self), indent=2, allow_nan=False).encode() + b"\n")
 
 
 def read_measured(root: Path) -> Measured | None:

@@ -30,12 +30,19 @@ from pipeline.judge.matching import (
     objections,
     unpaired,
 )
-from pipeline.judge.measured import MEASURED, Measured, Measurement, power_of_ten
+from pipeline.judge.measured import MEASURED, Measured, power_of_ten
 
 Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NOT COMPARABLE", "NOT RUN"]
 """Every verdict that a claim can get."""
 _NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
 OTHER = "what was run is not what the claim is about"
+_COMPARED = {
+    "logits": "logits and losses of four networks in float64, three training steps and an evaluation each",
+    "gradients": "the gradient of every weight of four networks in float64",
+    "training": "weights and running statistics of four networks in float64 after three steps",
+    "frames": "every count of eight frames of a simulated DVS128 recording of 5,003 events",
+}
+"""By the kind of the recorded numbers (paper/golden/README.md)."""
 """Reason of NOT COMPARABLE."""
 
 
@@ -184,16 +191,19 @@ def _compare_weights(claim: WeightsClaim, run: Record) -> tuple[Verdict, str]:
 def _judge_measurement(claim: CountClaim | AgreementClaim, measured: Measured | None) -> Judgement:
     if measured is None or claim.id not in measured.claims:
         return _verdict(claim, "NOT RUN", "not measured; `dvc repro agreement` measures it, without training")
-    one = measured.claims[claim.id]
-    same = one.found == claim.count if isinstance(claim, CountClaim) else one.found <= claim.bound
-    reason = f"{_measured(claim, one)}; computed on {measured.platform}"
+    found = measured.claims[claim.id]
+    same = found is not None and (found == claim.count if isinstance(claim, CountClaim) else found <= claim.bound)
+    reason = f"{_measured(claim, found)}; computed on {measured.platform}"
     return replace(_verdict(claim, "REPRODUCED" if same else "DIFFERS", reason), evidence=[MEASURED.name])
 
 
-def _measured(claim: CountClaim | AgreementClaim, one: Measurement) -> str:
+def _measured(claim: CountClaim | AgreementClaim, found: float | None) -> str:
+    if found is None:
+        return "other shapes, types or names, or values that are not numbers"
     if isinstance(claim, CountClaim):
-        return f"{one.found:,.0f} {claim.of} in {one.compared}"
-    return f"{one.compared}: at most {power_of_ten(one.found)} apart, the bound is {power_of_ten(claim.bound)}"
+        return f"{found:,.0f} {claim.of}, counted in the network that is built from this configuration"
+    apart = f"at most {power_of_ten(found)} apart, the bound is {power_of_ten(claim.bound)}"
+    return f"{_COMPARED[claim.of]}: {apart}"
 
 
 def _judge_difference(claim: DifferenceClaim, records: Sequence[Record]) -> Judgement:

@@ -1,7 +1,7 @@
 """A verdict's reason in a few words; the whole reason opens below it."""
 
-from pipeline.judge.claims import AccuracyClaim, AgreementClaim, Claim, StatementClaim, WeightsClaim
-from pipeline.judge.measured import power_of_ten
+from pipeline.judge.claims import AccuracyClaim, AgreementClaim, Claim, DifferenceClaim, StatementClaim, WeightsClaim
+from pipeline.judge.measured import DECIDED_BY_IT, power_of_ten
 from pipeline.judge.verdicts import Judgement
 
 
@@ -9,7 +9,7 @@ def brief(claim: Claim, judgement: Judgement) -> str:
     """Up to ten words."""
     match judgement.verdict:
         case "NOT RUN":
-            text = "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
+            text = _not_run(claim)
         case "NOT COMPARABLE":
             text = _not_comparable(judgement)
         case "REPRODUCED":
@@ -19,8 +19,14 @@ def brief(claim: Claim, judgement: Judgement) -> str:
         case "DIFFERS":
             text = "other weights" if isinstance(claim, WeightsClaim) else "another number"
         case "UNDERPOWERED":
-            text = _undecided(judgement)
+            text = _undecided(claim, judgement)
     return text
+
+
+def _not_run(claim: Claim) -> str:
+    if isinstance(claim, DECIDED_BY_IT):
+        return "not measured"
+    return "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
 
 
 def _same(claim: Claim) -> str:
@@ -28,6 +34,8 @@ def _same(claim: Claim) -> str:
         return "the same bits on a like machine"
     if isinstance(claim, AccuracyClaim):
         return f"the whole 90 % interval lies within ± {claim.margin:g} points"
+    if isinstance(claim, DifferenceClaim):
+        return "the difference is as claimed"
     if isinstance(claim, AgreementClaim):
         return "equal" if claim.bound == 0 else f"equal to {power_of_ten(claim.bound)}"
     return "as counted on their code"
@@ -39,12 +47,14 @@ def _not_comparable(judgement: Judgement) -> str:
     return f"what was run differs in {_count(len(judgement.differences), 'place')}"
 
 
-def _undecided(judgement: Judgement) -> str:
+def _undecided(claim: Claim, judgement: Judgement) -> str:
     have = len(judgement.seeds)
     if judgement.seeds_needed is not None:
         return f"{_count(have, 'seed')} cannot decide; {judgement.seeds_needed} would"
     if judgement.samples_needed is not None:
         return f"about {judgement.samples_needed:,} test samples would decide"
+    if isinstance(claim, DifferenceClaim):
+        return f"{_count(have, 'pair')} of seeds cannot decide"
     return "the mean lies at an end of the claimed range"
 
 

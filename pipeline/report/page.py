@@ -32,7 +32,7 @@ from pipeline.report.handouts import handouts
 from pipeline.report.pictures import Example, examples
 from pipeline.report.recorded_groups import RecordedGroup, recorded_groups
 from pipeline.report.split_manifest import SplitManifest
-from pipeline.report.study.html import StudyPage, is_of_study, make_study_page
+from pipeline.report.study.html import StudyPage, make_study_page
 from pipeline.report.summary import ORIGINS, WORDS, by_dataset, headline, summary
 from pipeline.report.undecided import Undecided, undecided
 
@@ -70,7 +70,7 @@ class Page:
     """What the first screen prints, by name."""
     runs: list[RunSection]
     recorded: list[RecordedGroup]
-    """Results of other profiles but the study's."""
+    """Results of other profiles that are not on the study's page."""
     study: StudyPage
     charts: dict[str, figures.Spec]
     """Vega-Lite specifications of charts about all claims or runs."""
@@ -109,6 +109,7 @@ def notes_of(records: Iterable[Record]) -> dict[str, str]:
 
 def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
     """Gathers what the report shows from its evidence, which lies below `root`."""
+    study = make_study_page(audit.recorded, audit.unchecked)
     return Page(
         audit=audit,
         judged=sorted(
@@ -118,8 +119,11 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
         undecided=_undecided(audit, root),
         summary=summary(audit),
         runs=_runs(audit.records, root),
-        recorded=[*_recorded(audit.recorded, checked=True), *_recorded(audit.unchecked, checked=False)],
-        study=make_study_page(audit.recorded, audit.unchecked),
+        recorded=[
+            *recorded_groups((one for one in audit.recorded if not study.has(one)), checked=True),
+            *recorded_groups((one for one in audit.unchecked if not study.has(one)), checked=False),
+        ],
+        study=study,
         charts={"claims": figures.claims_chart(audit)},
         files=_files(audit),
         stages=read_stage_records(root / RECORDS, audit.stages),
@@ -150,10 +154,6 @@ def _undecided(audit: Audit, root: Path) -> dict[str, Undecided]:
         if judgement.verdict == "NOT RUN"
     }
     return {name: one for name, one in found.items() if one is not None}
-
-
-def _recorded(records: list[Record], *, checked: bool) -> list[RecordedGroup]:
-    return recorded_groups((record for record in records if not is_of_study(record)), checked=checked)
 
 
 def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> dict[str, figures.Spec]:
@@ -236,5 +236,6 @@ def _environment() -> Environment:
     environment.filters |= {"say_all": say_all, "say_cell": say_cell, "say_scoring": say_scoring}
     environment.globals["scored"] = SCORED
     environment.filters["markdown"] = markdown
+    environment.filters["sentence"] = lambda text: text[0].upper() + text[1:]
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|").replace("\n", " ")
     return environment

@@ -1,5 +1,6 @@
 """Results of other profiles as the page shows them: the seeds of an experiment in one row."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import fmean
@@ -39,9 +40,10 @@ class RecordedGroup:
 
 
 def recorded_groups(records: Iterable[Record], *, checked: bool) -> list[RecordedGroup]:
-    """A group an experiment and test set, in the order of their names."""
-    groups: dict[tuple[str, str | None, int], list[Record]] = {}
+    """A group for each experiment, configuration and data, in the order of their names."""
+    groups: dict[str, list[Record]] = {}
     for record in sorted(records, key=lambda one: (one.experiment, one.seed)):
-        key = (record.experiment, record.digests.get("test_rows"), record.test["samples"])
+        rows = [record.digests.get(name) for name in ("train_rows", "test_rows")]
+        key = json.dumps([record.experiment, record.network, record.training, rows, record.test["samples"]])
         groups.setdefault(key, []).append(record)
     return [RecordedGroup(records=group, checked=checked) for group in groups.values()]

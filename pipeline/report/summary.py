@@ -66,8 +66,9 @@ def answer(audit: Audit) -> str:
 def _of_the_code(audit: Audit) -> list[str]:
     pairs = zip(audit.claims, audit.judgements, strict=True)
     verdicts = [judgement.verdict for claim, judgement in pairs if claim.origin == "code"]
-    holding = verdicts.count("REPRODUCED")
-    return [f"{holding} of {len(verdicts)} comparisons with the authors’ code hold"] if holding else []
+    if set(verdicts) <= {"NOT RUN"}:
+        return []
+    return [f"{verdicts.count('REPRODUCED')} of {len(verdicts)} comparisons with the authors’ code hold"]
 
 
 def tally(verdicts: Iterable[str]) -> str:

@@ -63,7 +63,7 @@ def undecided(claim: AccuracyClaim, audit: Audit, root: Path) -> Undecided | Non
         return None
     costs = read_as(Costs, path, "costs", "`python -m benchmarks.cost` writes it") if path.exists() else None
     return Undecided(
-        commands=[f"sresnet use {decided_by.profile}", f"dvc repro evaluate@{decided_by.run}"],
+        commands=[f"sresnet use {decided_by.profile} --seeds 2", "make repro"],
         lines=[f"Downloads {decided_by.download}.", *(_costs(claim, costs) if costs else [])],
         nearest=_nearest(claim, audit),
     )
@@ -74,10 +74,14 @@ def _costs(claim: AccuracyClaim, costs: Costs) -> list[str]:
     samples = claim.configuration.dataset.train_samples
     steps = training.epochs * (samples // training.batch_size)
     gpu_hours = training.epochs * samples * costs.gpu_seconds / 3600
-    lines = [f"{_hours(gpu_hours)} on {costs.gpu}, extrapolated.", f"The GPU's time is that of {costs.gpu_measured}."]
+    precision = claim.configuration.network.precision
+    lines = [
+        f"{_hours(gpu_hours)} a seed on {costs.gpu}, extrapolated.",
+        f"The claim is about {precision}; the GPU's time is that of {costs.gpu_measured}.",
+    ]
     if step := costs.steps.get(title):
         hours, memory = steps * step.seconds / 3600, step.peak_bytes / 2**30
-        lines.append(f"{_hours(hours)} and {memory:.1f} GiB of memory on {costs.machine}: {steps:,} steps.")
+        lines.append(f"{_hours(hours)} a seed and {memory:.1f} GiB of memory on {costs.machine}: {steps:,} steps.")
     return lines
 
 
@@ -92,4 +96,4 @@ def _nearest(claim: AccuracyClaim, audit: Audit) -> list[Record]:
     """The best result on altered copies of the claim's data: CIFAR-10 (JPEG q75) for CIFAR-10."""
     title = f"{claim.configuration.dataset.title} ("
     found = [one for one in (*audit.held, *audit.unchecked) if str(one.dataset["title"]).startswith(title)]
-    return sorted(found, key=lambda one: -float(one.test["top1_percent"]))[:1]
+    return sorted(found, key=lambda one: (one in audit.unchecked, -float(one.test["top1_percent"])))[:1]

@@ -33,6 +33,9 @@ def summary_writer() -> Any:
     """TensorBoard's writer, or None."""
     if find_spec("tensorboard") is None:
         return None
-    from torch.utils.tensorboard import SummaryWriter  # half a second to import
+    try:
+        from torch.utils.tensorboard import SummaryWriter  # half a second to import
+    except ImportError:  # a broken install must not end a training
+        return None
 
     return SummaryWriter

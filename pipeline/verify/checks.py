@@ -26,6 +26,7 @@ from pipeline.judge.audit import run_folder
 from pipeline.judge.chain import REPORT_STAGE, Break
 from pipeline.judge.claims import read_claims
 from pipeline.judge.matching import name_of
+from pipeline.judge.measured import AGREEMENT_STAGE, MEASURED
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, crate
 from pipeline.report.bundle import EVIDENCE, PARAMETERS, path_in_report
@@ -132,6 +133,23 @@ def links(report: ReportFolder) -> Iterator[Break]:
             if path.is_file() and report.sha256(path) != file.sha256:
                 expected = f"SHA-256 {file.sha256} as {record.stage} wrote it"
                 yield Break(link="chain", file=report.name(path), expected=expected, found=report.sha256(path))
+
+
+def measurements(report: ReportFolder) -> Iterator[Break]:
+    """The stage agreement read this code's recorded numbers, and what it wrote is in the folder."""
+    golden = {f"paper/golden/{path.name}": sha256(path) for path in (paths.CLAIMS.parent / "golden").iterdir()}
+    for record in report.records:
+        if record.stage != AGREEMENT_STAGE:
+            continue
+        written, read = {file.path for file in record.writes}, {file.path: file.sha256 for file in record.reads}
+        path = report.evidence / MEASURED
+        if MEASURED.as_posix() not in written or not path.is_file():
+            expected = "the measurements that the stage agreement wrote"
+            yield Break(link="measurements", file=report.name(path), expected=expected, found="none")
+        for name, digest in golden.items():
+            if read.get(name) != digest:
+                expected = f"SHA-256 {digest} read by the stage agreement"
+                yield Break(link="measurements", file=name, expected=expected, found=str(read.get(name)))
 
 
 def files_in_checkout(report: ReportFolder) -> Iterator[Break]:

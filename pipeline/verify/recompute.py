@@ -29,9 +29,11 @@ from pipeline.evaluate.record import Record, firing_of, test_of
 from pipeline.ground.differences import value_differences
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, DatasetParams
+from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import judge_all, run_folder
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
+from pipeline.judge.measured import MEASURED, Measured, needs_measuring
 from pipeline.preprocess.preprocess import preprocess
 from pipeline.protocol.hardware import computed_by, describe, note_processor
 from pipeline.protocol.reduce import Alone
@@ -226,14 +228,25 @@ def record_of(record: Record, worker: Evaluator, seen: Seen) -> Record:
 def verdicts(report: ReportFolder, computed: list[Record]) -> Iterator[Break]:
     """The claims, judged on recomputed results and measurements, have the stated verdicts."""
     assert report.root is not None, "asked with a checkout"
-    audit, measured = report.audit, report.audit.measured
-    if measured is not None:
-        measured = replace(measured, claims=measure(audit.claims, report.root / "paper" / "golden"))
+    audit, measured = report.audit, None
+    if needs_measuring(audit.claims):
+        platform = computed_by(CPU, "float32")
+        measured = Measured(platform=platform, claims=measure(audit.claims, CLAIMS.parent / "golden"))
+        yield from _measured(measured, audit.measured)
     again = judge_all(audit.claims, computed, audit.recorded, audit.unchecked, measured)
     for ours, theirs in zip(again, audit.judgements, strict=True):
         if ours.verdict != theirs.verdict:
             expected = f"{ours.claim} {ours.verdict} as computed again ({ours.reason})"
             yield Break(link="verdict again", file="audit.json", expected=expected, found=theirs.verdict)
+
+
+def _measured(made: Measured, stated: Measured | None) -> Iterator[Break]:
+    """On a processor like the stated one, every measured number is the same."""
+    if stated is None or stated.platform != made.platform:
+        return
+    for where, expected, found in value_differences(made.claims, stated.claims):
+        file = f"{EVIDENCE}/{MEASURED.as_posix()}"
+        yield Break(link="measurements again", file=file, expected=f"{where} {expected}", found=str(found))
 
 
 def trained_weights(report: ReportFolder, record: Record, arrow: Path, folder: Path) -> Iterator[Break]:

@@ -83,6 +83,7 @@ def _broken(report: ReportFolder) -> list[Break]:
         ("data and weights", checks.files_in_checkout),
         ("checkout", checks.checkout),
         ("claims", checks.claims),
+        ("measurements", checks.measurements),
         ("title", titles.titles),
         ("split", checks.split),
         ("configuration", checks.configuration),

@@ -39,6 +39,7 @@ def root(tmp_path: Path) -> Path:
         (records / f"{stage}.json").touch()
     verdicts = ("NOT RUN", "NOT RUN", "REPRODUCED", "BELOW")
     audit = {
+        "profile": "quick",
         "results": [{"experiment": "digits", "seed": 0}],
         "claims": [{"verdict": verdict} for verdict in verdicts],
     }
@@ -74,7 +75,7 @@ def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | No
     assert lines[2] == "digests: 1 of 1 outputs differ from the committed dvc.lock"
     assert lines[3:6] == [
         f"git: dvc.lock and results changed: {why}",
-        "  to keep them:     git commit -m 'Results of this machine' dvc.lock results",
+        "  to keep them:     git add params.yaml dvc.lock results && git commit",
         "  to discard them:  git checkout dvc.lock results",
     ]
     assert all(len(line) <= 80 for line in lines[3:6])
@@ -88,3 +89,8 @@ def test_without_a_report_one_line_says_what_writes_it(tmp_path: Path) -> None:
 def test_outside_of_git_nothing_is_compared(root: Path) -> None:
     shutil.rmtree(root / ".git")
     assert results_lines(root)[2] == "digests not compared: no committed dvc.lock to compare with"
+
+
+def test_a_report_of_another_profile_says_so(root: Path) -> None:
+    (root / "params.yaml").write_text("profile: paper\n", encoding="utf-8")
+    assert results_lines(root)[0] == "These are of profile quick; params.yaml has paper: `make repro` runs it."

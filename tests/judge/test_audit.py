@@ -10,7 +10,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.paths import CLAIMS
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.judge.claims import AgreementClaim, CountClaim, WeightsClaim, read_claims
-from pipeline.judge.measured import MEASURED, Measured, Measurement
+from pipeline.judge.measured import MEASURED, Measured
 from tests.judge.claimed import run
 from tests.judge.recorded import write_recorded
 
@@ -55,13 +55,14 @@ def test_answers_say_nothing_of_weights(root: Path) -> None:
 def test_what_needs_no_training_rests_on_measurements_alone(root: Path) -> None:
     claims = {one.id: one for one in read_claims(CLAIMS).claims if isinstance(one, CountClaim | AgreementClaim)}
     assert {judged(audit(root, "other"))[name][0] for name in claims} == {"NOT RUN"}
-    found = {name: one.count if isinstance(one, CountClaim) else 1e-15 for name, one in claims.items()}
-    found["agreement-frames"] = 1
-    measurements = {name: Measurement(found=value, compared="some") for name, value in found.items()}
-    Measured(platform="a CPU", claims=measurements).write(root / MEASURED)
+    found: dict[str, float | None] = {
+        name: one.count if isinstance(one, CountClaim) else 1e-15 for name, one in claims.items()
+    }
+    found |= {"agreement-frames": 1, "agreement-logits": None}  # None: cannot be compared
+    Measured(platform="a CPU", claims=found).write(root / MEASURED)
     made = audit(root, "other")
     verdicts = {name: judged(made)[name] for name in claims}
-    assert verdicts.pop("agreement-frames") == ("DIFFERS", False)
+    assert {verdicts.pop(f"agreement-{name}") for name in ("frames", "logits")} == {("DIFFERS", False)}
     assert set(verdicts.values()) == {("REPRODUCED", False)}
     assert made.stages[-1] == "agreement"
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.judge.claims import AgreementClaim, Spread, StatementClaim
-from pipeline.judge.measured import Measured, Measurement
+from pipeline.judge.measured import Measured
 from pipeline.judge.verdicts import judge
 from tests.judge.claimed import STATED, accuracy, counted, difference, run, weights
 
@@ -131,17 +131,20 @@ def test_one_that_differs_is_not_hidden_by_one_that_does_not() -> None:
 
 @pytest.mark.parametrize(("printed", "verdict"), [("1,234", "REPRODUCED"), ("1,235", "DIFFERS")])
 def test_a_count_is_the_same_or_not(printed: str, verdict: str) -> None:
-    measured = Measured(platform="a CPU", claims={"c": Measurement(found=1234, compared="a network")})
+    measured = Measured(platform="a CPU", claims={"c": 1234})
     judgement = judge(counted(printed), [run()], measured)
     assert (judgement.verdict, judgement.evidence) == (verdict, ["agreement.json"])
-    assert judgement.reason == "1,234 parameters in a network; computed on a CPU"
+    assert (
+        judgement.reason
+        == "1,234 parameters, counted in the network that is built from this configuration; computed on a CPU"
+    )
     assert judge(counted(printed), [run()]).verdict == "NOT RUN"
 
 
-@pytest.mark.parametrize(("found", "verdict"), [(1e-9, "REPRODUCED"), (1.1e-9, "DIFFERS"), (float("inf"), "DIFFERS")])
-def test_agreement_is_within_its_bound_or_not(found: float, verdict: str) -> None:
+@pytest.mark.parametrize(("found", "verdict"), [(1e-9, "REPRODUCED"), (1.1e-9, "DIFFERS"), (None, "DIFFERS")])
+def test_agreement_is_within_its_bound_or_not(found: float | None, verdict: str) -> None:
     claim = AgreementClaim(kind="agreement", of="logits", bound=1e-9, printed="p", **STATED)
-    measured = Measured(platform="a CPU", claims={"c": Measurement(found=found, compared="all")})
+    measured = Measured(platform="a CPU", claims={"c": found})
     assert judge(claim, [], measured).verdict == verdict
 
 

@@ -62,7 +62,7 @@ def test_the_card_has_a_row_a_claim_and_pictures_that_lie_beside_it(audit: Audit
     assert len(rows) == 6
     assert "| 94.14 % | 94.05 % [93.50, 94.60] | 2 x 10,000 | ![BELOW](badges/cifar10-accuracy.svg) |" in rows[0]
     assert {row.split("](")[1].removesuffix(") |") for row in rows} <= files.keys()
-    assert "Of the paper’s 6 accuracies: 6 below what is printed." in card
+    assert "of the paper’s 6 accuracies: 6 below what is printed." in card
 
 
 def test_the_answer_counts_verdicts(audit: Audit) -> None:

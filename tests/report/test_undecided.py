@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.ground.errors import InputError
-from pipeline.ground.paths import CLAIMS
+from pipeline.ground.paths import CLAIMS, PROFILES
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.judge.claims import AccuracyClaim, read_claims
+from pipeline.protocol.params import load_params
 from pipeline.report.undecided import COSTS, undecided
 from tests.judge.claimed import run
 
@@ -36,7 +37,7 @@ def write(root: Path, content: object) -> None:
 def test_without_measured_costs_the_commands_are_said(audit: Audit, tmp_path: Path) -> None:
     found = undecided(CLAIM, audit, tmp_path)
     assert found is not None
-    assert found.commands == ["sresnet use paper", "dvc repro evaluate@cifar10-0"]
+    assert found.commands == ["sresnet use paper --seeds 2", "make repro"]
     assert (found.lines, found.nearest) == (["Downloads 0.2 GB."], [])
 
 
@@ -45,9 +46,9 @@ def test_hours_follow_from_steps_and_samples(audit: Audit, tmp_path: Path) -> No
     found = undecided(CLAIM, audit, tmp_path)
     assert found is not None
     hours = 70 * 50_000 * 0.001 / 3600  # 0.97
-    assert f"About {60 * hours:.0f} minutes on a GPU, extrapolated." in found.lines
+    assert f"About {60 * hours:.0f} minutes a seed on a GPU, extrapolated." in found.lines
     days = 70 * (50_000 // 21) * 7.2 / 86_400  # 13.9
-    assert f"About {days:.0f} days and 3.0 GiB of memory on a CPU: 166,600 steps." in found.lines
+    assert f"About {days:.0f} days a seed and 3.0 GiB of memory on a CPU: 166,600 steps." in found.lines
 
 
 def test_the_nearest_is_the_best_on_altered_copies_of_the_same_data(audit: Audit, tmp_path: Path) -> None:
@@ -67,3 +68,11 @@ def test_damaged_costs_are_one_error(audit: Audit, tmp_path: Path) -> None:
 
 def test_a_claim_without_a_training_has_none(audit: Audit, tmp_path: Path) -> None:
     assert undecided(CLAIM.model_copy(update={"decided_by": None}), audit, tmp_path) is None
+
+
+def test_the_runs_that_would_decide_exist() -> None:
+    for claim in read_claims(CLAIMS).claims:
+        if isinstance(claim, AccuracyClaim) and claim.decided_by:
+            params = load_params(PROFILES / f"{claim.decided_by.profile}.yaml")
+            run = params.runs[claim.decided_by.run]
+            assert params.experiments[run.experiment].model == claim.configuration.network

@@ -36,7 +36,7 @@ from pipeline.ground.files import sha256
 from pipeline.ground.paths import ROOT
 from pipeline.judge.audit import Audit, make_audit
 from pipeline.judge.claims import CountClaim, read_claims
-from pipeline.judge.measured import DECIDED_BY_IT, MEASURED, Measured, Measurement
+from pipeline.judge.measured import DECIDED_BY_IT, MEASURED, Measured
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
@@ -222,9 +222,7 @@ def _evaluate(arrow: Path, artifacts: Path, result: Path) -> None:
 
 def _measure(root: Path) -> None:
     claims = [one for one in read_claims(root / "paper" / "claims.yaml").claims if isinstance(one, DECIDED_BY_IT)]
-    found = {
-        one.id: Measurement(found=one.count if isinstance(one, CountClaim) else 0, compared="all") for one in claims
-    }
+    found = {one.id: float(one.count if isinstance(one, CountClaim) else 0) for one in claims}
     Measured(platform="one processor", claims=found).write(root / MEASURED)
 
 

@@ -134,7 +134,7 @@ def _cell(
     from_reference = difference(
         accuracies_of(records), accuracies_of(baseline), records[0].test["samples"], spread if steady else None
     )
-    costs = [_cost(record) for record in records]
+    costs = [cost_of(record) for record in records]
     changed = _changed(configurations[part], configurations[reference])
     return Cell(
         part=part,
@@ -177,7 +177,7 @@ def _changed(mine: CellConfiguration, theirs: CellConfiguration) -> CellConfigur
     return changed
 
 
-def _cost(record: Record) -> tuple[float, float]:
+def cost_of(record: Record) -> tuple[float, float]:
     """Effective operations and microjoules per sample. Raises InputError."""
     operations = read_operations(record.operations)
     if operations is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.evaluate.record import Record
 from pipeline.report.figures import BLUE, Spec, chart_of, encoded, marked
-from pipeline.report.study.grid import PREFIX, configuration_of
+from pipeline.report.study.grid import BASE, PREFIX, configuration_of, cost_of
 from pipeline.report.study.part import Declared, StudyPart, make_part
 
 _TICKS = {"tickCount": 8}
@@ -21,28 +21,51 @@ class StudyPage:
     charts: dict[str, Spec]
     """Vega-Lite specifications by dataset."""
     runs: dict[str, list[Record]]
-    """By experiment, its seeds."""
+    """By experiment, the seeds that its numbers are of."""
     unchecked: int
     """How many of the trainings have no answers in the folder."""
 
-
-def is_of_study(record: Record) -> bool:
-    """Whether a training of the profile study made it."""
-    return record.experiment.startswith(PREFIX)
+    def has(self, record: Record) -> bool:
+        """Whether a result is on the page."""
+        return record in self.runs.get(record.experiment, ())
 
 
 def make_study_page(checked: Iterable[Record], unchecked: Iterable[Record]) -> StudyPage:
-    """From all results of other profiles; an experiment is what its first seed was trained with."""
-    without = [record for record in unchecked if is_of_study(record)]
-    mine = sorted((*filter(is_of_study, checked), *without), key=lambda one: (one.experiment, one.seed))
+    """From all results of other profiles; an experiment is what its first seed was trained with.
+
+    Left out are results that cannot be compared: without a base, of other samples than its, trained otherwise than
+    their first seed, or without counted operations.
+    """
+    without = list(unchecked)
+    by_dataset: dict[str, list[Record]] = {}
+    for record in sorted((*checked, *without), key=lambda one: (one.experiment, one.seed)):
+        if record.experiment.startswith(f"{PREFIX}{record.dataset['name']}-") and record.operations is not None:
+            by_dataset.setdefault(str(record.dataset["name"]), []).append(record)
+    comparable = {name: _comparable(name, records) for name, records in sorted(by_dataset.items())}
     runs: dict[str, list[Record]] = {}
-    for record in mine:
+    for record in (record for records in comparable.values() for record in records):
         runs.setdefault(record.experiment, []).append(record)
     declared = {experiment: _declared(records[0]) for experiment, records in runs.items()}
-    datasets = sorted({about.dataset for about in declared.values()})
-    parts = [part for part in (make_part(name, mine, declared) for name in datasets) if part is not None]
+    made = (make_part(name, records, declared) for name, records in comparable.items())
+    parts = [part for part in made if part is not None]
     charts = {f"effect-{part.name}": effect_chart(part) for part in parts}
-    return StudyPage(parts=parts, charts=charts, runs=runs, unchecked=len(without))
+    count = sum(record in without for records in runs.values() for record in records)
+    return StudyPage(parts=parts, charts=charts, runs=runs, unchecked=count)
+
+
+def _comparable(dataset: str, records: list[Record]) -> list[Record]:
+    """The records of a dataset whose samples and keys are those of the base; empty without one that has operations."""
+    base = next((record for record in records if record.experiment == f"{PREFIX}{dataset}-{BASE}"), None)
+    if base is None or not cost_of(base)[0]:
+        return []
+    first: dict[str, Record] = {}
+    return [
+        record
+        for record in records
+        if all(record.digests.get(rows) == base.digests.get(rows) for rows in ("train_rows", "test_rows"))
+        and configuration_of(record).keys() == configuration_of(base).keys()
+        and configuration_of(first.setdefault(record.experiment, record)) == configuration_of(record)
+    ]
 
 
 def _declared(record: Record) -> Declared:
