@@ -36,6 +36,7 @@ Verdict = Literal["REPRODUCED", "BELOW", "ABOVE", "DIFFERS", "UNDERPOWERED", "NO
 """Every verdict that a claim can get."""
 _NOTHING_NEEDED = equivalence.Needed(seeds=None, samples=None)
 OTHER = "what was run is not what the claim is about"
+"""The reason of NOT COMPARABLE, if the nearest run was an attempt at the claim."""
 _COMPARED = {
     "logits": "logits and losses of four networks in float64, three training steps and an evaluation each",
     "gradients": "the gradient of every weight of four networks in float64",
