@@ -1,4 +1,4 @@
-"""results/agreement.json: what the stage `agreement` measured for the claims that need no training."""
+"""results/agreement.json: measurements of the stage `agreement` for claims that need no training."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,13 +12,13 @@ from pipeline.judge.claims import AgreementClaim, Claim, CountClaim
 
 AGREEMENT_STAGE = "agreement"
 MEASURED = Path("results") / "agreement.json"
-"""Below the repository, and below a report's evidence/."""
+"""Path relative to the repository, or to a report's evidence/."""
 DECIDED_BY_IT = (CountClaim, AgreementClaim)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One number that was measured, and in words on what."""
+    """One measured number, and a description of what it was measured on."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
@@ -35,20 +35,20 @@ class Measured:
     platform: str
     """Processor and torch that computed it."""
     claims: dict[str, Measurement]
-    """By the claim's id."""
+    """Measurements by claim id."""
 
     def write(self, path: Path) -> None:
         write_whole(path, json.dumps(asdict(self), indent=2).encode() + b"\n")
 
 
 def read_measured(root: Path) -> Measured | None:
-    """What was measured in the repository or evidence `root`; None if nothing was. Raises InputError."""
+    """The measurements in the repository or evidence folder `root`; None if there are none. Raises InputError."""
     path = root / MEASURED
     return read_as(Measured, path, "measurements", "`dvc repro agreement` writes it") if path.exists() else None
 
 
 def needs_measuring(claims: list[Claim]) -> bool:
-    """Whether one of the claims is decided by the stage `agreement`."""
+    """Whether the stage `agreement` decides at least one of the claims."""
     return any(isinstance(claim, DECIDED_BY_IT) for claim in claims)
 
 
