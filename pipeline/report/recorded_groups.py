@@ -1,4 +1,4 @@
-"""Results of other profiles as the page shows them: the seeds of an experiment in one row."""
+"""Results of other profiles for the page: one row per experiment, over its seeds."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from pipeline.judge.equivalence import interval
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedGroup:
-    """The seeds of one experiment."""
+    """The records of one experiment, one per seed."""
 
     records: list[Record]
-    """By seed."""
+    """Sorted by seed."""
     checked: bool
-    """Their answers are in the folder."""
+    """True if their per-sample answers are in the folder."""
 
     @property
     def first(self) -> Record:
@@ -30,7 +30,7 @@ class RecordedGroup:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """90 %, over test samples and seeds; None of one seed, which does not show how far seeds differ."""
+        """90 % interval (percent) over test samples and seeds. None for one seed, which shows no spread."""
         if len(self.records) < 2:
             return None
         correct = np.array([record.test["correct"] for record in self.records], dtype=np.float64)
@@ -39,7 +39,7 @@ class RecordedGroup:
 
 
 def recorded_groups(records: Iterable[Record], *, checked: bool) -> list[RecordedGroup]:
-    """A group an experiment and test set, in the order of their names."""
+    """One group per experiment and test set, sorted by name."""
     groups: dict[tuple[str, str | None, int], list[Record]] = {}
     for record in sorted(records, key=lambda one: (one.experiment, one.seed)):
         key = (record.experiment, record.digests.get("test_rows"), record.test["samples"])

@@ -1,4 +1,4 @@
-"""study.html: every recorded training of the study, beside the report."""
+"""study.html of a report: every recorded training of the study."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ _TICKS = {"tickCount": 8}
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPage:
-    """What the templates show of the study."""
+    """Values of the study for the templates."""
 
     parts: list[StudyPart]
-    """A dataset each."""
+    """One per dataset."""
     charts: dict[str, Spec]
     """Vega-Lite specifications by dataset."""
     runs: dict[str, list[Record]]
-    """By experiment, its seeds."""
+    """Records by experiment, one per seed."""
     unchecked: int
-    """How many of the trainings have no answers in the folder."""
+    """Number of trainings without per-sample answers in the folder."""
 
 
 def is_of_study(record: Record) -> bool:
-    """Whether a training of the profile study made it."""
+    """Whether the record is of a training of the profile study."""
     return record.experiment.startswith(PREFIX)
 
 
 def make_study_page(checked: Iterable[Record], unchecked: Iterable[Record]) -> StudyPage:
-    """From all results of other profiles; an experiment is what its first seed was trained with."""
+    """Makes the page from all results of other profiles. The first seed gives an experiment's configuration."""
     without = [record for record in unchecked if is_of_study(record)]
     mine = sorted((*filter(is_of_study, checked), *without), key=lambda one: (one.experiment, one.seed))
     runs: dict[str, list[Record]] = {}
@@ -52,7 +52,7 @@ def _declared(record: Record) -> Declared:
 
 
 def effect_chart(part: StudyPart) -> Spec:
-    """What a part changes in accuracy against what it changes in operations."""
+    """Chart of each part's change in accuracy against its change in operations."""
     rows = [
         {
             "part": cell.part,
