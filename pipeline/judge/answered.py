@@ -1,4 +1,4 @@
-"""Results of other profiles: what the answers that are committed beside them show."""
+"""Checks results of other profiles against the per-sample answers that are committed with them."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -14,14 +14,14 @@ _REMEDY = "evaluate again, or take record and answers away"
 
 
 def answers_path(record: Record) -> Path:
-    """Where the answers of a result lie, below the repository or evidence/."""
+    """Path of the per-sample answers of a result, relative to the repository or to evidence/."""
     return Path("results") / record.experiment / str(record.seed) / ANSWERS
 
 
 def has_answers(record: Record, root: Path) -> bool:
-    """Whether a result has its answers below `root`.
+    """Whether the per-sample answers of a result exist below `root`.
 
-    Raises InputError if these are of something else, or give other numbers than the result states.
+    Raises InputError if they belong to another result, or give other numbers than the result states.
     """
     path, result = root / answers_path(record), root / "results" / name_of(record)
     if not path.exists():

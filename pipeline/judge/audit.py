@@ -1,4 +1,4 @@
-"""audit.json of a report: every claim with its verdict. Nothing in it varies from run to run on one kind of machine."""
+"""audit.json of a report: every claim with its verdict. On one kind of machine its bytes are always the same."""
 
 import json
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from pipeline.judge.measured import AGREEMENT_STAGE, MEASURED, Measured, needs_m
 from pipeline.judge.verdicts import Judgement, judge
 
 _BY_ANSWERS = (AccuracyClaim, DifferenceClaim)
-"""Claims that answers decide: they say nothing of weights."""
+"""Claims that per-sample answers decide; weights are not needed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """Claims beside what was found."""
+    """The claims with their judgements, and the results that these are based on."""
 
     profile: str
     claims: list[Claim]
@@ -33,20 +33,20 @@ class Audit:
     records: list[Record]
     """This profile's results."""
     recorded: list[Record]
-    """Results of other profiles whose answers are there and give their numbers, so that their accuracy counts."""
+    """Results of other profiles whose per-sample answers exist and give their numbers. Their accuracy counts."""
     unchecked: list[Record]
-    """Results of other profiles without it: they are shown and decide nothing."""
+    """Results of other profiles without per-sample answers. They are shown, but decide nothing."""
     measured: Measured | None
-    """What decides the claims that need no training."""
+    """Measurements that decide the claims that need no training; None if there are none."""
 
     @property
     def held(self) -> list[Record]:
-        """Results that follow from answers."""
+        """Results whose numbers follow from per-sample answers."""
         return [*self.records, *self.recorded]
 
     @property
     def stages(self) -> list[str]:
-        """The DVC stages that the report rests on, in the order in which they depend on each other."""
+        """The DVC stages that the report is based on, in order of their dependencies."""
         return stages_of(self.records) + ([AGREEMENT_STAGE] if needs_measuring(self.claims) else [])
 
     def as_json(self) -> bytes:
@@ -70,9 +70,9 @@ class Audit:
 def make_audit(
     profile: str, claims: Path, root: Path, current: list[Path], read: Callable[[Path], Record] = read_record
 ) -> Audit:
-    """Judges every claim on the records in results/ below `root` whose answers lie there too.
+    """Judges every claim on the records in results/ below `root` that have per-sample answers.
 
-    `current` are the records of this profile; `read` reads one, read_whole_record where a stranger made them.
+    `current` are the paths of this profile's records. `read` reads a record: read_whole_record for untrusted ones.
     Raises InputError.
     """
     registry, results = read_claims(claims), root / "results"
@@ -105,9 +105,9 @@ def judge_all(
     unchecked: list[Record],
     measured: Measured | None,
 ) -> list[Judgement]:
-    """The judgements of an Audit, from its parts."""
+    """One judgement per claim, in the order of the claims; the arguments are fields of Audit."""
     counted: list[Record] = []
-    for record in (*mine, *recorded):  # a training that was done twice counts once
+    for record in (*mine, *recorded):  # the same training under two names counts once
         if record in mine or _training(record) not in map(_training, counted):
             counted.append(record)
     judgements = [judge(claim, counted if isinstance(claim, _BY_ANSWERS) else mine, measured) for claim in claims]
@@ -115,18 +115,18 @@ def judge_all(
 
 
 def run_folder(record: Record) -> Path:
-    """artifacts/<experiment>/<seed>, below the repository or evidence/."""
+    """artifacts/<experiment>/<seed>, relative to the repository or to evidence/."""
     return Path("artifacts") / record.experiment / str(record.seed)
 
 
 def _training(record: Record) -> tuple[Any, ...]:
-    """What makes two records those of one training, done twice."""
+    """Key that is equal for two records of the same training."""
     rows = [record.digests.get(split) for split in ("train_rows", "test_rows")]
     return record.seed, record.network, record.training, rows
 
 
 def _marked(claim: Claim, judgement: Judgement, mine: list[Record], unchecked: list[Record]) -> Judgement:
-    """Says if records of other runs stand behind it, and how many more would if their evidence were there."""
+    """The judgement, marked if it uses recorded results; its reason says how many lack answers and do not count."""
     fitting: list[Record] = []
     if isinstance(claim, AccuracyClaim):
         fitting = matching_records(claim.configuration, unchecked, FREE_OF_ACCURACY)

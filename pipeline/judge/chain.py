@@ -1,6 +1,6 @@
 """The chain raw -> shards -> split -> configuration -> weights -> predictions -> verdict, from the stages' records.
 
-A link holds where a stage read the very bytes that an earlier stage wrote.
+A link holds if a stage read exactly the bytes that an earlier stage wrote.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,17 +12,17 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.stage_record import StageRecord, path_of, read_stage_record
 
 REPORT_STAGE = "report"
-"""Its folder has the same name."""
+"""Name of the stage, and of its folder."""
 _SHARDS = "data/arrow/"
 _TRAINED = ("model.safetensors", "config.json", "history.csv")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Break:
-    """A place where the chain does not hold, in plain words."""
+    """A place where the chain does not hold, as text."""
 
     link: str
-    """Which step of the chain."""
+    """The step of the chain, for instance a stage."""
     file: str
     expected: str
     found: str
@@ -32,7 +32,7 @@ class Break:
 
 
 def stages_of(records: Iterable[Record]) -> list[str]:
-    """Names of the DVC stages that these records came from, in the order in which they depend on each other."""
+    """Names of the DVC stages that made these records, in order of their dependencies."""
     records = list(records)
     datasets = sorted({str(record.dataset["name"]) for record in records})
     runs = sorted({(record.experiment, record.seed) for record in records})
@@ -42,13 +42,13 @@ def stages_of(records: Iterable[Record]) -> list[str]:
 
 
 def read_stage_records(folder: Path, stages: Iterable[str]) -> list[StageRecord]:
-    """Records of these stages that are there and whole, in the order of `stages`; `breaks` names the others."""
+    """The records of these stages, in the order of `stages`, without missing and damaged ones; `breaks` names those."""
     found = (_record_or_why_not(folder, stage) for stage in stages)
     return [record for record in found if isinstance(record, StageRecord)]
 
 
 def breaks(folder: Path, stages: Iterable[str]) -> Iterator[Break]:
-    """Where the chain does not hold: a stage without a whole record, or one that read what no stage before it wrote."""
+    """Breaks of the chain: missing or damaged records, and stages that did not read what earlier stages wrote."""
     written: dict[str, tuple[str, str]] = {}
     for stage in stages:
         record = _record_or_why_not(folder, stage)
@@ -72,7 +72,7 @@ def _record_or_why_not(folder: Path, stage: str) -> StageRecord | str:
 
 
 def _unwritten(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iterator[Break]:
-    """Files that a stage read with other bytes than an earlier stage wrote them, or that none wrote."""
+    """Files that a stage read, but that no earlier stage wrote, or wrote with other bytes."""
     for file in record.reads:
         if file.path in written and written[file.path][1] != file.sha256:
             maker, sha256 = written[file.path]
@@ -83,7 +83,7 @@ def _unwritten(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iter
 
 
 def _unread(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iterator[Break]:
-    """Files of earlier stages that a stage has to read, by dvc.yaml, and did not; a stage that wrote nothing."""
+    """Files of earlier stages that a stage must read according to dvc.yaml but did not, and a stage without outputs."""
     reads = {file.path for file in record.reads}
     for folder in _inputs(record):
         there = {path for path in written if path.startswith(folder)}
@@ -98,7 +98,7 @@ def _unread(record: StageRecord, written: dict[str, tuple[str, str]]) -> Iterato
 
 
 def _inputs(record: StageRecord) -> list[str]:
-    """Where the files lie that a stage reads whole."""
+    """Path prefixes of the inputs of a stage; it must read every file that starts with one."""
     stage, _, key = record.stage.partition("@")
     if stage == "preprocess":
         return [f"data/raw/{key}/"]

@@ -1,4 +1,4 @@
-"""paper/claims.yaml as strict, frozen, typed values. docs/claims.md says how to add a claim."""
+"""paper/claims.yaml as strict, frozen, typed values. docs/claims.md describes how to add a claim."""
 
 import re
 from dataclasses import asdict
@@ -18,14 +18,14 @@ _SIGNED_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 
 class Rows(Section):
-    """Digests of the samples of both splits, pixels and labels."""
+    """Digests of the samples (pixels and labels) of both splits."""
 
     train: str
     test: str
 
 
 class ClaimedDataset(Section):
-    """What a record must say of its dataset."""
+    """The values that a record must have for its dataset."""
 
     title: str
     published: bool
@@ -36,11 +36,11 @@ class ClaimedDataset(Section):
     train_samples: PositiveInt
     test_samples: PositiveInt
     rows: Rows | None = None
-    """For data whose title does not say all: those of the repository, made with parameters."""
+    """Only for data that the title does not determine: data that this repository makes from parameters."""
 
 
 class Configuration(Section):
-    """What a number is about. Every key of a network and a training has to be stated, as in a profile."""
+    """Dataset, network and training of a claimed number. Every key must be given, as in a profile."""
 
     dataset: ClaimedDataset
     network: NetworkConfig
@@ -48,7 +48,7 @@ class Configuration(Section):
 
     @cached_property
     def parts(self) -> dict[str, dict[str, Any]]:
-        """Values by part and key, in the form of a record's."""
+        """Values by part and key, in the form of a record."""
         dataset = self.dataset.model_dump(mode="json", exclude={"rows"})
         rows = self.dataset.rows
         digests = {"train_rows": rows.train, "test_rows": rows.test} if rows else {}
@@ -61,32 +61,32 @@ class Configuration(Section):
 
 
 def _lists(values: dict[str, Any]) -> dict[str, Any]:
-    """Tuples as lists, which JSON has."""
+    """The values with tuples as lists, since JSON has no tuples."""
     return {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
 
 
 class Stated(Section):
-    """What every claim says of itself."""
+    """The fields of every claim."""
 
     id: str
     origin: Literal["paper", "code", "repository"]
-    """paper: printed in it; code: read in or computed with the authors' released code; repository: our own."""
+    """paper: printed there; code: read in, or computed with, the authors' released code; repository: our own."""
     statement: str
     printed: str
-    """As it stands where it was published."""
+    """The text of the claim as published."""
     where: str
-    """Where it is printed, and where that was seen."""
+    """Where it is printed, and which copy was read."""
 
 
 class Spread(Section):
-    """How far seeds differ, from trainings of the same configuration."""
+    """Spread over seeds, estimated from trainings of the same configuration."""
 
     sd: PositiveFloat
     """Standard deviation of the accuracy over seeds (points)."""
     trainings: Annotated[int, Field(ge=2)]
-    """How many it was estimated from."""
+    """Number of trainings that it was estimated from."""
     seeds: list[int]
-    """Of those trainings, where they are ours: their spread is not counted twice if they are judged too."""
+    """Seeds of those trainings if they are ours. If they are judged too, their spread is not counted twice."""
     source: str
 
 
@@ -97,7 +97,7 @@ class DecidedBy(Section):
     run: str
     """Its name under `runs:` of that profile, seed 0."""
     download: str
-    """Size of what it fetches, for example 0.2 GB."""
+    """Size of its download, for example 0.2 GB."""
 
 
 class AccuracyClaim(Stated):
@@ -105,16 +105,16 @@ class AccuracyClaim(Stated):
 
     kind: Literal["accuracy"]
     protocol: str
-    """How the printed number was scored, as far as it is known."""
+    """How the printed number was scored, as far as known."""
     margin: PositiveFloat
-    """Points on both sides of the value in which an accuracy counts as the same."""
+    """Largest distance from the value (points) at which an accuracy counts as the same."""
     margin_reason: str
     spread: Spread | None = None
-    """Known before the runs that are judged; without it one seed decides nothing."""
+    """Known before the judged runs. Without it a single seed decides nothing."""
     decided_by: DecidedBy | None = None
     configuration: Configuration
 
-    @computed_field  # type: ignore[prop-decorator] # mypy knows no property below a decorator
+    @computed_field  # type: ignore[prop-decorator] # mypy does not support decorated properties
     @property
     def value(self) -> float:
         """The printed number."""
@@ -137,7 +137,7 @@ class AccuracyClaim(Stated):
 
 
 class WeightsClaim(Stated):
-    """One trained network, to the bit."""
+    """The weights of one trained network, equal to the bit."""
 
     kind: Literal["weights"]
     seed: int
@@ -147,13 +147,13 @@ class WeightsClaim(Stated):
 
 
 class CountClaim(Stated):
-    """A size of a network, which is built and counted."""
+    """A size of a network; the network is built and counted."""
 
     kind: Literal["count"]
     of: Literal["parameters", "multiply-adds"]
-    """parameters: all trained values; multiply-adds: those of one sample and one time step, dense."""
+    """parameters: all trained values; multiply-adds: dense, for one sample and one time step."""
     classes: PositiveInt
-    """Of its data; the title does not say them."""
+    """Number of classes of its data; the title does not give it."""
     configuration: Configuration
 
     @computed_field  # type: ignore[prop-decorator]
@@ -170,7 +170,7 @@ class CountClaim(Stated):
 
 
 class AgreementClaim(Stated):
-    """Our code gives what the authors' released code gave and recorded."""
+    """Our code gives the recorded numbers of the authors' released code."""
 
     kind: Literal["agreement"]
     of: Literal["logits", "gradients", "training", "frames"]
@@ -186,11 +186,11 @@ class AgreementClaim(Stated):
 
 
 class DifferenceClaim(Stated):
-    """The test accuracy of the first configuration minus that of the second, over seeds that both were trained with."""
+    """Test accuracy of the first configuration minus that of the second, over the seeds that both have."""
 
     kind: Literal["difference"]
     relation: Literal["larger", "as printed"]
-    """larger: by more than the margin (superiority); as printed: within the margin of it (equivalence)."""
+    """larger: more than the margin (superiority); as printed: within the margin of the value (equivalence)."""
     margin: Annotated[float, Field(ge=0)]
     """Points."""
     margin_reason: str
@@ -222,11 +222,11 @@ class DifferenceClaim(Stated):
 
 
 class StatementClaim(Stated):
-    """A statement without a number that a run here could test."""
+    """A statement that has no number for a run to test."""
 
     kind: Literal["statement"]
     not_checkable: str
-    """Why no run decides it."""
+    """Why no run can decide it."""
 
 
 Claim = Annotated[
@@ -236,7 +236,7 @@ Claim = Annotated[
 
 
 class Deviation(Section):
-    """Where this repository knowingly does something else."""
+    """A known difference between this repository and the paper."""
 
     what: str
     of: str
@@ -249,10 +249,10 @@ class NotChecked(Section):
 
 
 class Registry(Section):
-    """All of paper/claims.yaml."""
+    """The content of paper/claims.yaml."""
 
     configurations: dict[str, Configuration]
-    """Written once and referred to by YAML anchors, so that claims of one network are about one network."""
+    """Each is written once; claims refer to it by a YAML anchor, so claims about one network share its values."""
     claims: list[Claim]
     deviations: list[Deviation]
     not_checked: list[NotChecked]

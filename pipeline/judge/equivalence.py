@@ -1,7 +1,7 @@
-"""What counted accuracies allow to say about a claimed one: equivalence tests on test samples and seeds together.
+"""Equivalence tests of measured accuracies against a claimed one, over test samples and seeds together.
 
-Letters: n seeds, N test samples. Arrays may have axes before the seeds: that many experiments at once, which is how
-benchmarks/verdict_rates.py tries these functions on simulated ones. docs/verdicts.md has the model, its reasons and
+Letters: n seeds, N test samples. Arrays may have axes before the seeds, one entry per experiment;
+benchmarks/verdict_rates.py uses this for simulated experiments. docs/verdicts.md describes the model, its reasons and
 its error rates.
 """
 
@@ -13,31 +13,31 @@ import numpy.typing as npt
 from scipy import special
 
 ALPHA = 0.05
-"""Error rate of each one-sided test; two of them are an interval of 90 % (Schuirmann 1987, doi 10.1007/BF01068419)."""
+"""Error rate of each one-sided test; two make a 90 % interval (Schuirmann 1987, doi 10.1007/BF01068419)."""
 CHANCE = 0.8
-"""With which the seeds that are said to be needed decide."""
+"""Probability with which the stated number of needed seeds decides."""
 MOST_NEEDED_SEEDS, MOST_NEEDED_SAMPLES = 100, 1_000_000
-"""Nobody is sent for more."""
+"""Upper limits of what is stated as needed."""
 
 Floats = npt.NDArray[np.float64]
 Verdicts = npt.NDArray[Any]
-"""Names of verdicts.py."""
+"""Verdicts of an interval, named as in verdicts.py."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Earlier:
-    """What is known of the spread between seeds from trainings of the same configuration."""
+    """The spread over seeds as known from earlier trainings of the same configuration."""
 
     sd: float | Floats
     """Standard deviation of the accuracy (points)."""
     trainings: int
     known: int = 0
-    """How many of them are judged again: the first counts of an experiment, whose spread is not counted twice."""
+    """How many of these trainings are judged too: the first counts of an experiment. Their spread counts once."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """A value with the margin in which a number counts as the same, and what rounding hides of the value."""
+    """A claimed value, the margin within which a number counts as the same, and the rounding error of the value."""
 
     value: float
     margin: float
@@ -45,31 +45,31 @@ class Goal:
 
     @property
     def inner(self) -> tuple[float, float]:
-        """Within the margin of every number that is printed so."""
+        """The range within the margin of every number that rounds to the printed value."""
         reach = self.margin - self.precision
         return self.value - reach, self.value + reach
 
     @property
     def outer(self) -> tuple[float, float]:
-        """Within the margin of some number that is printed so."""
+        """The range within the margin of at least one number that rounds to the printed value."""
         reach = self.margin + self.precision
         return self.value - reach, self.value + reach
 
 
 @dataclass(frozen=True, kw_only=True)
 class Needed:
-    """What would decide; None where nothing up to MOST_SEEDS or MOST_SAMPLES does."""
+    """Seeds or test samples that would decide; None if none up to the upper limits does."""
 
     seeds: int | None
-    """In all, on the same test samples."""
+    """Total number of seeds, on the same test samples."""
     samples: int | None
-    """Test samples with MOST_SEEDS seeds; only where that many seeds are not enough on those there are."""
+    """Test samples with MOST_NEEDED_SEEDS seeds; given only if these do not decide on the present samples."""
 
 
 def interval(correct: Floats, samples: int, earlier: Earlier | None = None) -> tuple[Floats, Floats]:
-    """90 % interval in percent of the mean accuracy over seeds and test samples, from counts (..., n).
+    """90 % interval (percent) of the mean accuracy over seeds and test samples, from counts (..., n).
 
-    One seed without an earlier spread: Clopper and Pearson's exact interval, which knows nothing of other seeds.
+    For one seed without an earlier spread: Clopper and Pearson's exact interval, which excludes the spread over seeds.
     """
     mean = np.mean(correct, axis=-1)
     sd, freedom = _spread(correct, samples, earlier)
@@ -78,7 +78,7 @@ def interval(correct: Floats, samples: int, earlier: Earlier | None = None) -> t
 
 
 def decide(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = None) -> Verdicts:
-    """The verdict on each experiment of counts (..., n)."""
+    """One verdict per experiment, from counts (..., n)."""
     low, high = interval(correct, samples, earlier)
     if np.shape(correct)[-1] == 1 and earlier is None:
         return np.full(np.shape(low), "UNDERPOWERED")
@@ -86,7 +86,8 @@ def decide(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = 
 
 
 def interval_verdicts(low: Floats, high: Floats, goal: Goal) -> Verdicts:
-    """Where intervals lie: within the margin for any value that is printed so, outside for any, or neither."""
+    """One verdict per interval: inside the margin for all values that round to the printed one, outside for all, or
+    neither."""
     inside = (goal.inner[0] <= low) & (high <= goal.inner[1])
     below, above = high < goal.outer[0], low > goal.outer[1]
     return np.select([inside, below, above], ["REPRODUCED", "BELOW", "ABOVE"], "UNDERPOWERED")
@@ -101,16 +102,16 @@ def paired_interval(differences: Floats) -> tuple[Floats, Floats]:
 
 
 def decide_larger(differences: Floats, margin: float) -> Verdicts:
-    """The verdict on "larger by more than the margin" for each experiment of paired differences (..., n)."""
+    """One verdict per experiment on "larger by more than the margin", from paired differences (..., n)."""
     low, high = paired_interval(differences)
     return np.select([low > margin, high < margin], ["REPRODUCED", "BELOW"], "UNDERPOWERED")
 
 
 def needed(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = None) -> Needed:
-    """What would decide one experiment of counts (n,), if its mean on these test samples and its spread stay.
+    """Seeds or test samples that would decide one experiment of counts (n,), if its mean and spread do not change.
 
-    The seeds decide with a chance of CHANCE or more: the mean of so many seeds strays past its two-sided 90 % bounds
-    in one case of ten, their spread exceeds its 90 % quantile in one of ten, and otherwise the verdict falls.
+    The seeds decide with probability CHANCE or more: their mean leaves its two-sided 90 % bounds in one case of ten,
+    their spread exceeds its 90 % quantile in one of ten, and in all other cases there is a verdict.
     """
     sd, freedom = _spread(correct, samples, earlier)
     estimate, n = 100 * float(np.mean(correct)) / samples, np.shape(correct)[-1]
@@ -131,7 +132,7 @@ def _will_decide(
     seeds: npt.NDArray[np.int64],
     goal: Goal,
 ) -> npt.NDArray[np.bool_]:
-    """Whether intervals decide even if the mean strays and the spread comes out wide."""
+    """Whether intervals decide even at the bounds of the mean and with a spread at its upper quantile."""
     wide = sd * np.sqrt(special.chdtri(freedom, (1 - CHANCE) / 2) / freedom)
     strays = special.ndtri(1 - (1 - CHANCE) / 4) * sd / np.sqrt(seeds)
     low, high = _combined(np.full(freedom.shape, estimate), samples, _quantile(freedom) * wide / np.sqrt(seeds))
@@ -141,7 +142,7 @@ def _will_decide(
 def clopper_pearson(correct: Floats, samples: int | Floats) -> tuple[Floats, Floats]:
     """Exact 90 % interval of a proportion, in percent (1934, doi 10.1093/biomet/26.4.404).
 
-    A mean of counts need not be whole: between whole counts the limits run on smoothly.
+    The count may be a mean and need not be whole; the limits are continuous between whole counts.
     """
     none, every = np.less_equal(correct, 0), np.greater_equal(correct, samples)
     low = special.betaincinv(np.where(none, 1.0, correct), samples - correct + 1, ALPHA)
@@ -150,14 +151,15 @@ def clopper_pearson(correct: Floats, samples: int | Floats) -> tuple[Floats, Flo
 
 
 def _combined(estimate: Floats, samples: int | Floats, seeds: Floats) -> tuple[Floats, Floats]:
-    """Limits whose distance from the estimate is that of the test samples and that of the seeds, squared and added."""
+    """Limits whose distance from the estimate is the root of the sum of the squared distances of test samples and
+    seeds."""
     low, high = clopper_pearson(estimate * samples / 100, samples)
     below, above = np.hypot(estimate - low, seeds), np.hypot(high - estimate, seeds)
     return np.maximum(estimate - below, 0.0), np.minimum(estimate + above, 100.0)
 
 
 def _spread(correct: Floats, samples: int, earlier: Earlier | None) -> tuple[Floats, int]:
-    """Standard deviation over seeds (points) with its degrees of freedom, these seeds and earlier ones pooled."""
+    """Standard deviation over seeds (points) and its degrees of freedom, pooled over these seeds and earlier ones."""
     accuracy = 100 * np.asarray(correct) / samples
     if earlier is None:
         squares, freedom = _squares(accuracy)
@@ -169,19 +171,19 @@ def _spread(correct: Floats, samples: int, earlier: Earlier | None) -> tuple[Flo
 
 
 def _squares(accuracy: Floats) -> tuple[Floats, int]:
-    """Sum of squared deviations from the mean over seeds, with its degrees of freedom."""
+    """Sum of squared deviations from the mean over seeds, and its degrees of freedom."""
     if accuracy.shape[-1] < 2:
         return np.zeros(accuracy.shape[:-1]), 0
     return np.sum((accuracy - np.mean(accuracy, axis=-1, keepdims=True)) ** 2, axis=-1), accuracy.shape[-1] - 1
 
 
 def _quantile(freedom: int | npt.NDArray[np.int64]) -> Floats:
-    """Student's one-sided quantile; 0 without any degree of freedom, where nothing is known."""
+    """Student's one-sided quantile; 0 without degrees of freedom, when the spread is unknown."""
     return np.where(np.asarray(freedom) > 0, special.stdtrit(np.maximum(freedom, 1), 1 - ALPHA), 0.0)
 
 
 def _first(values: npt.NDArray[np.generic], good: npt.NDArray[np.bool_]) -> int | None:
-    """The first value from which on all are good; None if the last is not."""
+    """The first value such that it and all later ones are good; None if the last is not good."""
     if not good[-1]:
         return None
     bad = np.flatnonzero(~good)

@@ -1,4 +1,4 @@
-"""Which records a claim is about: by configuration, never by name."""
+"""Finds the records of a claim by their configuration, never by their name."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,33 +9,34 @@ from pipeline.evaluate.record import Record
 from pipeline.judge.claims import Configuration
 
 Free = Mapping[str, frozenset[str]]
-"""Keys that may differ, by the part of a record that they stand in."""
+"""Keys that may differ, by part of a record."""
 OF_DATASET = frozenset({"name", "note", "classes", "licence", "citation"})
-"""What the user calls the data, and what the title entails."""
+"""The user's name for the data, and values that the title determines."""
 FREE_OF_WEIGHTS: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch"})}
-"""Scores of the test set after each epoch are written down and used for nothing."""
+"""Test scores after each epoch are recorded and have no influence."""
 FREE_OF_ACCURACY: Free = {"dataset": OF_DATASET, "training": frozenset({"test_each_epoch", "threads"})}
-"""The number of threads is the order of additions inside a convolution: other last bits, as another processor gives."""
+"""The number of threads sets the order of additions in a convolution. It changes only last bits, as does another
+processor."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nearest:
-    """The record that comes closest to what a claim is about."""
+    """The record with the configuration closest to a claim's."""
 
     record: Record
     differences: list[str]
     attempt: bool
-    """It has the claim's dataset, or the claim's network and training on other data."""
+    """True if it has the claim's dataset, or the claim's network and training on other data."""
 
 
 def name_of(record: Record) -> str:
-    """Where a record lies in results/."""
+    """Path of a record relative to results/."""
     return f"{record.experiment}/{record.seed}.json"
 
 
 def differences(wanted: Configuration, record: Record, free: Free) -> list[str]:
-    """A line for each key in which a record is not what is wanted. One of which the claim says nothing is among them:
-    a parameter that came later cannot pass unseen.
+    """One line per key in which a record differs from the wanted configuration. A key that the claim does not have
+    counts as a difference, so a parameter that was added later is noticed.
     """
     had: dict[str, Mapping[str, Any]] = {
         "dataset": record.dataset,
@@ -59,7 +60,7 @@ def _differences(part: str, wanted: Mapping[str, Any], had: Mapping[str, Any], f
 
 
 def matching_records(wanted: Configuration, records: Sequence[Record], free: Free) -> list[Record]:
-    """The records that are what is wanted, in the order of their seeds."""
+    """The records with the wanted configuration, sorted by seed."""
     fitting = [record for record in records if not differences(wanted, record, free)]
     return sorted(fitting, key=lambda record: (record.seed, record.experiment))
 
@@ -87,7 +88,7 @@ def _other_data(wanted: Configuration, record: Record) -> bool:
 
 
 def objections(records: Sequence[Record]) -> list[str]:
-    """Why these records are not the results of different seeds on one whole test set; empty if they are."""
+    """Reasons why these records are not results of different seeds on one complete test set; empty if they are."""
     texts = [text for record in records for text in _incomplete(record)]
     for one, other in combinations(records, 2):
         names = f"{name_of(one)} and {name_of(other)}"
@@ -103,7 +104,7 @@ def objections(records: Sequence[Record]) -> list[str]:
 
 
 def unpaired(firsts: Sequence[Record], seconds: Sequence[Record]) -> list[str]:
-    """What keeps two configurations from being compared seed by seed."""
+    """Reasons why two configurations cannot be compared seed by seed."""
     texts = []
     for one, other in product(firsts, seconds):
         names = f"{name_of(one)} and {name_of(other)}"

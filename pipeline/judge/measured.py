@@ -1,4 +1,4 @@
-"""results/agreement.json: what the stage `agreement` measured for the claims that need no training."""
+"""results/agreement.json: measurements of the stage `agreement` for claims that need no training."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from pipeline.judge.claims import AgreementClaim, Claim, CountClaim
 
 AGREEMENT_STAGE = "agreement"
 MEASURED = Path("results") / "agreement.json"
-"""Below the repository, and below a report's evidence/."""
+"""Path relative to the repository, or to a report's evidence/."""
 DECIDED_BY_IT = (CountClaim, AgreementClaim)
 MeasuredNumber = Annotated[float, Within(0, sys.float_info.max)] | None
 """A size, or a deviation rounded up to one digit; None if the numbers cannot be compared: other shapes, or NaN."""
@@ -35,13 +35,13 @@ class Measured:
 
 
 def read_measured(root: Path) -> Measured | None:
-    """What was measured in the repository or evidence `root`; None if nothing was. Raises InputError."""
+    """The measurements in the repository or evidence folder `root`; None if there are none. Raises InputError."""
     path = root / MEASURED
     return read_as(Measured, path, "measurements", "`dvc repro agreement` writes it") if path.exists() else None
 
 
 def needs_measuring(claims: list[Claim]) -> bool:
-    """Whether one of the claims is decided by the stage `agreement`."""
+    """Whether the stage `agreement` decides at least one of the claims."""
     return any(isinstance(claim, DECIDED_BY_IT) for claim in claims)
 
 

@@ -1,6 +1,6 @@
-"""results/seal.json: what will be run, written before the first training; and where a report is not what was sealed.
+"""results/seal.json: the planned runs, written before the first training, and how a report differs from them.
 
-A seal says nothing of its own time: whoever publishes its digest before the runs can show it (docs/verify.md).
+A seal does not prove its own time. Publishing its digest before the runs does (docs/verify.md).
 """
 
 import hashlib
@@ -23,42 +23,42 @@ from pipeline.protocol.identity import training_identity
 from pipeline.protocol.params import ResultParams
 
 SEAL = Path("results") / "seal.json"
-"""Below the repository and in a report's evidence."""
+"""Path relative to the repository, or to a report's evidence/."""
 NOT_SEALED = "not sealed: nothing shows that the runs and margins were chosen before the results"
 
 
 class SealedClaim(Section):
-    """What a verdict on a claim hangs on."""
+    """The values of a claim that its verdict depends on."""
 
     kind: str
     printed: str
     margin: float | None
-    """Points; null for a kind that has none."""
+    """Points; null for kinds of claims without a margin."""
     sha256: str
-    """Of the whole claim: configuration, spread and wording."""
+    """Digest of the whole claim: configuration, spread and wording."""
 
 
 class Seal(Section):
-    """All of results/seal.json."""
+    """The content of results/seal.json."""
 
     profile: str
     runs: list[str]
-    """<experiment>-<seed>."""
+    """Names of the runs: <experiment>-<seed>."""
     experiments: dict[str, dict[str, JsonValue]]
-    """Those of the runs: dataset, model and training, as params.yaml has them."""
+    """The experiments of the runs: dataset, model and training, as in params.yaml."""
     rows: dict[str, Rows]
-    """Of each of their datasets."""
+    """Digests of the samples, by dataset."""
     code: str
-    """pipeline.ground.code.code_digest of the rooms that can change a weight."""
+    """pipeline.ground.code.code_digest of the packages that can change a weight."""
     claims: dict[str, SealedClaim]
 
     def as_json(self) -> bytes:
-        """The content of its file."""
+        """The content of the file."""
         return json.dumps(self.model_dump(mode="json"), indent=2).encode() + b"\n"
 
 
 def make_seal(params: ResultParams, claims: Iterable[Claim], rows: dict[str, Rows], code: str) -> Seal:
-    """The seal of all runs of a params.yaml; the same whatever their order."""
+    """The seal of all runs of a params.yaml. It does not depend on their order."""
     experiments = sorted({run.experiment for run in params.runs.values()})
     return Seal(
         profile=params.profile,
@@ -81,13 +81,13 @@ def _sealed(claim: Claim) -> SealedClaim:
 
 
 def read_seal(path: Path) -> Seal:
-    """The content of a seal. Raises InputError."""
+    """Reads a seal. Raises InputError."""
     return validate(Seal, read_json(path, "`sresnet seal` writes it"), path)
 
 
 def seal_lines(root: Path, audit: Audit) -> list[str]:
-    """What a report says of the seal below `root`, a repository or the evidence of a report: a sentence, and then a
-    line for each difference. Raises InputError.
+    """Text of a report about the seal below `root` (a repository, or the evidence of a report): one sentence, then one
+    line per difference. Raises InputError.
     """
     path = root / SEAL
     if not path.exists():
@@ -99,7 +99,7 @@ def seal_lines(root: Path, audit: Audit) -> list[str]:
 
 
 def seal_differences(seal: Seal, audit: Audit) -> list[str]:
-    """Where what was judged is not what was sealed, a line each; empty if it is."""
+    """One line per difference between what was judged and what was sealed; empty if there is none."""
     if seal.profile != audit.profile:
         return [f"the runs of profile {seal.profile} were sealed, and this report is about profile {audit.profile}"]
     lines = [*_runs(seal, audit), *_claims(seal, audit)]
@@ -114,7 +114,7 @@ def _run(record: Record) -> str:
 
 
 def _runs(seal: Seal, audit: Audit) -> Iterator[str]:
-    """Results of other profiles count as runs of this report where a verdict rests on them."""
+    """Differences of the runs. Results of other profiles count as runs of this report if a verdict uses them."""
     evidence = {name for judgement in audit.judgements for name in judgement.evidence}
     counted = [*audit.records, *(record for record in audit.recorded if name_of(record) in evidence)]
     held = {_run(record) for record in audit.held}
@@ -144,7 +144,7 @@ def _claims(seal: Seal, audit: Audit) -> Iterator[str]:
 
 
 def _training(seal: Seal, record: Record) -> Iterator[str]:
-    """Of a sealed run."""
+    """Differences of one sealed run in experiment, samples and training code."""
     dataset, sealed = str(record.dataset["name"]), seal.experiments.get(record.experiment, {})
     experiment = {"dataset": dataset, "model": record.network, "training": record.training}
     yield from _changes(f"experiments.{record.experiment}", sealed, experiment)
@@ -155,13 +155,13 @@ def _training(seal: Seal, record: Record) -> Iterator[str]:
 
 
 def _changes(where: str, sealed: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
-    """A line for each key, those within joined by dots, that has another value."""
+    """One line per key with another value; nested keys are joined by dots."""
     for key, one, other in value_differences(dict(sealed), dict(found)):
         yield f"{where}.{key.replace('/', '.')} was sealed as {one} and is {other}"
 
 
 def _trained_by(code: str, record: Record) -> bool:
-    """Whether this code gives the training its recorded name, with a torch that a processor of it names."""
+    """Whether this code gives the training its recorded identity, with a torch version that the record names."""
     splits = ("train_rows", "test_rows") if record.training["test_each_epoch"] else ("train_rows",)
     rows = [record.digests[split] for split in splits]
     versions = {platform.rpartition(", torch ")[2] for platform in record.platforms}

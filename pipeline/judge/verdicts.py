@@ -1,4 +1,4 @@
-"""The verdict that the recorded results allow on a claim. docs/verdicts.md has the rules and their error rates."""
+"""The verdict on a claim from recorded results. docs/verdicts.md has the rules and their error rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -49,35 +49,35 @@ _COMPARED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """A verdict with what it stands on."""
+    """A verdict with its evidence."""
 
     claim: str
     verdict: Verdict
     reason: str
     differences: list[str]
-    """Where the nearest run is not what the claim is about, or why runs cannot be taken together."""
+    """How the nearest run differs from the claim, or why the runs cannot be combined."""
     evidence: list[str]
-    """Records that it stands on, as they lie in results/."""
+    """Records that the verdict is based on, as paths relative to results/."""
     seeds: list[int]
     samples: int | None
     """Test samples of one seed."""
     estimate: float | None
     """Mean over the seeds."""
     low: float | None
-    """90 % interval, by which it is decided."""
+    """Upper end of the 90 % interval that decides; `low` is its lower end."""
     high: float | None
     unit: Literal["%", "points"] = "%"
-    """Of estimate, low and high."""
+    """Unit of estimate, low and high."""
     seeds_needed: int | None = None
-    """In all, for a decision, where UNDERPOWERED."""
+    """If UNDERPOWERED: total number of seeds for a decision."""
     samples_needed: int | None = None
-    """Test samples for a decision, where no number of seeds is enough."""
+    """Test samples for a decision, if no number of seeds is enough."""
     recorded: bool = False
     """True if not all of the evidence was computed by this run."""
 
 
 def judge(claim: Claim, records: Sequence[Record], measured: Measured | None = None) -> Judgement:
-    """The verdict on a claim from all records there are, and from what was measured without training."""
+    """The judgement of a claim, from all records and from the measurements that need no training."""
     match claim:
         case AccuracyClaim():
             return _judge_accuracy(claim, records)
@@ -113,7 +113,7 @@ def _judge_accuracy(claim: AccuracyClaim, records: Sequence[Record]) -> Judgemen
 
 
 def _earlier(spread: Spread | None, runs: list[Record]) -> tuple[list[Record], Earlier | None]:
-    """The runs, those first that the claim's spread was estimated from, and that spread."""
+    """The runs, starting with those that the claim's spread was estimated from, and that spread."""
     if spread is None:
         return runs, None
     known = sum(run.seed in spread.seeds for run in runs)
@@ -122,7 +122,7 @@ def _earlier(spread: Spread | None, runs: list[Record]) -> tuple[list[Record], E
 
 
 def _seeds(claim: AccuracyClaim, runs: Sequence[Record]) -> list[str]:
-    """What a reader has to know of the spread between seeds."""
+    """Text: the number of seeds, or the source of the spread if there is one seed."""
     if len(runs) > 1:
         return [f"{len(runs)} seeds"]
     assert claim.spread is not None, "one seed with a spread"
@@ -137,7 +137,7 @@ def _one_seed(low: float, high: float, goal: Goal) -> str:
 
 
 def _where(low: float, high: float, goal: Goal) -> str:
-    """The place of the interval in words."""
+    """Text: where the interval lies."""
     (start, end), (least, most) = (np.clip(ends, 0.0, 100.0) for ends in (goal.inner, goal.outer))
     return {
         "REPRODUCED": f"the whole 90 % interval lies within {_short(start)} to {_short(end)} %",
@@ -148,7 +148,7 @@ def _where(low: float, high: float, goal: Goal) -> str:
 
 
 def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int) -> list[str]:
-    """What would decide, in words."""
+    """Text: how many seeds or test samples would decide."""
     if verdict != "UNDERPOWERED":
         return []
     if needed.seeds is not None:
@@ -163,7 +163,7 @@ def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int)
 
 
 def _judge_weights(claim: WeightsClaim, records: Sequence[Record]) -> Judgement:
-    """Equal to the bit where it was trained on one platform that the claim names."""
+    """Compares weights bit by bit; only on platforms that the claim names."""
     fitting = matching_records(claim.configuration, records, FREE_OF_WEIGHTS)
     runs = [run for run in fitting if run.seed == claim.seed]
     if not fitting:
@@ -246,7 +246,7 @@ def _judge_pairs(claim: DifferenceClaim, pairs: list[tuple[Record, Record]]) -> 
 
 
 def _without_evidence(claim: Claim, wanted: Configuration, records: Sequence[Record], free: Free) -> Judgement:
-    """Nothing fits: what comes nearest, if it was an attempt at the claim or not."""
+    """The judgement if no record matches: NOT COMPARABLE if the nearest was an attempt at the claim, else NOT RUN."""
     near = nearest_record(wanted, records, free)
     if near is None:
         return _verdict(claim, "NOT RUN", "there is no result")
@@ -258,7 +258,7 @@ def _without_evidence(claim: Claim, wanted: Configuration, records: Sequence[Rec
 
 
 def _apart(claim: Claim, runs: Sequence[Record], faults: list[str]) -> Judgement:
-    """The runs that fit are not what they have to be together."""
+    """The judgement if the matching runs cannot be combined."""
     return _verdict(
         claim, "NOT COMPARABLE", "these runs are not different seeds on one test set", runs, differences=faults
     )
@@ -271,7 +271,7 @@ def _verdict(
     runs: Sequence[Record] = (),
     **found: Any,
 ) -> Judgement:
-    """A judgement; without a number unless `found` has one."""
+    """A judgement; it has numbers only if `found` gives them."""
     seeds = [run.seed for run in runs]
     nothing: dict[str, Any] = {"seeds": seeds, "differences": [], "samples": None}
     nothing |= {"estimate": None, "low": None, "high": None}
@@ -285,16 +285,16 @@ def _verdict(
 
 
 def _short(value: float) -> str:
-    """Up to three decimals."""
+    """The value with up to three decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _round_up(number: int) -> int:
-    """To two digits, upwards."""
+    """The number rounded up to two digits."""
     unit = 10 ** max(len(str(number)) - 2, 0)
     return -(-number // unit) * unit
 
 
 def _rounded(value: Any) -> Any:
-    """Nine decimals: the last bits of a logarithm differ between processors, and a report has the same bytes on all."""
+    """A float rounded to nine decimals: last bits of a logarithm differ between processors, report bytes must not."""
     return round(value, 9) if isinstance(value, float) else value

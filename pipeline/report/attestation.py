@@ -16,13 +16,13 @@ METADATA = "ro-crate-metadata.json"
 STATEMENTS = Path(EVIDENCE) / "statements"
 """Folder of the statements, of their signatures, and of the key."""
 CRATE = "crate"
-"""Name of the statement about ro-crate-metadata.json, which has the digests of all other files."""
+"""Name of the statement about ro-crate-metadata.json, which lists the digests of all other files."""
 ENVELOPE = ".dsse.json"
 KEY_FILE = "key.pem"
 
 
 def statement(record: StageRecord, record_sha256: str) -> dict[str, Any]:
-    """The Statement of a stage: what it wrote, its record included, from what."""
+    """The Statement of a stage: its outputs and its record as subjects, its inputs and code as materials."""
     own = FileDigest(path=path_of(record.stage).as_posix(), sha256=record_sha256, bytes=0)
     return {
         "_type": "https://in-toto.io/Statement/v1",
@@ -39,7 +39,7 @@ def statement(record: StageRecord, record_sha256: str) -> dict[str, Any]:
 
 
 def crate_statement(metadata_sha256: str) -> dict[str, Any]:
-    """The Statement about the list of the report's files."""
+    """The Statement about ro-crate-metadata.json, the list of the report's files."""
     return {
         "_type": "https://in-toto.io/Statement/v1",
         "subject": [{"name": METADATA, "digest": {"sha256": metadata_sha256}}],
@@ -58,21 +58,21 @@ def as_file(content: dict[str, Any]) -> bytes:
 
 
 def statement_files(report: Path) -> list[Path]:
-    """Every statement of a report, by name."""
+    """Paths of all statements of a report, sorted by name."""
     return sorted(path for path in (report / STATEMENTS).glob("*.json") if not path.name.endswith(ENVELOPE))
 
 
 def is_signed(report: Path) -> bool:
-    """Whether there is a signature, whatever it is worth."""
+    """Whether the report contains a signature, valid or not."""
     return (report / STATEMENTS / KEY_FILE).exists() or any((report / STATEMENTS).glob(f"*{ENVELOPE}"))
 
 
 def is_signature(path: Path) -> bool:
-    """Whether a file of the folder is called as those that `sresnet sign` adds."""
+    """Whether a file has the name of one that `sresnet sign` adds."""
     return path.parent == STATEMENTS and (path.name == KEY_FILE or path.name.endswith(ENVELOPE))
 
 
 def signature_names(statements: Iterable[str]) -> set[str]:
-    """Paths of the files that `sresnet sign` adds beside these statements, by their names without .json."""
+    """Paths of the files that `sresnet sign` adds for these statements, which are given by name without .json."""
     folder = STATEMENTS.as_posix()
     return {f"{folder}/{KEY_FILE}", *(f"{folder}/{name}{ENVELOPE}" for name in statements)}

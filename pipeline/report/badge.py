@@ -1,4 +1,4 @@
-"""A badge: two words about a claim as a small picture, readable without a font of ours."""
+"""A badge: a short text about a claim as a small SVG that needs no particular font."""
 
 from html import escape
 
@@ -9,14 +9,14 @@ _COLOURS = {
     "ABOVE": "#8a5a00",
     "UNDERPOWERED": "#8a5a00",
 }
-"""White text on each has a contrast of 5 or more; any other verdict is grey."""
+"""White text has a contrast of 5 or more on each colour. Other verdicts are grey."""
 _GREY, _DARK = "#57606a", "#24292f"
 WIDTH, ROOM = 6.6, 12
-"""Of a character, and around a text (pixels); `textLength` makes every font fit."""
+"""Width of a character, and padding of a text (pixels). The SVG's `textLength` fits any font to it."""
 
 
 def badge(left: str, right: str, verdict: str) -> bytes:
-    """An SVG of 20 pixels: what it is about on the left, what was found on the right, in the verdict's colour."""
+    """An SVG, 20 pixels high: subject on the left, result on the right in the verdict's colour."""
     parts, widths = (left, right), [round(WIDTH * len(text)) + ROOM for text in (left, right)]
     whole, title = sum(widths), escape(f"{left}: {right}", quote=True)
     centres = (widths[0] / 2, widths[0] + widths[1] / 2)

@@ -1,4 +1,4 @@
-"""A verdict's reason in a few words; the whole reason opens below it."""
+"""A verdict's reason in a few words, as a summary above the full reason."""
 
 from pipeline.judge.claims import AccuracyClaim, AgreementClaim, Claim, DifferenceClaim, StatementClaim, WeightsClaim
 from pipeline.judge.measured import DECIDED_BY_IT, power_of_ten
@@ -6,7 +6,7 @@ from pipeline.judge.verdicts import Judgement
 
 
 def brief(claim: Claim, judgement: Judgement) -> str:
-    """Up to ten words."""
+    """The reason in up to ten words."""
     match judgement.verdict:
         case "NOT RUN":
             text = _not_run(claim)

@@ -1,7 +1,7 @@
-"""The report's folder as a reader gets it: the page, and in evidence/ everything that its numbers come from.
+"""Copies into the report's evidence/ all files that its numbers are computed from.
 
 evidence/ mirrors the repository: evidence/results/digits/0.json is results/digits/0.json, and so on. Data and weights
-stay where they are; the records of the stages name them by digest.
+are not copied; the records of the stages name them by digest.
 """
 
 import io
@@ -28,12 +28,12 @@ PREDICTIONS = "predictions.parquet"
 RUN_FILES = ("config.json", "history.csv", PREDICTIONS)
 PICTURES = "examples.parquet"
 PARAMETERS = ("profile", "datasets", "experiments", "runs")
-"""What the report shows of params.yaml; the rest changes no result."""
+"""The parts of params.yaml that the report shows. The others do not change results."""
 DATASET_FILES = ("train.json", "test.json", "contents.arrow")
 
 
 def path_in_report(path: str) -> str:
-    """Where a file of the repository lies in the report's folder, if it lies there at all."""
+    """Path in the report's folder of a file of the repository, whether or not it is there."""
     return path.removeprefix(f"{REPORT_STAGE}/") if path.startswith(f"{REPORT_STAGE}/") else f"{EVIDENCE}/{path}"
 
 
@@ -49,7 +49,7 @@ def gather(audit: Audit, root: Path, target: Path) -> None:
 
 
 def evidence_files(audit: Audit, root: Path) -> list[Path]:
-    """The files below `root`, a repository or the evidence of a report, that a report rests on, beside params.yaml."""
+    """The files that a report is based on, without params.yaml; `root` is a repository or the evidence of a report."""
     return sorted({root / path for path in _paths(audit) if (root / path).is_file()})
 
 
@@ -76,7 +76,7 @@ def _stated(audit: Audit) -> Iterator[Path]:
 
 
 def _curves(records: Iterable[Record]) -> list[Path]:
-    """Recorded curves that the page shows a training beside; not every experiment has some."""
+    """Paths of recorded curves for the training charts. Not every experiment has them."""
     return sorted({curves_path(Path("results"), record.experiment) for record in records})
 
 

@@ -1,4 +1,4 @@
-"""CITATION.cff, as far as a report shows it."""
+"""The values of CITATION.cff that a report shows."""
 
 import re
 from pathlib import Path

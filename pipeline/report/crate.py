@@ -1,7 +1,7 @@
-"""The report's folder as an RO-Crate (Process Run Crate 0.5): its files, and each stage as an action between files.
+"""Metadata of the report's folder as an RO-Crate (Process Run Crate 0.5): its files, and an action for each stage.
 
-https://w3id.org/ro/wfrun/process/0.5 on RO-Crate 1.1. Files of the repository that do not lie in the folder (raw data,
-shards, weights) are named by digest.
+https://w3id.org/ro/wfrun/process/0.5 on RO-Crate 1.1. Files that are not in the folder (raw data, shards,
+weights) are named by digest.
 """
 
 import json
@@ -18,7 +18,7 @@ from pipeline.report.attestation import CRATE, METADATA, STATEMENTS, is_signatur
 from pipeline.report.bundle import path_in_report
 
 PROFILE = "https://w3id.org/ro/wfrun/process/0.5"
-TERMS = {"sha256": "http://schema.org/sha256"}  # RO-Crate 1.1 has no term of its own
+TERMS = {"sha256": "http://schema.org/sha256"}  # RO-Crate 1.1 does not define this term
 LICENCE = "https://spdx.org/licenses/Apache-2.0"
 _MEDIA_TYPES = {
     ".html": "text/html",
@@ -33,7 +33,7 @@ _MEDIA_TYPES = {
 
 
 def crate_metadata(files: list[FileDigest], records: list[StageRecord], released: str) -> bytes:
-    """ro-crate-metadata.json over files of the folder, by their paths there, and over what the stages did."""
+    """The content of ro-crate-metadata.json: the files of the folder, by their paths there, and the stages' actions."""
     from rocrate.rocrate import ROCrate  # takes a while to import
 
     crate = ROCrate(version="1.1")
@@ -51,14 +51,14 @@ def crate_metadata(files: list[FileDigest], records: list[StageRecord], released
 
 
 def is_about(path: Path) -> bool:
-    """Whether a file of the folder is the metadata or about it, and so cannot be listed in it."""
+    """Whether a file is the metadata, its statement, or a signature. The metadata cannot list these."""
     return path in (Path(METADATA), STATEMENTS / f"{CRATE}.json") or is_signature(path)
 
 
 def _entity(crate: Any, identifier: str, properties: dict[str, Any]) -> Any:
     from rocrate.model.contextentity import ContextEntity
 
-    if identifier in crate:  # `get` alone looks for what is missing through everything that is there
+    if identifier in crate:  # for a missing identifier, `get` alone searches all entities
         return crate.get(identifier)
     return crate.add(ContextEntity(crate, identifier, properties=properties))
 
@@ -95,12 +95,12 @@ def _add_action(crate: Any, record: StageRecord, inside: dict[str, Any]) -> None
 
 
 def _plain(entities: list[Any]) -> Any:
-    """One entity stands without a list around it: RO-Crate's rule."""
+    """The entities, without a list if there is only one: RO-Crate's rule."""
     return entities[0] if len(entities) == 1 else entities
 
 
 def _file_entity(crate: Any, file: FileDigest, inside: dict[str, Any]) -> Any:
-    """The file in the folder if these are its bytes, else a name with a digest."""
+    """The file in the folder if its bytes are the same, else an entity with path and digest."""
     entity = inside.get(path_in_report(file.path))
     if entity is not None and entity["sha256"] == file.sha256:
         return entity
@@ -109,7 +109,7 @@ def _file_entity(crate: Any, file: FileDigest, inside: dict[str, Any]) -> Any:
 
 
 def _software(crate: Any, record: StageRecord) -> Any:
-    """The stage's script with the digest of its code and the packages that it ran with."""
+    """An entity for the stage's script, with the digest of its code and the packages that it ran with."""
     name = " ".join(record.command[:3])
     packages = [
         _entity(
@@ -142,7 +142,7 @@ def read_crate(report: Path) -> dict[str, FileDigest]:
 
 
 def _listed(entity: dict[str, Any]) -> FileDigest:
-    """A file of the folder, by a path that leads nowhere else. Raises KeyError, TypeError, ValueError."""
+    """A listed file; its path may not leave the folder. Raises KeyError, TypeError, ValueError."""
     address, digest, size = entity["@id"], entity["sha256"], entity["contentSize"]
     if not all(isinstance(value, str) for value in (address, digest, size)):
         raise TypeError(f"@id, sha256 and contentSize have to be text, not {[address, digest, size]!r:.200}")

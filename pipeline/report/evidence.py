@@ -1,4 +1,4 @@
-"""What the report shows beside a result: ledger and operations of a run, forensics of the paper's numbers."""
+"""Details that the report shows of results: ledger and operations of a run, forensics of the paper's numbers."""
 
 import re
 from collections import Counter
@@ -18,22 +18,22 @@ PERCENTAGE = re.compile(r"\d+(\.\d+)? %")
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
-    """Test samples that scoring full batches leaves out."""
+    """Test samples that are left out if only full batches are scored."""
 
     test_batch: int
     ids: list[str]
     correct: int
     labels: dict[str, int]
-    """How many of each class, the most frequent first."""
+    """Number of these samples by class, the most frequent class first."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """Of one run."""
+    """Scoring ledger and operation counts of one run."""
 
     choices: list[Choice]
     left_out: LeftOut | None
-    """None where the record has none of it; so the operations."""
+    """None if the record has no ledger; `operations` is None if it has no operation counts."""
     operations: Operations | None
 
     @property
@@ -45,7 +45,7 @@ class Evidence:
 
 
 def evidence_of(record: Record) -> Evidence:
-    """What a record says."""
+    """The evidence of a record."""
     return Evidence(
         choices=choices(record.protocols, record.ledger, record.training["selection"]),
         left_out=None if record.ledger is None else _left_out(record.ledger),
@@ -64,7 +64,7 @@ def _left_out(ledger: dict[str, Any]) -> LeftOut:
 
 
 def examined_claims(claims: list[Claim]) -> list[tuple[Claim, Forensics]]:
-    """Forensics of every percentage that the paper prints, with the batch of the claim's training."""
+    """Forensics of every percentage that the paper prints, with the batch size of the claim's training."""
     return [
         (claim, _examined(claim.printed, size, batch))
         for claim in claims
@@ -79,5 +79,5 @@ def _examined(printed: str, size: int, batch: int) -> Forensics:
 
 
 def _sizes(claim: AccuracyClaim) -> tuple[int, int]:
-    """Test samples, and the batch of the training."""
+    """Number of test samples, and batch size of the training."""
     return claim.configuration.dataset.test_samples, claim.configuration.training.batch_size

@@ -1,8 +1,9 @@
-"""The report's charts as Vega-Lite specifications, written as such: `sresnet verify` has no second for a library.
+"""The report's charts as Vega-Lite specifications.
 
-Okabe and Ito's colours: colour-blind readers tell them apart. The description of each chart says in words what it
-shows: a reader who does not see it, or has no JavaScript, gets that. Matrices are kept as a list a row and unfolded in
-the browser, so a page of many runs stays small. https://vega.github.io/vega-lite/docs/spec.html
+They are plain dictionaries, since importing a chart library would slow down `sresnet verify`. Colours are those of
+Okabe and Ito, which colour-blind readers can distinguish. The description of each chart states in words what it shows,
+for readers who cannot see it or have no JavaScript. A matrix is stored as one list per row and flattened in the
+browser, so that a page of many runs stays small. https://vega.github.io/vega-lite/docs/spec.html
 """
 
 import csv
@@ -17,7 +18,7 @@ from pipeline.judge.verdicts import Judgement
 from pipeline.protocol.bands import Band
 
 BLUE, ORANGE, GREEN = "#0072B2", "#E69F00", "#009E73"
-MOST_NAMED = 20  # squares a side that a screen reader is told one by one
+MOST_NAMED = 20  # most rows of a confusion matrix whose cells a screen reader reads one by one
 _KIND_COLOURS = {"binary": BLUE, "graded": GREEN, "real": ORANGE}
 Spec = dict[str, Any]
 
@@ -25,7 +26,7 @@ _TYPES = {"N": "nominal", "O": "ordinal", "Q": "quantitative"}
 
 
 def encoded(name: str, **more: Any) -> Spec:
-    """A column by its name and type, as in epoch:Q."""
+    """Encoding of a column, given as name and type, for instance epoch:Q."""
     field, _, kind = name.partition(":")
     return {"field": field, "type": _TYPES[kind], **more}
 
@@ -39,12 +40,12 @@ _CLAIM_TIPS = _fields("name:N", "verdict:N", "value:Q", "estimate:Q", "low:Q", "
 
 
 def in_a_chart(value: Any) -> Any:
-    """Four digits: more than a picture shows."""
+    """A float rounded to four digits, which is more precise than a chart can show."""
     return float(f"{value:.4g}") if isinstance(value, float) else value
 
 
 def claims_chart(audit: Audit) -> Spec:
-    """Every claimed accuracy as a range, ours as a point with its 90 % interval."""
+    """Chart of every claimed accuracy as a range, with ours as a point and its 90 % interval."""
     pairs = zip(audit.claims, audit.judgements, strict=True)
     rows = [_claimed(claim, judgement) for claim, judgement in pairs if isinstance(claim, AccuracyClaim)]
     found = [row for row in rows if row["estimate"] is not None]
@@ -91,8 +92,8 @@ def _estimates(y: Spec) -> tuple[Spec, Spec]:
 
 
 def training_chart(history: Path, band: Band) -> Spec:
-    """Accuracy on the training set, and on held-out samples where there are any, after each epoch, over the band of
-    recorded trainings where there is one."""
+    """Chart of the accuracy after each epoch on the training set, and on validation samples if there are any. Shows the
+    band of recorded trainings if there is one."""
     rows = _courses(history)
     train = rows[0]["accuracy"]
     about = f"Training accuracy: {train[0]} % after epoch 1, {train[-1]} % after epoch {len(train)}."
@@ -105,7 +106,7 @@ def training_chart(history: Path, band: Band) -> Spec:
 
 
 def _courses(history: Path) -> list[dict[str, Any]]:
-    """The accuracies of the training set after each epoch, then those of held-out samples where there are any."""
+    """Accuracies after each epoch: of the training set, then of the validation samples if there are any."""
     with history.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     columns = {"train": "train_accuracy", "validation": "validation_accuracy"}
@@ -125,7 +126,7 @@ def _band() -> Spec:
 
 
 def _accuracies(one: bool) -> Spec:
-    """`one`: of the training set alone."""
+    """The layer of accuracy curves; `one` if there is only the training set's."""
     names = {"train": BLUE, "validation": ORANGE}
     colours = encoded("samples:N", scale={"domain": list(names), "range": list(names.values())}, title=None)
     title = "training accuracy (%)" if one else "accuracy (%)"
@@ -141,7 +142,7 @@ def _accuracies(one: bool) -> Spec:
 
 
 def steps_chart(record: Record) -> Spec:
-    """Test accuracy if the output voltage were read after each time step."""
+    """Chart of the test accuracy if the output voltage is read after each time step."""
     test = record.test
     percents = [in_a_chart(100 * correct / test["samples"]) for correct in test["correct_by_step"]]
     about = (
@@ -159,7 +160,7 @@ def steps_chart(record: Record) -> Spec:
 
 
 def confusion_chart(record: Record) -> Spec:
-    """Test samples by label and prediction, in percent of the label's samples."""
+    """Confusion matrix: test samples by label and prediction, in percent of the label's samples."""
     classes, counts = record.dataset["classes"], record.test["confusion"]
     rows = [
         {"label": label, "of": max(1, sum(line)), "samples": line} for label, line in zip(classes, counts, strict=True)
@@ -191,7 +192,7 @@ def _mistakes(classes: list[str], counts: list[list[int]]) -> str:
 
 
 def firing_chart(record: Record) -> Spec:
-    """Spikes of a thousand neurons of each layer at each time step: short numbers, of which a long run has many."""
+    """Chart of spikes per thousand neurons, by layer and time step. In this unit the numbers are short."""
     rows = [
         {"layer": layer, "spikes": [round(1000 * rate) for rate in fired["rate"]]}
         for layer, fired in record.firing.items()
@@ -215,7 +216,7 @@ def firing_chart(record: Record) -> Spec:
 
 
 def operations_chart(operations: Operations) -> Spec:
-    """Operations of each layer and sample by the kind of its input."""
+    """Chart of operations per sample, by layer and kind of its input."""
     rows = [
         {"layer": layer, "operations": [in_a_chart(getattr(work, kind) / work.samples / 1e6) for kind in _KIND_COLOURS]}
         for layer, work in operations.synaptic().items()
@@ -241,13 +242,13 @@ def marked(data: str, mark: Spec, **encoding: Any) -> Spec:
 
 
 def _unfolded(*lists: str, counted: str, within: str | None = None) -> list[Spec]:
-    """A row an element of these columns of lists, with its number, which starts anew for each value of `within`."""
+    """Transforms that give one row per list element and number the rows, from 1 for each value of `within`."""
     window = {"window": [{"op": "row_number", "field": "", "as": counted}]}
     return [{"flatten": list(lists)}, window | ({"groupby": [within]} if within else {})]
 
 
 def _columns(names: list[str]) -> Spec:
-    """What the elements of a list are called."""
+    """Names of the list elements, as a parameter of the chart."""
     return {"params": [{"name": "columns", "value": names}]}
 
 

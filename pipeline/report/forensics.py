@@ -1,6 +1,6 @@
-"""Which ways to score a test set of a known size can print a given percentage, and which cannot. Whole numbers only.
+"""Finds which ways to score a test set of a known size can give a printed percentage.
 
-docs/forensics.md has the method and how far it carries.
+Uses integer arithmetic only. docs/forensics.md describes the method and its limits.
 """
 
 import re
@@ -14,15 +14,15 @@ import numpy.typing as npt
 from pipeline.ground.errors import InputError
 
 BATCHES = (8, 16, 21, 32, 50, 64, 100, 128, 256)
-"""Of trainings; 21 is the default of the authors' train.py."""
+"""Common batch sizes of trainings; 21 is the default of the authors' train.py."""
 MOST_RUNS = 5
 AROUND = 500
-"""Units of the last digit on both sides of a number, for what would fit by chance."""
+"""Range on both sides of a number, in units of its last digit, that is used to estimate chance matches."""
 MOST_DECIMALS = 4
 _MOST_SAMPLES = 100_000
-"""With more, sums of halves would not fit 64 bits."""
+"""With more samples, intermediate sums exceed 64 bits."""
 NEAREST = ("half up", "half even", "format")
-"""Ways to round to the nearest: they differ where a value lies halfway. `format` is Python's of floats."""
+"""Rules of rounding to the nearest. They differ only for ties. `format` is Python's formatting of floats."""
 _ROUNDINGS = (*NEAREST, "truncated")
 _PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d+))?(?: ?%)?")
 
@@ -31,7 +31,7 @@ Rule = Literal["every sample", "last partial batch dropped", "mean of batch mean
 
 @dataclass(frozen=True, kw_only=True)
 class Printed:
-    """A percentage as it stands in print."""
+    """A percentage as printed."""
 
     text: str
     decimals: int
@@ -39,7 +39,7 @@ class Printed:
     """The number in units of its last digit: 7298 for 72.98."""
 
     def say(self, units: int) -> str:
-        """Another number with as many decimals."""
+        """Text of another number with the same number of decimals."""
         return f"{units / 10**self.decimals:.{self.decimals}f}"
 
     @property
@@ -48,13 +48,13 @@ class Printed:
         return 100 * 10**self.decimals
 
     def around(self) -> range:
-        """Numbers with as many decimals near it."""
+        """Nearby numbers with the same number of decimals, in units of the last digit."""
         return range(max(0, self.units - AROUND), min(self.whole, self.units + AROUND) + 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Count:
-    """Correct samples that print the number, by the rules in `rules`."""
+    """A count of correct samples that prints as the number under the rounding rules in `rules`."""
 
     correct: int
     of: int
@@ -64,19 +64,19 @@ class Count:
 
 @dataclass(frozen=True, kw_only=True)
 class Scoring:
-    """A way from counts of correct samples to one percentage.
+    """A rule that computes one percentage from counts of correct samples.
 
-    A mean over batches; the smaller last batch of `rest` samples, where it is kept, weighs as much as a full one.
+    It is a mean over batches. A smaller last batch of `rest` samples, if kept, has the weight of a full one.
     """
 
     rule: Rule
     batch: int
     full: int
-    """Samples in full batches; all that count, where no rest is kept."""
+    """Samples in full batches; without `rest`, the number of all scored samples."""
     rest: int = 0
 
     def lines(self, runs: int, low: int, high: int, whole: int) -> Iterator["_Line"]:
-        """All counts over `runs` whose value lies between low and high of `whole`."""
+        """All counts over `runs` whose value is between low/whole and high/whole."""
         if not self.rest:
             yield _Line.between(low, high, whole, most=self.full * runs, step=1, offset=0, bottom=self.full * runs)
             return
@@ -89,7 +89,7 @@ class Scoring:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """Values (correct step + offset) / bottom, for each correct of a range."""
+    """Values (correct * step + offset) / bottom, for each `correct` of a range."""
 
     correct: range
     """Correct samples in full batches."""
@@ -108,50 +108,50 @@ class _Line:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What one way to score, as a mean over `runs`, says of a number."""
+    """The result for one way to score, as a mean over `runs`."""
 
     scoring: Scoring
     runs: int
     counts: list[Count]
-    """Those that print it; empty if none can."""
+    """Counts that print as the number; empty if there are none."""
     chance: float
-    """Share of the numbers around it that rounding to the nearest prints too."""
+    """Fraction of the nearby numbers that are also possible with rounding to the nearest."""
 
     @property
     def possible(self) -> bool:
-        """By rounding to the nearest, however halves are rounded."""
+        """Whether the number is possible with rounding to the nearest, whatever the rule for ties."""
         return _possible(self.counts)
 
     @property
     def conditions(self) -> str:
-        """What must hold for it to be possible; empty if nothing."""
+        """Conditions under which it is possible; empty if there are none."""
         rules = {rule for count in self.counts for rule in count.rules}
         return "" if self.possible else " or ".join(rule for rule in _ROUNDINGS if rule in rules)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forensics:
-    """All that was tried on one number."""
+    """All results for one number."""
 
     printed: Printed
     test_size: int
     findings: list[Finding]
-    """By way to score, then by number of runs."""
+    """Sorted by way to score, then by number of runs."""
     dropping: list[int]
-    """Test batches, of all that leave a remainder, whose full batches alone can print it in one run."""
+    """Test batch sizes that leave a remainder and can give the number in one run if only full batches are scored."""
     remainders: int
-    """How many test batches leave a remainder."""
+    """Number of test batch sizes that leave a remainder."""
     chance: float
-    """Share of the numbers around it that at least one finding's way prints too."""
+    """Fraction of the nearby numbers that are possible with the scoring of at least one finding."""
 
     @property
     def rows(self) -> list[list[Finding]]:
-        """Findings of one way to score, by number of runs."""
+        """Findings grouped by way to score; in a group by number of runs."""
         return [self.findings[start : start + MOST_RUNS] for start in range(0, len(self.findings), MOST_RUNS)]
 
 
 def read_printed(text: str, precision: int | None = None) -> Printed:
-    """A number such as 72.98 or 94.1 %; `precision` is its number of decimals where zeros at its end got lost.
+    """Parses a number such as 72.98 or 94.1 %. `precision` is its number of decimals, if trailing zeros are missing.
 
     Raises InputError.
     """
@@ -172,7 +172,7 @@ def read_printed(text: str, precision: int | None = None) -> Printed:
 
 
 def examine(printed: Printed, test_size: int, batches: tuple[int, ...] = BATCHES) -> Forensics:
-    """Tries every way to score on a number; `batches` are of the training. Raises InputError."""
+    """Tries every way to score on a number; `batches` are batch sizes of the training. Raises InputError."""
     if not 1 <= test_size <= _MOST_SAMPLES:
         raise InputError(f"a test set of {test_size}: expected 1 to {_MOST_SAMPLES} samples")
     if wrong := [batch for batch in batches if batch < 1]:
@@ -194,7 +194,7 @@ def examine(printed: Printed, test_size: int, batches: tuple[int, ...] = BATCHES
 
 
 def scorings(test_size: int, batches: tuple[int, ...]) -> Iterator[Scoring]:
-    """Ways that differ: a test batch that leaves no remainder scores as every sample does."""
+    """Distinct ways to score. A test batch size without remainder is left out: it equals scoring every sample."""
     yield Scoring(rule="every sample", batch=test_size, full=test_size)
     for size in sorted({size for batch in batches for size in (batch, 2 * batch)}):
         if size < test_size and test_size % size:
@@ -204,10 +204,10 @@ def scorings(test_size: int, batches: tuple[int, ...]) -> Iterator[Scoring]:
 
 
 def _dropping(printed: Printed, test_size: int, sizes: npt.NDArray[np.int64]) -> list[int]:
-    """Test batches of `sizes` whose full batches alone can print the number in one run.
+    """Test batch sizes of `sizes` that can give the number in one run if only full batches are scored.
 
-    The nearest count decides: less than half a unit away it prints the number however it is rounded, and farther away
-    never. Where it lies halfway, every rule is tried.
+    The nearest count decides. Less than half a unit away, it prints as the number under every rule for ties; farther
+    away, never. At exactly half a unit every rule is tried.
     """
     full = test_size // sizes * sizes
     below = printed.units * full % printed.whole
@@ -222,7 +222,7 @@ def _dropped(test_size: int, size: int) -> Scoring:
 
 
 def prints(numerator: int, denominator: int, printed: Printed) -> dict[str, int]:
-    """What a share is printed as by each rule, in units of the last digit."""
+    """The printed fraction by rounding rule, in units of the last digit."""
     floor, rest = divmod(numerator * printed.whole, denominator)
     up = floor + (2 * rest >= denominator)
     if 2 * rest != denominator:
@@ -237,7 +237,7 @@ def prints(numerator: int, denominator: int, printed: Printed) -> dict[str, int]
 
 
 def _counts(printed: Printed, scoring: Scoring, runs: int, *, rounded: bool = False) -> list[Count]:
-    """Counts that print the number, by their number of correct samples."""
+    """Counts that print as the number, sorted by their number of correct samples."""
     found: dict[int, Count] = {}
     wanted, of = printed.units, (scoring.full + scoring.rest) * runs
     for line in scoring.lines(runs, wanted - 1, wanted + 1, printed.whole):
@@ -254,7 +254,7 @@ def _possible(counts: list[Count]) -> bool:
 
 
 def _also(printed: Printed, scoring: Scoring, runs: int) -> set[int]:
-    """Numbers around the printed one that rounding to the nearest, halves up, prints too."""
+    """Nearby numbers that are possible too, with rounding to the nearest and ties up."""
     around = printed.around()
     found = np.zeros(len(around) + 2, dtype=bool)
     for line in scoring.lines(runs, around[0] - 1, around[-1] + 1, printed.whole):
@@ -270,14 +270,14 @@ def _find(printed: Printed, scoring: Scoring, runs: int, fits: set[int]) -> Find
 
 
 def nearest_counts(printed: Printed, samples: int) -> list[str]:
-    """What the counts on both sides of the number print, such as 729/1000 = 72.90."""
+    """The counts on both sides of the number with their values, such as 729/1000 = 72.90."""
     below = printed.units * samples // printed.whole
     both = [correct for correct in (below, below + 1) if correct <= samples]
     return [f"{n}/{samples} = {printed.say(prints(n, samples, printed)['half up'])}" for n in both]
 
 
 def forensics_table(forensics: Forensics) -> str:
-    """Everything that was found, as text for a terminal."""
+    """All findings as text for a terminal."""
     head = ["scored", "samples", "one run", *(f"mean of {runs}" for runs in range(2, MOST_RUNS + 1)), "by chance"]
     lines = [head]
     for row in forensics.rows:
@@ -307,7 +307,7 @@ def say_cell(finding: Finding) -> str:
 
 
 def say_all(forensics: Forensics) -> list[str]:
-    """What it comes to, in sentences."""
+    """The conclusion, in sentences."""
     plain, text = forensics.findings[0], f"{forensics.printed.text} %"
     if plain.counts:
         first = f"One run on every sample can print {text}: {say_cell(plain)}."

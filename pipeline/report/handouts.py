@@ -1,6 +1,6 @@
-"""What a reader takes away from a report: badges, a card for a README, model cards, and the results as one table.
+"""Files of a report for use elsewhere: badges, a card for a README, model cards, and a table of results.
 
-All of it follows from the audit alone, so `sresnet verify` writes it anew and compares the bytes.
+They depend only on the audit, so `sresnet verify` writes them again and compares the bytes.
 """
 
 from collections.abc import Iterable
@@ -35,14 +35,14 @@ def _badge_of_all(main: Iterable[tuple[Claim, Judgement]]) -> bytes:
 
 
 def _found(judgement: Judgement) -> str:
-    """Verdict, and the number where one was found: a badge without its number of seeds would say too much."""
+    """Verdict, with accuracy and number of seeds if there is an estimate; an accuracy without its n would mislead."""
     if judgement.estimate is None:
         return judgement.verdict
     return f"{judgement.verdict} {judgement.estimate:.2f} %, n = {len(judgement.seeds)}"
 
 
 def _card(audit: Audit) -> bytes:
-    """Markdown for a README; its pictures are named as they lie beside it."""
+    """Markdown for a README; paths of its pictures are relative to the report's folder."""
     numbers = summary(audit)
     every = tally(judgement.verdict for judgement in audit.judgements)
     rows = "".join(

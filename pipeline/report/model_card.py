@@ -1,4 +1,4 @@
-"""models/<experiment>-<seed>.md: a card for a trained network in the layout of Hugging Face's model cards.
+"""models/<experiment>-<seed>.md: a model card of a trained network, in Hugging Face's layout.
 
 Its first block is the metadata that their hub reads (model-index); https://huggingface.co/docs/hub/model-cards.
 """

@@ -1,4 +1,4 @@
-"""The report: one self-contained page, and the same as Markdown."""
+"""The report as one self-contained HTML page and as Markdown."""
 
 import json
 from collections.abc import Iterable
@@ -46,9 +46,9 @@ class RunSection:
 
     record: Record
     examples: list[Example]
-    """Of the first run of a dataset: the others were tested on the same samples."""
+    """Only for the first run of a dataset; the others have the same test samples."""
     charts: dict[str, figures.Spec]
-    """Vega-Lite specifications by what they show."""
+    """Vega-Lite specifications by chart name."""
     evidence: Evidence
 
     @property
@@ -65,9 +65,9 @@ class Page:
     headline: dict[str, list[tuple[AccuracyClaim, Judgement]]]
     """The paper's accuracies by dataset."""
     undecided: dict[str, Undecided]
-    """What would decide an accuracy of the paper that was not run, by the claim's id."""
+    """For each accuracy of the paper that was not run, by claim id: the run that would decide it."""
     summary: dict[str, int | str]
-    """What the first screen prints, by name."""
+    """Values that the first screen shows, by name."""
     runs: list[RunSection]
     recorded: list[RecordedGroup]
     """Results of other profiles that are not on the study's page."""
@@ -75,27 +75,27 @@ class Page:
     charts: dict[str, figures.Spec]
     """Vega-Lite specifications of charts about all claims or runs."""
     files: dict[str, dict[str, str]]
-    """Of each record in results/: what its files hold, and where they lie in the report's folder."""
+    """For each record in results/: description and path in the report's folder of each of its files."""
     stages: list[StageRecord]
     splits: list[SplitManifest]
     forensics: list[tuple[Claim, Forensics]]
-    """Of the numbers that the paper prints."""
+    """Forensics of the numbers that the paper prints."""
     seal: list[str]
-    """Whether these runs were sealed, and then each difference."""
+    """Lines: whether these runs were sealed, then each difference."""
 
     @property
     def notes(self) -> dict[str, str]:
-        """What a reader has to know of this profile's data, by title."""
+        """Notes on this profile's data, by title."""
         return notes_of(self.audit.records)
 
     @property
     def recorded_notes(self) -> dict[str, str]:
-        """The same of data that other profiles used."""
+        """Notes on the data of other profiles, by title."""
         return notes_of(group.first for group in self.recorded)
 
     @property
     def versions(self) -> dict[str, list[str]]:
-        """Python and packages in words, with the stages that ran with them."""
+        """Stages by the versions of Python and packages that they ran with (as text)."""
         found: dict[str, list[str]] = {}
         for stage in self.stages:
             packages = [f"{name} {version}" for name, version in stage.packages.items()]
@@ -134,7 +134,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
 
 
 def _runs(records: list[Record], root: Path) -> list[RunSection]:
-    """What is shown of each training."""
+    """One section per training."""
     shown, pictured = [], set[str]()
     for record in records:
         folder, dataset = root / run_folder(record), str(record.dataset["name"])
@@ -169,7 +169,7 @@ def _charts(record: Record, evidence: Evidence, history: Path, root: Path) -> di
 
 
 def _files(audit: Audit) -> dict[str, dict[str, str]]:
-    """Files of the evidence beside each result."""
+    """Files of the evidence for each result."""
     names = {"predictions.parquet": "predictions", "history.csv": "history", "config.json": "configuration"}
     files = {MEASURED.name: {"measurement": f"{EVIDENCE}/{MEASURED.as_posix()}"}}
     for record in (*audit.held, *audit.unchecked):
@@ -184,7 +184,7 @@ def _files(audit: Audit) -> dict[str, dict[str, str]]:
 
 
 def band_of(record: Record, results: Path) -> Band:
-    """Where the training accuracy of a run should lie by the recorded curves of its recipe; empty without them."""
+    """Expected range of a run's training accuracy, from recorded curves of its recipe; empty if there are none."""
     curves = read_curves(curves_path(results, record.experiment))
     if curves is None or curves.differences(record.network, record.training, record.digests["train_rows"]):
         return []
@@ -192,7 +192,7 @@ def band_of(record: Record, results: Path) -> Band:
 
 
 def page_files(page: Page, vega: str) -> dict[str, bytes]:
-    """index.html, report.md and what a reader takes away, by path; `vega` is the script that draws the charts."""
+    """index.html, report.md and the handouts, by path; `vega` is the script that draws the charts."""
     text = _html("report.html.j2", page, vega)
     text_only = _environment().get_template("report.md.j2").render(page=page)
     files = {"index.html": text, "report.md": text_only.encode(), **handouts(page.audit)}
@@ -216,7 +216,7 @@ def _html(template: str, page: Page, vega: str) -> bytes:
 
 
 def _as_script(value: Any) -> str:
-    """JSON that neither ends the element that it stands in nor opens a comment there."""
+    """JSON that is safe inside a script element: it cannot end the element or open a comment."""
     return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
 
 

@@ -1,4 +1,4 @@
-"""A few test samples as pictures in data addresses. Shapes: T time steps, C channels, H height, W width."""
+"""A few test samples as pictures in data URLs. Shapes: T time steps, C channels, H height, W width."""
 
 import base64
 import io
@@ -30,13 +30,13 @@ class Example:
     label: str
     predicted: str
     address: str
-    """data: address of a PNG."""
+    """PNG as a data URL."""
     frames: int
-    """Frames that the picture shows side by side; 1 for an image."""
+    """Number of frames side by side in the picture; 1 for an image."""
 
 
 def examples(path: Path, predictions: Predictions) -> list[Example]:
-    """The samples of an examples.parquet, with label and answer as the predictions have them. Raises InputError."""
+    """The samples of an examples.parquet, with label and predicted class from the predictions. Raises InputError."""
     try:
         table = read_bounded(path, ("pixels", "id", "label", "predicted"), ("id",))
         return list(_examples(table, predictions))
@@ -63,16 +63,16 @@ def _example(name: str, pixels: npt.NDArray[Any], predictions: Predictions) -> E
 
 
 def image(pixels: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """(C, H, W) of one or three channels as (H, W, 4)."""
+    """An image (C, H, W) of one or three channels as RGBA (H, W, 4)."""
     shown = np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0)
     return np.dstack([shown, np.full(shown.shape[:2], 255)]).astype(np.uint8)
 
 
 def strip(frames: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    """(T, 2, H, W) as up to 8 frames side by side, (H, W', 4): transparent where nothing happened.
+    """Frames (T, 2, H, W) as RGBA (H, W', 4): up to 8 frames side by side, transparent where there are no events.
 
-    Each pixel has the colour of the polarity that had more events; its opacity is their number, on the scale of the
-    sample's 99th percentile.
+    Each pixel has the colour of the polarity with more events. Its opacity is their number, relative to the sample's
+    99th percentile.
     """
     shown = frames[np.linspace(0, len(frames) - 1, min(_STRIP_FRAMES, len(frames))).astype(int)].astype(np.int64)
     total = shown.sum(1)

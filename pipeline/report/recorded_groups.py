@@ -1,4 +1,4 @@
-"""Results of other profiles as the page shows them: the seeds of an experiment in one row."""
+"""Results of other profiles for the page: one row per experiment, over its seeds."""
 
 import json
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from pipeline.judge.equivalence import interval
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedGroup:
-    """The seeds of one experiment."""
+    """The records of one experiment, one per seed."""
 
     records: list[Record]
-    """By seed."""
+    """Sorted by seed."""
     checked: bool
-    """Their answers are in the folder."""
+    """True if their per-sample answers are in the folder."""
 
     @property
     def first(self) -> Record:
@@ -31,7 +31,7 @@ class RecordedGroup:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """90 %, over test samples and seeds; None of one seed, which does not show how far seeds differ."""
+        """90 % interval (percent) over test samples and seeds. None for one seed, which shows no spread."""
         if len(self.records) < 2:
             return None
         correct = np.array([record.test["correct"] for record in self.records], dtype=np.float64)

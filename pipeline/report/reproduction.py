@@ -1,4 +1,4 @@
-"""Whether the digests of the committed dvc.lock came out again."""
+"""Compares the digests in dvc.lock with those in the committed dvc.lock."""
 
 import subprocess
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from pipeline.ground.yaml_file import parse_yaml
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """The outputs in dvc.lock beside those in the committed dvc.lock, for the stages that stand in both."""
+    """Outputs in dvc.lock compared with the committed dvc.lock, for stages that are in both."""
 
     same: list[str]
     different: list[str]
     reason: str | None
-    """Why nothing could be compared."""
+    """Why nothing could be compared; None if something was."""
 
     @property
     def held(self) -> bool:
@@ -33,7 +33,7 @@ class Reproduction:
 
 
 def reproduction(root: Path, stages: set[str]) -> Reproduction:
-    """Whether the outputs of these stages have the committed digests."""
+    """The comparison for the outputs of these stages."""
     committed, lock = _git(root, "show", "HEAD:./dvc.lock"), root / "dvc.lock"
     if committed is None or not lock.exists():
         missing = "no committed dvc.lock" if lock.exists() else "no dvc.lock"
@@ -48,19 +48,19 @@ def reproduction(root: Path, stages: set[str]) -> Reproduction:
 
 
 def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
-    """Digest of each output of these stages but their records; a dvc.lock also keeps stages of other profiles."""
+    """Digest of each output of these stages, without their records. A dvc.lock also has stages of other profiles."""
     locked: dict[str, Any] = parse_yaml(lock, Path("dvc.lock")).get("stages", {})
     return {
         out["path"]: out["md5"]
         for name, stage in locked.items()
         if name in stages
         for out in stage.get("outs", [])
-        if not out["path"].startswith(f"{RECORDS}/")  # they name packages and code
+        if not out["path"].startswith(f"{RECORDS}/")  # records name packages and code, so they differ anyway
     }
 
 
 def _git(root: Path, *arguments: str) -> str | None:
-    """What git says, or None where it has nothing to say."""
+    """Output of a git command; None if it fails or there is no git."""
     try:
         command = ["git", "-C", str(root), *arguments]
         return subprocess.run(

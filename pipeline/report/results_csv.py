@@ -1,4 +1,4 @@
-"""results.csv: every result as a row a run and metric. docs/report.md explains the columns."""
+"""results.csv: one row per run and metric. docs/report.md explains the columns."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ _COLUMNS = ("experiment", "seed", "dataset", "computed", "metric", "value", "uni
 
 
 def results_csv(audit: Audit) -> bytes:
-    """Those of this profile first, then those that were recorded before, with their predictions or without."""
+    """The table: results of this profile first, then recorded ones, with or without per-sample answers."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -26,7 +26,7 @@ def results_csv(audit: Audit) -> bytes:
 
 
 def _rows(record: Record) -> Iterator[tuple[Any, ...]]:
-    """Metric, value, unit, 95 % interval and number of samples."""
+    """Rows of metric, value, unit, 95 % interval and number of samples."""
     test, samples = record.test, record.test["samples"]
     yield "test_accuracy", test["top1_percent"], "percent", test["top1_low"], test["top1_high"], samples
     yield "test_correct", test["correct"], "samples", "", "", samples

@@ -1,7 +1,7 @@
 """Signatures over the statements of a report: DSSE envelopes, ed25519.
 
-https://github.com/secure-systems-lab/dsse (v1.0.2). Import this file where there is something to sign or a signature:
-its libraries take a third of a second.
+https://github.com/secure-systems-lab/dsse (v1.0.2). Import this module only when needed: its libraries take a third
+of a second to import.
 """
 
 import json
@@ -25,7 +25,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 
 
 def sign(report: Path, private: Path) -> str:
-    """Signs every statement of a report; gives the key's id. Raises InputError."""
+    """Signs every statement of a report and returns the key's id. Raises InputError."""
     key, statements = read_private_key(private), statement_files(report)
     if not statements:
         raise InputError(f"{report / STATEMENTS}: no statements to sign; `dvc repro` makes them")
@@ -43,13 +43,13 @@ def _as_file(envelope: Envelope) -> bytes:
 
 
 def _pem(key: SSlibKey) -> bytes:
-    """A public key in the form of key.pem."""
+    """A public key as PEM, the format of key.pem."""
     public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
     return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
-    """Statements without a signature of this key over their very bytes."""
+    """Statements that have no valid signature of this key over their exact bytes."""
     for path in statement_files(report):
         name = _envelope(path).relative_to(report).as_posix()
         expected = f"a signature of key {key.keyid} over {path.relative_to(report).as_posix()}"
@@ -69,7 +69,7 @@ def signature_breaks(report: Path, key: SSlibKey) -> Iterator[Break]:
 
 
 def _unsigned(path: Path, statement: bytes, key: SSlibKey) -> str:
-    """Why an envelope does not vouch for a statement; empty if it does."""
+    """Why an envelope is not a valid signature of a statement; empty if it is."""
     content = path.read_bytes()
     envelope = Envelope.from_dict(parse_json(content))
     if envelope.payload_type != PAYLOAD_TYPE:
@@ -91,7 +91,7 @@ def _envelope(statement: Path) -> Path:
 
 
 def read_private_key(path: Path) -> Ed25519PrivateKey:
-    """An unencrypted ed25519 key, as `openssl genpkey -algorithm ed25519` or `ssh-keygen -t ed25519` write it.
+    """Reads an unencrypted ed25519 key as written by `openssl genpkey -algorithm ed25519` or `ssh-keygen -t ed25519`.
 
     Raises InputError.
     """
@@ -108,7 +108,7 @@ def read_private_key(path: Path) -> Ed25519PrivateKey:
 
 
 def read_public_key(path: Path) -> SSlibKey:
-    """An ed25519 key in PEM or as a line of ssh. Raises InputError."""
+    """Reads an ed25519 public key, in PEM or as an OpenSSH line. Raises InputError."""
     expected = "expected an ed25519 public key; `openssl pkey -in FILE -pubout` writes one"
     content = _read(path, expected)
     load: Any = serialization.load_ssh_public_key if content.startswith(b"ssh-") else serialization.load_pem_public_key

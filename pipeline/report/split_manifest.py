@@ -1,4 +1,4 @@
-"""The split manifest: what trained, validated and tested, by content, and what stands in more than one of them."""
+"""The split manifest: samples of train, validation and test by content, and duplicates between and within them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pipeline.protocol.sampler import hold_out
 
 @dataclass(frozen=True, kw_only=True)
 class SplitManifest:
-    """The parts of one dataset as one experiment has them."""
+    """The split of one dataset in one experiment."""
 
     dataset: str
     samples: dict[str, int]
@@ -20,7 +20,7 @@ class SplitManifest:
 
 
 def split_manifest(dataset: str, folder: Path, validation_percent: int) -> SplitManifest:
-    """Train, validation (cut from train as the training does) and test of data/arrow/<dataset>. Raises InputError."""
+    """The manifest of data/arrow/<dataset>; validation is held out of train as in the training. Raises InputError."""
     read = read_contents(folder)
     training, validation = hold_out(np.array([content.label for content in read["train"]]), validation_percent)
     parts = {

@@ -1,4 +1,4 @@
-"""What a report says first: the answer in a sentence, and how many claims have which verdict."""
+"""Summary of a report: the answer in one sentence, and the number of claims with each verdict."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ WORDS = {
 
 
 def summary(audit: Audit) -> dict[str, int | str]:
-    """Numbers and the sentence by name, as the page prints them and `sresnet verify` derives them anew."""
+    """Numbers and sentence by name. The page shows them, and `sresnet verify` computes them again."""
     pairs = list(zip(audit.claims, audit.judgements, strict=True))
     counted = Counter(f"{judgement.verdict}" for _, judgement in pairs)
     counted.update(f"{claim.origin}/{judgement.verdict}" for claim, judgement in pairs)
@@ -36,13 +36,13 @@ def summary(audit: Audit) -> dict[str, int | str]:
 
 
 def headline(audit: Audit) -> list[tuple[AccuracyClaim, Judgement]]:
-    """The accuracies that the paper prints."""
+    """The accuracy claims of the paper with their judgements."""
     pairs = zip(audit.claims, audit.judgements, strict=True)
     return [(claim, judgement) for claim, judgement in pairs if _of_the_paper(claim)]  # type: ignore[misc]
 
 
 def by_dataset(audit: Audit) -> dict[str, list[tuple[AccuracyClaim, Judgement]]]:
-    """Those of each data set by its title; the final version of the paper is the first."""
+    """The headline by title of the dataset; the final version of the paper comes first."""
     grouped: dict[str, list[tuple[AccuracyClaim, Judgement]]] = {}
     for claim, judgement in headline(audit):
         grouped.setdefault(claim.configuration.dataset.title, []).append((claim, judgement))
@@ -54,7 +54,7 @@ def _of_the_paper(claim: Claim) -> bool:
 
 
 def answer(audit: Audit) -> str:
-    """What became of the paper's accuracies, and of the claims about the authors' code."""
+    """A sentence with the outcome for the paper's accuracies and for the claims about the authors' code."""
     verdicts = [judgement.verdict for _, judgement in headline(audit)]
     if set(verdicts) == {"NOT RUN"}:
         paper = f"none of the paper’s {len(verdicts)} accuracies has been run here"
@@ -72,6 +72,6 @@ def _of_the_code(audit: Audit) -> list[str]:
 
 
 def tally(verdicts: Iterable[str]) -> str:
-    """Verdicts counted in words, the most telling first: 1 reproduced, 2 not run."""
+    """Counts of verdicts as text, in the order of WORDS: 1 reproduced, 2 not run."""
     counted = Counter(verdicts)
     return ", ".join(f"{counted[verdict]} {text}" for verdict, text in WORDS.items() if counted[verdict])

@@ -1,6 +1,6 @@
-"""What would decide an accuracy of the paper that was not run, and what comes nearest to it here.
+"""For accuracies of the paper that were not run: the run that would decide, its cost, and the nearest result.
 
-The costs are those that `python -m benchmarks.cost` measured into results/bench-cost.json, on the machine named there.
+`python -m benchmarks.cost` measures the costs and writes results/bench-cost.json, which names the machine.
 """
 
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from pipeline.judge.audit import Audit
 from pipeline.judge.claims import AccuracyClaim
 
 COSTS = Path("results") / "bench-cost.json"
-"""Below the repository, and below a report's evidence/."""
+"""Path relative to the repository, or to a report's evidence/."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepCost:
-    """Of one training step on the CPU."""
+    """Cost of one training step on the CPU."""
 
     __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     seconds: float
     peak_bytes: int
-    """Of the process, data and libraries included."""
+    """Peak memory of the process, including data and libraries."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,28 +36,31 @@ class Costs:
 
     machine: str
     steps: dict[str, StepCost]
-    """By the title of the data."""
+    """By title of the dataset."""
     gpu: str
-    """Name of the GPU, and in what it computes."""
+    """Name of the GPU, and its precision."""
     gpu_seconds: float
-    """Of one training sample on it."""
+    """Seconds per training sample on the GPU."""
     gpu_measured: str
-    """How, in words."""
+    """Description of the measurement on the GPU."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Undecided:
-    """What a reader can do about a claim that was not run."""
+    """How a reader can decide a claim that was not run."""
 
     commands: list[str]
     lines: list[str]
-    """What it costs, a sentence each."""
+    """Costs, one sentence per line."""
     nearest: list[Record]
-    """Results on images that were made from the same ones; none of them is evidence for the claim."""
+    """Results on altered copies of the claim's images. They are not evidence for the claim."""
 
 
 def undecided(claim: AccuracyClaim, audit: Audit, root: Path) -> Undecided | None:
-    """None where the claim does not say what would decide it. Raises InputError."""
+    """The run that would decide a claim, its cost and the nearest result; None if the claim names no run.
+
+    Raises InputError.
+    """
     decided_by, path = claim.decided_by, root / COSTS
     if decided_by is None:
         return None
@@ -86,7 +89,7 @@ def _costs(claim: AccuracyClaim, costs: Costs) -> list[str]:
 
 
 def _hours(hours: float) -> str:
-    """To two digits."""
+    """A duration as text, to two digits."""
     if hours >= 72:
         return f"About {float(f'{hours / 24:.2g}'):g} days"
     return f"About {float(f'{hours:.2g}'):g} hours" if hours >= 1 else f"About {60 * hours:.0f} minutes"

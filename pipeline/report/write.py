@@ -1,6 +1,6 @@
-"""The report's folder: evidence/, copied from the repository, and everything that is rendered from it.
+"""Writes the report's folder: evidence/, copied from the repository, and all files that are rendered from it.
 
-`sresnet verify` renders a folder anew from its evidence and compares the bytes, so nothing else may go into a page.
+`sresnet verify` renders the evidence again and compares the bytes, so a page may depend on nothing else.
 """
 
 import json
@@ -25,7 +25,7 @@ SPLITS_FILE = f"{EVIDENCE}/splits.json"
 
 
 def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
-    """Fills an empty folder from the repository `root`. Gives the places where the chain of the recorded stages breaks.
+    """Fills an empty folder from the repository `root` and returns the breaks in the chain of the recorded stages.
 
     Raises InputError.
     """
@@ -39,7 +39,7 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
 
 
 def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
-    """Path below `evidence`, digest and size of each file that was copied into it."""
+    """Path relative to `evidence`, digest and size of each file that was copied into it."""
     paths = [*bundle.evidence_files(audit, evidence), evidence / "params.yaml"]
     return [
         FileDigest(path=path.relative_to(evidence).as_posix(), sha256=sha256(path), bytes=path.stat().st_size)
@@ -48,9 +48,9 @@ def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
 
 
 def rendered(evidence: Path, audit: Audit, sources: list[FileDigest], own: StageRecord, vega: str) -> dict[str, bytes]:
-    """Every file of a report's folder but `sources`, by its path there: a function of these files alone.
+    """Every file of a report's folder except `sources`, by its path there. Depends only on the arguments.
 
-    `own` says with which code and packages the stage `report` ran; `vega` is the script that draws the page's charts.
+    `own` names the code and packages of the stage `report`; `vega` is the script that draws the page's charts.
     Raises InputError.
     """
     splits = split_manifests(audit, evidence)
@@ -84,6 +84,6 @@ def _described(
 
 
 def split_manifests(audit: Audit, root: Path) -> list[SplitManifest]:
-    """Of each dataset of this profile, as each of its trainings holds validation samples out of it."""
+    """One manifest per dataset of this profile and size of its validation part."""
     used = {(str(record.dataset["name"]), record.training["validation_percent"]) for record in audit.records}
     return [split_manifest(name, root / "data" / "arrow" / name, percent) for name, percent in sorted(used)]

@@ -1,4 +1,4 @@
-"""study.html: every recorded training of the study, beside the report."""
+"""study.html of a report: every recorded training of the study."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ _TICKS = {"tickCount": 8}
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPage:
-    """What the templates show of the study."""
+    """Values of the study for the templates."""
 
     parts: list[StudyPart]
-    """A dataset each."""
+    """One per dataset."""
     charts: dict[str, Spec]
     """Vega-Lite specifications by dataset."""
     runs: dict[str, list[Record]]
     """By experiment, the seeds that its numbers are of."""
     unchecked: int
-    """How many of the trainings have no answers in the folder."""
+    """Number of trainings without per-sample answers in the folder."""
 
     def has(self, record: Record) -> bool:
         """Whether a result is on the page."""
@@ -75,7 +75,7 @@ def _declared(record: Record) -> Declared:
 
 
 def effect_chart(part: StudyPart) -> Spec:
-    """What a part changes in accuracy against what it changes in operations."""
+    """Chart of each part's change in accuracy against its change in operations."""
     rows = [
         {
             "part": cell.part,
