@@ -134,7 +134,7 @@ def linked(tree: Path, elsewhere: Path) -> None:
     (tree / "data").rename(elsewhere)
     (tree / "data").symlink_to(elsewhere)
     said = bare(tree, ".venv/bin/python", "-m", "pipeline.cli.command_line", "check", fails=1)
-    expect("data: is a symbolic link" in said and "dvc cache dir" in said, "data/ as a link is refused at once, with the remedy")
+    expect("data: is a symbolic link" in said and "dvc cache dir" in said, "data/ as a link is refused with the remedy")
 
 
 def without_git(folder: Path) -> None:
