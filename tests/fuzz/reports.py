@@ -78,7 +78,9 @@ def lab() -> Lab:
     """One a process, with few claims: most of the time goes into reading and showing them."""
     root = Path(tempfile.mkdtemp(prefix="fuzz-reports-"))
     paper = root / "few"
-    paper.mkdir()
+    (paper / "golden").mkdir(parents=True)
+    for file in (paths.CLAIMS.parent / "golden").iterdir():
+        (paper / "golden" / file.name).symlink_to(file)
     (paper / "claims.yaml").write_text(_few_claims())
     (root / "made").mkdir()
     pytest.MonkeyPatch().setattr(claims, "read_yaml", _read_claims_once)
