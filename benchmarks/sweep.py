@@ -98,7 +98,7 @@ def copy_repository(folder: Path, params: str) -> None:
     """Copies code and pipeline without git and results, with the compiled kernels."""
     for name in CODE:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("*.pyc", "cache", "tmp"))
-    for name in ("dvc.yaml", "CITATION.cff", "requirements.lock", *STUDY):
+    for name in ("dvc.yaml", ".dvcignore", "CITATION.cff", "requirements.lock", *STUDY):
         (folder / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     (folder / "params.yaml").write_text(params, encoding="utf-8")
