@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from pipeline.cli.command_line import main
 from pipeline.ground import paths
 from pipeline.ground.lifetime import is_running, stage_lock
 from pipeline.protocol.params import load_params
+from pipeline.train import jobs
+from pipeline.train.jobs import train_on
+from tests.train.tiny import ONE, TRAINING, tiny_job
 
 RETRAINS = [{"changed deps": {"params.yaml": {"experiments.digits": "modified"}, "models": "modified"}}]
 DELETED = [{"changed outs": {"report": "deleted"}}]
@@ -82,9 +86,18 @@ def test_a_stopped_training_is_named(
     assert "digits-dvs-0 was" not in text
 
 
-def test_a_state_of_other_parameters_is_none_of_this_training(root: Path) -> None:
-    params = load_params(root / "params.yaml")
-    assert status._epochs_done(params, "digits-0") is None
+def test_a_state_counts_for_the_parameters_that_it_was_made_with_alone(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a training that ran to its end, beside one that differs in its learning rate."""
+    mine = tiny_job(root, TRAINING)
+    train_on(ONE)(mine)
+    params, found = load_params(root / "params.yaml"), {}
+    for training in (TRAINING, replace(TRAINING, learning_rate=0.01)):
+        job = tiny_job(root, training)
+        monkeypatch.setattr(jobs, "job_of", lambda *_, job=job: job)
+        found[training.learning_rate] = status._epochs_done(params, "digits-0")
+    assert found == {TRAINING.learning_rate: TRAINING.epochs, 0.01: None}
 
 
 def test_a_training_that_goes_on_now_is_named(
