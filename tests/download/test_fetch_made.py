@@ -10,6 +10,7 @@ from pipeline.download.fetch import fetch
 from pipeline.download.title import title_of_files
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import CameraParams, DownloadParams
+from tests.download.made import params
 
 CAMERA = CameraParams(
     recordings_per_class=1,
@@ -22,16 +23,6 @@ CAMERA = CameraParams(
     noise_hz=0.0,
     seed=0,
 )
-
-
-@pytest.fixture
-def into(tmp_path: Path) -> Path:
-    (tmp_path / "raw").mkdir()
-    return tmp_path / "raw"
-
-
-def params(catalog: str, source: str | None = None, **others: object) -> DownloadParams:
-    return DownloadParams.model_validate({"catalog": catalog, "source": source} | others)
 
 
 def test_the_digits_are_those_of_scikit_learn(into: Path) -> None:
