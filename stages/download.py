@@ -11,7 +11,7 @@ from pipeline.ground.stage import Done, key_of, run_stage
 
 
 def download(dataset: str) -> Done:
-    """Writes data/raw/<dataset>; nothing is there until all of it is. Raises InputError."""
+    """Writes data/raw/<dataset>; the folder appears only when it is complete. Raises InputError."""
     params = load_dataset(dataset)
     with whole_folder(paths.raw(dataset)) as folder:
         source, tally = fetch(dataset, params.download, folder)

@@ -1,4 +1,4 @@
-"""Shows every test sample to one trained network of params.yaml: python -m stages.evaluate digits-0"""
+"""Evaluates one trained network of params.yaml on all test samples: python -m stages.evaluate digits-0"""
 
 import argparse
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from pipeline.protocol.params import load_run
 
 
 def main(name: str, see: See | None = None) -> None:
-    """Writes predictions and examples beside the model, the rest into results/; `see` is another way to see samples."""
+    """Writes predictions and examples beside the model, the rest into results/; `see` replaces the forward passes."""
     run, experiment = load_run(name)
     folder = paths.artifacts(run.experiment, run.seed)
     data, model = paths.arrow(run.dataset), folder / "model.safetensors"

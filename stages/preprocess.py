@@ -10,7 +10,7 @@ from pipeline.preprocess.preprocess import in_lines, preprocess
 
 
 def main(dataset: str) -> None:
-    """Reads data/raw/<dataset>, writes data/arrow/<dataset>, and says what is in it."""
+    """Reads data/raw/<dataset>, writes data/arrow/<dataset>, and prints its content."""
     params = load_dataset(dataset).preprocess
     work = paths.RUNS / "preprocess"
     manifests = preprocess(dataset, paths.raw(dataset), params, load_cluster(), paths.arrow(dataset), work)

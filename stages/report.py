@@ -14,7 +14,7 @@ from pipeline.report.write import split_manifests, write_report
 
 
 def main() -> None:
-    """Fills report/, and says each verdict and what a reader must not overlook."""
+    """Writes report/, and prints each verdict and the warnings."""
     everything = params.load_params()
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
     audit = make_audit(everything.profile, paths.CLAIMS, paths.ROOT, current)

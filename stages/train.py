@@ -15,7 +15,7 @@ from pipeline.train.trainable import check_trainable
 
 
 def main(name: str, fit: Fit | None = None) -> stage.Done:
-    """Trains the run, or goes on where it stopped, and writes its artifacts; `fit` is another way to train."""
+    """Trains the run, or resumes it, and writes its artifacts; `fit` replaces the training function."""
     (run, experiment), cluster = load_run(name), load_cluster()
     job = job_of(name, run, experiment, cluster)
     data = read_manifest(job.data, "train")

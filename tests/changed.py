@@ -1,4 +1,4 @@
-"""The long tests of the rooms that changed within a day, the fault matrix among them: python -m tests.changed"""
+"""Runs the long tests, with the fault matrix, of the rooms that changed within a day: python -m tests.changed"""
 
 import subprocess
 import sys

@@ -1,5 +1,5 @@
-"""One thread: the networks of the tests are so small that a second one only waits. Triton's kernels run in its
-interpreter where there is no GPU."""
+"""Settings of all tests: one thread, since the networks are too small for a second one to help; Triton's interpreter
+if there is no GPU."""
 
 import os
 import signal

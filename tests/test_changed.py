@@ -1,4 +1,4 @@
-"""Long tests run where something changed that they depend on."""
+"""Long tests run if something that they depend on has changed."""
 
 from tests.changed import long_files
 

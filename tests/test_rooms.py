@@ -1,4 +1,4 @@
-"""The walls of the house, read from the code's own imports."""
+"""The allowed dependencies between rooms (CONTRIBUTING.md), checked on the imports in the code."""
 
 import ast
 import re

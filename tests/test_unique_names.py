@@ -1,4 +1,4 @@
-"""One name, one thing: a public name of a module is defined in one file of the product."""
+"""Names are unique: each public name is defined in one module of the product."""
 
 import ast
 from collections import defaultdict

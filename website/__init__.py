@@ -1,1 +1,1 @@
-"""The documentation site: pages made from the code, and checks of the result. The other pages are in docs/."""
+"""The documentation site: pages that are generated from the code, and checks of the site. Other pages are in docs/."""

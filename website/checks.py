@@ -1,4 +1,4 @@
-"""What the site must not have: public names without a docstring, and anything that a page loads from elsewhere."""
+"""Checks of the site: every public name has a docstring, and no page loads anything over the network."""
 
 import ast
 import re
@@ -45,7 +45,7 @@ def documented_modules(docs: Path) -> list[str]:
 def undocumented(path: Path) -> list[str]:
     """`file:line: name` for each public name of a Python file without a docstring.
 
-    Fields of classes may go without; so may a method that another class of the file documents, which it overrides.
+    Exempt are fields of classes, and methods with the name of a documented method of another class in the file.
     """
     body = ast.parse(path.read_text(encoding="utf-8")).body
     classes = [node for node in body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
@@ -60,7 +60,7 @@ def undocumented(path: Path) -> list[str]:
 
 
 def _bare_values(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
-    """Line and name of each value of a module that no docstring follows."""
+    """Line and name of each module-level value that no docstring follows."""
     for node, after in zip(body, [*body[1:], None], strict=True):
         if isinstance(node, ast.Assign | ast.AnnAssign) and not is_text(after):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -68,5 +68,5 @@ def _bare_values(body: list[ast.stmt]) -> Iterator[tuple[int, str]]:
 
 
 def is_text(node: ast.stmt | None) -> TypeGuard[ast.Expr]:
-    """Whether a statement is a docstring: a string alone."""
+    """Whether a statement is a bare string, such as a docstring."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

@@ -1,4 +1,4 @@
-"""The reference of the command `sresnet`, from the command line itself."""
+"""Generates the reference of the command `sresnet` from its command line."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,7 +19,7 @@ Exit codes: 0 done, 1 an error or a check that failed, 2 wrong usage, 130 after 
 
 def commands_page() -> str:
     """Markdown with a section for each subcommand, in the order of `sresnet --help`."""
-    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group has them
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group has it
     return "\n".join([INTRODUCTION, *(line for command in commands.values() for line in _section(command))])
 
 
@@ -45,6 +45,6 @@ def _name(parameter: Any) -> str:
 
 
 def _meaning(parameter: Any) -> str:
-    """The help text, with the default where the command line shows it."""
+    """The help text, with the default if the command line shows it."""
     shown = parameter.show_default and parameter.default not in (None, False) and not parameter.required
     return f"{parameter.help}{f' Default: {parameter.default}.' if shown else ''}".replace("|", r"\|")

@@ -1,4 +1,4 @@
-"""What MkDocs runs for this site: pages made from the code, then the checks. Named under `hooks` in mkdocs.yml."""
+"""MkDocs hooks of this site, named under `hooks` in mkdocs.yml: generate pages from the code, and run the checks."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages that are not written by hand in docs/."""
+    """Adds the pages that are not in docs/."""
     pages = {
         "reference/commands.md": commands_page(),
         "reference/params.md": params_page(),
@@ -40,7 +40,7 @@ def from_top(name: str) -> str:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """The same text. Hides the side navigation of a page that is a tab of its own: it would list that page only."""
+    """Returns the text unchanged. Hides the side navigation of a page that is alone in its tab."""
     if page.parent is None:
         page.meta.setdefault("hide", ["navigation"])
     return markdown

@@ -1,4 +1,4 @@
-"""The reference of params.yaml: every key with its type, range, unit, meaning, and its values in the profiles."""
+"""Generates the reference of params.yaml: type, range, unit, meaning and values in the profiles of every key."""
 
 import ast
 import inspect
@@ -29,10 +29,10 @@ SECTIONS: dict[str, tuple[type, tuple[str, ...], str]] = {
     "run": (RunParams, ("runs", "*"), "one training"),
     "cluster": (ClusterParams, ("cluster",), "where and how fast; never changes a result"),
 }
-"""Class, place in params.yaml (`*` is any name) and subject of each part."""
+"""Class, path in params.yaml (`*` is any name) and subject of each part."""
 UNIT = re.compile(r"\((milliseconds|microseconds|seconds|pixels)\b|^(Percent)\b|\b(natural log units)\b")
 MANY = 6
-"""With more values than this, a profile's cell says how many there are."""
+"""If a key has more values than this in a profile, the cell shows their number."""
 INTRODUCTION = """# params.yaml
 
 `params.yaml` holds every value that can change a result, and, under `cluster`, where and how fast it is computed.
@@ -61,7 +61,7 @@ def params_page() -> str:
 
 
 def _profiles() -> list[str]:
-    """From the smallest to the largest; a new one comes last."""
+    """Names of the profiles from the smallest to the largest; unknown ones come last."""
     known = ["quick", "real-small", "study", "gpu", "paper"]
     names = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     return [name for name in known if name in names] + [name for name in names if name not in known]
@@ -91,13 +91,13 @@ def docstrings(kind: type) -> dict[str, str]:
 
 
 def described(hint: Any, text: str) -> str:
-    """Type, range and unit, in words."""
+    """Type, range and unit as text."""
     unit = next((next(filter(None, found.groups())).lower() for found in [UNIT.search(text)] if found), "")
     return f"{_typed(hint)}{f'; {unit}' if unit else ''}"
 
 
 def _typed(hint: Any) -> str:
-    """A type in words: a whole number, 1 to 200."""
+    """A type as text, for instance: whole number, 1 to 200."""
     if get_origin(hint) is Annotated:
         inner, *extra = get_args(hint)
         return ", ".join([_typed(inner), *filter(None, map(_bounded, extra))])
@@ -138,7 +138,7 @@ def _values(profiles: Mapping[str, Any], place: tuple[str, ...]) -> Iterator[str
 
 
 def _found(node: Any, place: tuple[str, ...]) -> Iterator[Any]:
-    """All values at a place; `*` stands for every name."""
+    """All values at a path; `*` matches every name."""
     if not place:
         yield node
     elif isinstance(node, dict):
@@ -152,7 +152,7 @@ def _cell(values: list[Any]) -> str:
 
 
 def _shown(value: Any) -> str:
-    """A value as YAML writes it; what has keys of its own stands in its own part."""
+    """A value in YAML syntax; a mapping is shown as set, since it has its own section."""
     if isinstance(value, dict):
         return "set"
     words = {None: "null", True: "true", False: "false"}

@@ -1,4 +1,4 @@
-"""`sresnet audit-checkpoint`: what weights that the authors published reach on a preprocessed test split."""
+"""`sresnet audit-checkpoint`: evaluates weights that the authors published on a preprocessed test split."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.ground.paths import RESULTS, arrow
 
 
 def audit_published(file: Path, dataset: str, data: Path | None, leak: float) -> None:
-    """Evaluates the checkpoint on the shards in `data`, by default on those of the dataset. Raises InputError."""
+    """Evaluates the checkpoint on the shards in `data`, by default data/arrow/<dataset>. Raises InputError."""
     checked(f"--dataset {dataset}", check_name, dataset)
     if data is None:
         load_dataset(dataset)

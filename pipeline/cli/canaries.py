@@ -1,4 +1,4 @@
-"""`sresnet canaries`: rules of other libraries and of the network, tried on a few numbers."""
+"""`sresnet canaries`: checks rules of other libraries and of the network on a few numbers."""
 
 from pipeline.ground.errors import InputError
 from pipeline.verify.canaries import changed_rules, run_canaries
@@ -6,7 +6,7 @@ from pipeline.verify.rules import RULES
 
 
 def try_canaries() -> None:
-    """A line for each canary. Raises InputError that names every rule that changed."""
+    """Prints one line per canary. Raises InputError that names every rule that changed."""
     outcomes = [*run_canaries(), *run_canaries(RULES)]
     for outcome in outcomes:
         canary = outcome.canary

@@ -1,4 +1,4 @@
-"""`sresnet check`: params.yaml and the cluster, before anything starts."""
+"""`sresnet check`: checks params.yaml and the cluster before anything starts."""
 
 import sys
 from pathlib import Path
@@ -18,7 +18,7 @@ from pipeline.train.trainable import check_trainable
 
 
 def check_params(path: Path = PARAMS) -> None:
-    """Says that params.yaml and the cluster are as they should be. Raises InputError that names what is wrong."""
+    """Checks params.yaml and the cluster, and prints a summary. Raises InputError that names what is wrong."""
     params = load_params(path)
     check_places()
     try:
@@ -33,7 +33,7 @@ def check_params(path: Path = PARAMS) -> None:
 
 
 def check_experiments(params: Params, path: Path) -> None:
-    """Says what cannot be trained on data that are preprocessed already. Raises InputError that names the key."""
+    """Checks the experiments whose data are already preprocessed. Raises InputError that names the wrong key."""
     described = read_params(path)["datasets"]
     known = {name: training_split(name, described[name]) for name in params.datasets}
     for name, experiment in params.experiments.items():
@@ -42,7 +42,7 @@ def check_experiments(params: Params, path: Path) -> None:
 
 
 def check_cluster(cluster: ClusterParams, threads: int) -> None:
-    """Says that workers of so many threads can start and keep their state. Raises InputError."""
+    """Checks that workers with `threads` threads can start, and that storage can be written. Raises InputError."""
     far = cluster.address != "local"
     check_writable(open_storage(cluster.storage if far or "://" in cluster.storage else str(runs_folder(cluster))))
     cpus, gpus = cluster.cpus(threads), cluster.gpus_per_worker
@@ -56,7 +56,7 @@ def check_cluster(cluster: ClusterParams, threads: int) -> None:
 
 
 def _gpus_here(wanted: int) -> int:
-    """GPUs of this machine. Raises InputError if some are wanted and there is none."""
+    """Number of GPUs of this machine; 0 if none are wanted. Raises InputError if some are wanted and there is none."""
     if not wanted:
         return 0
     import torch  # takes seconds to import

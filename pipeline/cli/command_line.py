@@ -1,6 +1,6 @@
 """The command `sresnet`: its subcommands and their options.
 
-A subcommand imports its work when it runs: `--help` and `verify` have to start in a moment.
+A subcommand imports its module when it runs, so that `--help` and `verify` start fast.
 """
 
 import sys
@@ -17,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # rich alone takes longer to import than all of this
+    rich_markup_mode=None,  # rich takes longer to import than everything else here
 )
 _PROFILES = sorted(path.stem for path in PROFILES.glob("*.yaml"))
 _Report = Annotated[Path, typer.Argument(metavar="REPORT", help="Default: report/", show_default=False)]
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> None:
         if (reason := refusal(error)) is None:
             raise
         sys.exit(f"error: {reason}")
-    except SystemExit as ended:  # how Typer ends, with 130 on a KeyboardInterrupt
+    except SystemExit as ended:  # Typer exits with this, with code 130 on a KeyboardInterrupt
         if ended.code == 130:
             _stopped()
         if ended.code:

@@ -1,4 +1,4 @@
-"""`sresnet compare-spikes`: the spikes that differ between two computations of a trained network."""
+"""`sresnet compare-spikes`: counts the spikes that differ between two computations of a trained network."""
 
 import json
 from dataclasses import asdict
@@ -18,7 +18,7 @@ from pipeline.ground.files import write_whole
 def compare_spikes(
     network: Path, *, against: str, images: int, inputs: Path | None, seed: int, output: Path | None
 ) -> None:
-    """Prints the table and writes all counts where asked. Raises InputError."""
+    """Prints the table, and writes all counts to `output` if given. Raises InputError."""
     try:
         model = load_network(network).eval()
         values = _inputs_of(model, inputs, images, seed)
@@ -32,7 +32,7 @@ def compare_spikes(
 
 
 def _inputs_of(model: SResNet, path: Path | None, samples: int, seed: int) -> Tensor:
-    """The first samples of a file, or normally distributed numbers. Raises ValueError for what does not fit."""
+    """The first samples of a file, or normally distributed numbers. Raises ValueError for wrong shapes and types."""
     steps = (model.config.time_steps,) if model.frames else ()
     shape = (*steps, *model.input_shape)
     if samples < 1:

@@ -1,4 +1,4 @@
-"""`sresnet curves`: reference curves from finished trainings."""
+"""`sresnet curves`: records reference curves from finished trainings."""
 
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import check_name, checked

@@ -1,4 +1,4 @@
-"""`sresnet forensics`: which ways to score a test set can print a percentage."""
+"""`sresnet forensics`: finds which ways to score a test set can give a printed percentage."""
 
 from collections.abc import Sequence
 
@@ -6,5 +6,5 @@ from pipeline.report.forensics import BATCHES, examine, forensics_table, read_pr
 
 
 def examine_printed(printed: str, precision: int | None, test_size: int, batches: Sequence[int]) -> None:
-    """Prints a line for each way to score; without batches, common ones are tried. Raises InputError."""
+    """Prints one line per way to score. Without batch sizes it tries common ones. Raises InputError."""
     print(forensics_table(examine(read_printed(printed, precision), test_size, tuple(batches) or BATCHES)))

@@ -1,6 +1,6 @@
-"""`sresnet plan`: how long the trainings of params.yaml will take on this machine.
+"""`sresnet plan`: estimates how long the trainings of params.yaml take on this machine.
 
-A step of every distinct network and batch is measured; the rest is multiplication.
+Measures a step of every distinct network and batch size, and multiplies it by the number of steps.
 """
 
 import math
@@ -44,13 +44,13 @@ class Planned:
     experiment: str
     runs: int
     steps: int
-    """Of a run."""
+    """Number of steps of one run."""
     step_seconds: float
     workers: int
 
     @property
     def seconds(self) -> float:
-        """Of a run."""
+        """Seconds of one run."""
         return self.steps * self.step_seconds
 
     @property
@@ -62,7 +62,7 @@ Measure = Callable[[NetworkConfig, TrainingConfig, SplitSize], float]
 
 
 def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
-    """A row for each experiment that has runs, in their order. Raises InputError for data of unknown size."""
+    """One row per experiment with runs, in their order. Raises InputError for data of unknown size."""
     measure = measure or partial(step_seconds, recompute=params.cluster.recompute)
     names = [name for name in params.experiments if any(run.experiment == name for run in params.runs.values())]
     sizes = {name: _size(params, params.experiments[name].dataset) for name in names}
@@ -73,7 +73,7 @@ def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
         alike[model, *sized].append(name)
     seconds: dict[str, float] = {}
     with warnings.catch_warnings(), progress("measuring steps", total=len(alike), unit="networks") as bar:
-        warnings.filterwarnings("ignore", "the fused kernels know neither")  # said below, of all of them
+        warnings.filterwarnings("ignore", "the fused kernels know neither")  # one warning for all follows
         for same in alike.values():
             first = params.experiments[same[0]]
             seconds |= dict.fromkeys(same, measure(first.model, first.training, sizes[same[0]]))
@@ -96,7 +96,7 @@ def _size(params: Params, dataset: str) -> SplitSize:
 def planned(
     name: str, experiment: ExperimentParams, runs: int, data: SplitSize, seconds: float, cluster: ClusterParams
 ) -> Planned:
-    """One row, of a step that took so many seconds in one process."""
+    """The row of an experiment; `seconds` is the time of a step in one process."""
     training = experiment.training
     samples = data.samples - data.samples * training.validation_percent // 100
     batches = samples / training.batch_size
@@ -111,7 +111,7 @@ def planned(
 
 
 def plan_trainings() -> None:
-    """A line an experiment, and the sum, of data that are preprocessed first if only that tells. Raises InputError."""
+    """Prints one line per experiment and the sum. First preprocesses data of unknown size. Raises InputError."""
     with watched_run():
         params = load_params()
         if datasets := unknown_sizes(params):
@@ -123,7 +123,7 @@ def plan_trainings() -> None:
 
 
 def plan_table(rows: list[Planned]) -> str:
-    """A line an experiment, the sum, the caveat."""
+    """Table as text: one line per experiment, the sum, and the caveat."""
     names = max(len("experiment"), *(len(row.experiment) for row in rows))
     form = f"{{:<{names}}}{{:>6}}{{:>9}}{{:>9}}{{:>10}}{{:>10}}"
     lines = [form.format("experiment", "runs", "steps", "ms/step", "a run", "all")]

@@ -1,4 +1,4 @@
-"""What is known of a dataset before a stage runs."""
+"""The manifest of a dataset that is already preprocessed."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,7 +13,7 @@ LOCK = ROOT / "dvc.lock"
 
 @cache
 def _locked(changed: int) -> dict[str, Any]:
-    """The stages of dvc.lock as of a time of change: a lock of hundreds of runs takes seconds to read."""
+    """The stages of dvc.lock, cached by its modification time `changed`: reading hundreds of runs takes seconds."""
     stages: dict[str, Any] = read_yaml(LOCK).get("stages", {})
     return stages
 
@@ -21,7 +21,7 @@ def _locked(changed: int) -> dict[str, Any]:
 def training_split(dataset: str, described: Mapping[str, Any]) -> Manifest | None:
     """The training split in data/arrow/; None if there is none, or if it was made with other parameters.
 
-    `described` is the dataset's part of params.yaml; dvc.lock tells with which parameters the data were made.
+    `described` is the dataset's part of params.yaml; dvc.lock names the parameters that the data were made with.
     """
     if not (arrow(dataset) / "train.json").exists() or not LOCK.exists():
         return None

@@ -1,4 +1,4 @@
-"""Profiles, written out: in a params.yaml each experiment has all of its values under its own keys."""
+"""Expands profiles: in params.yaml each experiment has all of its values under its own keys."""
 
 import io
 from pathlib import Path
@@ -11,8 +11,8 @@ from pipeline.ground.yaml_file import read_yaml
 
 
 def read_profile(path: Path) -> CommentedMap:
-    """A profile with its comments, and without the anchors and merge keys that keep it short. Raises InputError."""
-    read_yaml(path)  # a broken one is refused by name
+    """Reads a profile with its comments and expands its anchors and merge keys. Raises InputError."""
+    read_yaml(path)  # raises InputError with the file's name if it is malformed
     complete: CommentedMap = _complete(_yaml().load(path.read_text(encoding="utf-8")), set())
     for experiment in complete["experiments"].values():
         for values in (experiment, experiment["model"], experiment["training"]):
@@ -37,7 +37,7 @@ def _yaml() -> YAML:
 
 
 def _complete(value: Any, seen: set[int]) -> Any:
-    """A copy in which no two keys share a value; comments stay where they were written."""
+    """A copy in which no two keys share a value; comments stay at their first place."""
     if not isinstance(value, CommentedMap | CommentedSeq):
         return value
     copy: Any = type(value)()
@@ -56,6 +56,6 @@ def _complete(value: Any, seen: set[int]) -> Any:
 
 
 def _in_order(values: CommentedMap) -> list[Any]:
-    """The keys: those that are merged in first, in their order."""
+    """The keys in order, merged keys first."""
     merged = [name for other in values.merge for name in other]
     return list(dict.fromkeys([*merged, *values]))

@@ -1,4 +1,4 @@
-"""`sresnet results`: what the report says, in a few lines. It needs neither torch nor DVC."""
+"""`sresnet results`: the results of the report in a few lines. Needs neither torch nor DVC."""
 
 import subprocess
 from collections import Counter
@@ -15,16 +15,19 @@ from pipeline.report.reproduction import Reproduction, reproduction
 
 _REMEDY = "`make repro` writes it"
 _COMMITTED = ("dvc.lock", "results")
-"""What a run changes of the committed files where its numbers are others."""
+"""Committed files that a run changes if its numbers differ."""
 
 
 def show_results(root: Path = ROOT) -> None:
-    """A line a run, the verdicts, whether the committed digests came out, and where the report lies. InputError."""
+    """Prints the lines of `results_lines`. Raises InputError without a report."""
     print("\n".join(results_lines(root)))
 
 
 def results_lines(root: Path) -> list[str]:
-    """The lines of `show_results`. Raises InputError without a report."""
+    """One line per run, the verdicts, the comparison with the committed digests, and the path of the report.
+
+    Raises InputError without a report.
+    """
     report = root / REPORT.name
     evidence = report / "evidence"
     audit = read_json(report / "audit.json", _REMEDY)
@@ -55,12 +58,12 @@ def _profile_line(root: Path, audit: dict[str, Any]) -> list[str]:
 
 
 def _telling(counted: tuple[str, int]) -> tuple[bool, str]:
-    """What was not run comes last."""
+    """Sort key of (verdict, count): NOT RUN comes last."""
     return counted[0] == "NOT RUN", counted[0]
 
 
 def _run_lines(records: dict[str, Any]) -> list[str]:
-    """A line a run: accuracy, 95 % interval, test samples, data."""
+    """One line per run: accuracy, 95 % interval, test samples, data."""
     rows = [(run.replace("/", "-"), record["test"], record["dataset"]["title"]) for run, record in records.items()]
     width = max((len(name) for name, *_ in rows), default=0)
     return [
@@ -71,7 +74,7 @@ def _run_lines(records: dict[str, Any]) -> list[str]:
 
 
 def _digests_line(found: Reproduction) -> str:
-    """Without the list of what differs, which the stage `report` prints."""
+    """The comparison without the list of differing outputs, which the stage `report` prints."""
     if not found.different:
         return str(found)
     number = len(found.same) + len(found.different)
@@ -79,7 +82,7 @@ def _digests_line(found: Reproduction) -> str:
 
 
 def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
-    """Why committed files have changed, and what to do with them; nothing where they have not."""
+    """Why committed files have changed, and what to do with them; empty if they have not."""
     if not _git(root, "status", "--porcelain", "--untracked-files=no", "--", *_COMMITTED):
         return []
     before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
@@ -94,7 +97,7 @@ def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """What git says; nothing without git, or outside of a repository."""
+    """Output of a git command; empty without git, or outside of a repository."""
     command = ["git", "-C", str(root), *arguments]
     try:
         return subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace").stdout

@@ -1,4 +1,4 @@
-"""Runs that go on side by side: a table on a terminal, lines in a log."""
+"""Progress of concurrent runs: a table on a terminal, lines in a log."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,18 +22,18 @@ Show = Callable[[Sequence["ScreenRow"]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ScreenRow:
-    """A run as the screen shows it."""
+    """The values of a run that the screen shows."""
 
     name: str
     state: RunState
     seconds: float
-    """Since it began."""
+    """Seconds since the run began."""
     last: str
-    """The last line that it wrote."""
+    """The last line of its log."""
 
     @property
     def time(self) -> str:
-        """As 0:02:03; nothing before it began."""
+        """The time as 0:02:03; empty before the run begins."""
         return "" if self.state == "waiting" else str(timedelta(seconds=round(self.seconds)))
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class ScreenRow:
 
 @contextmanager
 def screen() -> Iterator[Show]:
-    """Gives a function that shows the runs as they are now."""
+    """Yields a function that shows the current state of the runs."""
     console = terminal()
     if console is None:
         yield Lines()
@@ -52,24 +52,24 @@ def screen() -> Iterator[Show]:
 
 
 def counts(rows: Sequence[ScreenRow]) -> str:
-    """For instance: 2 running, 1 failed, 3 waiting, 4 done."""
+    """Number of runs by state, for instance: 2 running, 1 failed, 3 waiting, 4 done."""
     return ", ".join(f"{sum(row.state == state for row in rows)} {state}" for state in STATES)
 
 
 def runs_table(rows: Sequence[ScreenRow], height: int) -> Table:
-    """What fits on a terminal of `height` lines, those that run first."""
+    """The table, cut to a terminal of `height` lines, in the order of STATES."""
     shown = Table(box=box.SIMPLE, caption=counts(rows), caption_justify="left", expand=True)
-    shown.add_column("run", no_wrap=True, overflow="crop")  # an ellipsis is no ASCII
+    shown.add_column("run", no_wrap=True, overflow="crop")  # an ellipsis is not ASCII
     shown.add_column("state", no_wrap=True, overflow="crop")
     shown.add_column("time", justify="right", no_wrap=True, overflow="crop")
     shown.add_column("last line of its log", no_wrap=True, overflow="crop", ratio=1)
     for row in sorted(rows, key=lambda row: STATES.index(row.state))[: max(1, height - 7)]:
-        shown.add_row(row.name, row.state, row.time, Text(row.last))  # no markup of rich's
+        shown.add_row(row.name, row.state, row.time, Text(row.last))  # Text: rich must not interpret markup in it
     return shown
 
 
 class Lines:
-    """A line when a run's state changes, and every few seconds for each that goes on."""
+    """Prints a line when a run's state changes, and every LOG_SECONDS for each that is running."""
 
     def __init__(self) -> None:
         self.said: dict[str, tuple[RunState, float]] = {}

@@ -1,4 +1,4 @@
-"""`sresnet seal`: what params.yaml will run, written into one file before the first training."""
+"""`sresnet seal`: writes the planned runs of params.yaml into one file before the first training."""
 
 import hashlib
 from pathlib import Path
@@ -20,7 +20,7 @@ _NEXT = (
 
 
 def seal_runs(root: Path = ROOT) -> None:
-    """Writes results/seal.json. Raises InputError if a run was trained, or if something else was sealed."""
+    """Writes results/seal.json. Raises InputError if a run is already trained, or if a different seal exists."""
     params = load_params(root / "params.yaml")
     _check_untrained(params, root)
     content = _seal(params, root).as_json()
@@ -47,7 +47,7 @@ def _check_untrained(params: Params, root: Path) -> None:
 
 
 def _seal(params: Params, root: Path) -> Seal:
-    """The data are preprocessed first where they are not."""
+    """The seal of all runs. Preprocesses the data first if necessary."""
     datasets = sorted({run.dataset for run in params.runs.values()})
     reproduce(*(f"preprocess@{name}" for name in datasets))
     rows = {name: _rows(root / "data" / "arrow" / name) for name in datasets}

@@ -1,4 +1,4 @@
-"""`sresnet sign`: a report that holds is signed."""
+"""`sresnet sign`: verifies a report, then signs it."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipeline.verify.verify import verify
 
 
 def sign_report(report: Path, key: Path) -> None:
-    """Signs what holds. Raises InputError."""
+    """Signs a report if it verifies. Raises InputError if it does not."""
     if found := verify(report).breaks:
         raise InputError("\n".join([f"nothing was signed: {shown(str(one))}" for one in found]))
     print(f"{report}: signed with key {sign(report, key)}; `sresnet verify --key PUBLIC` checks it")

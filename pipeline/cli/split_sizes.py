@@ -1,4 +1,4 @@
-"""How many samples of which shape a dataset trains on, before and after it is preprocessed."""
+"""Number and shape of the training samples of a dataset, also before it is preprocessed."""
 
 from typing import NamedTuple
 
@@ -10,18 +10,18 @@ from pipeline.protocol.params import Params
 
 
 class SplitSize(NamedTuple):
-    """What a training's time depends on."""
+    """The properties of a split that the time of a training depends on."""
 
     samples: int
-    """Of the training split."""
+    """Number of samples of the training split."""
     shape: tuple[int, ...]
-    """Of a sample: (C, H, W), or (T, 2, H, W)."""
+    """Shape of a sample: (C, H, W), or (T, 2, H, W)."""
     classes: int
 
 
 _PUBLISHED = {
     "digits": SplitSize(1_442, (1, 32, 32), 10),
-    "digits-dvs": SplitSize(8, (2, 128, 128), 10),  # a recording of each class makes 8 to train, 2 to test
+    "digits-dvs": SplitSize(8, (2, 128, 128), 10),  # for one recording per class: 8 for training, 2 for testing
     "cifar10": SplitSize(50_000, (3, 32, 32), 10),
     "cifar100": SplitSize(50_000, (3, 32, 32), 100),
     "cifar10-dvs": SplitSize(9_000, (2, 128, 128), 10),
@@ -29,11 +29,11 @@ _PUBLISHED = {
     "nmnist": SplitSize(60_000, (2, 34, 34), 10),
     "dvs-gesture": SplitSize(1_077, (2, 128, 128), 11),
 }
-"""By catalog entry, for data that are not preprocessed yet; recordings without their frames."""
+"""Sizes by catalog entry, for data that are not preprocessed yet. Shapes of recordings lack the frames."""
 
 
 def unknown_sizes(params: Params) -> list[str]:
-    """Datasets of the runs whose number and shape of samples only preprocessing tells, by name."""
+    """Names of the runs' datasets whose number and shape of samples are unknown until they are preprocessed."""
     datasets = {run.dataset: params.datasets[run.dataset] for run in params.runs.values()}
     return [name for name, dataset in datasets.items() if not _preprocessed(name) and _published(dataset) is None]
 
@@ -43,12 +43,12 @@ def _preprocessed(name: str) -> bool:
 
 
 def _published(dataset: DatasetParams) -> SplitSize | None:
-    """What its publisher says of it, unless it is the user's own."""
+    """The published size; None if the user altered the data or the catalog entry has none."""
     return None if dataset.download.altered else _PUBLISHED.get(dataset.download.catalog)
 
 
 def split_size(name: str, dataset: DatasetParams) -> SplitSize:
-    """From the preprocessed data if there are any, else from what is published. Raises InputError."""
+    """The size of the preprocessed data if they exist, else the published size. Raises InputError if it is unknown."""
     if _preprocessed(name):
         store = Store(paths.arrow(name), "train")
         return SplitSize(len(store), store.sample_shape, len(store.classes))

@@ -1,4 +1,4 @@
-"""`sresnet` alone: where this checkout stands, and what to do next."""
+"""`sresnet` without a command: the state of this checkout, and what to do next."""
 
 import json
 import subprocess
@@ -18,16 +18,16 @@ from pipeline.ground.stage_record import path_of
 from pipeline.protocol.params import Params, load_params
 
 _NAMES_SHOWN = 2
-"""Of the runs or datasets that have the same reason; of more the first, and their number."""
+"""Most runs or datasets that are named per reason. If there are more, the first and a number are shown."""
 _LONG = 30
-"""Of a path; of a longer one only the file's name is shown."""
+"""Length of a path (characters) from which on only the file's name is shown."""
 
 Changed = Mapping[str, Any]
-"""What `dvc status --json` says, by stage."""
+"""Output of `dvc status --json`, by stage."""
 
 
 def show_status() -> None:
-    """Says whether the checkout is not set up, never run, interrupted, out of date or done. Raises InputError."""
+    """Prints whether the checkout is not set up, never run, interrupted, out of date or done. Raises InputError."""
     if not paths.PARAMS.exists():
         print("There is no params.yaml: choose what to run.\n\n  sresnet use quick   the default\n  sresnet use --help")
         return
@@ -49,7 +49,7 @@ def show_status() -> None:
 
 
 def never_run(params: Params) -> bool:
-    """Whether no training of params.yaml ended or began here."""
+    """True if no training of params.yaml has begun or ended here."""
     runs = runs_folder(params.cluster)
     return not any((paths.ROOT / path_of(f"train@{name}")).exists() or _began(runs, name) for name in params.runs)
 
@@ -59,7 +59,7 @@ def _began(runs: Path, name: str) -> bool:
 
 
 def changed_stages(root: Path, *targets: str) -> Changed:
-    """The stages of a checkout that are out of date, of all or these, as DVC sees them. Raises InputError."""
+    """The stages of a checkout that DVC reports as out of date; only `targets` if given. Raises InputError."""
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json", *targets]
     status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if status.returncode:
@@ -69,7 +69,7 @@ def changed_stages(root: Path, *targets: str) -> Changed:
 
 
 def reason_lines(changed: Changed) -> list[str]:
-    """A line for each kind of stage and reason, in the order of the pipeline."""
+    """One line per kind of stage and reason, in the order of the pipeline."""
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, entries in changed.items():
         stage, _, key = name.partition("@")
@@ -82,13 +82,13 @@ def _some(names: list[str]) -> str:
 
 
 def why_changed(entries: list[Any]) -> str:
-    """Why DVC runs a stage, in a few words: the first thing that it depends on and that has changed."""
+    """Why DVC runs a stage, in a few words: its first changed dependency, or else its first changed output."""
     found: dict[str, Any] = {}
     for entry in entries:
         found |= entry if isinstance(entry, dict) else {entry: {}}
     if deps := found.get("changed deps"):
         path, how = next(iter(deps.items()))
-        if isinstance(how, dict):  # of params.yaml, by key
+        if isinstance(how, dict):  # params.yaml: changes by key
             path, how = next(iter(how.items()))
         return f"{path if len(path) < _LONG else Path(path).name}: {how}"
     if outs := found.get("changed outs"):
@@ -98,7 +98,7 @@ def why_changed(entries: list[Any]) -> str:
 
 
 def stopped_lines(params: Params, changed: Changed) -> Iterator[str]:
-    """A line for each training that goes on now, or that was stopped and will go on."""
+    """One line per training that is running, or that was stopped and will resume."""
     for name in params.runs:
         if f"train@{name}" not in changed:
             continue
@@ -113,7 +113,7 @@ def stopped_lines(params: Params, changed: Changed) -> Iterator[str]:
 
 
 def _epochs_done(params: Params, name: str) -> int | None:
-    """Of a training with these parameters, data and code; None if it has no state."""
+    """Finished epochs of a training with these parameters, data and code; None if it has no checkpoint."""
     from pipeline.train.checkpoints import newest_state  # torch takes seconds to import
     from pipeline.train.jobs import job_of
 

@@ -1,6 +1,6 @@
-"""Seconds of a training step on this machine: measured now.
+"""Measures the seconds of a training step on this machine.
 
-Every step is a real one (pipeline/train/step.py), on random pixels of the data's shape.
+Steps are real training steps (pipeline/train/step.py) on random pixels of the data's shape.
 """
 
 import statistics
@@ -28,11 +28,11 @@ from pipeline.train.step import step
 from pipeline.train.training import begin
 
 _WARM, _MEASURED = 1, 3
-"""Steps before and in a measurement; the first one compiles."""
+"""Number of steps before and in a measurement. The first step compiles kernels."""
 
 
 def step_seconds(network: NetworkConfig, training: TrainingConfig, data: SplitSize, recompute: Recompute) -> float:
-    """Of one optimizer step over all micro-batches, in this process: the median of a few."""
+    """Median seconds of one optimizer step over all micro-batches, in this process."""
     keep_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(training.threads)
@@ -48,7 +48,7 @@ def step_seconds(network: NetworkConfig, training: TrainingConfig, data: SplitSi
 def timed_step(
     network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute
 ) -> Callable[[], float]:
-    """A training step on the first batch of the split in `folder`, to be repeated; each call gives its seconds."""
+    """A function that does a training step on the first batch of the split in `folder` and returns its seconds."""
     job = _job_on(folder, network, training, recompute)
     made = begin(job, Alone(), torch.device("cpu"), State())
     batch = epoch_batches(made.samples, job.training, 0, 0)[0]
@@ -62,7 +62,7 @@ def timed_step(
 
 
 def _job_on(folder: Path, network: NetworkConfig, training: TrainingConfig, recompute: Recompute) -> Job:
-    """A training of all samples in `folder`, which gets its states too."""
+    """A job that trains on all samples in `folder`; its checkpoints go there too."""
     return Job(
         name="plan",
         network=network,
@@ -76,7 +76,7 @@ def _job_on(folder: Path, network: NetworkConfig, training: TrainingConfig, reco
 
 
 def write_noise(folder: Path, data: SplitSize, samples: int, split: Literal["train", "test"] = "train") -> None:
-    """A split of one sample of random pixels, repeated."""
+    """Writes a split that repeats one sample of random pixels."""
     kind: Literal["images", "frames"] = "images" if len(data.shape) == 3 else "frames"
     drawn = np.random.default_rng(0).integers(0, 256, data.shape, dtype=np.uint8)
     made = [Row(id=f"{i:07}", label=i % data.classes, pixels=drawn, source_sha256="0" * 64) for i in range(samples)]

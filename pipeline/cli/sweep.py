@@ -1,9 +1,9 @@
-"""All runs of params.yaml side by side, where `dvc repro` runs stages one after another.
+"""Runs all runs of params.yaml concurrently; `dvc repro` runs stages one after another.
 
-Each run is a DVC process of its own for its two stages, so DVC alone decides what is out of date, restores from its
-cache and commits; it gives up its lock while a stage computes. With `address: local` and
-`workers: auto` or 1 a stage computes in its own process. Else all runs share one Ray, in which each training is placed
-by itself, so a cluster of more nodes takes more runs at once.
+Each run is a separate DVC process for its two stages. So DVC alone decides what is out of date, restores from its cache
+and commits; it releases its lock while a stage computes. With `address: local` and `workers: auto` or 1, a stage
+computes in its own process. Otherwise all runs share one Ray cluster, which places each training separately, so a
+cluster with more nodes takes more runs at once.
 """
 
 import os
@@ -24,11 +24,11 @@ from pipeline.ground.paths import ROOT, RUNS
 from pipeline.protocol.params import Params, load_params
 
 STAGES = ("train", "evaluate")
-"""Of a run, in the order of dvc.yaml."""
+"""Stages of a run, in the order of dvc.yaml."""
 LOGS = RUNS / "sweep"
 DVC = (sys.executable, "-m", "dvc")
 _END_SECONDS = 60.0
-"""Time that an interrupted run has to end by itself."""
+"""Time after an interrupt before a run is killed."""
 _POLL_SECONDS = 0.5
 
 Process = subprocess.Popen[bytes]
@@ -36,11 +36,11 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(kw_only=True)
 class SweepRun:
-    """A run that the sweep does."""
+    """A run of the sweep, with its process."""
 
     name: str
     process: Process | None = None
-    """None while it waits."""
+    """None while the run waits."""
     began: float = 0.0
     ended: float | None = None
 
@@ -53,7 +53,7 @@ class SweepRun:
         return self.ended is not None and self.process is not None and self.process.returncode != 0
 
     def row(self) -> ScreenRow:
-        """What the screen shows of it."""
+        """The current row of the screen."""
         if self.process is None:
             return ScreenRow(name=self.name, state="waiting", seconds=0.0, last="")
         seconds, last = (self.ended or time.monotonic()) - self.began, _last_line(self.log)
@@ -63,7 +63,7 @@ class SweepRun:
 
 
 def sweep() -> None:
-    """Does every run that is out of date, then what is left of the pipeline. Raises InputError, KeyboardInterrupt."""
+    """Does every run that is out of date, then the rest of the pipeline. Raises InputError, KeyboardInterrupt."""
     with watched_run():
         _sweep()
 
@@ -82,7 +82,7 @@ def _sweep() -> None:
 
 
 def reproduce(*targets: str) -> None:
-    """`dvc repro`, seen by the user. Raises InputError if it fails."""
+    """Runs `dvc repro` with its output on the terminal. Raises InputError if it fails."""
     with watched_run():
         process = start(["repro", *targets], os.environ)
         try:
@@ -94,14 +94,14 @@ def reproduce(*targets: str) -> None:
 
 
 def out_of_date(names: Sequence[str]) -> list[str]:
-    """The runs of which a stage has to run, as DVC sees it. Raises InputError."""
+    """The runs with a stage that DVC reports as out of date. Raises InputError."""
     targets = [f"{stage}@{name}" for name in names for stage in STAGES]
     changed = changed_stages(ROOT, *targets)
     return [name for name in names if any(f"{stage}@{name}" in changed for stage in STAGES)]
 
 
 def do(runs: Sequence[SweepRun], params: Params) -> None:
-    """Does the runs: each in its own process on this machine, or all on one Ray."""
+    """Does the runs: each in its own process on this machine, or all on one Ray cluster."""
     trainings, cluster = [params.experiments[params.runs[run.name].experiment].training for run in runs], params.cluster
     cpus, gpus = cluster.cpus(max(training.threads for training in trainings)), cluster.gpus_per_worker
     micro_batches = max(training.micro_batches for training in trainings)
@@ -122,7 +122,7 @@ def do(runs: Sequence[SweepRun], params: Params) -> None:
 
 
 def side_by_side(runs: Sequence[SweepRun], room: Callable[[], int], environment: Mapping[str, str]) -> None:
-    """Starts a run whenever there is room for one more, until all have ended; leaves none behind."""
+    """Starts a run whenever there is room for one more, until all have ended. On an exception it ends all of them."""
     try:
         with screen() as show:
             while any(run.ended is None for run in runs):
@@ -134,12 +134,12 @@ def side_by_side(runs: Sequence[SweepRun], room: Callable[[], int], environment:
 
 
 def share(places: int, runs: int, micro_batches: int) -> int:
-    """Workers of each run: one if there are more runs than places, else more, as all get the same."""
+    """Number of workers of each run, equal for all: places / runs, at least 1 and at most `micro_batches`."""
     return max(1, min(micro_batches, places // runs))
 
 
 def poll(runs: Sequence[SweepRun], room: int, environment: Mapping[str, str]) -> None:
-    """Notes which runs have ended, and starts others in their places."""
+    """Records which runs have ended, and starts others in their places."""
     running = [run for run in runs if run.process is not None and run.ended is None]
     for run in running:
         assert run.process is not None
@@ -155,7 +155,7 @@ def poll(runs: Sequence[SweepRun], room: int, environment: Mapping[str, str]) ->
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> Process:
-    """A DVC process that finds our Python, in a process group of its own."""
+    """Starts DVC with our Python first in PATH, in a process group of its own."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     return subprocess.Popen(
         [*DVC, "--wait-for-lock", *arguments],
@@ -169,7 +169,7 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], output: int 
 
 
 def end(processes: Sequence[Process]) -> None:
-    """Leaves no process behind: each that still runs is interrupted, and killed if it does not end by itself."""
+    """Interrupts each process that is still running, and kills it if it has not ended after _END_SECONDS."""
     left = [process for process in processes if process.poll() is None]
     for process in left:
         os.killpg(process.pid, signal.SIGINT)
@@ -183,7 +183,7 @@ def end(processes: Sequence[Process]) -> None:
 
 
 def _last_line(log: Path) -> str:
-    """The last line of a log that is still written."""
+    """The last non-empty line of a log that may still grow."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 4096))
         lines = file.read().decode(errors="replace").splitlines()
@@ -191,7 +191,7 @@ def _last_line(log: Path) -> str:
 
 
 def reason(log: Path) -> str:
-    """What a failed stage said of it; where it said nothing, the last line."""
+    """The last error message in a log; without one, the last line."""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     said = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return said[-1] if said else _last_line(log)

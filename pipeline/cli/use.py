@@ -1,4 +1,4 @@
-"""`sresnet use`: a profile becomes params.yaml, whole, or nothing changes."""
+"""`sresnet use`: writes a profile to params.yaml; on an error it changes nothing."""
 
 from itertools import count
 from pathlib import Path
@@ -13,15 +13,15 @@ from pipeline.ground.paths import PARAMS, PROFILES
 from pipeline.ground.yaml_file import read_yaml
 
 _DATA = "DATA/"
-"""Stands in a profile's `source` for the folder that --data names."""
+"""Placeholder in a profile's `source` for the folder of --data."""
 _MOST_SEEDS = 1000
-"""Of an experiment: each is a training, a line of params.yaml, and three stages of DVC."""
+"""Most seeds of an experiment. Each is a training, a line of params.yaml, and DVC stages."""
 
 
 def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS, *, force: bool = False) -> None:
-    """Writes a profile to `into`, each experiment complete. Raises InputError, and then changes nothing.
+    """Writes a profile to `into`, with all values of each experiment. Changes nothing if it raises InputError.
 
-    A file with values or comments of the user's own is replaced only with `force`, and kept beside it.
+    A file that the user changed is replaced only with `force`, and is kept beside the new one.
     """
     content = read_profile(PROFILES / f"{profile}.yaml")
     for name, dataset in content["datasets"].items():
@@ -43,7 +43,7 @@ def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS
 
 
 def _as_written(path: Path) -> bool:
-    """Whether a params.yaml is, byte by byte, a profile that this command wrote, with any --data and --seeds."""
+    """Whether a params.yaml has exactly the bytes that this command writes, for any --data and --seeds."""
     try:
         found = read_yaml(path)
         content = read_profile(PROFILES / f"{found['profile']}.yaml")
@@ -58,7 +58,7 @@ def _as_written(path: Path) -> bool:
 
 
 def _unused(path: Path) -> Path:
-    """A name beside `path` that no file has."""
+    """A path beside `path` that does not exist yet."""
     before = path.with_name(f"{path.name}.before")
     others = (path.with_name(f"{before.name}-{number}") for number in count(2))
     return before if not before.exists() else next(other for other in others if not other.exists())
@@ -77,7 +77,7 @@ def _place_source(key: str, download: Any, data: Path | None) -> None:
 
 
 def _set_seeds(content: Any, seeds: int) -> None:
-    """One run an experiment and seed, in the place of the profile's."""
+    """Replaces the profile's runs by one run per experiment and seed."""
     runs = content["runs"]
     runs.clear()
     for experiment, described in content["experiments"].items():

@@ -1,4 +1,4 @@
-"""`sresnet verify`: what holds of a report, or the first broken link."""
+"""`sresnet verify`: prints the checks that a report passes, or the first broken link."""
 
 import time
 from pathlib import Path
@@ -9,7 +9,7 @@ from pipeline.verify.verify import Recomputation, verify
 
 
 def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomputation | None:
-    """What is computed anew, None if nothing is. Raises InputError if there is nothing to compute it from."""
+    """The recomputation that the options ask for; None if none. Raises InputError if `root` is needed and missing."""
     if not (again or train_again):
         return None
     if root is None:
@@ -21,7 +21,7 @@ def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomput
 
 
 def verify_report(report: Path, key: Path | None, root: Path | None, anew: Recomputation | None = None) -> None:
-    """Says what was looked at and that it holds. Raises InputError that names the first broken link, and the others."""
+    """Prints the checks that passed. Raises InputError that names the first broken link, and then the others."""
     if root is not None and not root.is_dir():
         raise InputError(f"--root {root}: no such folder; expected a checkout that ran the stages")
     start = time.perf_counter()

@@ -49,7 +49,7 @@ class Seal(Section):
     rows: dict[str, Rows]
     """Digests of the samples, by dataset."""
     code: str
-    """pipeline.ground.code.code_digest of the packages that can change a weight."""
+    """pipeline.ground.code.code_digest of the rooms (CONTRIBUTING.md) that can change a weight."""
     claims: dict[str, SealedClaim]
 
     def as_json(self) -> bytes:

@@ -1,5 +1,5 @@
-"""Stands in for the authors' model.py, which is not ours to keep: their interface and their names around our
-step-by-step form. FAULT, set by a test, plants a difference."""
+"""A stand-in for the authors' model.py, which we may not redistribute: their interface and names around our
+step-by-step implementation. A test sets FAULT to introduce a difference."""
 
 from dataclasses import replace
 

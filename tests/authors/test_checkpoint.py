@@ -1,4 +1,4 @@
-"""A checkpoint of the authors becomes our network, or one error says what is wrong with it."""
+"""A checkpoint of the authors is converted to our network, or raises one error that names its fault."""
 
 import time
 from collections.abc import Callable

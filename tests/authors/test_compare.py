@@ -1,4 +1,4 @@
-"""A flip is found where it was planted, with its margin; the same computation twice has none."""
+"""An introduced spike flip is found in its place, with its margin. A computation compared with itself has no flips."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A checkpoint of the authors reaches what the same network reaches here; what does not fit is refused."""
+"""A checkpoint of the authors has the accuracy of the same network in our format. Unsuitable files are refused."""
 
 import json
 from dataclasses import replace

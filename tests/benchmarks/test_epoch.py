@@ -1,4 +1,4 @@
-"""The benchmark of an epoch: its data, its bare steps, and what it reads off a training that it leaves alone."""
+"""The benchmark of an epoch: its data, its bare steps, and its measurements of a training that it does not change."""
 
 import argparse
 import json

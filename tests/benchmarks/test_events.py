@@ -1,4 +1,4 @@
-"""The benchmarks of events compare what counts the same, take turns, and say what they measured."""
+"""The benchmarks of events compare methods with equal output, alternate between them, and state what they measured."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The benchmark of many recordings: no two files are equal, its rate leaves out the start, memory is a peak."""
+"""The benchmark of many recordings: all files differ, its rate excludes start-up, its memory is the peak."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is taken over, and that it is where the training starts."""
+"""Fine-tuning takes over the right weights, and the training starts from them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The page of many runs of the paper's size stays small, and says of each run that it is made up."""
+"""The page of many runs of the paper's size stays small, and marks every run as made up."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The profile of a step names all of it, and counts what its passes have to move."""
+"""The profile of a step covers all of its time, and counts the bytes that its passes must move."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Events that are dropped or added are as many as said."""
+"""The number of dropped or added events is the stated one."""
 
 from types import SimpleNamespace
 

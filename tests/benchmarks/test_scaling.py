@@ -1,4 +1,4 @@
-"""Ratios and targets follow from the rounds, processes really train together, the page says what was measured."""
+"""Ratios and targets follow from the rounds, processes train concurrently, and the page states the measurements."""
 
 import json
 from collections.abc import Iterator

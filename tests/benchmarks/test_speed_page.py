@@ -1,4 +1,4 @@
-"""The page on the speed of training says what was measured, and what was not."""
+"""The page on training speed states what was measured and what was not."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Each part's step is timed beside the base's, of the data that are there."""
+"""Each part's step is timed together with the base's step, on the data that exist."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The benchmark of the sweep: its params.yaml is one that the pipeline takes, its words say what was measured."""
+"""The benchmark of the sweep: the pipeline accepts its params.yaml, and its text states what was measured."""
 
 from pathlib import Path
 

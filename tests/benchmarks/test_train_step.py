@@ -1,4 +1,4 @@
-"""The benchmark of a step takes turns, says what it measured and writes it; its forms are one computation."""
+"""The benchmark of a step alternates between implementations of one computation, and writes what it measured."""
 
 import json
 from collections.abc import Iterator

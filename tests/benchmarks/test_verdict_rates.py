@@ -1,4 +1,4 @@
-"""The stated error rates hold, in a smaller simulation; it is the same each time."""
+"""The stated error rates hold in a smaller simulation, which is deterministic."""
 
 import json
 from dataclasses import replace

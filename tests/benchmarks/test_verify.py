@@ -1,4 +1,4 @@
-"""The report of copies that the measurement of `sresnet verify` makes holds, and is of as many runs."""
+"""The benchmark of `sresnet verify` makes a report of copied runs that verifies and has the stated number of runs."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A training that is killed again and again, by a schedule that follows from a seed."""
+"""A training that is killed repeatedly, by a schedule that is derived from a seed."""
 
 import hashlib
 import pickle

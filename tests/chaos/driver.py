@@ -1,4 +1,4 @@
-"""The process that is killed when a driver is: python -m tests.chaos.driver JOB"""
+"""The driver process that the chaos test kills: python -m tests.chaos.driver JOB"""
 
 import pickle
 import sys

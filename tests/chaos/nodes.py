@@ -1,4 +1,4 @@
-"""A real Ray cluster on this machine: a head that computes nothing and nodes of one CPU each, on the loopback.
+"""A real Ray cluster on this machine's loopback: a head that computes nothing, and nodes with one CPU each.
 
 Each node is the process tree below a `ray start` of ours; what is killed is found there, by its process id.
 """

@@ -1,4 +1,4 @@
-"""The schedule of `make chaos`, whose kills are made there; tests/train/test_cluster.py kills a worker and a driver."""
+"""The schedule of `make chaos`, without its kills. tests/train/test_cluster.py kills a worker and a driver."""
 
 from collections import Counter
 

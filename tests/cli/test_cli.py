@@ -1,4 +1,4 @@
-"""The command `sresnet`: profiles go into params.yaml whole, or nothing changes."""
+"""The command `sresnet`: it writes complete profiles to params.yaml, or changes nothing."""
 
 import errno
 import os

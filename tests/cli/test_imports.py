@@ -1,4 +1,4 @@
-"""What takes seconds to import is imported only by what uses it: a command that only checks answers in a moment."""
+"""Modules that take seconds to import are imported only by commands that use them; checking commands start fast."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A plan is measured steps times what params.yaml asks for."""
+"""A plan is the measured time of a step times the number of steps in params.yaml."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""What is known of data that are preprocessed is used while params.yaml is as when they were made, no longer."""
+"""The manifest of preprocessed data is used only if params.yaml still has the parameters that they were made with."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What `make repro` ends with."""
+"""The summary that `make repro` prints at its end."""
 
 import json
 import shutil

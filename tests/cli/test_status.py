@@ -1,4 +1,4 @@
-"""What `sresnet` alone says of a checkout."""
+"""What `sresnet` without a command prints about a checkout."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Sweeps over a pipeline of small scripts, on real DVC: what fails, what goes on, what dvc.lock says at the end."""
+"""Sweeps over a pipeline of small scripts, on real DVC: failures, other runs that continue, and the final dvc.lock."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""A local Ray that several tests use one after another, as the stages of `sresnet sweep` do; it ends with its input."""
+"""A local Ray that tests share, as the stages of `sresnet sweep` do. The process ends when its input is closed."""
 
 import os
 import subprocess

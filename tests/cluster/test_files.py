@@ -1,4 +1,4 @@
-"""The cluster files against the published schemas: a misspelt key, a missing limit, another version of Ray."""
+"""Checks the cluster files against the published schemas: misspelt keys, missing limits, another version of Ray."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Ray has what pipeline/cluster/ray_internals.py takes from its inside, where it is taken and as it was."""
+"""Ray's internals that pipeline/cluster/ray_internals.py uses exist in their place and are unchanged."""
 
 import inspect
 import re

@@ -1,4 +1,4 @@
-"""What is checked before anything starts on a cluster, and what it is sent."""
+"""The checks before anything starts on a cluster, and the files that are sent to it."""
 
 import os
 import re

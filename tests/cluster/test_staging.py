@@ -1,4 +1,4 @@
-"""Files reach a node once, verified."""
+"""Files are copied to a node once and verified."""
 
 import threading
 from pathlib import Path

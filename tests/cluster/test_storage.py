@@ -1,4 +1,4 @@
-"""Storage on a disk and on an S3 server of the loopback: the same answers."""
+"""Storage on a disk and on an S3 server on the loopback behave the same."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What one machine does needs no Ray, unless several processes or GPUs are to share it."""
+"""A single machine needs no Ray, unless several processes or GPUs share the work."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What came in is what was used and what was left out for a reason."""
+"""Every input is counted as used, or as left out with a reason."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Shards and their manifest: what is written is read back from mapped memory, and what is not whole is refused."""
+"""Shards and their manifest: written data are read back from mapped memory, and incomplete data are refused."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""A web site on the loopback that misbehaves as asked, and counts what it serves."""
+"""A web server on the loopback that misbehaves as configured, and counts what it serves."""
 
 import re
 import threading

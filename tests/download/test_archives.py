@@ -1,4 +1,4 @@
-"""Folders, zips and tar archives read alike, and nothing in an archive reaches outside of its folder."""
+"""Folders, zip and tar archives are read alike, and no archive member is written outside of its folder."""
 
 import gzip
 import io

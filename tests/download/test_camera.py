@@ -1,4 +1,4 @@
-"""The simulated sensor: an event at each crossing of a threshold of log light, and the same bytes on any machine."""
+"""The simulated sensor: one event per threshold crossing of log intensity, and the same bytes on every machine."""
 
 import hashlib
 import math

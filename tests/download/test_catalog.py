@@ -1,4 +1,4 @@
-"""The catalog against the libraries that pin the same files, and against itself."""
+"""Checks the catalog for consistency, and against libraries that pin the same files."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""Names of the user's folders, files and classes: data in every stage, refused only where something would mix them."""
+"""Names of the user's folders, files and classes are plain data in every stage; only ambiguous names are refused."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A dataset arrives whole from wherever it comes, and SOURCE.json says what it is."""
+"""A dataset from any source arrives complete, and SOURCE.json describes it."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Datasets that are made from what is installed, and parameters that do not fit together."""
+"""Datasets that are generated from installed packages, and parameters that contradict each other."""
 
 import os
 from pathlib import Path

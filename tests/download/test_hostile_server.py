@@ -1,4 +1,4 @@
-"""A server that lies, drips, changes its mind or leads nowhere costs one clear line, never a wrong file."""
+"""A server that is wrong, slow, inconsistent or redirects to nothing causes one clear error, never a wrong file."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""The files of a split are all there, once, and of one configuration."""
+"""All files of a split exist, once each, and belong to one configuration."""
 
 from pathlib import Path
 

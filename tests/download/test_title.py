@@ -1,4 +1,4 @@
-"""A title of the catalog is for the files that the catalog pins, and for no others."""
+"""A title of the catalog is given only to files that the catalog pins."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A file arrives whole and verified, or one error says why not."""
+"""A file arrives complete and verified, or one error states why not."""
 
 import hashlib
 import shutil

@@ -1,4 +1,4 @@
-"""Predictions and records that a reader can redo by hand."""
+"""Small predictions and records that can be checked by hand."""
 
 from dataclasses import replace
 from typing import Any

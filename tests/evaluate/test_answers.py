@@ -1,4 +1,4 @@
-"""answers.parquet gives back what was written, and says what is wrong with a file that is something else."""
+"""answers.parquet is read back as written; for a wrong file one error names the fault."""
 
 import json
 from dataclasses import asdict, replace

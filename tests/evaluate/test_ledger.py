@@ -1,4 +1,4 @@
-"""What each way to score is worth, by hand."""
+"""The accuracy under each way to score, by hand."""
 
 from pathlib import Path
 

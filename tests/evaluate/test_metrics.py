@@ -1,4 +1,4 @@
-"""Counts that can be redone by hand from made.FIVE."""
+"""Counts that can be checked by hand, from made.FIVE."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Operations by hand on a tiny layer, against a count over all pairs, and under each convention."""
+"""Operation counts: by hand on a tiny layer, against a count over all pairs, and under each convention."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Wilson's interval beside published values and at its ends."""
+"""Wilson's interval against published values and at its limits."""
 
 import pytest
 from scipy.stats import binomtest

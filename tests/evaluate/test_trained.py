@@ -1,4 +1,4 @@
-"""What a training left is evaluated if it is whole and what params.yaml says; else one error, before Ray starts."""
+"""A training's outputs are evaluated if complete and as in params.yaml; else one error is raised before Ray starts."""
 
 import json
 import shutil

@@ -1,1 +1,1 @@
-"""Faults planted into a repository of its own, and what the auditor says of each (tests/faults/matrix.py)."""
+"""Faults that are injected into a separate repository, and which check detects each (tests/faults/matrix.py)."""

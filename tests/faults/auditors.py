@@ -1,4 +1,4 @@
-"""What a person has at hand to find a fault, in the order of its effort, and the lines that each says."""
+"""The checks that can detect a fault, in order of effort, and the output lines of each."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""The clean repositories that faults are planted into: small, real, and made by the real stages."""
+"""The clean repositories that faults are injected into: small, and made by the real stages."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Faults of the chain: statements, signatures and digests that do not fit."""
+"""Faults of the chain: statements, signatures and digests that do not match."""
 
 import base64
 from functools import partial

@@ -1,4 +1,4 @@
-"""What an honest repository may be, too: nobody is to be accused."""
+"""Unusual but correct repositories, in which the checks must not report a fault."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Faults of the data: what is trained on, tested on, and how recordings become frames."""
+"""Faults of the data: training data, test data, and the conversion of recordings to frames."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a fault is: it takes a clean repository and makes it wrong in one way, as a slip or as a forger would."""
+"""Definition of a fault: a change that makes a clean repository wrong in one way, by mistake or by forgery."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

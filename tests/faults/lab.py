@@ -1,4 +1,4 @@
-"""A small repository in which the real stages run in this process, without Ray, DVC and git, and can be made wrong.
+"""A small repository whose real stages run in this process, without Ray, DVC and git, and can be given faults.
 
 `python -m tests.faults.lab STAGE...` runs stages of the repository in the working directory: its code too.
 """

@@ -1,4 +1,4 @@
-"""Faults of names and versions: what is reported is not what ran."""
+"""Faults of names and versions: the report names something other than what ran."""
 
 import json
 import shutil

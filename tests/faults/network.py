@@ -1,4 +1,4 @@
-"""Faults of the network: code that computes something else than it says."""
+"""Faults of the network: code whose computation differs from its description."""
 
 import shutil
 from functools import partial

@@ -1,4 +1,4 @@
-"""Faults of what a reader sees: pages that show something else than the evidence says. Digests are made anew."""
+"""Faults of the pages: they differ from the evidence. Digests are recomputed after the change."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Faults of the results: predictions, records, claims and pages that were changed."""
+"""Faults of the results: changed predictions, records, claims and pages."""
 
 import math
 import re

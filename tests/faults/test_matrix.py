@@ -1,4 +1,4 @@
-"""The document is what the matrix came to, and some of its faults are planted and found here, for real."""
+"""The document matches the results of the matrix, and some of its faults are injected and detected here."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a careless or dishonest hand does to a repository: one tool each, for the list of faults."""
+"""Functions that change a repository as a careless or dishonest person would, for the list of faults."""
 
 import csv
 import io

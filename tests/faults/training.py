@@ -1,4 +1,4 @@
-"""Faults of the training: other seeds, epochs or choices than are reported."""
+"""Faults of the training: seeds, epochs or settings that differ from the reported ones."""
 
 import shutil
 from functools import partial

@@ -1,4 +1,4 @@
-"""Damaged recordings: each follows from the fuzzer's seed and the number of the case alone."""
+"""Damaged recordings. Each is determined by the fuzzer's seed and the case number."""
 
 import struct
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Cases in processes of their own, whose time and memory are limited; one that dies is replaced."""
+"""Runs cases in subprocesses with limited time and memory. A process that dies is replaced."""
 
 import multiprocessing
 import resource

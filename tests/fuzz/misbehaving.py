@@ -1,4 +1,4 @@
-"""What a decoder must not do, each in a case of its own."""
+"""Forbidden behaviour of decoders, one case each."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Damaged report folders: each follows from the fuzzer's seed and the number of the case alone."""
+"""Damaged report folders. Each is determined by the fuzzer's seed and the case number."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Whole recordings of every format, from which the damaged ones are made."""
+"""Intact recordings of every format, from which the damaged ones are made."""
 
 import struct
 from dataclasses import dataclass

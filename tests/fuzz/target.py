@@ -1,4 +1,4 @@
-"""What every file has to end in: frames, the same by both ways, or an error that says where and what."""
+"""The required outcome for every file: the same frames by both methods, or an error that names place and fault."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The fuzzer finds what it is there to find, and finds nothing in a small share of its cases."""
+"""The fuzzer detects forbidden behaviour, and finds no fault in a small sample of its cases."""
 
 import signal
 from dataclasses import replace

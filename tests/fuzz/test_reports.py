@@ -1,4 +1,4 @@
-"""Damaged report folders end in breaks or one error; what is not changed holds. Hostile files stay below a gigabyte."""
+"""Damaged report folders give breaks or one error, intact ones verify. Hostile files use less than a gigabyte."""
 
 import json
 import subprocess

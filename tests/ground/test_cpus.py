@@ -1,4 +1,4 @@
-"""CPUs are counted as the process may use them, also where a container has only a part of their time."""
+"""The number of CPUs is what the process may use, also if a container limits CPU time."""
 
 import os
 from pathlib import Path

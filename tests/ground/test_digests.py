@@ -1,4 +1,4 @@
-"""Digests are computed once, and again as soon as a file may have changed."""
+"""Digests are cached, and computed again as soon as a file may have changed."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A file that cannot be read is one error that names it."""
+"""An unreadable file gives one error that names it."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What names a training, and what must not."""
+"""Which values the identity of a training depends on, and which it must not depend on."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run ends with what started it, is alone in its stage, and keeps its temporary files to itself."""
+"""A run ends with its parent process, is alone in its stage, and has private temporary files."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A locale that is not UTF-8, in a folder whose name is not ASCII: commands and stages do what they do elsewhere."""
+"""Commands and stages work in a locale that is not UTF-8 and in a folder whose name is not ASCII."""
 
 import io
 import os

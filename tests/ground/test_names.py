@@ -1,4 +1,4 @@
-"""Hostile names through every command: one error that names key, name and rule, and nothing is written."""
+"""Hostile names in every command give one error with key, name and rule, and nothing is written."""
 
 import re
 import runpy

@@ -1,4 +1,4 @@
-"""Where things lie, and where they must not."""
+"""Paths of the repository, and places where its folders must not be."""
 
 from pathlib import Path
 

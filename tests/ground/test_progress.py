@@ -1,4 +1,4 @@
-"""Progress on a terminal, in a log, and where neither Unicode nor a cursor is."""
+"""Progress on a terminal, in a log, and without Unicode and cursor control."""
 
 import io
 import os

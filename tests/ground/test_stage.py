@@ -1,4 +1,4 @@
-"""What every stage has around it: one clear line, an exit code, a record."""
+"""The wrapper of every stage: one clear error line, an exit code, a record."""
 
 import json
 import signal

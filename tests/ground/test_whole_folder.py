@@ -1,4 +1,4 @@
-"""A folder is filled whole or not at all."""
+"""A folder is filled completely or not at all."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A YAML file that is none is one error of a line, soon, that says where; never a traceback."""
+"""An invalid YAML file quickly gives one error line with the position, never a traceback."""
 
 import time
 from pathlib import Path

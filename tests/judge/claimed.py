@@ -1,4 +1,4 @@
-"""A configuration, claims about it and runs of it."""
+"""A configuration, with claims about it and runs of it."""
 
 from dataclasses import asdict, replace
 from typing import Any

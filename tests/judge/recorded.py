@@ -1,4 +1,4 @@
-"""Results that are recorded with answers: the digits' configuration, made-up classes after each step."""
+"""Recorded results with per-sample answers: configuration of the digits, made-up predictions after each step."""
 
 from dataclasses import replace
 from pathlib import Path

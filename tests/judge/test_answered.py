@@ -1,4 +1,4 @@
-"""A recorded result counts by its answers; each lie about them is one error that names the file and the number."""
+"""A recorded result counts if its answers give its numbers; each mismatch is one error with file and number."""
 
 import shutil
 from collections.abc import Callable

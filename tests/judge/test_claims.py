@@ -1,4 +1,4 @@
-"""The registry: what is in it, what it refuses, and that the profiles are what its claims are about."""
+"""The registry of claims: its content, what it refuses, and that the profiles have its claims' configurations."""
 
 from dataclasses import asdict, fields
 from pathlib import Path

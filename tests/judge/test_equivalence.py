@@ -1,4 +1,4 @@
-"""Intervals beside published methods and by hand; the decision at its limits."""
+"""Intervals against published methods and by hand, and decisions at their limits."""
 
 from math import hypot, sqrt
 

@@ -1,4 +1,4 @@
-"""A record is evidence by what it is, whatever it is called; what differs is said."""
+"""A record is evidence by its configuration, whatever its name. Differences are listed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Each way in which a report is not what was sealed is one line; a damaged seal is refused."""
+"""Each difference between a report and its seal gives one line. A damaged seal is refused."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Each verdict, from evidence that just allows it and from evidence that just does not."""
+"""Each verdict, with evidence just inside and just outside of its limits."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A network's file: the same network gives the same bytes, comes back whole, and nothing else is taken for one."""
+"""A network's file: the same network gives the same bytes and loads unchanged; other files are refused."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Every combination of choices computes a training step with finite gradients, or is refused with a reason."""
+"""Every combination of options gives a training step with finite gradients, or is refused with a reason."""
 
 from dataclasses import replace
 from itertools import combinations, product

@@ -1,4 +1,4 @@
-"""Parameters, neurons and multiplications are those of the authors' networks, counted on their classes."""
+"""Numbers of parameters, neurons and multiplications equal those counted on the authors' classes."""
 
 from dataclasses import replace
 

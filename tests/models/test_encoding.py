@@ -1,4 +1,4 @@
-"""Direct encoding copies nothing; Poisson encoding fires with the sign and the rate of the pixel."""
+"""Direct encoding makes no copy. Poisson encoding fires with the sign and rate of the pixel."""
 
 from math import sqrt
 

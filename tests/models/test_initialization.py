@@ -1,4 +1,4 @@
-"""Weights before training have the spread that their source says."""
+"""Initial weights have the standard deviation of the cited source."""
 
 from math import sqrt
 

@@ -1,4 +1,4 @@
-"""The neuron's trajectory and its gradient, by hand; all steps in one operation are the step repeated."""
+"""The neuron's trajectory and gradient, by hand. All steps in one operation equal the repeated single step."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Each normalization is torch's batch norm over the samples, pixels and time steps that it says."""
+"""Each normalization equals torch's batch norm over its documented samples, pixels and time steps."""
 
 from collections.abc import Callable
 from dataclasses import replace

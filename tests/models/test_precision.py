@@ -1,5 +1,5 @@
-"""float32 is IEEE float32 and tf32 is TF32, in forward and backward, whatever the process was set to before. The
-settings can be read without a GPU."""
+"""float32 is IEEE float32 and tf32 is TF32, in forward and backward, whatever the previous settings of the process.
+The settings can be read without a GPU."""
 
 from collections.abc import Iterator
 

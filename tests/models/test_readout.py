@@ -1,4 +1,4 @@
-"""The readout is linear, and ten voters a class are one row."""
+"""The readout is linear, so the ten voters of a class can be merged into one row."""
 
 from dataclasses import replace
 

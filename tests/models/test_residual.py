@@ -1,4 +1,4 @@
-"""A block adds its spikes to what came in; an image that is shown at every step is convolved once."""
+"""A block adds its spikes to its input. An image that is constant over time is convolved once."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What a block makes of two spikes by each shortcut, and where its neurons are."""
+"""A block's output for two spikes with each kind of shortcut, and where its neurons are."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""The whole network: its depth, its shapes, what it says of itself, and its initial weights."""
+"""The whole network: depth, shapes, description and initial weights."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Each derivative at distances that can be worked out by hand, and in every implementation of the passes."""
+"""Each surrogate derivative at distances that can be computed by hand, in every implementation."""
 
 import math
 

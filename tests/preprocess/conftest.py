@@ -1,4 +1,4 @@
-"""A downloaded dataset and what one process makes of it."""
+"""A downloaded dataset, and its preprocessing in one process."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two classes of recordings, and preprocessing of them in this process."""
+"""Two classes of recordings, and their preprocessing in this process."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""AEDAT 4: what another reader of the format gives, and one error for every size that is not as it should be."""
+"""AEDAT 4: the same events as another reader of the format, and one error for every wrong size."""
 
 import struct
 from pathlib import Path

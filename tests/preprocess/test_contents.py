@@ -1,4 +1,4 @@
-"""Samples that hold the same are found, within a part and across, under any name and from any file."""
+"""Samples with equal content are found, within and across parts, under any name and from any file."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Frames of equal event count, as the paper has them: every event counted once, nothing lost, nothing wrapped."""
+"""Frames of equal event count, as in the paper: every event is counted once, without overflow."""
 
 import itertools
 import struct

@@ -1,4 +1,4 @@
-"""Images arrive pixel by pixel as they were stored, and a damaged one is one error that names its row."""
+"""Images have exactly the stored pixels. A damaged image gives one error that names its row."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Each label numbers a class, each class has a name, and a row in each split."""
+"""Each label is the number of a class. Each class has a name, and samples in both splits."""
 
 from pathlib import Path
 

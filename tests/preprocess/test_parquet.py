@@ -1,4 +1,4 @@
-"""Parquet files are read as they were written, and another layout or a damaged file is one error that names it."""
+"""Parquet files are read as written. A damaged file or another layout gives one error that names the file."""
 
 import zipfile
 from dataclasses import replace

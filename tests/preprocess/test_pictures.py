@@ -1,4 +1,4 @@
-"""Each kind of image file gives the pixels that its rule says, or an error that names the kind."""
+"""Each kind of image file gives the pixels of its documented rule, or an error that names the kind."""
 
 import io
 import struct

@@ -1,4 +1,4 @@
-"""Recordings and images become the same bytes each time, or one error and nothing."""
+"""Recordings and images always give the same bytes, or one error and no output."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""On Ray: the same bytes with any number of workers and after kill -9, or one error and nothing."""
+"""On Ray: the same bytes with any number of workers and after kill -9, or one error and no output."""
 
 import contextlib
 import os

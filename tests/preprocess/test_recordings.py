@@ -1,4 +1,4 @@
-"""Every format gives the values that its bytes say, and a damaged file one error that says where and what to do."""
+"""Every format is decoded to the right values. A damaged file gives one error with its place and what to do."""
 
 from collections.abc import Callable
 from pathlib import Path

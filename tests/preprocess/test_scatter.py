@@ -1,4 +1,4 @@
-"""The kernels: compiled by one process at a time, cached for the others, and never outside of their tables."""
+"""The kernels: compiled by one process at a time, cached for the others, and never writing outside of their tables."""
 
 import fcntl
 import os

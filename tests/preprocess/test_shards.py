@@ -1,4 +1,4 @@
-"""One shard: rows redone by hand from its recordings, and one error that names the recording that does not fit."""
+"""One shard: rows computed by hand from its recordings, and one error that names an unsuitable recording."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A header is believed: the sensor of its camera, one source of several, or one error that names them."""
+"""Headers decide the sensor size by the camera and select one source of several; else one error names them."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Split rules: named, applied in string order of the ids, the same in whatever order the ids come."""
+"""Split rules: they have names, and use the string order of the ids, whatever order the ids come in."""
 
 import random
 from dataclasses import replace

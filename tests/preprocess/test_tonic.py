@@ -1,4 +1,4 @@
-"""Where tonic is right, ours gives the same: its N-MNIST reader and its frames, run beside ours on random events.
+"""Our N-MNIST reader and frames equal tonic's on random events, except where tonic is wrong.
 
 Its reader of AEDAT 2.0 is not tried: in tonic 1.7 it fails on every file (`too many values to unpack`).
 """

@@ -1,4 +1,4 @@
-"""Long recordings are cut into windows of one duration: no event twice, none between two windows lost."""
+"""Long recordings are cut into windows of equal duration: no event is counted twice or lost between windows."""
 
 import numpy as np
 import pytest

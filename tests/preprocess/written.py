@@ -1,4 +1,4 @@
-"""Recordings written byte by byte, as each format is described; AEDAT 4 has a file of its own."""
+"""Recordings written byte by byte, from the specification of each format. AEDAT 4 is in aedat4.py."""
 
 import io
 import struct

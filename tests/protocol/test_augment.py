@@ -1,4 +1,4 @@
-"""Random numbers from counters: (seed, epoch, index, stream) decide and nothing else, so no worker has a say."""
+"""Counter-based random numbers: they depend only on (seed, epoch, index, stream), not on the worker."""
 
 import numpy as np
 import numpy.typing as npt

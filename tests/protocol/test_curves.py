@@ -1,4 +1,4 @@
-"""Bands of recorded trainings: their false alarms, and what leaves them while a training runs."""
+"""Bands of recorded trainings: their false alarm rate, and the detection of trainings that leave them."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Every wrong parameter is one error that names the file and the key."""
+"""Every wrong parameter gives one error that names the file and the key."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Sums over micro-batches do not depend on who computed them."""
+"""Sums over micro-batches do not depend on which worker computed them."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Batches follow from (seed, epoch, sample) and use each sample once."""
+"""Batches are determined by (seed, epoch, sample) and use each sample once."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The authors' protocol beside the plain count."""
+"""The authors' scoring protocol compared with the plain count."""
 
 import numpy as np
 import pytest

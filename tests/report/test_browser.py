@@ -1,4 +1,4 @@
-"""The report's folder in a real browser: it draws, sorts, filters, prints, and asks the network for nothing."""
+"""The report's folder in a real browser: it draws, sorts, filters and prints, without network requests."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""ro-crate-metadata.json: the chain as actions between files; the public validator, where it is installed."""
+"""ro-crate-metadata.json: the chain as actions between files, and the public validator if it is installed."""
 
 import hashlib
 import io

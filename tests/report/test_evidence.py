@@ -1,4 +1,4 @@
-"""Ledger, operations and forensics in both forms of the report, and records that have none of them."""
+"""Ledger, operations and forensics in both formats of the report, also for records without them."""
 
 import re
 from pathlib import Path

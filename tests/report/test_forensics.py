@@ -1,4 +1,4 @@
-"""Which scorings can print a number, by hand and against a trial of every count."""
+"""Which ways to score can give a printed number, by hand and against brute force over all counts."""
 
 from fractions import Fraction
 from itertools import product

@@ -1,4 +1,4 @@
-"""What a reader takes away: well-formed files whose numbers are those of the records; the citation."""
+"""The handouts are well-formed files with the numbers of the records; the citation."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Whatever a class, a sample or a dataset is called, the report has the same elements, and shows the name as text."""
+"""For any name of a class, sample or dataset the report has the same elements and shows the name as text."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The report from a real tiny record: everything in one file, nothing that varies in what is tracked."""
+"""The report of a tiny real record: a self-contained file, and tracked files with reproducible bytes."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the stage says of the committed lock file, in a real git repository."""
+"""The comparison with the committed dvc.lock, in a real git repository."""
 
 import subprocess
 from pathlib import Path

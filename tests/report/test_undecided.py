@@ -1,4 +1,4 @@
-"""What the report says of an accuracy that was not run: commands, cost, and what comes nearest."""
+"""The report's text on an accuracy that was not run: commands, cost, and the nearest result."""
 
 import json
 from dataclasses import replace

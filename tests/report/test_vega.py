@@ -1,4 +1,4 @@
-"""The script of the charts: taken from a page where it is the pinned one, made where it is not."""
+"""The script of the charts is taken from a page if it is the pinned one, else made again."""
 
 import hashlib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The processes of a run, found by a mark in their environment, and what they have open."""
+"""Finds the processes of a run by a mark in their environment, and the files that they have open."""
 
 import socket
 import stat

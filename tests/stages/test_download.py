@@ -1,4 +1,4 @@
-"""The stage `download`: data/raw/<dataset> is there whole or not at all."""
+"""The stage `download`: data/raw/<dataset> is complete or does not exist."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Names in the real DVC: those of params.yaml never reach a shell, those of data are tracked like any other."""
+"""Names in the real DVC: names of params.yaml never reach a shell, and files with hostile names are tracked."""
 
 import shutil
 from pathlib import Path

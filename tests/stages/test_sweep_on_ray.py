@@ -1,4 +1,4 @@
-"""A real sweep of two tiny trainings, in a copy of the repository; the long one is on one Ray."""
+"""A real sweep of two tiny trainings, in a copy of the repository; the long test uses one Ray cluster."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""States are read as they were written, and whatever breaks a file leaves the one before it."""
+"""Checkpoints are read as written. If one is damaged, the one before it remains."""
 
 import hashlib
 import io

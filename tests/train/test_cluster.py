@@ -1,4 +1,4 @@
-"""Training and evaluation on a real Ray: worker counts, dead workers and dead drivers change no bit."""
+"""Training and evaluation on a real Ray: worker counts, and death of workers or drivers, do not change results."""
 
 import json
 import os

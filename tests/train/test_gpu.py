@@ -1,4 +1,4 @@
-"""On a GPU too, neither workers nor interruptions nor the recording of kernels change a bit. Skipped without one."""
+"""On a GPU, workers, interruptions and CUDA graphs do not change results. Skipped without a GPU."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A record says in what precision it was computed, where that is no matter of course."""
+"""A record states its precision if that is not the default."""
 
 import pytest
 import torch

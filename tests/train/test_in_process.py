@@ -1,4 +1,4 @@
-"""A training in the stage's own process, by threads of it, without Ray."""
+"""A training in the stage's own process, with threads, without Ray."""
 
 import json
 import os

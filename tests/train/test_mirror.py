@@ -1,4 +1,4 @@
-"""Checkpoints go on into storage while a training runs, and come back for the next worker."""
+"""Checkpoints are copied to storage while a training runs, and back for the next worker."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A training whose data and checkpoints are in a bucket: its worker dies, another node goes on with the same bits."""
+"""A training with data and checkpoints in a bucket: its worker dies, and another node resumes with the same bits."""
 
 from collections.abc import Callable
 from pathlib import Path

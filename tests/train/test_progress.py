@@ -1,4 +1,4 @@
-"""The progress line can be redone by hand."""
+"""The progress line, by hand."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a training: one curve, also of a training that was stopped and went on."""
+"""TensorBoard shows one curve per training, also for a training that was stopped and resumed."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What cannot be trained is said before anything starts, with the key that mends it."""
+"""An impossible training is refused before anything starts, with the key to correct."""
 
 from dataclasses import replace
 from pathlib import Path

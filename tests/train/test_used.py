@@ -1,4 +1,4 @@
-"""An epoch proves that it used each sample once; a sample lost or doubled on the way stops the training."""
+"""An epoch proves that it used each sample once. A lost or duplicated sample stops the training."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A repository with its report, the report elsewhere, and a key."""
+"""Fixtures: a repository with its report, a copy of the report elsewhere, and a key."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Edits of a report's folder, and what verify says first of one."""
+"""Edits of a report's folder, and the first break that verify finds."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a careful forger does after an edit of a report: every digest that stands in the folder is made to fit again."""
+"""Does what a careful forger does after an edit of a report: recomputes every digest in the folder."""
 
 from dataclasses import replace
 from pathlib import Path

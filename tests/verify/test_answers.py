@@ -1,4 +1,4 @@
-"""Answers in a report's folder: those of this profile are its predictions', recorded ones give what is stated."""
+"""Per-sample answers in a report: this profile's equal its predictions, recorded ones give the stated numbers."""
 
 import shutil
 from collections.abc import Callable

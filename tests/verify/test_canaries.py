@@ -1,4 +1,4 @@
-"""Canaries hold with what is installed, and a library that behaves otherwise is named."""
+"""Canaries hold with the installed libraries, and a library that behaves differently is named."""
 
 from dataclasses import replace
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""A sealed run from the command to the page: what was sealed is said by page and `sresnet verify`, from evidence."""
+"""A sealed run from the command to the page: page and `sresnet verify` report the seal, from the evidence."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A signature vouches for the bytes of every statement by one key; a forged, other or malformed one is named."""
+"""Signatures cover the exact bytes of every statement by one key; forged, foreign or malformed ones are named."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What holds of every honest run, and what a forged one that agrees with itself is found by."""
+"""Properties of every honest run, which reveal a forged run that is consistent in itself."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What another processor may move, and what it may not."""
+"""Which numbers may differ on another processor, and which may not."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A report calls its data by a title of the catalog only where rows or raw files show it."""
+"""A report uses a title of the catalog for its data only if rows or raw files prove it."""
 
 import json
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""Planted faults in a report's folder: each is found and named; a clean one is not accused."""
+"""Each injected fault in a report's folder is found and named; a clean report verifies."""
 
 import json
 import os

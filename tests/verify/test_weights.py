@@ -1,4 +1,4 @@
-"""Weights say how many numbers were trained, and whether two networks began as one."""
+"""Weights show how many numbers were trained, and whether two networks had the same initial weights."""
 
 from dataclasses import replace
 from pathlib import Path

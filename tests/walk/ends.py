@@ -1,8 +1,7 @@
 """A run that is ended from outside leaves no process behind: python -m tests.walk.ends
 
-Signals to DVC, to its shell and to the stage's process, while Ray starts, in the middle of training, while evaluating
-and while preprocessing. After each the same command goes on where it stopped, and the weights are in the end those of
-an undisturbed run.
+Sends signals to DVC, its shell and the stage's process, during the start of Ray, training, evaluation and
+preprocessing. After each, the same command resumes, and the final weights are those of an uninterrupted run.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""The pipeline over three hosts on this machine, one of which is cut off in the middle: python -m tests.walk.hosts
+"""The pipeline on three hosts on this machine, one of which loses its connection: python -m tests.walk.hosts
 
-Hosts are network namespaces where the machine permits, each with a disk of its own and a link that goes down; otherwise
-Ray nodes with addresses of their own on the loopback, whose processes are killed. Ray has a token; data and checkpoints
-are in an S3 bucket.
+Hosts are network namespaces if the machine permits them, each with its own disk and a link that goes down. Otherwise
+they are Ray nodes with separate addresses on the loopback, whose processes are killed. Ray has a token; data and
+checkpoints are in an S3 bucket.
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""Hosts where no namespaces are permitted: Ray nodes with addresses of their own on the loopback."""
+"""Hosts for machines without network namespaces: Ray nodes with separate addresses on the loopback."""
 
 import signal
 from collections.abc import Iterator

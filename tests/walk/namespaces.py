@@ -1,4 +1,4 @@
-"""Several hosts on one machine: network namespaces on a bridge, each with its own address, name and disk."""
+"""Several hosts on one machine: network namespaces on a bridge, each with its own address, host name and disk."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
-"""The pipeline where people really put it: python -m tests.walk.places
+"""The pipeline in unusual but realistic folders and environments: python -m tests.walk.places
 
-Clones of this repository's last commit, each with an environment of its own:
+Clones of this repository's last commit, each with its own virtual environment:
 - a path with spaces, umlauts, quotes and #, reached by a link, with Windows' line ends asked of git, a strict umask, a
   long TMPDIR and an empty environment; then DVC's verbs in a fresh clone, with a HOME that
   cannot be written, and an older commit;

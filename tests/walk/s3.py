@@ -1,7 +1,7 @@
-"""The pipeline with an S3 server of the loopback under it: python -m tests.walk.s3
+"""The pipeline with an S3 server on the loopback: python -m tests.walk.s3
 
-DVC's remote and the resume state lie in a bucket. Everything that was computed is pushed, wiped, pulled: nothing runs
-again, and the report holds. Then the resume state alone is lost here, and found there.
+DVC's remote and the checkpoints are in a bucket. All outputs are pushed, deleted and pulled: nothing runs again, and
+the report verifies. Then only the local checkpoints are deleted, and restored from the bucket.
 """
 
 import tempfile

@@ -1,8 +1,8 @@
-"""Profile quick gives the weights that it gave before: python -m tests.walk.same_weights
+"""Profile quick gives the same weights as before: python -m tests.walk.same_weights
 
-They are those of this checkout if it is reproduced, else trained anew. Before is the committed dvc.lock, on the
-processor that made the committed records. Another processor trains other weights: there, before is the commit at which
-this branch left main (on main, the commit before), trained there too.
+The new weights are those of this checkout if it is reproduced; otherwise it is trained. On the processor that made the
+committed records, they are compared with the committed dvc.lock. Another processor gives other weights: there, they are
+compared with the commit at which this branch left main (on main, the previous commit), which is trained there too.
 """
 
 import json

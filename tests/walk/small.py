@@ -1,4 +1,4 @@
-"""A copy of this checkout with one short training, and commands in it that say what they do."""
+"""A copy of this checkout with one short training, and functions that run and print commands in it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the site's build refuses."""
+"""The build of the site refuses undocumented names and network requests."""
 
 from pathlib import Path
 

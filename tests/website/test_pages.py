@@ -1,4 +1,4 @@
-"""The pages of the site that are made from the code."""
+"""The pages of the site that are generated from the code."""
 
 import dataclasses
 import re

@@ -1,5 +1,5 @@
-"""The operation step by step, as it is defined: torch's batch norm, one step of the neurons, a sum. Autograd through it
-is what every implementation must compute."""
+"""The operation step by step, as defined: torch's batch norm, one step of the neurons, a sum. Every implementation
+must compute the same output, and the same gradients as autograd through it."""
 
 from dataclasses import dataclass
 

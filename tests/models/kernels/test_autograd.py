@@ -1,4 +1,4 @@
-"""Output and every gradient are those of autograd through the operation step by step."""
+"""Output and all gradients equal those of autograd through the step-by-step operation."""
 
 from collections.abc import Callable
 from itertools import product

@@ -1,4 +1,4 @@
-"""Where kernels are missing the reference computes, and says so once."""
+"""Without kernels the reference implementation computes, with one warning."""
 
 import sys
 import warnings

@@ -1,4 +1,4 @@
-"""Processes that start at once compile a kernel once, of whichever copy of the code they are."""
+"""Processes that start at the same time compile a kernel once, even from different copies of the code."""
 
 import os
 import shutil

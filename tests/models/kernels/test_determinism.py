@@ -1,4 +1,4 @@
-"""The same numbers give the same bits, again and with any number of threads."""
+"""The same inputs give the same bits, when repeated and with any number of threads."""
 
 from collections.abc import Callable, Iterator
 from types import ModuleType

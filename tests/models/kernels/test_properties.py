@@ -1,4 +1,4 @@
-"""What holds for any shape and any leak."""
+"""Properties that hold for any shape and any leak."""
 
 from math import prod
 

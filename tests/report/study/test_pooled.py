@@ -1,4 +1,4 @@
-"""One spread for all parts, by hand, and that its intervals hold as often as they say."""
+"""One spread for all parts, by hand, and the coverage of its intervals."""
 
 from math import log, sqrt
 

@@ -1,4 +1,4 @@
-"""The page of the study, from made records whose differences are known."""
+"""The page of the study, from made-up records with known differences."""
 
 import json
 from dataclasses import asdict, replace
