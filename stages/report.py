@@ -10,6 +10,7 @@ from pipeline.judge.audit import make_audit
 from pipeline.protocol import params
 from pipeline.report.brief import brief
 from pipeline.report.reproduction import reproduction
+from pipeline.report.summary import by_verdict
 from pipeline.report.write import split_manifests, write_report
 
 
@@ -20,7 +21,7 @@ def main() -> None:
     audit = make_audit(everything.profile, paths.CLAIMS, paths.ROOT, current)
     with whole_folder(paths.REPORT) as folder:
         broken = write_report(audit, paths.ROOT, folder)
-    for claim, judgement in zip(audit.claims, audit.judgements, strict=True):
+    for claim, judgement in by_verdict(audit):
         print(f"{judgement.verdict:<15} {claim.id}: {brief(claim, judgement)}")
     splits = split_manifests(audit, paths.ROOT)
     shared = [f"{split.dataset}: {same}" for split in splits for same in between_parts(split.duplicates)]

@@ -58,9 +58,12 @@ def _began(runs: Path, name: str) -> bool:
     return any(runs.glob(f"{name}-*/checkpoints"))
 
 
-def changed_stages(root: Path, *targets: str) -> Changed:
-    """The stages of a checkout that DVC reports as out of date; only `targets` if given. Raises InputError."""
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json", *targets]
+def changed_stages(root: Path) -> Changed:
+    """The stages of a checkout that are out of date, as DVC sees them. Raises InputError.
+
+    Asks for all stages at once, because DVC reads params.yaml again for each target that is named.
+    """
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
     status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if status.returncode:
         raise InputError(f"dvc status: {' '.join(status.stderr.split()) or 'failed'}")

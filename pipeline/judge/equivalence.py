@@ -63,7 +63,7 @@ class Needed:
     seeds: int | None
     """Total number of seeds, on the same test samples."""
     samples: int | None
-    """Test samples with MOST_NEEDED_SEEDS seeds; given only if these do not decide on the present samples."""
+    """Test samples with MOST_NEEDED_SEEDS seeds, rounded up; given only if seeds alone do not decide."""
 
 
 def interval(correct: Floats, samples: int, earlier: Earlier | None = None) -> tuple[Floats, Floats]:
@@ -121,7 +121,14 @@ def needed(correct: Floats, samples: int, goal: Goal, earlier: Earlier | None = 
     sizes = np.unique(np.geomspace(samples, max(MOST_NEEDED_SAMPLES, samples), 500).round())
     most = max(MOST_NEEDED_SEEDS, n)
     will = _will_decide(estimate, sizes, sd, np.full(sizes.shape, freedom + most - n), np.array(most), goal)
-    return Needed(seeds=None, samples=_first(sizes, will))
+    size = _first(sizes, will)
+    return Needed(seeds=None, samples=None if size is None else _round_up(size))
+
+
+def _round_up(number: int) -> int:
+    """The number rounded up to two digits."""
+    unit = 10 ** max(len(str(number)) - 2, 0)
+    return -(-number // unit) * unit
 
 
 def _will_decide(

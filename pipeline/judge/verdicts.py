@@ -43,8 +43,7 @@ _COMPARED = {
     "training": "weights and running statistics of four networks in float64 after three steps",
     "frames": "every count of eight frames of a simulated DVS128 recording of 5,003 events",
 }
-"""By the kind of the recorded numbers (paper/golden/README.md)."""
-"""Reason of NOT COMPARABLE."""
+"""What was compared, by the kind of the recorded numbers (paper/golden/README.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +157,7 @@ def _missing(needed: equivalence.Needed, verdict: str, seeds: int, samples: int)
         return [f"{seeds_more} would decide it in {chance} of cases or more, if mean and spread stay"]
     if needed.samples is not None:
         few = f"not even {equivalence.MOST_NEEDED_SEEDS} seeds would decide it on {samples} test samples"
-        return [f"{few}, on about {_round_up(needed.samples):,} they would"]
+        return [f"{few}, on about {needed.samples:,} they would"]
     return ["the mean lies at an end of that range, where no number of seeds or test samples decides"]
 
 
@@ -287,12 +286,6 @@ def _verdict(
 def _short(value: float) -> str:
     """The value with up to three decimals."""
     return f"{value:.3f}".rstrip("0").rstrip(".")
-
-
-def _round_up(number: int) -> int:
-    """The number rounded up to two digits."""
-    unit = 10 ** max(len(str(number)) - 2, 0)
-    return -(-number // unit) * unit
 
 
 def _rounded(value: Any) -> Any:

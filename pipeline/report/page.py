@@ -33,7 +33,7 @@ from pipeline.report.pictures import Example, examples
 from pipeline.report.recorded_groups import RecordedGroup, recorded_groups
 from pipeline.report.split_manifest import SplitManifest
 from pipeline.report.study.html import StudyPage, make_study_page
-from pipeline.report.summary import ORIGINS, WORDS, by_dataset, headline, summary
+from pipeline.report.summary import ORIGINS, WORDS, by_dataset, by_verdict, headline, summary
 from pipeline.report.undecided import Undecided, undecided
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -112,9 +112,7 @@ def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
     study = make_study_page(audit.recorded, audit.unchecked)
     return Page(
         audit=audit,
-        judged=sorted(
-            zip(audit.claims, audit.judgements, strict=True), key=lambda pair: list(WORDS).index(pair[1].verdict)
-        ),
+        judged=by_verdict(audit),
         headline=by_dataset(audit),
         undecided=_undecided(audit, root),
         summary=summary(audit),

@@ -35,6 +35,12 @@ def summary(audit: Audit) -> dict[str, int | str]:
     }
 
 
+def by_verdict(audit: Audit) -> list[tuple[Claim, Judgement]]:
+    """The claims with their judgements, those that were decided first."""
+    pairs = zip(audit.claims, audit.judgements, strict=True)
+    return sorted(pairs, key=lambda pair: list(WORDS).index(pair[1].verdict))
+
+
 def headline(audit: Audit) -> list[tuple[AccuracyClaim, Judgement]]:
     """The accuracy claims of the paper with their judgements."""
     pairs = zip(audit.claims, audit.judgements, strict=True)

@@ -1,5 +1,5 @@
-// Draws the charts that are in sight of no closed part, in the colours that the reader's system asks for; the others when
-// their part is opened, and all of them for printing. Each has a table of its data, made when it is opened.
+// Draws each chart when the part of the page that it is in is opened, and all charts before printing. Colours follow the
+// reader's colour scheme (light or dark). Below each chart is a table of its data, which is filled when it is opened.
 (() => {
   const specs = {};
   const read = (element) => Object.assign(specs, JSON.parse(element.textContent));
@@ -20,21 +20,21 @@
     };
   };
 
-  // Dark blue and dark green are hard to see on black; these have the same names in Okabe and Ito's palette, lighter.
+  // Dark blue and dark green have too little contrast on black: the dark scheme uses lighter tones of both.
   const LIGHTER = { "#0072B2": "#56B4E9", "#009E73": "#3CC9A0" };
   const inColours = (spec, isDark) => {
     if (!isDark) return spec;
     return JSON.parse(JSON.stringify(spec).replace(/#0072B2|#009E73/g, (colour) => LIGHTER[colour]));
   };
 
-  // The data of a chart are named "rows", or are the first that there are.
+  // A chart's data set is the one named "rows", or the first one.
   const rowsOf = ({ datasets }) => datasets.rows ?? Object.values(datasets)[0];
   const cell = (row, name, value) => {
     const element = row.appendChild(document.createElement(name));
     element.textContent = typeof value === "number" ? +value.toPrecision(6) : (value ?? "–");
     if (name === "th") element.scope = row.parentElement.matches("thead") ? "col" : "row";
   };
-  // A column of lists becomes a column an element, headed by its class or its number.
+  // A column of lists is shown as one column per element, with the element's class or index as its heading.
   const fill = (place, spec) => {
     const rows = rowsOf(spec);
     const names = spec.params?.find(({ name }) => name === "columns")?.value;

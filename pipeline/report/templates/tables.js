@@ -1,4 +1,5 @@
-// Tables that sort by a click or a key on a column's head, and filter by a text and a choice. Without it they stand whole.
+// Makes tables sortable (click or Enter on a column heading) and filterable (by text and by a selection).
+// Without this script, the whole tables are shown.
 (() => {
   const label = (text, control) => {
     const element = document.createElement("label");
@@ -68,7 +69,7 @@
     sortable(table);
     clear.push(filterable(table));
   }
-  // A link to a run or a claim opens it, whatever is filtered.
+  // A link to a run or a claim opens it, even if a filter hides it.
   const follow = () => {
     const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
     if (!target) return;
