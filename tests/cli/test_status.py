@@ -123,4 +123,4 @@ def test_what_is_done_shows_its_results(
     first, _, results, _, then = said(capsys).splitlines()
     assert first.startswith("profile quick, 2 training(s): done (dvc status, ")
     assert results == "digits-0 92 %"
-    assert then.startswith("Open the report. To run something else, edit params.yaml")
+    assert then.startswith("To run something else: edit params.yaml")
