@@ -1,4 +1,4 @@
-"""Numbers of recordings, packets, windows and events that were found, used and left out, and why, as a mapping by name.
+"""Numbers of recordings, packets, words, windows and events that were found, used and left out, and why, by name.
 
 For each kind, names are `events` (all that were found), `events used` and, for each reason, `events left out:
 <reason>`.
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 Counts = Mapping[str, int]
-_KINDS = ("recordings", "packets", "windows", "events")
+_KINDS = ("recordings", "packets", "words", "windows", "events")
 
 
 def left_out(kind: str, reason: str) -> str:

@@ -1,0 +1,77 @@
+"""The text header of Prophesee's files, and events of their .dat format.
+
+https://docs.prophesee.ai/stable/data/file_formats/
+"""
+
+import re
+
+import numpy as np
+
+from pipeline.data.recording import Recording
+from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+
+_LINE = re.compile(rb"% ?([^\r\n]*)\r?\n")
+_EVENT_2D, _EVENT_CD = 0x00, 0x0C
+"""Types of a .dat file with events of pixels."""
+_LATEST_VERSION = 2
+_GENERATIONS = {"3.0": (640, 480), "3.1": (640, 480), "4.0": (1280, 720), "4.1": (1280, 720), "4.2": (1280, 720)}
+"""Width and height of the sensor by `sensor_generation`; for recordings without `geometry`."""
+Header = dict[str, str]
+
+
+def read_header(data: bytes) -> tuple[Header, int]:
+    """Values of the header's lines by lower-case keyword, and the offset of the first byte after them."""
+    header, start = {}, 0
+    while (line := _LINE.match(data, start)) is not None:
+        start = line.end()
+        keyword, _, value = line[1].decode(errors="replace").partition(" ")
+        if keyword == "end":
+            break
+        header[keyword.lower()] = value.strip()
+    return header, start
+
+
+def header_sensor(header: Header) -> tuple[int, int] | None:
+    """Width and height of the sensor; None if the header does not tell."""
+    if "width" in header and "height" in header:
+        size = f"{header['width']}x{header['height']}"
+    elif "geometry" in header:
+        size = header["geometry"]
+    else:
+        options = dict(part.partition("=")[::2] for part in header.get("format", "").split(";"))
+        size = f"{options.get('width')}x{options.get('height')}"
+    if match := re.fullmatch(r"(\d{1,5})x(\d{1,5})", size):
+        return int(match[1]), int(match[2])
+    return _GENERATIONS.get(header.get("sensor_generation", header.get("generation", "")))
+
+
+def read_dat(data: bytes, where: str, sensor: tuple[int, int]) -> Recording:
+    """The events of a .dat file. Raises RecordingError.
+
+    After the header come the event type, the event size (8), then per event 32 bits of microseconds and 32 bits of
+    address, little-endian. Version 2: 14 bits x, 14 bits y, polarity. Versions 0 and 1 (N-CARS): 9 bits x, 8 bits y,
+    polarity. Other bits of an address must be 0. Times are 32 bits; a decrease by more than half their range is an
+    overflow.
+    """
+    header, start = read_header(data)
+    kind, size = (*data[start : start + 2], -1, -1)[:2]
+    if kind not in (_EVENT_2D, _EVENT_CD) or size != 8:
+        raise RecordingError(
+            f"{where}: byte {start}: event type {kind} of {size} bytes, expected 0 or 12 of 8 bytes (pixel events); "
+            f"{RECORDING_REMEDY}"
+        )
+    version = header.get("version", str(_LATEST_VERSION))
+    if version not in ("0", "1", "2"):
+        raise RecordingError(f"{where}: byte 0: version {version} of the .dat format, expected 0, 1 or 2")
+    x_bits, y_bits = (14, 14) if version == "2" else (9, 8)
+    if rest := (len(data) - start - 2) % 8:
+        raise RecordingError(
+            f"{where}: byte {len(data) - rest}: {rest} bytes are left over; expected 8 bytes an event; the file is "
+            f"truncated; {RECORDING_REMEDY}"
+        )
+    pairs = np.frombuffer(data, "<u4", offset=start + 2).reshape(-1, 2).astype(np.int64)
+    t, address = pairs[:, 0], pairs[:, 1]
+    t = t + (np.cumsum(np.diff(t, prepend=t[:1]) < -(2**31)) << 32)
+    x, y, p = address & (1 << x_bits) - 1, address >> x_bits & (1 << y_bits) - 1, address >> x_bits + y_bits
+    width, height = sensor
+    return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts={"events": len(pairs)})
