@@ -102,7 +102,7 @@ def _evt3(words: npt.NDArray[Any]) -> tuple[Columns, dict[str, int]]:
     return _timed((t, x, y, p), t >= 0, len(words), len(words) - others)
 
 
-def _decode_evt3(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:
+def _decode_evt3(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:  # noqa: C901 # one state machine
     """Fills the columns; t is -1 for events before the first high bits of the time."""
     n, row, base, polarity = 0, 0, 0, 0
     high, low, overflows = -1, 0, 0
