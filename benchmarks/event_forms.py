@@ -17,7 +17,8 @@ from tonic.io import read_aedat_header_from_file as read_header
 
 from pipeline.data.recording import DVS128, Recording
 from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
-from pipeline.preprocess.recordings import NMNIST, orient
+from pipeline.preprocess.nmnist import NMNIST
+from pipeline.preprocess.recordings import orient
 from pipeline.preprocess.scatter import Buffer
 from pipeline.verify import canaries
 

@@ -13,7 +13,8 @@ from pipeline.download.camera import simulate, write_aedat2
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import CameraParams
-from pipeline.preprocess.recordings import NMNIST, read_recording
+from pipeline.preprocess.nmnist import NMNIST
+from pipeline.preprocess.recordings import read_recording
 from pipeline.preprocess.windows import select_events
 
 EVENTS = 200_000

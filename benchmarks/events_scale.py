@@ -32,8 +32,9 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams
 from pipeline.ground.paths import RESULTS
+from pipeline.preprocess.aedat2 import aedat2_start
 from pipeline.preprocess.preprocess import preprocess
-from pipeline.preprocess.recordings import aedat2_start, read_recording
+from pipeline.preprocess.recordings import read_recording
 
 BASES = 4
 SHARDS = 32
@@ -90,7 +91,7 @@ def make_recordings(data: Path | None, raw: Path, number: int, events: int) -> N
         write_aedat2(base, raw / f"{index}.base")
         content = (raw / f"{index}.base").read_bytes()
         (raw / f"{index}.base").unlink()
-        start = aedat2_start(content, "base")
+        start, _ = aedat2_start(content, "base")
         bodies.append((content[:start], content[start:]))
     for index in range(number):
         header, body = bodies[index % len(bodies)]

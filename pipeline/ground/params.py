@@ -114,6 +114,8 @@ class PreprocessParams(Section):
     """none: memory-mapped without a copy; zstd: smaller, decompressed at each read."""
     window: WindowParams | None
     """Only for the catalog entry `recordings`."""
+    sensor: tuple[Annotated[int, Within(1, 32_767)], Annotated[int, Within(1, 32_767)]] | None = None
+    """Width and height (pixels) of the camera, if the files do not say them; only for the catalog entry `recordings`."""
 
 
 class DatasetParams(Section):

@@ -13,7 +13,8 @@ from models.kernels.compile_lock import compile_lock
 from pipeline.data.counts import left_out
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
-from pipeline.preprocess.prophesee import Header, read_header
+from pipeline.preprocess.prophesee import Header, header_sensor, read_header
+from pipeline.preprocess.sensors import Sensor, choose_sensor
 
 OTHER_WORDS = left_out("words", "of triggers or of the camera itself")
 """Count of words that are not about events of pixels."""
@@ -37,7 +38,7 @@ def evt_format(header: Header, where: str) -> str:
     return known[name]
 
 
-def read_raw(data: bytes, where: str, sensor: tuple[int, int]) -> Recording:
+def read_raw(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
     """The events of a .raw file. Raises RecordingError."""
     header, start = read_header(data)
     name = evt_format(header, where)
@@ -49,7 +50,7 @@ def read_raw(data: bytes, where: str, sensor: tuple[int, int]) -> Recording:
         )
     words = np.frombuffer(data, f"<u{size}", offset=start)
     (t, x, y, p), counts = {"EVT2": _evt2, "EVT21": _evt21, "EVT3": _evt3}[name](words)
-    width, height = sensor
+    width, height = choose_sensor(header_sensor(header), sensor, where)
     return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
 

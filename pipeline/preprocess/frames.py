@@ -10,17 +10,17 @@ from pipeline.data.counts import Counts, left_out
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.preprocess import aedat4
+from pipeline.preprocess.aedat2 import AEDAT2, aedat2_start
+from pipeline.preprocess.nmnist import NMNIST
 from pipeline.preprocess.recordings import (
-    AEDAT2,
-    NMNIST,
     Orientation,
-    aedat2_start,
     decode_recording,
     of_aedat4,
     on_sensor,
     orient,
 )
 from pipeline.preprocess.scatter import NOWHERE, Buffer, Frames, Lookup, count_aedat2, count_columns, count_rows
+from pipeline.preprocess.sensors import Sensor
 
 FRAMING_RULE = (
     "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
@@ -93,6 +93,8 @@ class Framing:
     num_frames: int
     size: int
     orientation: Orientation
+    sensor: Sensor | None = None
+    """preprocess.sensor."""
 
 
 class Framed(NamedTuple):
@@ -113,7 +115,9 @@ def frames_of_bytes(
     decoded instead.
     """
     buffer = buffer or Buffer()
-    if suffix == ".aedat" and data.startswith(AEDAT2):
+    if framing.sensor is not None:
+        frames = None
+    elif suffix == ".aedat" and data.startswith(AEDAT2):
         frames, seen = _aedat2(data, where, framing, buffer)
     elif suffix == ".bin":
         frames, seen = _nmnist(data, framing, buffer)
@@ -123,7 +127,7 @@ def frames_of_bytes(
         frames = None
     if frames is not None:
         return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
-    recording = orient(decode_recording(data, suffix, where), framing.orientation)
+    recording = orient(decode_recording(data, suffix, where, framing.sensor), framing.orientation)
     return frames_of_recording(recording, where, framing, buffer)
 
 
@@ -142,9 +146,9 @@ def frames_of_recording(recording: Recording, where: str, framing: Framing, buff
 
 
 def _aedat2(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
-    start = aedat2_start(data, where)
+    start, davis = aedat2_start(data, where)
     seen = Framed(DVS128, DVS128, {"events": (len(data) - start) // 8})
-    if len(data) == start or (len(data) - start) % 8 or DVS128 % framing.size:
+    if davis or len(data) == start or (len(data) - start) % 8 or DVS128 % framing.size:
         return None, seen
     tables = _aedat2_tables(framing.size, framing.orientation)
     return count_aedat2(np.frombuffer(data, np.uint8), start, tables, _shape(framing), buffer), seen

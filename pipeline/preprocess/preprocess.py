@@ -88,6 +88,8 @@ def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> No
         raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
     if params.window is not None and entry.origin != "user":
         raise InputError(f"{where}.window: only the user's own recordings can be cut into windows; set it to null")
+    if params.sensor is not None and (entry.origin != "user" or entry.kind != "recordings"):
+        raise InputError(f"{where}.sensor: only the user's own recordings have it; set it to null")
 
 
 def _identity(raw: Path, params: PreprocessParams) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+from pipeline.preprocess.sensors import Sensor, choose_sensor
 
 _LINE = re.compile(rb"% ?([^\r\n]*)\r?\n")
 _EVENT_2D, _EVENT_CD = 0x00, 0x0C
@@ -45,7 +46,7 @@ def header_sensor(header: Header) -> tuple[int, int] | None:
     return _GENERATIONS.get(header.get("sensor_generation", header.get("generation", "")))
 
 
-def read_dat(data: bytes, where: str, sensor: tuple[int, int]) -> Recording:
+def read_dat(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
     """The events of a .dat file. Raises RecordingError.
 
     After the header come the event type, the event size (8), then per event 32 bits of microseconds and 32 bits of
@@ -73,5 +74,5 @@ def read_dat(data: bytes, where: str, sensor: tuple[int, int]) -> Recording:
     t, address = pairs[:, 0], pairs[:, 1]
     t = t + (np.cumsum(np.diff(t, prepend=t[:1]) < -(2**31)) << 32)
     x, y, p = address & (1 << x_bits) - 1, address >> x_bits & (1 << y_bits) - 1, address >> x_bits + y_bits
-    width, height = sensor
+    width, height = choose_sensor(header_sensor(header), sensor, where)
     return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts={"events": len(pairs)})

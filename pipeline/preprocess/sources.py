@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping, Sized
 
-from pipeline.ground.errors import RecordingError
+from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+from pipeline.preprocess.sensors import Sensor, choose_sensor
 
 SENSORS = {
     "DVS128": (128, 128),
@@ -29,6 +30,7 @@ CONVERT = "convert the file to AEDAT 4, which contains the sensor's size"
 
 _SOURCE = re.compile(rb"^#Source (\d{1,5}): *([^\r\n]*)", re.MULTILINE)
 _SIZE = re.compile(r"dvsSizeX=(\d{1,5}),dvsSizeY=(\d{1,5})")  # for a source read from a file or network
+_DAVIS = re.compile(r"DAVIS(208|346|640)[A-Z]*")  # jAER's names end in a colour or a version
 _READ_AS_DVS128 = re.compile(r"(e?DVS|tmpdiff)128(?!.*stereo)", re.IGNORECASE)
 
 
@@ -42,30 +44,42 @@ def sources_of_aedat3(header: bytes, where: str) -> dict[int, str]:
     return dict(named)
 
 
-def sensor_of(camera: str, where: str) -> tuple[int, int]:
-    """Width and height of the sensor of a camera in an AEDAT 3.1 header. Raises RecordingError."""
+def sensor_of(camera: str, stated: Sensor | None, where: str) -> Sensor:
+    """The sensor of a camera in an AEDAT 3.1 header; `stated` is preprocess.sensor. Raises RecordingError."""
     if size := _SIZE.search(camera):
         width, height = int(size[1]), int(size[2])
     else:
         width, height = SENSORS.get(camera.upper(), (0, 0))
     if not width or not height:
+        if stated:
+            return stated
         raise RecordingError(
             f"{where}: byte 0: the camera {camera!r} is not supported in AEDAT 3.1 "
-            f"(only {', '.join(SENSORS)}); {CONVERT}"
+            f"(only {', '.join(SENSORS)}); set preprocess.sensor, or {CONVERT}"
         )
-    return width, height
+    return choose_sensor((width, height), stated, where)
 
 
-def check_aedat2_camera(header: bytes, where: str) -> None:
-    """Raises RecordingError if an AEDAT 2.0 header names another camera than a DVS128; it may name none."""
+def davis_of_aedat2(header: bytes, where: str) -> tuple[int, int] | None:
+    """Sensor of the DAVIS that an AEDAT 2.0 header names; None for a DVS128, or without a name.
+
+    Raises RecordingError for another camera.
+    """
     chip, interface = _value(header, b"AEChip"), _value(header, b"HardwareInterface")
+    name = chip.rpartition(".")[2].upper()
+    if name in SENSORS and name.startswith("DAVIS"):
+        return SENSORS[name]
+    if match := _DAVIS.fullmatch(name):
+        return SENSORS[f"DAVIS{match[1]}"]
     other = interface if "davis" in interface.lower() else ""
-    if chip and not _READ_AS_DVS128.match(chip.rpartition(".")[2]):
+    if chip and not _READ_AS_DVS128.match(name):
         other = chip
     if other:
         raise RecordingError(
-            f"{where}: byte 0: the header names the camera {other}; AEDAT 2.0 is supported only for DVS128; {CONVERT}"
+            f"{where}: byte 0: the header names the camera {other}; AEDAT 2.0 is supported for DVS128 and DAVIS; "
+            f"{CONVERT}"
         )
+    return None
 
 
 def _value(header: bytes, key: bytes) -> str:
@@ -91,3 +105,13 @@ def only_source(events: Mapping[int, Sized], names: Mapping[int, str], where: st
 
 def _listed(named: list[tuple[int, str]]) -> str:
     return ", ".join(f"{number}: {name}" for number, name in named)
+
+
+def check_length(length: int, unit: int, start: int, where: str) -> None:
+    """Raises RecordingError unless the length is a multiple of an event's bytes."""
+    if length % unit:
+        cut = start + length - length % unit
+        raise RecordingError(
+            f"{where}: byte {cut}: {length % unit} bytes are left over; expected a multiple of {unit} after byte "
+            f"{start}; the file is truncated; {RECORDING_REMEDY}"
+        )

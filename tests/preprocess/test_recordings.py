@@ -13,7 +13,8 @@ from pipeline.data.recording import Recording
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.preprocess.recordings import DECODERS, RECORDING_REMEDY, decode_recording, orient, read_recording
 from tests.preprocess.aedat4 import aedat4
-from tests.preprocess.written import HEADER2, HEADER3, aedat2, nmnist, npy, packet3, polarity3
+from tests.preprocess.prophesee import address, dat, raw, word3
+from tests.preprocess.written import HEADER2, HEADER3, aedat2, nmnist, npy, npz, packet3, polarity3
 
 
 def values(recording: Recording) -> list[tuple[int, int, int, int]]:
@@ -116,7 +117,10 @@ GOOD = {
     ".aedat": aedat2((0x0105, 10), (0x7F80, 20)),
     ".aedat4": aedat4([[(5, 1, 2, 1), (7, 3, 4, 0)]], width=128, height=128),
     ".bin": nmnist((1, 2, 0, 3), (4, 5, 1, 6)),
+    ".dat": dat((1, address(2, 3, 1)), (2, address(4, 5, 0))),
     ".npy": npy([[1, 2, 0, 5], [3, 4, 1, 6]]),
+    ".npz": npz(t=[1, 2], x=[3, 4], y=[5, 6], p=[0, 1]),
+    ".raw": raw("EVT3", word3(8, 1), word3(0, 7), word3(2, 9)),
 }
 START3 = len(HEADER3)
 BAD = [
@@ -146,7 +150,7 @@ BAD = [
     (".npy", npy([[1, 0, 0, 0.5], [1, 2.5, 0, 0]]), "event 1: x, y and polarity must be integers"),
     (".npy", npy([[-0.5, 0, 0, 0]]), "event 0: x, y and polarity must be integers"),
 ]
-OTHER = ", or convert it to AEDAT 4 if another camera recorded it"
+OTHER = ", or set preprocess.sensor if another camera recorded it"
 OUTSIDE = [
     (".aedat", HEADER3 + packet3([(1, 1), (polarity3(128, 7, 1), 1)]), "event 1: x 128, y 7, polarity 1", "128 x 128"),
     (".aedat4", aedat4([[(1, 30, 40, 1)]], width=31, height=40), "event 0: x 30, y 40, polarity 1", "31 x 40"),
@@ -182,8 +186,8 @@ def test_an_event_outside_of_the_sensor_is_named(suffix: str, data: bytes, event
 def test_aedat2_of_another_camera_is_refused() -> None:
     davis = aedat2((0x8000, 1), (5 << 22 | 1 << 12 | 1 << 11, 2))
     assert error_of(lambda: decode_recording(davis, ".aedat", "a.aedat")) == (
-        "a.aedat: event 1: address 0x1401800 has more than the 15 bits of a DVS128, the only camera "
-        "supported in AEDAT 2.0; convert the file to AEDAT 4"
+        "a.aedat: event 1: address 0x1401800 has more than the 15 bits of a DVS128, and the header "
+        "names no DAVIS; convert the file to AEDAT 4"
     )
 
 
@@ -200,11 +204,11 @@ def test_a_pickle_in_an_array_is_not_opened() -> None:
 
 
 def test_an_unknown_suffix_lists_the_known_ones() -> None:
-    text = error_of(lambda: decode_recording(b"1", ".dat", "a.dat"))
-    assert text == "a.dat: no decoder for '.dat'; supported are .aedat, .aedat4, .bin, .npy"
+    text = error_of(lambda: decode_recording(b"1", ".csv", "a.csv"))
+    assert text == "a.csv: no decoder for '.csv'; supported are .aedat, .aedat4, .bin, .dat, .npy, .npz, .raw"
 
 
-@given(data=st.data(), suffix=st.sampled_from([".aedat", ".bin", ".npy"]))
+@given(data=st.data(), suffix=st.sampled_from([suffix for suffix in GOOD if suffix != ".aedat4"]))
 @settings(deadline=None, derandomize=True, max_examples=300)
 def test_whatever_is_damaged_is_events_on_the_sensor_or_an_input_error(data: st.DataObject, suffix: str) -> None:
     """AEDAT 4 is left out: its package ends the process on some wrong bytes."""
@@ -212,7 +216,8 @@ def test_whatever_is_damaged_is_events_on_the_sensor_or_an_input_error(data: st.
     for _ in range(data.draw(st.integers(0, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     try:
-        recording = decode_recording(bytes(content[: data.draw(st.integers(0, len(content)))]), suffix, "a")
+        content = content[: data.draw(st.integers(0, len(content)))]
+        recording = decode_recording(bytes(content), suffix, "a", (128, 128) if suffix == ".npz" else None)
     except InputError:
         return
     assert all(0 <= x < recording.width and 0 <= y < recording.height for _, x, y, _ in values(recording))
@@ -230,7 +235,8 @@ def test_a_file_is_read_by_its_suffix_and_named_in_errors(tmp_path: Path) -> Non
     for suffix, data in GOOD.items():
         path = tmp_path / f"a{suffix.upper()}"
         path.write_bytes(data)
-        assert values(read_recording(path)) == values(decode_recording(data, suffix, ""))
+        sensor = (128, 128) if suffix == ".npz" else None
+        assert values(read_recording(path, sensor)) == values(decode_recording(data, suffix, "", sensor))
     path.write_bytes(b"")
     assert error_of(lambda: read_recording(path)) == f"{path}: byte 0: the file is empty; {RECORDING_REMEDY}"
 

@@ -1,5 +1,6 @@
 """Headers decide the sensor size by the camera and select one source of several; else one error names them."""
 
+import struct
 from collections.abc import Callable
 
 import pytest
@@ -122,7 +123,7 @@ def test_aedat2_of_a_dvs128_is_read(line: str) -> None:
 @pytest.mark.parametrize(
     ("key", "camera"),
     [
-        ("AEChip", "eu.seebetter.ini.chips.davis.DAVIS240C"),
+        ("AEChip", "eu.seebetter.ini.chips.davis.DAVIS9000"),
         ("AEChip", "ch.unizh.ini.jaer.chip.stereopsis.Tmpdiff128StereoPair"),
         ("AEChip", "ch.unizh.ini.jaer.chip.cochlea.CochleaAMS1c"),
         ("HardwareInterface", "DAVIS FX2 02460013"),
@@ -131,8 +132,22 @@ def test_aedat2_of_a_dvs128_is_read(line: str) -> None:
 def test_aedat2_of_another_camera_is_refused_by_its_name(key: str, camera: str) -> None:
     data = f"#!AER-DAT2.0\r\n# made by hand\r\n# {key}: {camera}\r\n".encode() + bytes(8)
     assert error_of(lambda: decode_recording(data, ".aedat", "a")) == (
-        f"a: byte 0: the header names the camera {camera}; AEDAT 2.0 is supported only for DVS128; {CONVERT}"
+        f"a: byte 0: the header names the camera {camera}; AEDAT 2.0 is supported for DVS128 and DAVIS; {CONVERT}"
     )
+
+
+@pytest.mark.parametrize(
+    ("chip", "width", "height"),
+    [("DAVIS240C", 240, 180), ("DAVIS346blue", 346, 260), ("DavisHet640", 320, 240), ("DAVIS640", 640, 480)],
+)
+def test_aedat2_of_a_davis_has_its_pixel_events_and_counts_the_others(chip: str, width: int, height: int) -> None:
+    head = f"#!AER-DAT2.0\r\n# made by hand\r\n# AEChip: eu.seebetter.ini.chips.davis.{chip}\r\n".encode()
+    pixel = (height - 1) << 22 | (width - 1) << 12 | 1 << 11
+    frame, inertia, trigger = 1 << 31 | pixel, 1 << 31 | 3 << 10, pixel | 1 << 10
+    data = head + b"".join(struct.pack(">II", *one) for one in [(frame, 1), (pixel, 2), (inertia, 3), (trigger, 4)])
+    recording = decode_recording(data, ".aedat", "a")
+    assert (values(recording), recording.width, recording.height) == ([(2, width - 1, height - 1, 1)], width, height)
+    assert recording.counts == {"events": 4, "events left out: of frames, inertial sensors or external inputs": 3}
 
 
 def test_every_sensor_has_a_name_in_capitals_and_fifteen_bits() -> None:

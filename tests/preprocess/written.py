@@ -40,6 +40,12 @@ def nmnist(*events: tuple[int, int, int, int]) -> bytes:
     return b"".join(bytes([x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255]) for x, y, p, t in events)
 
 
+def npz(**columns: Any) -> bytes:
+    with io.BytesIO() as memory:
+        np.savez(memory, **{name: np.asarray(column) for name, column in columns.items()})
+        return memory.getvalue()
+
+
 def npy(events: Any) -> bytes:
     with io.BytesIO() as memory:
         np.save(memory, np.asarray(events))
