@@ -115,7 +115,7 @@ class PreprocessParams(Section):
     window: WindowParams | None
     """Only for the catalog entry `recordings`."""
     sensor: tuple[Annotated[int, Within(1, 32_767)], Annotated[int, Within(1, 32_767)]] | None = None
-    """Width and height of the sensor (pixels), if the files do not say them; only for the catalog entry `recordings`."""
+    """Width and height of the sensor (pixels), if the files do not say them; only for `catalog: recordings`."""
 
 
 class DatasetParams(Section):

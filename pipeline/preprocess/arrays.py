@@ -68,7 +68,7 @@ def read_npz(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
             f"{where}: byte 0: not a file of numpy's .npz format ({error}); {RECORDING_REMEDY}"
         ) from None
     known = {alias for aliases in _NAMES.values() for alias in aliases}
-    columns = {name: _array(array, f"{where}: {name}") for name, array in arrays.items() if name.lower() in known}
+    columns = {name: _array(array, where, f"{name}: ") for name, array in arrays.items() if name.lower() in known}
     return _of_columns(columns or dict.fromkeys(arrays, np.empty(0)), where, sensor)
 
 
@@ -108,23 +108,25 @@ def _whole_numbers(column: npt.NDArray[Any], name: str, where: str) -> npt.NDArr
     return column.astype(np.int64)
 
 
-def _array(data: bytes, where: str) -> npt.NDArray[Any]:
-    """The array in a .npy file, without a copy."""
+def _array(data: bytes, where: str, name: str = "") -> npt.NDArray[Any]:
+    """The array in a .npy file, without a copy; `name` is of an array among others."""
     file, lib = io.BytesIO(data), np.lib.format
     try:
         with warnings.catch_warnings(action="ignore"):  # numpy warns about headers that it repairs
             header = lib.read_array_header_1_0 if lib.read_magic(file) == (1, 0) else lib.read_array_header_2_0
             shape, by_column, dtype = header(file)
     except Exception as error:  # numpy parses the header as Python, which fails in many ways
-        raise RecordingError(f"{where}: byte 0: not an array of numpy's format ({error}); {RECORDING_REMEDY}") from None
+        raise RecordingError(
+            f"{where}: byte 0: {name}not an array of numpy's format ({error}); {RECORDING_REMEDY}"
+        ) from None
     if dtype.hasobject or dtype.itemsize == 0 or min(shape, default=0) < 0:
         raise RecordingError(
-            f"{where}: byte 0: expected an array of numbers, found {shape} of {dtype}; {RECORDING_REMEDY}"
+            f"{where}: byte 0: {name}expected an array of numbers, found {shape} of {dtype}; {RECORDING_REMEDY}"
         )
     start, number = file.tell(), math.prod(shape)
     if number * dtype.itemsize != len(data) - start:
         raise RecordingError(
-            f"{where}: byte {start}: the header says {number} numbers of {dtype.itemsize} bytes, but found "
+            f"{where}: byte {start}: {name}the header says {number} numbers of {dtype.itemsize} bytes, but found "
             f"{len(data) - start} bytes; {RECORDING_REMEDY}"
         )
     return np.frombuffer(data, dtype, number, start).reshape(shape, order="F" if by_column else "C")

@@ -12,12 +12,24 @@ import numpy as np
 from pipeline.download.camera import simulate, write_aedat2
 from pipeline.ground.params import CameraParams
 from tests.preprocess.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block
-from tests.preprocess.written import HEADER3, aedat2, nmnist, npy, packet3, polarity3
+from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
+from tests.preprocess.written import HEADER3, aedat2, nmnist, npy, npz, packet3, polarity3
 
-FORMATS = {"AEDAT 2.0": ".aedat", "AEDAT 3.1": ".aedat", "AEDAT 4": ".aedat4", "N-MNIST": ".bin", "gesture": ".npy"}
+FORMATS = {
+    "AEDAT 2.0": ".aedat",
+    "AEDAT 3.1": ".aedat",
+    "AEDAT 4": ".aedat4",
+    "N-MNIST": ".bin",
+    "gesture": ".npy",
+    "columns": ".npz",
+    "Prophesee": ".dat",
+    "EVT 2 and 3": ".raw",
+}
 """Suffix of the files of each format."""
-SIZES = {".aedat": 64, ".aedat4": 64, ".bin": 34, ".npy": 64}
+SIZES = {suffix: 34 if suffix == ".bin" else 64 for suffix in FORMATS.values()}
 """Height and width of the frames that the format's recordings are made into."""
+STATED = {".npz": (128, 128)}
+"""preprocess.sensor of the formats that need it."""
 SENSOR = DESCRIPTION.format(kind="EVTS", width=128, height=128)
 CAMERA = CameraParams(
     recordings_per_class=1,
@@ -120,4 +132,66 @@ def _gesture(drawn: Random, number: int) -> Seed:
     return Seed(npy(np.array(events, dtype)), npy(np.array(astray, dtype)))
 
 
-MAKERS = {"AEDAT 2.0": _aedat2, "AEDAT 3.1": _aedat3, "AEDAT 4": _aedat4, "N-MNIST": _nmnist, "gesture": _gesture}
+def _columns(drawn: Random, number: int) -> Seed:
+    events = _events(drawn, 128, most=600)
+    dtype = (np.int64, np.uint32, np.int32, np.float64)[number]
+    whole, outside = (
+        npz(**dict(zip("txyp", np.array(these, dtype).T, strict=True)))
+        for these in (events, _astray(drawn, events, 128, 2**20, 128))
+    )
+    return Seed(whole, outside)
+
+
+def _dat(drawn: Random, number: int) -> Seed:
+    events = _events(drawn, 128, most=600)
+    header = f"% Version 2\n% Width 128\n% Height {128}\n" + "% Date 2020-01-01\n" * number
+    whole, outside = (
+        dat(*((t, address(x, y, p)) for t, x, y, p in these), header=header)
+        for these in (events, _astray(drawn, events, 128, 0x3FFF, 128))
+    )
+    return Seed(whole, outside)
+
+
+def _raw(drawn: Random, number: int) -> Seed:
+    """EVT 2.0, 2.1, and 3.0 with single events and with vectors."""
+    events = _events(drawn, 120, most=600)
+    far = _astray(drawn, events, 128, 0x7FF, 128)
+    name, form = (("EVT2", _words2), ("EVT21", _words21), ("EVT3", _words3), ("EVT3", _vectors3))[number]
+    header = "% evt\n% format {name};width=128;height=128\n% end\n"
+    return Seed(raw(name, *form(events), header=header), raw(name, *form(far), header=header))
+
+
+def _words2(events: list[Event]) -> list[int]:
+    return [word for t, x, y, p in events for word in (time2(t >> 6), event2(x, y, p, t & 63))]
+
+
+def _words21(events: list[Event]) -> list[int]:
+    return [word for t, x, y, p in events for word in (time2(t >> 6) << 32, vector21(x, y, p, t & 63, 1))]
+
+
+def _words3(events: list[Event]) -> list[int]:
+    return [
+        word3(*word)
+        for t, x, y, p in events
+        for word in ((8, t >> 12 & 0xFFF), (6, t & 0xFFF), (0, y), (2, p << 11 | x))
+    ]
+
+
+def _vectors3(events: list[Event]) -> list[int]:
+    return [
+        word3(*word)
+        for t, x, y, p in events
+        for word in ((8, t >> 12 & 0xFFF), (0, y), (3, p << 11 | x), (4 + (t & 1), 1 | t & 0x7F))
+    ]
+
+
+MAKERS = {
+    "AEDAT 2.0": _aedat2,
+    "AEDAT 3.1": _aedat3,
+    "AEDAT 4": _aedat4,
+    "N-MNIST": _nmnist,
+    "gesture": _gesture,
+    "columns": _columns,
+    "Prophesee": _dat,
+    "EVT 2 and 3": _raw,
+}

@@ -11,7 +11,7 @@ from pipeline.preprocess.recordings import decode_recording
 from pipeline.preprocess.windows import windows
 from tests.fuzz.damage import Case, make_case
 from tests.fuzz.guarded import Subject, Target
-from tests.fuzz.seeds import FORMATS, SIZES, seeds
+from tests.fuzz.seeds import FORMATS, SIZES, STATED, seeds
 
 FRAMES = 8
 NAME = "cup/7"
@@ -26,7 +26,7 @@ class WrongOutcomeError(Exception):
 
 def run(case: Case) -> str:
     """ "frames" or "refused", by every way that the stage goes. Raises WrongOutcomeError."""
-    framing = Framing(num_frames=FRAMES, size=SIZES[case.suffix], orientation=None)
+    framing = Framing(num_frames=FRAMES, size=SIZES[case.suffix], orientation=None, sensor=STATED.get(case.suffix))
     plain = _decoded(case, framing)
     fast = None
     try:
@@ -41,7 +41,7 @@ def run(case: Case) -> str:
 def _decoded(case: Case, framing: Framing) -> np.ndarray | None:
     """Frames of the decoded recording, cut into windows beside; None if it is refused."""
     try:
-        recording = decode_recording(case.data, case.suffix, NAME)
+        recording = decode_recording(case.data, case.suffix, NAME, framing.sensor)
     except RecordingError as error:
         return _check_text(str(error), named=True)
     try:
