@@ -1,6 +1,8 @@
 """Damaged recordings. Each is determined by the fuzzer's seed and the case number."""
 
+import io
 import struct
+import zipfile
 from dataclasses import dataclass
 from functools import cache
 from random import Random
@@ -274,10 +276,40 @@ def _strange_numbers(drawn: Random, source: Seed) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + struct.pack(form, *row)
 
 
+def _column(drawn: Random, source: Seed) -> bytes:
+    """columns: another array in the place of one, or one more, or one that inflates."""
+    with io.BytesIO() as memory, zipfile.ZipFile(io.BytesIO(source.whole)) as whole:
+        with zipfile.ZipFile(memory, "w", drawn.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))) as changed:
+            other = drawn.choice(("t.npy", "x.npy", "y.npy", "p.npy", "ts.npy", "q.npy"))
+            for name in {*whole.namelist(), other}:
+                content = drawn.choice((_array_header, _strange_numbers))(drawn, source)
+                changed.writestr(name, content if name == other else whole.read(name))
+            if drawn.random() < 0.02:
+                changed.writestr("frames.npy", bytes(4 * DECOMPRESSED_BYTES))
+        return memory.getvalue()
+
+
+def _prophesee_header(drawn: Random, source: Seed) -> bytes:
+    """Another header: sensor, version or encoding, or none."""
+    lines = (
+        f"% Width {drawn.choice(NUMBERS)}\n% Height {drawn.choice(NUMBERS)}\n",
+        f"% geometry {drawn.choice(NUMBERS)}x{drawn.choice(NUMBERS)}\n",
+        f"% format {drawn.choice(('EVT2', 'EVT21', 'EVT3', 'EVT4', ''))};width=128;height=128\n",
+        f"% Version {drawn.choice(('0', '1', '3', '9' * 5000))}\n",
+        "% " * drawn.choice((1, 1000, 100_000)),
+        "%\n" * drawn.choice((1, 1000, 100_000)),
+    )
+    body = source.whole[source.whole.rfind(b"% ") :].partition(b"\n")[2]
+    return "".join(drawn.sample(lines, drawn.randrange(4))).encode() + drawn.choice((b"", b"% end\n")) + body
+
+
 OF_FORMATS = {
     "AEDAT 2.0": [_outside, _left_over],
     "AEDAT 3.1": [_outside, _left_over, _packet_of_many],
     "AEDAT 4": [_outside, _left_over, _count_of_many, _header_of_many, _description, _bomb],
     "N-MNIST": [_outside, _left_over],
     "gesture": [_outside, _left_over, _array_header, _strange_numbers],
+    "columns": [_outside, _left_over, _column],
+    "Prophesee": [_outside, _left_over, _prophesee_header],
+    "EVT 2 and 3": [_outside, _left_over, _prophesee_header],
 }
