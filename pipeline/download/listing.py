@@ -49,7 +49,7 @@ def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     """The files below `raw` and in archives there; those with one of the suffixes, in any case, are members.
 
     Hidden files and the `__MACOSX` folders of zips made on a Mac are not members. Raises InputError for a name that is
-    not allowed, two that differ only in case, a duplicate recording, a link, and a truncated or unsupported archive.
+    not allowed, two that differ only in case, a duplicate sample, a link, and a truncated or unsupported archive.
     """
     found = list(_listed(raw, PurePosixPath(), suffixes, 0))
     members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
@@ -59,14 +59,14 @@ def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
 
 
 def _refuse_doubles(members: list[Member]) -> None:
-    """Refuses duplicates: two recordings with the same name, or the same name with suffixes of two formats."""
+    """Refuses duplicates: two samples with the same name, or the same name with suffixes of two formats."""
     stems: dict[str, Member] = {}
     for member in members:
         other = stems.setdefault(str(PurePosixPath(member.id).with_suffix("")), member)
         if other is not member:
             places = ", ".join(dict.fromkeys((str(other.path), str(member.path))))
             both = " and ".join(dict.fromkeys((other.id, member.id)))
-            raise InputError(f"{places}: {both}: one recording twice; remove one, or rename it if it is different")
+            raise InputError(f"{places}: {both}: one sample twice; remove one, or rename it if it is different")
 
 
 def read_member(member: Member) -> bytes:
@@ -140,6 +140,14 @@ def visible_files(folder: Path) -> Iterator[Path]:
             raise InputError(
                 f"{path}: expected a file or a folder, found a broken link, a link to a folder or a device; remove it"
             )
+
+
+def visible_folders(folder: Path) -> Iterator[Path]:
+    """Folders below `folder`, also empty ones, without hidden ones."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and not is_hidden(path.name):
+            yield path
+            yield from visible_folders(path)
 
 
 def _hidden_files(folder: Path) -> int:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pipeline.data.counts import left_out
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RECORDING_REMEDY, InputError, RecordingError
+from pipeline.ground.names import shown
 from pipeline.preprocess import aedat4
 from pipeline.preprocess.sources import check_aedat2_camera, only_source, sensor_of, sources_of_aedat3
 
@@ -216,7 +217,8 @@ def _gesture(data: bytes, where: str) -> Recording:
     """tonic's cut DVS128 Gesture: an array (N, 4) of x, y, polarity and milliseconds."""
     events = _array(data, where)
     if events.ndim != 2 or events.shape[1] != 4 or events.dtype.kind not in "iuf":
-        found = f"{events.shape} of {events.dtype}"
+        fields = ", ".join(events.dtype.names or ())
+        found = f"a structured array with fields {shown(fields)}" if fields else f"{events.shape} of {events.dtype}"
         raise RecordingError(
             f"{where}: byte 0: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
         )
