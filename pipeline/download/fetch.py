@@ -15,7 +15,7 @@ from pipeline.download.catalog import CATALOG, Entry, File
 from pipeline.download.disk import check_space, md5
 from pipeline.download.embedded import copy_digits, record_digits
 from pipeline.download.layout import split_files
-from pipeline.download.listing import list_files, visible_files, visible_folders
+from pipeline.download.listing import list_files, visible_files
 from pipeline.download.source import SOURCE_FILE, Source
 from pipeline.download.title import check_own_title
 from pipeline.ground.errors import InputError
@@ -39,6 +39,8 @@ class Tally:
     """By folder, which is usually the class; Parquet files by split."""
     left_out: Counter[str]
     """By suffix, or by the name of an unused split; hidden files are one kind."""
+    folders: set[str]
+    """All folders, also those without a used file."""
 
     def __str__(self) -> str:
         used, left_out = self.used.total(), self.left_out.total()
@@ -219,16 +221,17 @@ def _usable(dataset: str, entry: Entry, folder: Path) -> Tally:
         if "." in tally.used:
             unsorted = f"{tally.used['.']} {entry.sample}(s) are not in a subfolder"
             raise InputError(f"{folder}: {unsorted}; put each into one named by its class")
-        _refuse_empty_class(folder, entry, set(tally.used))
+        _refuse_empty_class(folder, entry, tally)
     return tally
 
 
-def _refuse_empty_class(folder: Path, entry: Entry, used: set[str]) -> None:
+def _refuse_empty_class(folder: Path, entry: Entry, tally: Tally) -> None:
     """Raises InputError that names a folder beside the class folders without any sample: a class would be lost."""
-    places = {str(parent) for name in used for parent in (PurePosixPath(name), *PurePosixPath(name).parents)}
-    classes_in = {str(PurePosixPath(name).parent) for name in used}
-    for place in sorted(file_path(path.relative_to(folder).as_posix()) for path in visible_folders(folder)):
-        if place not in places and str(PurePosixPath(place).parent) in classes_in:
+    classes = [PurePosixPath(name) for name in tally.used]
+    above = {str(place) for one in classes for place in one.parents}
+    beside = {one.parent for one in classes}
+    for place in sorted(tally.folders - above - set(tally.used)):
+        if PurePosixPath(place).parent in beside:
             raise InputError(
                 f"{folder / place}: no {entry.sample} in it, but the folders beside it are classes; expected "
                 f"{' or '.join(entry.suffixes)} files: add them, or remove the folder"
@@ -275,12 +278,13 @@ def _is_url(source: str) -> bool:
 def _tally(folder: Path, entry: Entry) -> Tally:
     """Counts the files in a folder and in its archives. Raises InputError."""
     if not entry.suffixes:
-        return Tally(Counter(path.name for path in visible_files(folder)), Counter())
+        return Tally(Counter(path.name for path in visible_files(folder)), Counter(), set())
     found = list_files(folder, entry.suffixes)
     if entry.decoder == "parquet" and found.members:
         files, others = split_files(folder, found.members)
-        return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others)
-    return Tally(Counter(str(PurePosixPath(member.id).parent) for member in found.members), found.left_out)
+        return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others, found.folders)
+    used = Counter(str(PurePosixPath(member.id).parent) for member in found.members)
+    return Tally(used, found.left_out, found.folders)
 
 
 def _check_counts(dataset: str, entry: Entry, altered: bool, tally: Tally) -> None:

@@ -30,6 +30,10 @@ class Member:
     """Name in the zip; None for a plain file."""
 
 
+_Listed = Member | PurePosixPath | str
+"""A member, a folder, or the kind of a file that is left out."""
+
+
 @dataclass(frozen=True)
 class ListedFiles:
     """All files of a dataset in folders and archives: members, and those left out."""
@@ -38,6 +42,8 @@ class ListedFiles:
     """Sorted by id in string order."""
     left_out: Counter[str]
     """Numbers of the other files, by suffix; hidden files are one kind."""
+    folders: set[str]
+    """POSIX paths of the folders, also of empty ones and of those in archives; without hidden ones."""
 
 
 def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
@@ -55,7 +61,8 @@ def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
     names.checked(str(raw), names.one_spelling, [member.id for member in members])
     _refuse_doubles(members)
-    return ListedFiles(members, Counter(one for one in found if isinstance(one, str)))
+    folders = {str(one) for one in found if isinstance(one, PurePosixPath)}
+    return ListedFiles(members, Counter(one for one in found if isinstance(one, str)), folders)
 
 
 def _refuse_doubles(members: list[Member]) -> None:
@@ -77,8 +84,8 @@ def read_member(member: Member) -> bytes:
         raise InputError(f"{member.path}: existed when the dataset was listed, but is now missing") from None
 
 
-def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
-    """Members below a folder at nesting `depth` of archives, and for each other file its kind."""
+def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[_Listed]:
+    """Members and folders below a folder at nesting `depth` of archives, and for each other file its kind."""
     if depth > _DEPTH:
         raise InputError(f"{folder}: archives are nested more than {_DEPTH} deep; unpack them by hand")
     yield from ["hidden"] * _hidden_files(folder)
@@ -92,15 +99,20 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
             yield Member(str(place), path.stat().st_size, path, None)
         else:
             yield _left_out(path, path.name)
+    yield from (within / names.file_path(path.relative_to(folder).as_posix()) for path in _visible_folders(folder))
 
 
-def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
+def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[_Listed]:
     entries = list(zip_entries(path))
     seen = [entry for entry in entries if not is_hidden(entry.filename)]
-    yield from ["hidden"] * (len(entries) - len(seen))
-    names.checked(str(path), names.one_spelling, [entry.filename for entry in seen])
+    yield from ["hidden"] * sum(is_hidden(entry.filename) and not entry.is_dir() for entry in entries)
+    names.checked(str(path), names.one_spelling, [entry.filename.rstrip("/") for entry in seen])
     for entry in seen:
         place = path_in_archive(path, entry.filename)
+        if entry.is_dir():
+            yield within / place
+            continue
+        yield from (within / place).parents
         if _suffix(place) in suffixes:
             yield Member(str(within / place), entry.file_size, path, entry.filename)
         elif not is_archive(place):
@@ -142,12 +154,12 @@ def visible_files(folder: Path) -> Iterator[Path]:
             )
 
 
-def visible_folders(folder: Path) -> Iterator[Path]:
+def _visible_folders(folder: Path) -> Iterator[Path]:
     """Folders below `folder`, also empty ones, without hidden ones."""
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink() and not is_hidden(path.name):
             yield path
-            yield from visible_folders(path)
+            yield from _visible_folders(path)
 
 
 def _hidden_files(folder: Path) -> int:

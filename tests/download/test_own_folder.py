@@ -106,6 +106,18 @@ def test_a_class_folder_without_a_sample_is_an_error(
     assert not list(into.iterdir())
 
 
+@pytest.mark.parametrize("pack", ["zip", "gztar"])
+@pytest.mark.parametrize("files", [{}, {"up/notes.txt": b""}])
+def test_a_class_folder_without_a_sample_in_an_archive_is_an_error(
+    into: Path, tmp_path: Path, files: dict[str, bytes], pack: str
+) -> None:
+    folder = folder_of(tmp_path, {"set/left/1.bin": b"1"} | {f"set/{name}": content for name, content in files.items()})
+    (tmp_path / "mine" / "set" / "up").mkdir(exist_ok=True)
+    shutil.make_archive(str(tmp_path / "packed" / "all"), pack, folder)
+    with pytest.raises(InputError, match=r"packed/set/up: no recording in it, but the folders beside it are classes"):
+        fetch("objects", params("recordings", str(tmp_path / "packed")), into)
+
+
 def test_folders_above_and_in_class_folders_are_no_classes(into: Path, tmp_path: Path) -> None:
     files = {"a/1.png": b"1", "a/notes/x.txt": b"", "more/b/2.jpg": b"2", "c/all.zip": zipped(["3.bmp"])}
     _, tally = fetch("objects", params("images", folder_of(tmp_path, files)), into)
