@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 unexport PYTHONDONTWRITEBYTECODE # some container images set it, and every import then compiles its sources again
 
 help: ## show this text
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
+	@awk -F ':.*## ' '/^## / {print "\n" substr($$0, 4)} /^[a-z0-9-]+:.*## / {printf "  %-16s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version.split()[0]; sys.exit(sys.version_info < (3, 11, 4) and f"error: $(PYTHON) is {v}; 3.11.4 or newer is needed: make PYTHON=python3.12")'
@@ -24,6 +24,8 @@ help: ## show this text
 	@rm .venv/installing
 	@touch $@
 
+## Use it
+
 setup: .venv/installed ## install requirements.lock into .venv
 	@git rev-parse --git-dir >/dev/null 2>&1 || dvc config --quiet --local core.no_scm true # an archive of a release
 
@@ -33,14 +35,15 @@ repro: setup ## run the pipeline that params.yaml describes; writes report/index
 	@echo
 	@sresnet results
 
-test: setup ## run all tests but the long ones, in two processes
-	python -m pytest -n 2 --dist loadfile
+docs: setup ## build the documentation into site/, strictly: dead links and missing docstrings fail
+	python -m mkdocs build
+	@echo "documentation: $$PWD/site/index.html"
 
-test-long: setup ## run the long tests: many random cases, all pairs of parts, a large network in Triton's interpreter
-	python -m pytest -n 2 --dist loadfile -m long
+clean: ## remove everything that is generated, .venv too
+	rm -rf .venv data artifacts records runs report site .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-test-changed: setup ## run the long tests of the rooms that changed within a day, the fault matrix among them
-	python -m tests.changed
+## Check a change
 
 check: setup ## check format, lint, types and spelling
 	ruff format --check .
@@ -48,12 +51,50 @@ check: setup ## check format, lint, types and spelling
 	mypy
 	codespell
 
-docs: setup ## build the documentation into site/, strictly: dead links and missing docstrings fail
-	python -m mkdocs build
-	@echo "documentation: $$PWD/site/index.html"
+test: setup ## run all tests but the long ones, in two processes
+	python -m pytest -n 2 --dist loadfile
+
+test-long: setup ## run the long tests: many random cases, all pairs of parts, a large network in Triton's interpreter
+	python -m pytest -n 2 --dist loadfile -m long
+
+test-changed: setup ## run the long tests and the fault matrix, if the code that they test changed within a day
+	python -m tests.changed
+
+same-weights: setup ## train profile quick again; compare its weights with dvc.lock, or with the previous commit
+	python -m tests.walk.same_weights
 
 audit-matrix: setup ## plant faults and record what finds each; writes docs/audit-matrix.md
 	python -m tests.faults.matrix
+
+fuzz: setup ## 100,000 damaged recordings through reading and framing; failures are kept in runs/fuzz
+	python -m tests.fuzz --cases 100000
+
+fuzz-reports: setup ## 20,000 damaged report folders through verify: each gives findings or one error, no traceback, no hang
+	python -m tests.fuzz.reports --cases 20000
+
+lock: ## update requirements.lock to the newest versions that pyproject.toml allows
+	@test ! -e .venv/installing || rm -rf .venv # an interrupted install leaves package names without files
+	@test -x .venv/bin/uv || $(MAKE) setup
+	$(LOCK) --upgrade --output-file requirements.lock
+
+## Try it where it can fail
+
+places: setup ## test the pipeline in unusual paths, with core.autocrlf, in a worktree and without git
+	python -m tests.walk.places
+
+ends: setup ## test that a run leaves nothing behind, ended by each signal at each moment
+	python -m tests.walk.ends
+
+hosts: setup ## test the pipeline on three simulated hosts, with one cut off; compare digests
+	python -m tests.walk.hosts
+
+s3: setup ## test the pipeline over a local S3 server: push, wipe, pull, and nothing runs again
+	python -m tests.walk.s3
+
+chaos: setup ## kill workers, drivers and nodes 20 times in one training, compare the bits; writes results/chaos.json
+	python -m tests.chaos --kills 20 --seed 0
+
+## Measure
 
 bench: setup ## measure every speed of training, and write docs/training-speed.md (DATA=folder of CIFAR-10)
 	python -m benchmarks.train_step
@@ -75,12 +116,6 @@ bench-start: setup ## measure seconds from a command to its first step and its e
 bench-sweep: setup ## sresnet sweep against serial dvc repro on four short runs; writes results/bench-sweep.json
 	python -m benchmarks.sweep
 
-fuzz: setup ## 100,000 damaged recordings through reading and framing; failures are kept in runs/fuzz
-	python -m tests.fuzz --cases 100000
-
-fuzz-reports: setup ## 20,000 damaged report folders through verify: each gives findings or one error, no traceback, no hang
-	python -m tests.fuzz.reports --cases 20000
-
 bench-events: setup ## recordings to frames against tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
 
@@ -88,31 +123,4 @@ bench-scaling: setup ## measure two workers against one, and plain DDP; writes r
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-chaos: setup ## kill workers, drivers and nodes 20 times in one training, compare the bits; writes results/chaos.json
-	python -m tests.chaos --kills 20 --seed 0
-
-s3: setup ## test the pipeline over a local S3 server: push, wipe, pull, and nothing runs again
-	python -m tests.walk.s3
-
-places: setup ## test the pipeline in unusual paths, with core.autocrlf, in a worktree and without git
-	python -m tests.walk.places
-
-hosts: setup ## test the pipeline on three simulated hosts, with one cut off; compare digests
-	python -m tests.walk.hosts
-
-ends: setup ## test that a run leaves nothing behind, ended by each signal at each moment
-	python -m tests.walk.ends
-
-same-weights: setup ## train profile quick again; compare its weights with dvc.lock, or with the previous commit
-	python -m tests.walk.same_weights
-
-lock: ## update requirements.lock to the newest versions that pyproject.toml allows
-	@test ! -e .venv/installing || rm -rf .venv # an interrupted install leaves package names without files
-	@test -x .venv/bin/uv || $(MAKE) setup
-	$(LOCK) --upgrade --output-file requirements.lock
-
-clean: ## remove everything that is generated, .venv too
-	rm -rf .venv data artifacts records runs report site .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-.PHONY: help setup repro test test-long test-changed check docs bench bench-events bench-precision bench-scaling bench-start bench-study chaos fuzz fuzz-reports lock clean bench-sweep audit-matrix s3 hosts places ends same-weights
+.PHONY: help setup repro docs clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 chaos bench bench-precision bench-study bench-start bench-sweep bench-events bench-scaling

@@ -15,14 +15,18 @@ from pipeline.report.write import split_manifests, write_report
 
 
 def main() -> None:
-    """Writes report/, and prints each verdict and the warnings."""
+    """Writes report/, and prints the verdicts and the warnings."""
     everything = params.load_params()
     current = [paths.result(run.experiment, run.seed) for run in everything.runs.values()]
     audit = make_audit(everything.profile, paths.CLAIMS, paths.ROOT, current)
     with whole_folder(paths.REPORT) as folder:
         broken = write_report(audit, paths.ROOT, folder)
-    for claim, judgement in by_verdict(audit):
+    judged = by_verdict(audit)
+    run = [(claim, judgement) for claim, judgement in judged if judgement.verdict != "NOT RUN"]
+    for claim, judgement in run:
         print(f"{judgement.verdict:<15} {claim.id}: {brief(claim, judgement)}")
+    if len(run) < len(judged):
+        print(f"{'NOT RUN':<15} {len(judged) - len(run)} claim(s); the report says what would decide them")
     splits = split_manifests(audit, paths.ROOT)
     shared = [f"{split.dataset}: {same}" for split in splits for same in between_parts(split.duplicates)]
     for line in [*shared, *(f"the chain is broken: {one}" for one in broken)]:

@@ -114,7 +114,7 @@ def _check() -> None:
 
 @app.command("plan")
 def _plan() -> None:
-    """Say how long the trainings of params.yaml will take.
+    """Estimate how long the trainings of params.yaml take.
 
     Measures a few training steps of every network and batch in params.yaml on this machine, and says how long each
     experiment and all of them will take. Data of your own (`source:`) are preprocessed first: how many samples they
@@ -125,22 +125,9 @@ def _plan() -> None:
     plan_trainings()
 
 
-@app.command("seal")
-def _seal() -> None:
-    """Write down what will be run, before it runs.
-
-    Writes results/seal.json: the runs of params.yaml with their whole configuration, the digests of their data and of
-    the training code, and the claims with their margins. Data are preprocessed first. The report says whether its runs
-    are those. Refuses if a run was trained already, or if something else was sealed.
-    """
-    from pipeline.cli.seal import seal_runs
-
-    seal_runs()
-
-
 @app.command("sweep")
 def _sweep() -> None:
-    """Do all runs of params.yaml side by side.
+    """Train and evaluate all runs side by side.
 
     Does what `dvc repro` does, with the same dvc.lock at its end, but trains and evaluates the runs of params.yaml
     side by side, as many at once as the cluster of params.yaml has room for.
@@ -155,7 +142,7 @@ def _sweep() -> None:
 
 @app.command("results")
 def _results() -> None:
-    """Show what the report says, in a few lines.
+    """Show the results of the report in a few lines.
 
     Accuracy, 95 % interval and test samples of each run, the verdicts, whether the committed digests came out again,
     and where the report lies.
@@ -163,29 +150,6 @@ def _results() -> None:
     from pipeline.cli.results import show_results
 
     show_results()
-
-
-@app.command("canaries")
-def _canaries() -> None:
-    """Try the rules that a result hangs on.
-
-    Tries rules of other libraries and of this network on a few numbers; exits with 1 if one is not as pinned.
-    """
-    from pipeline.cli.canaries import try_canaries
-
-    try_canaries()
-
-
-@app.command("study")
-def _study() -> None:
-    """Write docs/study.md from the recorded trainings.
-
-    Writes the page and its pictures from the records in results/ of the profile study; the page names the trainings
-    that are missing.
-    """
-    from pipeline.cli.study import write_study_page
-
-    write_study_page()
 
 
 @app.command("verify")
@@ -213,7 +177,7 @@ def _verify(
         ),
     ] = False,
 ) -> None:
-    """Check a report's folder, offline.
+    """Check a report, offline.
 
     Hashes everything in the folder, derives its numbers and verdicts anew from the predictions, and names where the
     chain breaks; exits with 1 if it does.
@@ -228,13 +192,26 @@ def _sign(
     key: Annotated[Path, typer.Option(metavar="PRIVATE", help="Ed25519 private key, PEM or OpenSSH.")],
     report: _Report = REPORT,
 ) -> None:
-    """Sign a report with a key of yours.
+    """Sign a report with your key.
 
     Signs the statements of a report's folder with an ed25519 key, after checking them.
     """
     from pipeline.cli.sign import sign_report
 
     sign_report(report, key)
+
+
+@app.command("seal")
+def _seal() -> None:
+    """Write down the planned runs before they run.
+
+    Writes results/seal.json: the runs of params.yaml with their whole configuration, the digests of their data and of
+    the training code, and the claims with their margins. Data are preprocessed first. The report says whether its runs
+    are those. Refuses if a run was trained already, or if something else was sealed.
+    """
+    from pipeline.cli.seal import seal_runs
+
+    seal_runs()
 
 
 @app.command("forensics")
@@ -253,9 +230,9 @@ def _forensics(
         int | None, typer.Option(metavar="DECIMALS", help="Decimals in print, where zeros at the end got lost.")
     ] = None,
 ) -> None:
-    """Say which ways to score can print a percentage.
+    """Find ways of scoring that give a printed percentage.
 
-    And which cannot, on a test set of that size.
+    Lists the ways to score a test set of that size that can give the percentage, and those that cannot.
     """
     from pipeline.cli.forensics import examine_printed
 
@@ -301,20 +278,6 @@ def _audit_checkpoint(
     audit_published(file, dataset, data, leak)
 
 
-@app.command("curves")
-def _curves(
-    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Of params.yaml, for example digits.")],
-) -> None:
-    """Record reference curves from finished trainings.
-
-    Records the histories of all seeds in artifacts/EXPERIMENT/ as results/curves-EXPERIMENT.json; later trainings of
-    that recipe are compared with them epoch by epoch.
-    """
-    from pipeline.cli.curves import record_curves
-
-    record_curves(experiment)
-
-
 @app.command("compare-spikes")
 def _compare_spikes(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A network that was trained here, model.safetensors.")],
@@ -329,13 +292,50 @@ def _compare_spikes(
         Path | None, typer.Option(metavar="FILE", help="Gets all counts, each layer and step, as JSON.")
     ] = None,
 ) -> None:
-    """Count the spikes that two computations do not share.
+    """Count the spikes that differ between two computations.
 
     Layer by layer and step by step, with the first flip and its margin.
     """
     from pipeline.cli.compare_spikes import compare_spikes
 
     compare_spikes(model, against=against, images=images, inputs=inputs, seed=seed, output=output)
+
+
+@app.command("canaries")
+def _canaries() -> None:
+    """Check rules of other libraries that results depend on.
+
+    Checks rules of other libraries and of this network on a few numbers; exits with 1 if one has changed.
+    """
+    from pipeline.cli.canaries import try_canaries
+
+    try_canaries()
+
+
+@app.command("curves")
+def _curves(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Of params.yaml, for example digits.")],
+) -> None:
+    """Record the curves of finished trainings for comparison.
+
+    Records the histories of all seeds in artifacts/EXPERIMENT/ as results/curves-EXPERIMENT.json; later trainings of
+    that recipe are compared with them epoch by epoch.
+    """
+    from pipeline.cli.curves import record_curves
+
+    record_curves(experiment)
+
+
+@app.command("study")
+def _study() -> None:
+    """Write docs/study.md from the recorded trainings.
+
+    Writes the page and its pictures from the records in results/ of the profile study; the page names the trainings
+    that are missing.
+    """
+    from pipeline.cli.study import write_study_page
+
+    write_study_page()
 
 
 if __name__ == "__main__":

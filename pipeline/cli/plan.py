@@ -73,6 +73,7 @@ def plan(params: Params, measure: Measure | None = None) -> list[Planned]:
         alike[model, *sized].append(name)
     seconds: dict[str, float] = {}
     with warnings.catch_warnings(), progress("measuring steps", total=len(alike), unit="networks") as bar:
+        bar.show()
         warnings.filterwarnings("ignore", "the fused kernels know neither")  # one warning for all follows
         for same in alike.values():
             first = params.experiments[same[0]]

@@ -11,7 +11,7 @@ from pipeline.ground.names import shown
 from pipeline.ground.paths import PARAMS, REPORT, ROOT
 from pipeline.ground.stage_record import RECORDS
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.report.reproduction import Reproduction, reproduction
+from pipeline.report.reproduction import of_other_runs, reproduction
 
 _REMEDY = "`make repro` writes it"
 _COMMITTED = ("dvc.lock", "results")
@@ -37,12 +37,11 @@ def results_lines(root: Path) -> list[str]:
     except (KeyError, TypeError):
         raise InputError(f"{report / 'audit.json'}: not the audit of a report; {_REMEDY}") from None
     records = {run: read_json(evidence / "results" / f"{run}.json", _REMEDY) for run in runs}
-    stages = {path.stem for path in (evidence / RECORDS).glob("*.json")} - {"report"}
     return [
         *_profile_line(root, audit),
         *_run_lines(records),
         "claims: " + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items(), key=_telling)),
-        _digests_line(reproduction(root, stages)),
+        _digests_line(root, evidence / RECORDS),
         *_changed_lines(root, records),
         f"report: {report / 'index.html'}",
     ]
@@ -73,8 +72,11 @@ def _run_lines(records: dict[str, Any]) -> list[str]:
     ]
 
 
-def _digests_line(found: Reproduction) -> str:
+def _digests_line(root: Path, records: Path) -> str:
     """The comparison without the list of differing outputs, which the stage `report` prints."""
+    if of_other_runs(root, records):
+        return "digests not compared: dvc.lock is not of this report's runs; `make repro` makes them fit"
+    found = reproduction(root, {path.stem for path in records.glob("*.json")} - {"report"})
     if not found.different:
         return str(found)
     number = len(found.same) + len(found.different)
@@ -83,16 +85,37 @@ def _digests_line(found: Reproduction) -> str:
 
 def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     """Why committed files have changed, and what to do with them; empty if they have not."""
-    if not _git(root, "status", "--porcelain", "--untracked-files=no", "--", *_COMMITTED):
+    changed = [name for name in _COMMITTED if _git(root, "status", "--porcelain", "--untracked-files=no", "--", name)]
+    if not changed:
         return []
+    files = " ".join(("params.yaml", *_COMMITTED))
+    return [
+        f"git: {' and '.join(changed)} changed: {_why(root, changed, records)}",
+        f"  to keep them:  git add {files} && git commit",
+        f"  to go back:    git checkout {files} && dvc checkout",
+    ]
+
+
+def _why(root: Path, changed: list[str], records: dict[str, Any]) -> str:
     before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
     ours = [records[run]["platforms"] for run, text in before.items() if text]
     theirs = [parse_json(text)["platforms"] for text in before.values() if text]
-    why = "another kind of processor computed them" if ours != theirs else "parameters, code or data are others"
+    if ours != theirs:
+        return "computed on another CPU model"
+    if changed == ["dvc.lock"] and (left := _leftovers(root)):
+        return f"outputs of other parameters are still in {', '.join(left)}"
+    return "parameters, code or data differ"
+
+
+def _leftovers(root: Path) -> list[str]:
+    """Folders with outputs of datasets and experiments that are not in params.yaml. The stage `report` reads them."""
+    params = read_yaml(root / PARAMS.name)
+    places = {"data/arrow": params["datasets"], "artifacts": params["experiments"]}
     return [
-        f"git: {' and '.join(_COMMITTED)} changed: {why}",
-        f"  to keep them:     git add params.yaml {' '.join(_COMMITTED)} && git commit",
-        f"  to discard them:  git checkout {' '.join(_COMMITTED)}",
+        f"{place}/{path.name}"
+        for place, known in places.items()
+        for path in sorted((root / place).glob("*"))
+        if path.name not in known
     ]
 
 

@@ -42,6 +42,7 @@ def show_status() -> None:
     print(head, flush=True)
     if not changed:
         show_results()
+        print("\nTo run something else: edit params.yaml, or choose a profile (`sresnet use`).")
         return
     print("\n".join([*reason_lines(changed), ""]), flush=True)
     stopped = list(stopped_lines(params, changed))

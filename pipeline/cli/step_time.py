@@ -27,8 +27,10 @@ from pipeline.train.state import State
 from pipeline.train.step import step
 from pipeline.train.training import begin
 
-_WARM, _MEASURED = 1, 3
-"""Number of steps before and in a measurement. The first step compiles kernels."""
+_MEASURED = 3
+"""Most steps of a measurement. One step before it compiles kernels."""
+_ENOUGH_SECONDS = 5.0
+"""A measurement ends early after this time."""
 
 
 def step_seconds(network: NetworkConfig, training: TrainingConfig, data: SplitSize, recompute: Recompute) -> float:
@@ -40,9 +42,18 @@ def step_seconds(network: NetworkConfig, training: TrainingConfig, data: SplitSi
         with tempfile.TemporaryDirectory() as folder:
             write_noise(Path(folder), data, training.batch_size)
             once = timed_step(network, training, Path(folder), recompute)
-            return statistics.median([once() for _ in range(_WARM + _MEASURED)][_WARM:])
+            once()
+            return _median(once)
     finally:
         torch.set_num_threads(threads)
+
+
+def _median(once: Callable[[], float]) -> float:
+    """Median seconds of up to _MEASURED steps: a large network takes seconds a step on a CPU."""
+    seconds: list[float] = []
+    while len(seconds) < _MEASURED and sum(seconds) < _ENOUGH_SECONDS:
+        seconds.append(once())
+    return statistics.median(seconds)
 
 
 def timed_step(

@@ -40,6 +40,8 @@ def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS
         print(f"{kept}: what {into.name} was before")
     write_whole(into, written(content))
     print(f"{into}: profile {profile}, {len(content['runs'])} training(s); `make repro` runs it")
+    if gpus := content["cluster"]["gpus_per_worker"]:
+        print(f"note: it needs {gpus} GPU(s) for each worker; `sresnet check` says whether this machine has them")
 
 
 def _as_written(path: Path) -> bool:

@@ -33,7 +33,10 @@ def computed_by(device: torch.device, precision: str) -> str:
 def device_of(gpus: int) -> torch.device:
     """The device of a worker with this number of GPUs. Raises InputError if torch finds no GPU."""
     if gpus and not torch.cuda.is_available():
-        raise InputError(f"{PARAMS}: cluster.gpus_per_worker {gpus}: torch finds no GPU on this machine; set it to 0")
+        raise InputError(
+            f"{PARAMS}: cluster.gpus_per_worker {gpus}: torch finds no GPU on this machine; set it to 0 to use the CPU "
+            "(`sresnet plan` then says how long it takes)"
+        )
     return torch.device("cuda" if gpus else "cpu")
 
 

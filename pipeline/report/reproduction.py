@@ -1,5 +1,6 @@
 """Compares the digests in dvc.lock with those in the committed dvc.lock."""
 
+import hashlib
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ class Reproduction:
         number = len(self.same) + len(self.different)
         if self.held:
             return f"digests: all {number} outputs have those of the committed dvc.lock"
-        why = "another kind of processor, other parameters or other code"
+        why = "another CPU model, other parameters or other code"
         return f"digests: {len(self.different)} of {number} differ from dvc.lock ({why}): {', '.join(self.different)}"
 
 
@@ -39,7 +40,8 @@ def reproduction(root: Path, stages: set[str]) -> Reproduction:
         missing = "no committed dvc.lock" if lock.exists() else "no dvc.lock"
         return Reproduction(same=[], different=[], reason=f"{missing} to compare with")
     before, now = _outputs(committed, stages), _outputs(lock.read_text(encoding="utf-8"), stages)
-    both = sorted(before.keys() & now.keys())
+    # Records of stages name packages and code, so they differ anyway.
+    both = sorted(path for path in before.keys() & now.keys() if not path.startswith(f"{RECORDS}/"))
     return Reproduction(
         same=[path for path in both if before[path] == now[path]],
         different=[path for path in both if before[path] != now[path]],
@@ -47,15 +49,21 @@ def reproduction(root: Path, stages: set[str]) -> Reproduction:
     )
 
 
+def of_other_runs(root: Path, records: Path) -> bool:
+    """Whether dvc.lock describes other runs of the stages than those whose records are in this folder."""
+    lock, files = root / "dvc.lock", [path for path in records.glob("*.json") if path.stem != "report"]
+    if not lock.exists():
+        return True
+    now = _outputs(lock.read_text(encoding="utf-8"), {path.stem for path in files})
+    digests = {f"{RECORDS}/{path.name}": hashlib.md5(path.read_bytes()).hexdigest() for path in files}  # noqa: S324 # DVC's
+    return any(now.get(name) != digest for name, digest in digests.items())
+
+
 def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
-    """Digest of each output of these stages, without their records. A dvc.lock also has stages of other profiles."""
+    """Digest of each output of these stages. A dvc.lock also has stages of other profiles."""
     locked: dict[str, Any] = parse_yaml(lock, Path("dvc.lock")).get("stages", {})
     return {
-        out["path"]: out["md5"]
-        for name, stage in locked.items()
-        if name in stages
-        for out in stage.get("outs", [])
-        if not out["path"].startswith(f"{RECORDS}/")  # records name packages and code, so they differ anyway
+        out["path"]: out["md5"] for name, stage in locked.items() if name in stages for out in stage.get("outs", [])
     }
 
 

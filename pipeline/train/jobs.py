@@ -78,7 +78,9 @@ def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
             placement.mirrored(here, 0, say),
         ):
             in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say))
-    return f"trained in one process, {workers} thread(s)", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return f"trained in one process by {workers} worker(s), a thread each", resource.getrusage(
+        resource.RUSAGE_SELF
+    ).ru_maxrss * 1024
 
 
 @contextmanager

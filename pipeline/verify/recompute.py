@@ -3,7 +3,7 @@
 Shards in the checkout are not trusted: they are made again from the raw files, the weights are evaluated on the new
 ones, and the claims are judged on the new predictions, whatever processor computed the stated ones. Needs torch, and
 about as much time as the stages preprocess and evaluate.
-With `--train-again` the trainings are repeated too, and must give identical weights on the same kind of processor.
+With `--train-again` the trainings are repeated too, and must give identical weights on the same CPU model.
 """
 
 import json
@@ -297,7 +297,7 @@ def _counted(record: Record, seen: Seen, *, exact: bool) -> Iterator[Break]:
 
 
 def not_trained_again(report: ReportFolder) -> Iterator[str]:
-    """The notes of other_trainings, and trainings that were not repeated, because another kind of processor computed
+    """The notes of other_trainings, and trainings that were not repeated, because another CPU model computed
     them, and rounding differs between processors."""
     yield from other_trainings(report)
     for record in report.audit.records:

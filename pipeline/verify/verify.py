@@ -4,6 +4,7 @@ It checks every signature and every link of the chain, derives every number and 
 renders every page again and compares it byte for byte. docs/verify.md says what that proves.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline.ground.errors import InputError
 from pipeline.judge.answered import SCORED
 from pipeline.judge.chain import Break
 from pipeline.judge.seal import seal_lines
+from pipeline.report.attestation import METADATA
 from pipeline.verify import checks, soundness, titles, weights
 from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.suspicions import suspicions
@@ -57,6 +59,8 @@ def verify(
     report = ReportFolder(folder, pinned, root)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected a report folder made by `dvc repro`")
+    if not os.path.lexists(folder / METADATA):
+        raise InputError(f"{folder}: no {METADATA} in it; expected a report folder made by `dvc repro`")
     found = _broken(report)
     if anew is not None and not found:
         found, _ = _all("again", report, anew.check)

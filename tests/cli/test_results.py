@@ -18,6 +18,7 @@ stages:
     cmd: train
     outs:
     - {path: artifacts/digits/0/model.safetensors, md5: 0a}
+    - {path: records/train@digits-0.json, md5: d41d8cd98f00b204e9800998ecf8427e}
 """
 
 
@@ -45,6 +46,7 @@ def root(tmp_path: Path) -> Path:
     }
     (tmp_path / "report" / "audit.json").write_text(json.dumps(audit), encoding="utf-8")
     (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
+    (tmp_path / "params.yaml").write_text("{profile: quick, datasets: {}, experiments: {digits: 0}}", encoding="utf-8")
     (tmp_path / ".gitignore").write_text("/report/\n", encoding="utf-8")
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
@@ -64,7 +66,7 @@ def test_each_run_the_verdicts_the_digests_and_the_report(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("platforms", "why"),
-    [(None, "parameters, code or data are others"), (["another"], "another kind of processor computed them")],
+    [(None, "parameters, code or data differ"), (["another"], "computed on another CPU model")],
 )
 def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | None, why: str, root: Path) -> None:
     path = root / "report" / "evidence" / "results" / "digits" / "0.json"
@@ -74,11 +76,27 @@ def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | No
     lines = results_lines(root)
     assert lines[2] == "digests: 1 of 1 outputs differ from the committed dvc.lock"
     assert lines[3:6] == [
-        f"git: dvc.lock and results changed: {why}",
-        "  to keep them:     git add params.yaml dvc.lock results && git commit",
-        "  to discard them:  git checkout dvc.lock results",
+        f"git: dvc.lock changed: {why}",
+        "  to keep them:  git add params.yaml dvc.lock results && git commit",
+        "  to go back:    git checkout params.yaml dvc.lock results && dvc checkout",
     ]
     assert all(len(line) <= 80 for line in lines[3:6])
+
+
+def test_outputs_of_other_parameters_are_named(root: Path) -> None:
+    for folder in ("artifacts/digits", "artifacts/mine", "data/arrow/mine"):
+        (root / folder).mkdir(parents=True)
+    (root / "params.yaml").write_text("{profile: quick, datasets: {digits: 0}, experiments: {digits: 0}}", "utf-8")
+    (root / "dvc.lock").write_text(LOCK.replace("cmd: train", "cmd: other"), encoding="utf-8")
+    _, _, digests, changed, *_ = results_lines(root)
+    assert digests == "digests: all 1 outputs have those of the committed dvc.lock"
+    assert changed == "git: dvc.lock changed: outputs of other parameters are still in data/arrow/mine, artifacts/mine"
+
+
+def test_digests_of_other_runs_are_not_said_of_this_report(root: Path) -> None:
+    """After `git checkout dvc.lock`, the report is still of the runs before it."""
+    (root / "report" / "evidence" / "records" / "train@digits-0.json").write_text("{}", encoding="utf-8")
+    assert results_lines(root)[2].startswith("digests not compared: dvc.lock is not of this report's runs")
 
 
 def test_without_a_report_one_line_says_what_writes_it(tmp_path: Path) -> None:

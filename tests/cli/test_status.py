@@ -120,6 +120,7 @@ def test_what_is_done_shows_its_results(
     began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stages({}, monkeypatch)
-    first, _, results = said(capsys).splitlines()
+    first, _, results, _, then = said(capsys).splitlines()
     assert first.startswith("profile quick, 2 training(s): done (dvc status, ")
     assert results == "digits-0 92 %"
+    assert then.startswith("To run something else: edit params.yaml")

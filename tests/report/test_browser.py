@@ -115,7 +115,7 @@ def column(page: Page, table: str, number: int) -> list[str]:
 
 def test_claims_sort_by_key_and_click(page: Page) -> None:
     before = column(page, "claims-table", 3)
-    head = page.locator("#claims-table th", has_text="printed")
+    head = page.locator("#claims-table th", has_text="claimed")
     assert head.get_attribute("aria-sort") is None
     head.get_by_role("button").focus()
     page.keyboard.press("Enter")

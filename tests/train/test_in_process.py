@@ -41,7 +41,7 @@ def settings_of_torch() -> Iterator[None]:
 def test_it_leaves_what_a_training_on_ray_leaves(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     job = tiny_job(tmp_path, TRAINING)
     note, peak = train_on(ONE)(job)
-    assert note == "trained in one process, 1 thread(s)"
+    assert note == "trained in one process by 1 worker(s), a thread each"
     assert peak > 50e6
     assert finished(job) is not None
     assert "epoch 2/2  step 3/3" in capsys.readouterr().out
@@ -76,7 +76,7 @@ def test_threads_change_no_bit(threads: int, tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(threads)))
     job = tiny_job(tmp_path, replace(TRAINING, micro_batches=3, batch_size=4, test_each_epoch=True))
     note, _ = train_on(AUTO)(job)
-    assert note == f"trained in one process, {threads} thread(s)"
+    assert note == f"trained in one process by {threads} worker(s), a thread each"
     alone = tiny_job(tmp_path / "alone", job.training)
     alone.log().parent.mkdir(parents=True)
     train(alone, Alone(), CPU, lambda message: None)

@@ -332,7 +332,8 @@ def test_damaged_files_are_named_without_a_traceback(report: Path) -> None:
 
 
 def test_what_is_no_report_and_no_key_is_said(report: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"ro-crate-metadata\.json: not found"):
+    (tmp_path / "link").symlink_to("elsewhere")  # as in a checkout: not the first thing to say
+    with pytest.raises(InputError, match=r"no ro-crate-metadata\.json in it; expected a report folder"):
         verify(tmp_path)
     with pytest.raises(InputError, match="no: No such file"):
         verify(report, tmp_path / "no")

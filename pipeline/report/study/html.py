@@ -93,7 +93,7 @@ def effect_chart(part: StudyPart) -> Spec:
     x = encoded("operations:Q", title="effective operations of a sample, base = 1", scale={"zero": False}, axis=_TICKS)
     y = encoded("points:Q", title="points of accuracy", axis=_TICKS)
     ends = {"y": encoded("low:Q", title="points of accuracy", axis=_TICKS), "y2": {"field": "high"}}
-    rule = {"type": "rule", "color": BLUE, "opacity": 0.35}
+    rule = {"type": "rule", "color": BLUE, "opacity": 0.6}
     point = {"type": "point", "filled": True, "size": 70, "color": BLUE, "opacity": 1}
     layers = [marked("rows", rule, x=x, **ends), marked("rows", point, x=x, y=y, tooltip=tips)]
     about = (
