@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from pipeline.cli.preprocessed import training_split
+from pipeline.cli.preprocessed import is_downloaded, training_split
 from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.storage import check_writable, open_storage
 from pipeline.cluster.workers import check_room
@@ -23,8 +23,10 @@ def check_params(path: Path = PARAMS) -> None:
     check_places()
     try:
         for name, dataset in params.datasets.items():
-            check_preprocess(name, check_download(name, dataset.download), dataset.preprocess)
-            check_source(name, dataset.download)
+            entry = check_download(name, dataset.download)
+            check_preprocess(name, entry, dataset.preprocess)
+            if not is_downloaded(name, dataset.download):  # otherwise only the copy is read
+                check_source(name, entry, dataset.download)
         check_experiments(params, path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None

@@ -64,7 +64,7 @@ def path_in_archive(archive: Path, name: str) -> str:
 
 
 def zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
-    """The files that a zip lists, with their names checked. Raises InputError."""
+    """The files and folders that a zip lists, with their names checked. Raises InputError."""
     with _damage_as_input_error(path):
         try:
             entries = _opened(path, os.getpid()).infolist()
@@ -76,8 +76,7 @@ def zip_entries(path: Path) -> Iterator[zipfile.ZipInfo]:
         if stat.S_ISLNK(entry.external_attr >> 16):
             raise _link(path, entry.filename)
         refuse_bomb(path, entry.filename, entry.file_size, entry.compress_size)
-        if not entry.is_dir():
-            yield entry
+        yield entry
 
 
 def read_zipped(path: Path, name: str) -> bytes:
@@ -149,9 +148,13 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 def _extract(archive: Path, tar: tarfile.TarFile, entry: tarfile.TarInfo, folder: Path) -> None:
     _refuse_unsafe(archive, entry.name)
     hidden = is_hidden(entry.name)
-    if entry.isdir() or (hidden and not entry.isfile()):
+    if hidden and not entry.isfile():
         return
     place = entry.name if hidden else path_in_archive(archive, entry.name)
+    if entry.isdir():  # kept, since an empty one can be a class
+        with _misfit_as_input_error(archive, place, folder / place):
+            (folder / place).mkdir(parents=True, exist_ok=True)
+        return
     if not entry.isfile():  # tarfile's filter allows links within the folder
         raise _link(archive, place)
     _new_file(archive, place, folder)
@@ -164,14 +167,20 @@ def _new_file(archive: Path, name: str, folder: Path) -> Path:
     Raises InputError for a name that is too long or conflicts with another one.
     """
     target = folder / name
-    try:
+    with _misfit_as_input_error(archive, name, target):
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch(exist_ok=False)
+    return target
+
+
+@contextmanager
+def _misfit_as_input_error(archive: Path, name: str, target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno not in _MISFITS:
             raise
         raise InputError(f"{archive}: {name}: {_conflict(error, target)}; download it from its publisher") from None
-    return target
 
 
 def _conflict(error: OSError, target: Path) -> str:

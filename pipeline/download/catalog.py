@@ -43,7 +43,7 @@ class Entry:
     files: tuple[File, ...]
     pinned: Pinned | None
     """None unless the dataset is embedded."""
-    decoder: Literal["digits", "cifar10", "cifar100", "parquet", "recordings"]
+    decoder: Literal["digits", "cifar10", "cifar100", "parquet", "image files", "recordings"]
     suffixes: tuple[str, ...]
     """Suffixes of the files with samples; empty if the decoder reads the archive itself."""
     orientation: Literal["cifar10-dvs"] | None
@@ -55,13 +55,18 @@ class Entry:
     counts: dict[str, int] | None
     """Published number of samples per folder (recordings) or split (images)."""
     splits: tuple[str, ...]
-    """Split rules that preprocess accepts; the user's own recordings can also be split by folders."""
+    """Split rules that preprocess accepts; the user's own class folders can also be split by folders."""
     official: tuple[str, str] | None
     """Training and test folders of the rule "official"; None if the decoder gives the split."""
     licence: str
     citation: str
     note: str | None
     """Remark that every report adds to the title."""
+
+    @property
+    def sample(self) -> str:
+        """What errors call one sample: image or recording."""
+        return self.kind.removesuffix("s")
 
 
 def _figshare(number: int) -> tuple[str, ...]:
@@ -319,6 +324,24 @@ CATALOG: dict[str, Entry] = {
         class_from=None,
         counts=None,
         splits=("official",),
+        official=None,
+        licence="the user's",
+        citation="the user's",
+        note="not a published dataset: its numbers stand beside no published ones",
+    ),
+    "images": Entry(
+        title="the user's images",
+        kind="images",
+        origin="user",
+        files=(),
+        pinned=None,
+        decoder="image files",
+        suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"),
+        orientation=None,
+        classes=None,
+        class_from="folder",
+        counts=None,
+        splits=("every-fifth-tests",),
         official=None,
         licence="the user's",
         citation="the user's",

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256 as hash_sha256
 from pathlib import Path, PurePosixPath
 
-from pipeline.download.archives import is_archive, is_hidden
+from pipeline.download.archives import is_archive
 from pipeline.download.catalog import CATALOG, Entry, File
 from pipeline.download.disk import check_space, md5
 from pipeline.download.embedded import copy_digits, record_digits
@@ -23,7 +23,6 @@ from pipeline.ground.files import sha256
 from pipeline.ground.names import file_path
 from pipeline.ground.params import DownloadParams
 from pipeline.ground.paths import ROOT, RUNS
-from pipeline.ground.paths import raw as raw_folder
 from pipeline.ground.progress import progress
 
 DOWNLOADS = RUNS / "download"
@@ -40,6 +39,8 @@ class Tally:
     """By folder, which is usually the class; Parquet files by split."""
     left_out: Counter[str]
     """By suffix, or by the name of an unused split; hidden files are one kind."""
+    folders: set[str]
+    """All folders, also those without a used file."""
 
     def __str__(self) -> str:
         used, left_out = self.used.total(), self.left_out.total()
@@ -95,10 +96,15 @@ def check_download(dataset: str, download: DownloadParams) -> Entry:
     return entry
 
 
-def check_source(dataset: str, download: DownloadParams) -> None:
-    """Raises InputError if the folder to copy is missing; it is no longer needed once the dataset was fetched."""
-    if download.source is not None and not _is_url(download.source) and not raw_folder(dataset).exists():
-        _folder(dataset, download)
+def check_source(dataset: str, entry: Entry, download: DownloadParams) -> None:
+    """Raises InputError if the folder to copy is missing or cannot be used. Archives are not opened: they are large."""
+    if download.source is None or (entry.origin != "user" and _is_url(download.source)):
+        return
+    folder = _folder(dataset, download)
+    if entry.origin != "user":
+        _check_published(dataset, entry, folder)
+    elif not any(is_archive(path.name) for path in visible_files(folder)):
+        _usable(dataset, entry, folder)
 
 
 def _check_title(key: str, entry: Entry, download: DownloadParams) -> None:
@@ -171,12 +177,7 @@ def _link(whole: Path, target: Path) -> None:
 
 def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
     folder = _folder(dataset, download)
-    missing = [file.name for file in entry.files if not (folder / file.name).is_file()]
-    if missing:
-        raise InputError(
-            f"{folder}: {', '.join(missing)} not found; datasets.{dataset}.download.source must hold all files of "
-            f"{entry.title} under their published names"
-        )
+    _check_published(dataset, entry, folder)
     _copy([folder / file.name for file in entry.files], folder, into)
     for file in entry.files:
         found = md5(into / file.name)
@@ -187,19 +188,17 @@ def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: 
             )
 
 
+def _check_published(dataset: str, entry: Entry, folder: Path) -> None:
+    missing = [file.name for file in entry.files if not (folder / file.name).is_file()]
+    if missing:
+        raise InputError(
+            f"{folder}: {', '.join(missing)} not found; datasets.{dataset}.download.source must hold all files of "
+            f"{entry.title} under their published names"
+        )
+
+
 def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
-    tally = _tally(folder, entry)
-    if not tally.used:
-        raise InputError(
-            f"{folder}: no {' or '.join(entry.suffixes)} file in it or in its archives; "
-            f"set datasets.{dataset}.download.source to the folder that contains them"
-        )
-    if entry.class_from == "folder" and "." in tally.used:
-        raise InputError(
-            f"{folder}: {tally.used['.']} recording(s) are not in a subfolder; put each into one named by its class"
-        )
-    if entry.class_from == "folder":
-        _check_unused(folder, entry, set(tally.used))
+    tally = _usable(dataset, entry, folder)
     _copy([path for path in visible_files(folder) if path != folder / SOURCE_FILE], folder, into)
     if (copied := _tally(into, entry).used) != tally.used:
         raise InputError(
@@ -209,17 +208,34 @@ def _copy_folder(dataset: str, entry: Entry, folder: Path, into: Path) -> Tally:
     return tally
 
 
-def _check_unused(folder: Path, entry: Entry, used: set[str]) -> None:
-    """Raises InputError that names a folder beside the class folders without any recording: a class would be lost."""
-    beside = {str(PurePosixPath(name).parent) for name in used}
-    plain = [path.relative_to(folder) for path in visible_files(folder) if not is_archive(path.name)]
-    found = {file_path(path.parent.as_posix()) for path in plain if not is_hidden(path.as_posix())} - {""}
-    lost = sorted(name for name in found - used if str(PurePosixPath(name).parent) in beside)
-    if lost:
+def _usable(dataset: str, entry: Entry, folder: Path) -> Tally:
+    """The files of the user's folder, counted. Raises InputError if there is none, or one or a folder has no class."""
+    tally = _tally(folder, entry)
+    if not tally.used:
+        other = "; for folders of image files use `catalog: images`" if entry.decoder == "parquet" else ""
         raise InputError(
-            f"{folder / lost[0]}: contains files but no recording ({', '.join(entry.suffixes)}), so a class would be "
-            "lost; convert them, or remove the folder"
+            f"{folder}: no {' or '.join(entry.suffixes)} file in it or in its archives; "
+            f"set datasets.{dataset}.download.source to the folder that contains them{other}"
         )
+    if entry.class_from == "folder":
+        if "." in tally.used:
+            unsorted = f"{tally.used['.']} {entry.sample}(s) are not in a subfolder"
+            raise InputError(f"{folder}: {unsorted}; put each into one named by its class")
+        _refuse_empty_class(folder, entry, tally)
+    return tally
+
+
+def _refuse_empty_class(folder: Path, entry: Entry, tally: Tally) -> None:
+    """Raises InputError that names a folder beside the class folders without any sample: a class would be lost."""
+    classes = [PurePosixPath(name) for name in tally.used]
+    above = {str(place) for one in classes for place in one.parents}
+    beside = {one.parent for one in classes}
+    for place in sorted(tally.folders - above - set(tally.used)):
+        if PurePosixPath(place).parent in beside:
+            raise InputError(
+                f"{folder / place}: no {entry.sample} in it, but the folders beside it are classes; expected "
+                f"{' or '.join(entry.suffixes)} files: add them, or remove the folder"
+            )
 
 
 def _copy(paths: list[Path], folder: Path, into: Path) -> None:
@@ -242,7 +258,7 @@ def _folder(dataset: str, download: DownloadParams) -> Path:
     """The folder that `source` names, relative to the repository. Raises InputError."""
     source = str(download.source)
     try:
-        folder = ROOT / os.path.expanduser(source)
+        folder = ROOT / source
         found = folder.is_dir() and not _is_url(source)
     except OSError:  # a name that is too long, or a symbolic link loop
         found = False
@@ -262,12 +278,13 @@ def _is_url(source: str) -> bool:
 def _tally(folder: Path, entry: Entry) -> Tally:
     """Counts the files in a folder and in its archives. Raises InputError."""
     if not entry.suffixes:
-        return Tally(Counter(path.name for path in visible_files(folder)), Counter())
+        return Tally(Counter(path.name for path in visible_files(folder)), Counter(), set())
     found = list_files(folder, entry.suffixes)
     if entry.decoder == "parquet" and found.members:
         files, others = split_files(folder, found.members)
-        return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others)
-    return Tally(Counter(str(PurePosixPath(member.id).parent) for member in found.members), found.left_out)
+        return Tally(Counter({split: len(files[split]) for split in files}), found.left_out + others, found.folders)
+    used = Counter(str(PurePosixPath(member.id).parent) for member in found.members)
+    return Tally(used, found.left_out, found.folders)
 
 
 def _check_counts(dataset: str, entry: Entry, altered: bool, tally: Tally) -> None:

@@ -30,6 +30,10 @@ class Member:
     """Name in the zip; None for a plain file."""
 
 
+_Listed = Member | PurePosixPath | str
+"""A member, a folder, or the kind of a file that is left out."""
+
+
 @dataclass(frozen=True)
 class ListedFiles:
     """All files of a dataset in folders and archives: members, and those left out."""
@@ -38,6 +42,8 @@ class ListedFiles:
     """Sorted by id in string order."""
     left_out: Counter[str]
     """Numbers of the other files, by suffix; hidden files are one kind."""
+    folders: set[str]
+    """POSIX paths of the folders, also of empty ones and of those in archives; without hidden ones."""
 
 
 def members(raw: Path, suffixes: tuple[str, ...]) -> list[Member]:
@@ -49,24 +55,25 @@ def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     """The files below `raw` and in archives there; those with one of the suffixes, in any case, are members.
 
     Hidden files and the `__MACOSX` folders of zips made on a Mac are not members. Raises InputError for a name that is
-    not allowed, two that differ only in case, a duplicate recording, a link, and a truncated or unsupported archive.
+    not allowed, two that differ only in case, a duplicate sample, a link, and a truncated or unsupported archive.
     """
     found = list(_listed(raw, PurePosixPath(), suffixes, 0))
     members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
     names.checked(str(raw), names.one_spelling, [member.id for member in members])
     _refuse_doubles(members)
-    return ListedFiles(members, Counter(one for one in found if isinstance(one, str)))
+    folders = {str(one) for one in found if isinstance(one, PurePosixPath)}
+    return ListedFiles(members, Counter(one for one in found if isinstance(one, str)), folders)
 
 
 def _refuse_doubles(members: list[Member]) -> None:
-    """Refuses duplicates: two recordings with the same name, or the same name with suffixes of two formats."""
+    """Refuses duplicates: two samples with the same name, or the same name with suffixes of two formats."""
     stems: dict[str, Member] = {}
     for member in members:
         other = stems.setdefault(str(PurePosixPath(member.id).with_suffix("")), member)
         if other is not member:
             places = ", ".join(dict.fromkeys((str(other.path), str(member.path))))
             both = " and ".join(dict.fromkeys((other.id, member.id)))
-            raise InputError(f"{places}: {both}: one recording twice; remove one, or rename it if it is different")
+            raise InputError(f"{places}: {both}: one sample twice; remove one, or rename it if it is different")
 
 
 def read_member(member: Member) -> bytes:
@@ -77,8 +84,8 @@ def read_member(member: Member) -> bytes:
         raise InputError(f"{member.path}: existed when the dataset was listed, but is now missing") from None
 
 
-def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
-    """Members below a folder at nesting `depth` of archives, and for each other file its kind."""
+def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[_Listed]:
+    """Members and folders below a folder at nesting `depth` of archives, and for each other file its kind."""
     if depth > _DEPTH:
         raise InputError(f"{folder}: archives are nested more than {_DEPTH} deep; unpack them by hand")
     yield from ["hidden"] * _hidden_files(folder)
@@ -92,15 +99,20 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
             yield Member(str(place), path.stat().st_size, path, None)
         else:
             yield _left_out(path, path.name)
+    yield from (within / names.file_path(path.relative_to(folder).as_posix()) for path in _visible_folders(folder))
 
 
-def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[Member | str]:
+def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], depth: int) -> Iterator[_Listed]:
     entries = list(zip_entries(path))
     seen = [entry for entry in entries if not is_hidden(entry.filename)]
-    yield from ["hidden"] * (len(entries) - len(seen))
-    names.checked(str(path), names.one_spelling, [entry.filename for entry in seen])
+    yield from ["hidden"] * sum(is_hidden(entry.filename) and not entry.is_dir() for entry in entries)
+    names.checked(str(path), names.one_spelling, [entry.filename.rstrip("/") for entry in seen])
     for entry in seen:
         place = path_in_archive(path, entry.filename)
+        if entry.is_dir():
+            yield within / place
+            continue
+        yield from (within / place).parents
         if _suffix(place) in suffixes:
             yield Member(str(within / place), entry.file_size, path, entry.filename)
         elif not is_archive(place):
@@ -140,6 +152,14 @@ def visible_files(folder: Path) -> Iterator[Path]:
             raise InputError(
                 f"{path}: expected a file or a folder, found a broken link, a link to a folder or a device; remove it"
             )
+
+
+def _visible_folders(folder: Path) -> Iterator[Path]:
+    """Folders below `folder`, also empty ones, without hidden ones."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink() and not is_hidden(path.name):
+            yield path
+            yield from _visible_folders(path)
 
 
 def _hidden_files(folder: Path) -> int:

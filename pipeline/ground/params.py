@@ -70,6 +70,8 @@ class DownloadParams(Section):
 
     @model_validator(mode="after")
     def _folder_or_web_address(self) -> "DownloadParams":
+        if self.source and self.source.startswith("~"):
+            raise ValueError(f"source is {self.source!r}; ~ is not expanded; write the whole path")
         if self.source and "://" in self.source and not self.source.startswith(("http://", "https://")):
             raise ValueError(f"source must be a folder or begin with https://, not {self.source!r}")
         return self

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+from pipeline.ground.names import shown
 from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO, LATEST
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 
@@ -77,7 +78,7 @@ def _of_columns(columns: Mapping[str, npt.NDArray[Any]], where: str, sensor: Sen
     found = {what: [name for name in columns if name.lower() in aliases] for what, aliases in _NAMES.items()}
     if any(len(names) != 1 for names in found.values()):
         raise RecordingError(
-            f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found {', '.join(columns)}; "
+            f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found {shown(', '.join(columns))}; "
             "rename the columns, or convert the file"
         )
     t, x, y, p = (_whole_numbers(columns[names[0]], names[0], where) for names in found.values())

@@ -14,19 +14,23 @@ from pipeline.download.catalog import Entry
 from pipeline.download.embedded import DIGITS_FILE, digits
 from pipeline.download.layout import split_files
 from pipeline.ground.errors import InputError
+from pipeline.ground.names import shown
+from pipeline.ground.params import FolderSplit
 from pipeline.preprocess.labels import class_names
 from pipeline.preprocess.parquet import ImageTable, image_files, read_table
 from pipeline.preprocess.pictures import decode_image
-from pipeline.preprocess.splits import Sample, split_by_class
+from pipeline.preprocess.splits import Sample, classes_of, split_by_class, split_recordings
 
 DIGIT_SIZE = 32  # pixels; scikit-learn's digits are 8 x 8, and are resized to the size of CIFAR images
 
 Images = dict[Split, list[Row]]
 
 
-def read_images(raw: Path, entry: Entry, rule: str) -> tuple[Images, tuple[str, ...]]:
+def read_images(raw: Path, entry: Entry, rule: str | FolderSplit) -> tuple[Images, tuple[str, ...]]:
     """The rows of both splits, sorted by id, and the class names. Raises InputError."""
-    if rule not in entry.splits:
+    if entry.decoder == "image files":
+        return _image_files(raw, entry, rule)
+    if isinstance(rule, FolderSplit) or rule not in entry.splits:
         raise InputError(f"preprocess.split {rule!r}: expected one of {', '.join(entry.splits)}")
     if entry.decoder == "digits":
         return _digits(raw, entry, rule)
@@ -72,32 +76,54 @@ def _parquet(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
     files, _ = split_files(raw, listing.members(raw, entry.suffixes))
     tables = {part: [read_table(member) for member in files[part]] for part in SPLITS}
     classes = class_names(tables)
-    images = {part: list(_rows(part, tables[part])) for part in SPLITS}
-    shapes = {row.pixels.shape for rows in images.values() for row in rows}
-    if len(shapes) != 1:
-        train, test = (_sides(images[part][0].pixels) for part in SPLITS)
-        raise InputError(f"{raw}: images of train have {train}, those of test {test}; all must have the same size")
+    decoder = _Decoder()
+    return {part: list(_rows(part, tables[part], decoder)) for part in SPLITS}, classes
+
+
+def _rows(part: Split, tables: list[ImageTable], decoder: "_Decoder") -> Iterator[Row]:
+    index = 0
+    for table in tables:
+        grown = 0
+        for place, ((content, path), label) in enumerate(zip(image_files(table), table.labels, strict=True)):
+            where = f"{table.member.id}: row {place}" + (f" ({shown(path)})" if path else "")
+            if content is None:
+                raise InputError(f"{where}: no image bytes, only a path; write the files with embedded images")
+            pixels = decoder.pixels(content, where)
+            grown += len(content) + pixels.nbytes
+            archives.refuse_bomb(table.member.path, f"the content of its rows up to {place}", grown, table.member.size)
+            assert label is not None, "checked by class_names"
+            yield _row(f"{part}/{index:08}", label, pixels)
+            index += 1
+
+
+def _image_files(raw: Path, entry: Entry, rule: str | FolderSplit) -> tuple[Images, tuple[str, ...]]:
+    members = {member.id: member for member in listing.members(raw, entry.suffixes)}
+    split = split_recordings(list(members), rule, entry)
+    classes, decoder, images = classes_of(split, entry), _Decoder(), Images()
+    for part in SPLITS:
+        images[part] = []
+        for sample in split[part]:
+            member = members[sample.id]
+            pixels = decoder.pixels(listing.read_member(member), sample.id)
+            archives.refuse_bomb(member.path, sample.id, pixels.nbytes, member.size)
+            images[part].append(_row(sample.id, classes.index(sample.class_name), pixels))
     return images, classes
 
 
-def _sides(pixels: npt.NDArray[np.uint8]) -> str:
-    return f"{pixels.shape[2]} x {pixels.shape[1]} pixels"
+class _Decoder:
+    """Decodes the images of a dataset, which must all have the size of the first."""
 
+    def __init__(self) -> None:
+        self._first: tuple[str, str] | None = None
 
-def _rows(part: Split, tables: list[ImageTable]) -> Iterator[Row]:
-    first, index = None, 0
-    for table in tables:
-        grown = 0
-        for place, (content, label) in enumerate(zip(image_files(table), table.labels, strict=True)):
-            where = f"{table.member.id}: row {place}"
-            if content is None:
-                raise InputError(f"{where}: no image bytes, only a path; write the files with embedded images")
-            pixels = decode_image(content, where)
-            grown += len(content) + pixels.nbytes
-            archives.refuse_bomb(table.member.path, f"the content of its rows up to {place}", grown, table.member.size)
-            if first is not None and _sides(pixels) != first:
-                raise InputError(f"{where}: {_sides(pixels)}, the first image has {first}; all must have the same size")
-            assert label is not None, "checked by class_names"
-            first = _sides(pixels)
-            yield _row(f"{part}/{index:08}", label, pixels)
-            index += 1
+    def pixels(self, content: bytes, where: str) -> npt.NDArray[np.uint8]:
+        """Pixels (3, H, W) of an image file; `where` names it in errors. Raises InputError."""
+        pixels = decode_image(content, where)
+        size = f"{pixels.shape[2]} x {pixels.shape[1]} pixels"
+        self._first = self._first or (where, size)
+        first, expected = self._first
+        if size != expected:
+            raise InputError(
+                f"{where}: {size}, but {first}: {expected}; all images must have one size: resize or crop them"
+            )
+        return pixels

@@ -25,7 +25,7 @@ def class_names(tables: Mapping[Split, list[ImageTable]]) -> tuple[str, ...]:
         _check(everywhere, len(named), "the classes in the metadata")
     names = named or tuple(str(number) for number in range(1 + max(_labels(everywhere))))
     for split, found in tables.items():
-        check_classes(split, names, _labels(found))
+        check_classes(f"{split}-*.parquet", names, _labels(found), "image")
     return names
 
 

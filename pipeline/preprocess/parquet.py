@@ -43,14 +43,16 @@ def read_table(member: Member) -> ImageTable:
     return ImageTable(member=member, image=image, label=label, labels=numbers, names=_names(member.id, schema, label))
 
 
-def image_files(table: ImageTable) -> Iterator[bytes | None]:
-    """The image file of each row; None for a row without one. Raises InputError."""
+def image_files(table: ImageTable) -> Iterator[tuple[bytes | None, str | None]]:
+    """The image file of each row and its own path; None for a row without one. Raises InputError."""
     rows = 0
     with _file(table.member) as file:
-        for batch in file.iter_batches(BATCH, columns=[f"{table.image}.bytes"]):
+        fields = ["bytes", "path"] if _has_paths(file.schema_arrow.field(table.image).type) else ["bytes"]
+        for batch in file.iter_batches(BATCH, columns=[f"{table.image}.{field}" for field in fields]):
             rows += len(batch)
             if rows <= len(table.labels):
-                yield from pc.struct_field(batch[table.image], "bytes").to_pylist()
+                columns = [pc.struct_field(batch[table.image], field).to_pylist() for field in fields]
+                yield from zip(columns[0], columns[1] if len(columns) > 1 else [None] * len(batch), strict=True)
     _same_rows(table.member.id, table.image, rows, len(table.labels))
 
 
@@ -85,6 +87,10 @@ def _holds_bytes(image: pa.DataType) -> bool:
     if not pa.types.is_struct(image) or len(image.get_all_field_indices("bytes")) != 1:
         return False
     return pa.types.is_binary(image.field("bytes").type) or pa.types.is_large_binary(image.field("bytes").type)
+
+
+def _has_paths(image: pa.StructType) -> bool:
+    return len(image.get_all_field_indices("path")) == 1 and pa.types.is_string(image.field("path").type)
 
 
 def _names(where: str, schema: pa.Schema, label: str) -> tuple[str, ...] | None:

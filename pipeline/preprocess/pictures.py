@@ -35,7 +35,7 @@ def decode_image(content: bytes, where: str) -> npt.NDArray[np.uint8]:
     except UnidentifiedImageError:
         raise InputError(f"{where}: not a complete image in {', '.join(FORMATS)}; convert or replace it") from None
     except Exception as error:  # Pillow's formats raise different exceptions for damage
-        raise InputError(f"{where}: not a complete image ({error}); replace it or leave the row out") from None
+        raise InputError(f"{where}: not a complete image ({error}); replace it or leave it out") from None
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 

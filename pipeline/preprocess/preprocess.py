@@ -27,7 +27,6 @@ from pipeline.download import listing
 from pipeline.download.catalog import CATALOG, Entry
 from pipeline.download.source import SOURCE_FILE, read_source
 from pipeline.download.title import Title, title_of_files
-from pipeline.ground import names
 from pipeline.ground.code import code_digest
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import whole_folder
@@ -37,7 +36,7 @@ from pipeline.ground.stage_record import code_of
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
-from pipeline.preprocess.splits import Sample, check_classes, split_recordings
+from pipeline.preprocess.splits import classes_of, split_recordings
 
 Made = tuple[Manifest, list[Content]]
 
@@ -76,17 +75,15 @@ def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> No
     """Raises InputError if the parameters do not fit the dataset."""
     where, framing = f"datasets.{dataset}.preprocess", (params.frames, params.size)
     if entry.kind == "images" and framing != (None, None):
-        raise InputError(
-            f"{where}: frames and size are for recordings; {entry.title} contains images, so set both to null"
-        )
+        raise InputError(f"{where}: frames and size must be null for images ({entry.title})")
     if entry.kind == "recordings" and None in framing:
-        raise InputError(f"{where}: {entry.title} contains recordings, so frames and size must be numbers")
+        raise InputError(f"{where}: frames and size must be numbers for recordings ({entry.title})")
     if isinstance(params.split, FolderSplit):
-        if entry.origin != "user" or entry.kind != "recordings":
-            raise InputError(f"{where}.split: only the user's own recordings can be split by folders")
+        if entry.origin != "user" or entry.class_from != "folder":
+            raise InputError(f"{where}.split: only catalog images and catalog recordings can be split by folders")
     elif params.split not in entry.splits:
         raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
-    if params.window is not None and entry.origin != "user":
+    if params.window is not None and (entry.origin != "user" or entry.kind != "recordings"):
         raise InputError(f"{where}.window: only the user's own recordings can be cut into windows; set it to null")
     if params.sensor is not None and (entry.origin != "user" or entry.kind != "recordings"):
         raise InputError(f"{where}.sensor: only the user's own recordings have it; set it to null")
@@ -101,7 +98,6 @@ def _identity(raw: Path, params: PreprocessParams) -> str:
 
 def _images(dataset: str, raw: Path, title: Title, entry: Entry, params: PreprocessParams, folder: Path) -> list[Made]:
     """Writes the shards of images. Done in this process: decoding 60,000 images is faster than starting a cluster."""
-    assert isinstance(params.split, str), "images have no folders"
     with _from_a_copy(dataset, entry, InputError):
         images, classes = read_images(raw, entry, params.split)
     made = []
@@ -128,10 +124,9 @@ def _recordings(
 ) -> list[Made]:
     members = {member.id: member for member in listing.members(raw, entry.suffixes)}
     split = split_recordings(list(members), params.split, entry)
-    classes = _classes(entry, [sample for samples in split.values() for sample in samples])
+    classes = classes_of(split, entry)
     parts: dict[Split, list[Part]] = {}
     for name in SPLITS:
-        check_classes(name, classes, {classes.index(sample.class_name) for sample in split[name]})
         blocks = _blocks(len(split[name]), params.shards)
         parts[name] = [
             Part(
@@ -162,7 +157,8 @@ def _from_a_copy(dataset: str, entry: Entry, kind: type[InputError]) -> Iterator
         if entry.origin != "user":
             raise
         command = f".venv/bin/dvc repro --force download@{dataset}"
-        raise kind(f"{error}\nAfter changing the folder datasets.{dataset}.download.source, run: {command}") from None
+        then = f"After changing the folder datasets.{dataset}.download.source, run: {command}, then make repro"
+        raise kind(f"{error}\n{then}") from None
 
 
 def _blocks(samples: int, shards: int) -> list[np.ndarray]:
@@ -170,17 +166,6 @@ def _blocks(samples: int, shards: int) -> list[np.ndarray]:
     if samples == 0:
         raise InputError("a split has no samples; check preprocess.split and the downloaded files")
     return np.array_split(np.arange(samples), min(shards, samples))
-
-
-def _classes(entry: Entry, samples: list[Sample]) -> tuple[str, ...]:
-    found = sorted({sample.class_name for sample in samples})
-    names.labels(entry.title, found)
-    names.checked(entry.title, names.one_spelling, found)
-    if entry.classes is None:
-        return tuple(found)
-    if strangers := set(found) - set(entry.classes):
-        raise InputError(f"{entry.title}: {min(strangers)} is not one of its classes {', '.join(entry.classes)}")
-    return entry.classes
 
 
 def _about(

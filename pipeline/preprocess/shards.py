@@ -225,14 +225,16 @@ def _windows(
     """The windows with enough events in the framed square, with names. Raises RecordingError if there are none."""
     if not len(recording):
         raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
+    unit = "; times of an array (N, 4) are read as milliseconds" if where.lower().endswith(".npy") else ""
     try:
         whole = windows(recording, params)
         inside = [(name, centred(piece, size)) for name, piece in whole]
     except RecordingError as error:
-        raise RecordingError(f"{where}: {error}") from None
+        raise RecordingError(f"{where}: {error}{unit}") from None
     used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
     if not used:
-        raise RecordingError(_too_few_events(recording, [len(piece) for _, piece in inside], params, where))
+        numbers = [len(piece) for _, piece in inside]
+        raise RecordingError(f"{where}: {_too_few_events(recording, numbers, params)}{unit}")
     events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
     few = f"fewer than {params.min_events} events"
     counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
@@ -241,12 +243,12 @@ def _windows(
     return used
 
 
-def _too_few_events(recording: Recording, events: list[int], params: WindowParams, where: str) -> str:
+def _too_few_events(recording: Recording, events: list[int], params: WindowParams) -> str:
     if not events:
         lasts = (recording.t.max() - recording.t[0]) / 1000
-        return f"{where}: lasts {lasts:g} ms, less than one window of {params.ms} ms; remove it, or lower window.ms"
+        return f"lasts {lasts:g} ms, less than one window of {params.ms} ms; remove it, or lower window.ms"
     return (
-        f"{where}: none of its {len(events)} windows has window.min_events {params.min_events} events, the maximum is "
+        f"none of its {len(events)} windows has window.min_events {params.min_events} events, the maximum is "
         f"{max(events)}; remove it, or lower window.min_events"
     )
 

@@ -1,6 +1,7 @@
 """Splits samples into train and test by a named rule, applied to sorted ids, so that the file system does not matter.
 
-The class of a recording is its folder; under the rule "official" and with split folders, its first folder is its split.
+The class of a recording or image file is its folder; under the rule "official" and with split folders, its first
+folder is its split.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,7 @@ from pathlib import PurePosixPath
 
 from pipeline.data.store import Split
 from pipeline.download.catalog import Entry
+from pipeline.ground import names
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import FolderSplit
 
@@ -28,16 +30,16 @@ class Sample:
 
 
 def split_recordings(ids: Sequence[str], rule: str | FolderSplit, entry: Entry) -> dict[Split, list[Sample]]:
-    """The recordings of each split, sorted by id. Raises InputError for an id that the rule does not cover."""
+    """The files of each split, sorted by id. Raises InputError for an id that the rule does not cover."""
     split_folders = isinstance(rule, FolderSplit)
     samples = [Sample(name, class_of(name, entry, split_folders)) for name in sorted(ids)]
     if isinstance(rule, FolderSplit):
-        return _by_folder(samples, rule.train, rule.test)
+        return _by_folder(samples, rule.train, rule.test, entry)
     if rule not in entry.splits:
         raise InputError(f"preprocess.split {rule!r}: expected one of {', '.join(entry.splits)}")
     if rule == "official":
         assert entry.official is not None, "an entry with this rule names its folders"
-        return _by_folder(samples, *entry.official)
+        return _by_folder(samples, *entry.official, entry)
     return split_by_class(samples, rule)
 
 
@@ -68,7 +70,7 @@ def _every_fifth(place: int, count: int, class_name: str) -> bool:
 _RULES: dict[str, Callable[[int, int, str], bool]] = {"paper": _paper, "every-fifth-tests": _every_fifth}
 
 
-def _by_folder(samples: list[Sample], train: str, test: str) -> dict[Split, list[Sample]]:
+def _by_folder(samples: list[Sample], train: str, test: str, entry: Entry) -> dict[Split, list[Sample]]:
     split: dict[Split, list[Sample]] = {"train": [], "test": []}
     for sample in samples:
         folder = PurePosixPath(sample.id).parts[0]
@@ -77,23 +79,40 @@ def _by_folder(samples: list[Sample], train: str, test: str) -> dict[Split, list
         split["train" if folder == train else "test"].append(sample)
     for part, name in (("train", train), ("test", test)):
         if not any(PurePosixPath(sample.id).parts[0] == name for sample in samples):
-            raise InputError(f"preprocess.split: no recording in {name}, the folder for {part}")
+            raise InputError(f"preprocess.split: no {entry.sample} in {name}, the folder for {part}")
     return split
 
 
-def check_classes(split: Split, classes: Sequence[str], labels: set[int]) -> None:
-    """Raises InputError that names the classes without a sample in the split; both splits need all classes."""
+def classes_of(split: dict[Split, list[Sample]], entry: Entry) -> tuple[str, ...]:
+    """The class names in the order of their labels. Raises InputError for one not allowed, or absent in a split."""
+    found = sorted({sample.class_name for samples in split.values() for sample in samples})
+    names.labels(entry.title, found)
+    names.checked(entry.title, names.one_spelling, found)
+    classes = entry.classes or tuple(found)
+    if strangers := set(found) - set(classes):
+        raise InputError(f"{entry.title}: {min(strangers)} is not one of its classes {', '.join(classes)}")
+    for part, samples in split.items():
+        check_classes(part, classes, {classes.index(sample.class_name) for sample in samples}, entry.sample)
+    return classes
+
+
+def check_classes(where: str, classes: Sequence[str], labels: set[int], sample: str) -> None:
+    """Raises InputError that names the classes without a sample in a split; both splits need all classes."""
     empty = [name for label, name in enumerate(classes) if label not in labels]
     if empty:
-        more = ", ..." if len(empty) > NAMED else ""
+        noun = "class" if len(empty) == 1 else "classes"
         raise InputError(
-            f"{split} has no sample of {len(empty)} of {len(classes)} classes: {', '.join(empty[:NAMED])}{more}; each "
-            "class needs samples in both splits: add them, remove the class, or change preprocess.split"
+            f"no {sample} of {noun} {_named(empty)} in {where} ({len(classes)} classes: {_named(classes)}); each class "
+            f"needs {sample}s in both splits: add them, remove the class, or change preprocess.split"
         )
 
 
+def _named(classes: Sequence[str]) -> str:
+    return ", ".join(classes[:NAMED]) + (", ..." if len(classes) > NAMED else "")
+
+
 def class_of(name: str, entry: Entry, split_folders: bool) -> str:
-    """The class of a recording: by the number in its name, or by its folder.
+    """The class of a recording or image: by the number in its name, or by its folder.
 
     With split folders, a recording directly in one (session1/mug.aedat) is the only one of its class there, and its
     name is the class.
@@ -101,7 +120,7 @@ def class_of(name: str, entry: Entry, split_folders: bool) -> str:
     path = PurePosixPath(name)
     if entry.class_from == "file name":
         return _numbered(path, entry)
-    if len(path.parts) == 1:
+    if len(path.parts) == 1 or (entry.kind == "images" and split_folders and len(path.parts) == 2):
         raise InputError(f"{path}: is not in a folder; put it into a folder named by its class")
     if split_folders and len(path.parts) == 2:
         return path.stem

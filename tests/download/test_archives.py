@@ -148,7 +148,7 @@ def test_an_archive_that_is_not_opened_is_refused(raw: Path, form: str, name: st
 
 def test_one_recording_in_two_formats_is_refused(raw: Path) -> None:
     write_files(raw, {"cat/1.bin": b"1", "cat/2.bin": b"2", "a.zip": zipped({"cat/1.dat": b"1"})})
-    with pytest.raises(InputError, match=r"cat/1\.bin, .*a\.zip: cat/1\.bin and cat/1\.dat: one recording twice"):
+    with pytest.raises(InputError, match=r"cat/1\.bin, .*a\.zip: cat/1\.bin and cat/1\.dat: one sample twice"):
         members(raw, (".bin", ".dat"))
 
 
@@ -290,7 +290,7 @@ def test_links_in_a_zip_are_refused(raw: Path) -> None:
 
 def test_a_member_in_two_places_is_refused(raw: Path) -> None:
     write_files(raw, {"a.zip": zipped({"x/1.bin": b"1"}), "x/1.bin": b"1"})
-    with pytest.raises(InputError, match=r"a\.zip, .*/x/1\.bin: x/1\.bin: one recording twice"):
+    with pytest.raises(InputError, match=r"a\.zip, .*/x/1\.bin: x/1\.bin: one sample twice"):
         members(raw, (".bin",))
 
 
@@ -299,7 +299,7 @@ def test_a_name_that_an_archive_has_twice_is_refused(raw: Path, tmp_path: Path) 
     with zipfile.ZipFile(raw / "a.zip", "w") as archive:
         archive.writestr("1.bin", "1")
         archive.writestr("./1.bin", "2")
-    with pytest.raises(InputError, match=r"a\.zip: 1\.bin: one recording twice"):
+    with pytest.raises(InputError, match=r"a\.zip: 1\.bin: one sample twice"):
         members(raw, (".bin",))
     (raw / "a.zip").unlink()
     (raw / "a.tar.gz").write_bytes(

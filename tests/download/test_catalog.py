@@ -71,7 +71,8 @@ def test_an_entry_fits_together(name: str) -> None:
     entry = CATALOG[name]
     assert entry.splits
     assert (entry.origin == "published") == bool(entry.files)
-    assert (entry.kind == "recordings") == (entry.decoder == "recordings") == (entry.class_from is not None)
+    assert (entry.kind == "recordings") == (entry.decoder == "recordings")
+    assert (entry.class_from is not None) == (entry.decoder in ("recordings", "image files"))
     assert entry.official is None or (entry.splits == ("official",) and set(entry.official) == set(entry.counts or {}))
     assert entry.kind == "images" or entry.suffixes
 

@@ -179,7 +179,6 @@ def test_a_folder_with_the_published_files_is_copied_and_verified(site: Site, in
     [
         ("/no/such/folder", "is not a folder"),
         ("a" * 5000, "is not a folder"),
-        ("~nobody-of-this-name/data", "is not a folder"),
         (".", "contains this repository"),
         ("/", "contains this repository"),
     ],
@@ -187,6 +186,12 @@ def test_a_folder_with_the_published_files_is_copied_and_verified(site: Site, in
 def test_a_source_that_cannot_be_one_is_one_error(into: Path, source: str, reason: str) -> None:
     with pytest.raises(InputError, match=rf"datasets\.events\.download\.source: .* {reason}"):
         fetch("events", params(source=source), into)
+
+
+def test_a_home_folder_is_not_expanded() -> None:
+    for source in ("~", "~/data", "~somebody/data"):
+        with pytest.raises(ValidationError, match=f"source is '{source}'; ~ is not expanded; write the whole path"):
+            params(source=source)
 
 
 @pytest.mark.parametrize("source", ["", " ", "a\nb", "a\x00b", " a", "s3://bucket/x", "file:///x", "ftp://host/x"])

@@ -89,6 +89,48 @@ def test_a_recording_without_a_folder_has_no_class(into: Path, tmp_path: Path) -
     assert not list(into.iterdir())
 
 
+@pytest.mark.parametrize("catalog", ["recordings", "images"])
+@pytest.mark.parametrize("files", [{}, {"up/notes.txt": b""}, {"up/deeper/.hidden.png": b""}])
+@pytest.mark.parametrize("above", ["", "train/"])
+def test_a_class_folder_without_a_sample_is_an_error(
+    into: Path, tmp_path: Path, catalog: str, files: dict[str, bytes], above: str
+) -> None:
+    suffix = {"recordings": "aedat", "images": "PNG"}[catalog]
+    inside = {f"left/1.{suffix}": b"1", f"right/2.{suffix}": b"2"} | files
+    folder = folder_of(tmp_path, {f"{above}{name}": content for name, content in inside.items()})
+    (tmp_path / "mine" / above / "up").mkdir(exist_ok=True)
+    with pytest.raises(
+        InputError, match=rf"mine/{above}up: no {catalog[:-1]} in it, but the folders beside it are cla"
+    ):
+        fetch("objects", params(catalog, folder), into)
+    assert not list(into.iterdir())
+
+
+@pytest.mark.parametrize("pack", ["zip", "gztar"])
+@pytest.mark.parametrize("files", [{}, {"up/notes.txt": b""}])
+def test_a_class_folder_without_a_sample_in_an_archive_is_an_error(
+    into: Path, tmp_path: Path, files: dict[str, bytes], pack: str
+) -> None:
+    folder = folder_of(tmp_path, {"set/left/1.bin": b"1"} | {f"set/{name}": content for name, content in files.items()})
+    (tmp_path / "mine" / "set" / "up").mkdir(exist_ok=True)
+    shutil.make_archive(str(tmp_path / "packed" / "all"), pack, folder)
+    with pytest.raises(InputError, match=r"packed/set/up: no recording in it, but the folders beside it are classes"):
+        fetch("objects", params("recordings", str(tmp_path / "packed")), into)
+
+
+def test_folders_above_and_in_class_folders_are_no_classes(into: Path, tmp_path: Path) -> None:
+    files = {"a/1.png": b"1", "a/notes/x.txt": b"", "more/b/2.jpg": b"2", "c/all.zip": zipped(["3.bmp"])}
+    _, tally = fetch("objects", params("images", folder_of(tmp_path, files)), into)
+    assert tally.used == {"a": 1, "more/b": 1, "c": 1}
+
+
+def test_a_folder_of_image_files_is_no_folder_of_parquet_files(into: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"no \.parquet file in it .*; for folders of image files use `catalog: images`"
+    ):
+        fetch("objects", params("parquet-images", folder_of(tmp_path, {"a/1.png": b"1"})), into)
+
+
 def test_a_recording_that_comes_while_the_folder_is_copied_is_an_error(
     into: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,7 +30,7 @@ def record(path: Path, seed: int, *, events: int = 500) -> None:
 def download(source: Path, into: Path, catalog: str = "recordings") -> Path:
     """data/raw/mine as the stage `download` leaves it."""
     into.mkdir(parents=True)
-    title = TITLE if catalog == "recordings" else None
+    title = TITLE if catalog in ("recordings", "images") else None
     fetch("mine", DownloadParams(catalog=catalog, source=str(source) if title else None, title=title), into)
     return into
 

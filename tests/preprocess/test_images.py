@@ -58,7 +58,7 @@ def test_a_damaged_image_names_its_file_and_row(tmp_path: Path, damaged: bytes) 
     write(tmp_path / "test-00000-of-00002.parquet", [png(picture(0))] * 2, [0, 0])
     write(tmp_path / "test-00001-of-00002.parquet", [png(picture(0)), damaged], [0, 1])
     text = error_of(tmp_path)
-    assert text.startswith("test-00001-of-00002.parquet: row 1: not a complete ")
+    assert text.startswith("test-00001-of-00002.parquet: row 1 (1.png): not a complete ")
 
 
 def test_each_wrong_byte_of_an_image_is_pixels_or_an_input_error(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_each_wrong_byte_of_an_image_is_pixels_or_an_input_error(tmp_path: Path)
         try:
             parquet(tmp_path)
         except InputError as error:
-            assert str(error).startswith("train-0.parquet: row 0: ")  # noqa: PT017 - some wrong bytes are pixels
+            assert str(error).startswith("train-0.parquet: row 0 (0.png): ")  # noqa: PT017 - some wrong bytes are pixels
             refused += 1
     assert refused > 40
 
@@ -78,13 +78,13 @@ def test_each_wrong_byte_of_an_image_is_pixels_or_an_input_error(tmp_path: Path)
 @pytest.mark.parametrize(
     ("images", "labels", "reason"),
     [
-        ([png(picture(0)), None], [0, 1], "row 1: no image bytes, only a path"),
+        ([png(picture(0)), None], [0, 1], "row 1 (1.png): no image bytes, only a path"),
         (
             [png(picture(0)), png(picture(0, size=5))],
             [0, 1],
-            "row 1: 6 x 5 pixels, the first image has 7 x 6 pixels",
+            "row 1 (1.png): 6 x 5 pixels, but train-0.parquet: row 0 (0.png): 7 x 6 pixels; all images must have one",
         ),
-        ([png(picture(0)), b"GIF89a"], [0, 1], "row 1: not a complete"),
+        ([png(picture(0)), b"GIF89a"], [0, 1], "row 1 (1.png): not a complete"),
     ],
 )
 def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, images: list[Any], labels: list[Any], reason: str) -> None:
@@ -96,7 +96,10 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, images: list[Any], l
 def test_train_and_test_have_one_shape(tmp_path: Path) -> None:
     write_split(tmp_path, "train", [0])
     write(tmp_path / "test-0.parquet", [png(picture(0, size=5))], [0])
-    assert "images of train have 7 x 6 pixels, those of test 6 x 5 pixels; all must have the same" in error_of(tmp_path)
+    assert error_of(tmp_path) == (
+        "test-0.parquet: row 0 (0.png): 6 x 5 pixels, but train-00000-of-00001.parquet: row 0 (0.png): 7 x 6 pixels; "
+        "all images must have one size: resize or crop them"
+    )
 
 
 @pytest.mark.parametrize(("rows", "size"), [(1, 300_000), (40, 10_000)])

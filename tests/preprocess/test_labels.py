@@ -47,11 +47,16 @@ def test_a_label_that_numbers_no_class_is_one_error_at_once(tmp_path: Path, labe
 @pytest.mark.parametrize(
     ("train", "test", "names", "text"),
     [
-        ([0, 1], [0, 0], None, "test has no sample of 1 of 2 classes: 1; "),
-        ([0, 0], [0, 1], None, "train has no sample of 1 of 2 classes: 1; "),
-        ([0, 2, 2], [0, 2, 2], None, "train has no sample of 1 of 3 classes: 1; "),
-        ([0, 1], [1, 1], ("cat", "dog"), "test has no sample of 1 of 2 classes: cat; "),
-        ([0], [0], tuple("abcdefgh"), "train has no sample of 7 of 8 classes: b, c, d, e, f, ...; "),
+        ([0, 1], [0, 0], None, "no image of class 1 in test-*.parquet (2 classes: 0, 1); "),
+        ([0, 0], [0, 1], None, "no image of class 1 in train-*.parquet (2 classes: 0, 1); "),
+        ([0, 2, 2], [0, 2, 2], None, "no image of class 1 in train-*.parquet (3 classes: 0, 1, 2); "),
+        ([0, 1], [1, 1], ("cat", "dog"), "no image of class cat in test-*.parquet (2 classes: cat, dog); "),
+        (
+            [0],
+            [0],
+            tuple("abcdefgh"),
+            "no image of classes b, c, d, e, f, ... in train-*.parquet (8 classes: a, b, c, d, e, ...); ",
+        ),
         ([0], [], None, "test-00000-of-00001.parquet and other files of test have no rows; "),
     ],
 )

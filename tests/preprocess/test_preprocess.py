@@ -151,7 +151,9 @@ def test_a_split_without_a_class_is_refused_before_anything_is_made(tmp_path: Pa
         for seed in range(number):
             record(tmp_path / "source" / name / f"{seed}.aedat", seed)
     text = error_of(lambda: run(download(tmp_path / "source", tmp_path / "raw"), tmp_path))
-    assert text.startswith("test has no sample of 1 of 3 classes: jug; each class needs samples in both splits")
+    assert text.startswith(
+        "no recording of class jug in test (3 classes: cup, jug, mug); each class needs recordings in"
+    )
     assert not list(tmp_path.rglob("*.arrow"))
 
 
@@ -226,8 +228,8 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("catalog", "changes", "text"),
     [
-        ("recordings", {"frames": None}, "so frames and size must be numbers"),
-        ("recordings", {"size": None}, "so frames and size must be numbers"),
+        ("recordings", {"frames": None}, "frames and size must be numbers for recordings"),
+        ("recordings", {"size": None}, "frames and size must be numbers for recordings"),
         ("recordings", {"size": 256}, "need at least that many; set preprocess.size to 128 or less"),
         ("recordings", {"split": "paper"}, "preprocess.split 'paper': expected one of every-fifth-tests"),
         (
@@ -235,7 +237,7 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
             {"split": FolderSplit(train="cup", test="jug")},
             "mug/00.aedat: is in mug; expected cup",
         ),
-        ("digits", {}, "Digits contains images, so set both to null"),
+        ("digits", {}, "frames and size must be null for images (Digits)"),
         ("digits", {"window": WindowParams(ms=1, min_events=1), "frames": None, "size": None}, "set it to null"),
     ],
 )

@@ -191,8 +191,14 @@ def test_aedat2_of_another_camera_is_refused() -> None:
     )
 
 
-@pytest.mark.parametrize(("events", "found"), [([[1, 2, 0]], "(1, 3) of int64"), ([["a"] * 4], "(1, 4) of <U1")])
-def test_an_array_of_something_else_says_what_it_is(events: list[list[Any]], found: str) -> None:
+@pytest.mark.parametrize(
+    ("events", "found"),
+    [
+        ([[1, 2, 0]], "(1, 3) of int64"),
+        ([["a"] * 4], "(1, 4) of <U1"),
+    ],
+)
+def test_an_array_of_something_else_says_what_it_is(events: Any, found: str) -> None:
     assert error_of(lambda: decode_recording(npy(events), ".npy", "0.npy")) == (
         f"0.npy: byte 0: expected numbers (N, 4): x, y, polarity, milliseconds; found {found}; convert the file"
     )

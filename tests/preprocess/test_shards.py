@@ -137,6 +137,9 @@ def test_a_recording_that_gives_no_row_is_an_error_that_says_why(raw: Path) -> N
         "a/1.aedat: none of its 2 windows has window.min_events 1000 events, the maximum is 34; remove it, or lower "
         "window.min_events"
     )
+    np.save(raw / "a" / "3.npy", np.zeros((9, 4)) + [[0, 0, 0, place] for place in range(9)])
+    shard = replace(part(raw, windowed(1, 2)), members=listing.members(raw, (".npy",)), labels=[0])
+    assert error_of(shard).endswith("or lower window.min_events; times of an array (N, 4) are read as milliseconds")
     assert error_of(part(raw, windowed(3, 1))) == (
         "a/1.aedat: lasts 2.97 ms, less than one window of 3 ms; remove it, or lower window.ms"
     )

@@ -88,6 +88,13 @@ def test_a_recording_in_no_folder_has_no_class(rule: str | FolderSplit) -> None:
         split_recordings(["1.bin", "monday/cup/1.bin"], rule, MINE)
 
 
+def test_an_image_directly_in_its_splits_folder_has_no_class() -> None:
+    with pytest.raises(
+        InputError, match=r"^friday/1\.png: is not in a folder; put it into a folder named by its class"
+    ):
+        split_recordings(["monday/cup/1.png", "friday/1.png"], SESSIONS, CATALOG["images"])
+
+
 def test_a_recording_in_neither_folder_is_named() -> None:
     with pytest.raises(InputError, match=r"sunday/a/1\.bin: is in sunday; expected monday \(train\) or friday \(test"):
         split_recordings(["monday/a/1.bin", "sunday/a/1.bin"], SESSIONS, MINE)

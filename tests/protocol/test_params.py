@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.cli import check
+from pipeline.cli import check, preprocessed
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import load_cluster, load_dataset, read_params
 from pipeline.ground.paths import PARAMS, PROFILES
@@ -106,7 +107,7 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
     [
         ("{catalog: digits, source: null}", "{catalog: numbers, source: null}", r"catalog: unknown entry 'numbers'"),
         ("{split: every-fifth-tests, shards: 2", "{split: paper, shards: 2", r"split 'paper': expected one of every"),
-        ("size: null", "size: 32", r"frames and size are for recordings"),
+        ("size: null", "size: 32", r"frames and size must be null for images"),
         (
             "source: null}",
             "source: 's3://bucket/digits'}",
@@ -142,13 +143,39 @@ def test_an_unknown_key_is_named_with_the_nearest(tmp_path: Path, old: str, new:
         load_params(changed(tmp_path, old, new))
 
 
-def test_check_looks_for_the_folder_of_data_that_were_not_fetched_yet(tmp_path: Path) -> None:
-    path = changed(tmp_path, "{catalog: digits, source: null}", "{catalog: parquet-images, source: absent}")
+def of_own_images(folder: Path, source: str) -> Path:
+    """params.yaml whose images are the user's own."""
+    path = changed(folder, "{catalog: digits, source: null}", f"{{catalog: images, source: {source}}}")
     text = path.read_text().replace("  digits: #", "  mine-1: #")
-    text = text.replace("dataset: digits\n", "dataset: mine-1\n").replace("dataset: digits,", "dataset: mine-1,")
-    path.write_text(text.replace("split: every-fifth-tests, shards: 2", "split: official, shards: 2"))
+    path.write_text(
+        text.replace("dataset: digits\n", "dataset: mine-1\n").replace("dataset: digits,", "dataset: mine-1,")
+    )
+    return path
+
+
+def test_check_looks_into_the_folder_of_data_that_were_not_fetched_yet(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"datasets\.mine-1\.download\.source: absent is not a folder on this"):
-        check.check_params(path)
+        check.check_params(of_own_images(tmp_path, "absent"))
+    path = of_own_images(tmp_path, str(tmp_path / "mine"))
+    for name, said in {"notes.txt": "mine: no .png or", "a/1.png": "", "b/1.txt": "mine/b: no image in it"}.items():
+        (tmp_path / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "mine" / name).touch()
+        with pytest.raises(InputError, match=said) if said else nullcontext():
+            check.check_params(path)
+
+
+def test_check_needs_the_folder_no_longer_if_it_is_the_one_that_was_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = of_own_images(tmp_path, "absent")
+    monkeypatch.setattr(preprocessed, "raw", lambda name: tmp_path)
+    monkeypatch.setattr(preprocessed, "LOCK", tmp_path / "dvc.lock")
+    for source, said in {"absent": "", "other": "absent is not a folder"}.items():
+        made = f"{{params.yaml: {{datasets.mine-1.download: {{catalog: images, source: {source}}}}}}}"
+        (tmp_path / "dvc.lock").write_text(f"stages: {{download@mine-1: {{params: {made}}}}}\n")
+        preprocessed._locked.cache_clear()
+        with pytest.raises(InputError, match=said) if said else nullcontext():
+            check.check_params(path)
 
 
 def test_check_counts_the_cpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
