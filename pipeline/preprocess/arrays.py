@@ -78,8 +78,8 @@ def _of_columns(columns: Mapping[str, npt.NDArray[Any]], where: str, sensor: Sen
     found = {what: [name for name in columns if name.lower() in aliases] for what, aliases in _NAMES.items()}
     if any(len(names) != 1 for names in found.values()):
         raise RecordingError(
-            f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found {shown(', '.join(columns))}; "
-            "rename the columns, or convert the file"
+            f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found "
+            f"{shown(', '.join(columns))}; rename the columns, or convert the file"
         )
     t, x, y, p = (_whole_numbers(columns[names[0]], names[0], where) for names in found.values())
     if len({len(column) for column in (t, x, y, p)}) > 1:
