@@ -112,6 +112,28 @@ def _check() -> None:
     check_params()
 
 
+@app.command("inspect")
+def _inspect(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A recording, or a folder with one folder per class.")],
+    sensor: Annotated[
+        tuple[int, int] | None, typer.Option(metavar="WIDTH HEIGHT", help="If the files do not say it (pixels).")
+    ] = None,
+    frames: Annotated[int, typer.Option(metavar="T", min=1, help="Number of frames, as in preprocess.")] = 8,
+    size: Annotated[int, typer.Option(metavar="N", min=1, help="Height and width of a frame (pixels).")] = 64,
+    png: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture of the frames.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per recording.")] = False,
+) -> None:
+    """Describe a recording or a folder of recordings.
+
+    Sensor, number of events, duration, polarity, rate over time, what would be left out, and how preprocessing would
+    cut a recording into frames. In a folder, a recording that cannot be read does not stop the others; they are named
+    at the end, and the exit code is 1.
+    """
+    from pipeline.cli.inspect import inspect
+
+    inspect(path, sensor, frames, size, png, as_json=as_json)
+
+
 @app.command("plan")
 def _plan() -> None:
     """Estimate how long the trainings of params.yaml take.
