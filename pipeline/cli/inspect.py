@@ -11,19 +11,21 @@ from PIL import Image
 
 from pipeline.data.counts import all_left_out
 from pipeline.data.recording import Recording
+from pipeline.download.catalog import CATALOG
 from pipeline.download.listing import list_files, read_member
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.names import shown
 from pipeline.ground.progress import progress
 from pipeline.preprocess.frames import to_frames
-from pipeline.preprocess.recordings import SUFFIXES, decode_recording, read_recording
+from pipeline.preprocess.recordings import decode_recording, read_recording
 from pipeline.preprocess.sensors import Sensor
 from pipeline.report.pictures import strip
 
 _BINS = 40
 """Number of parts of a recording whose event rate is shown."""
 _LEVELS = " ▁▂▃▄▅▆▇█"
+_SUFFIXES = CATALOG["recordings"].suffixes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,10 +57,10 @@ def inspect(path: Path, sensor: Sensor | None, frames: int, size: int, picture: 
         _inspect_folder(path, sensor, as_json=as_json)
         return
     if not path.is_file():
-        raise InputError(f"{path}: no such file or folder; expected a recording ({', '.join(SUFFIXES)}) or a folder")
+        raise InputError(f"{path}: no such file or folder; expected a recording ({', '.join(_SUFFIXES)}) or a folder")
     recording = read_recording(path, sensor)
     found = inspected(recording, str(path))
-    print(json.dumps(asdict(found)) if as_json else "\n".join([*in_lines(found), _cut(recording, frames, size)]))
+    print(json.dumps(asdict(found)) if as_json else "\n".join([*description(found), _cut(recording, frames, size)]))
     if picture:
         write_whole(picture, _png(recording, frames, size))
 
@@ -85,7 +87,7 @@ def inspected(recording: Recording, name: str) -> Inspected:
     )
 
 
-def in_lines(found: Inspected) -> list[str]:
+def description(found: Inspected) -> list[str]:
     """The description in lines of a terminal."""
     most = max(found.rates)
     bars = "".join(_LEVELS[round(rate / most * (len(_LEVELS) - 1))] if most else " " for rate in found.rates)
@@ -119,9 +121,9 @@ def _png(recording: Recording, frames: int, size: int) -> bytes:
 
 
 def _inspect_folder(path: Path, sensor: Sensor | None, *, as_json: bool) -> None:
-    listed = list_files(path, SUFFIXES)
+    listed = list_files(path, _SUFFIXES)
     if not listed.members:
-        raise InputError(f"{path}: no recording in it or in its archives; expected {', '.join(SUFFIXES)}")
+        raise InputError(f"{path}: no recording in it or in its archives; expected {', '.join(_SUFFIXES)}")
     found: list[Inspected] = []
     wrong: list[str] = []
     with progress(path.name, total=len(listed.members), unit="recordings") as bar:

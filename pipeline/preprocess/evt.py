@@ -13,7 +13,7 @@ from models.kernels.compile_lock import compile_lock
 from pipeline.data.counts import left_out
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
-from pipeline.preprocess.prophesee import Header, header_sensor, read_header
+from pipeline.preprocess.prophesee import FileHeader, header_sensor, read_text_header
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 
 OTHER_WORDS = left_out("words", "of triggers or of the camera itself")
@@ -24,7 +24,7 @@ Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int
 """t, x, y and polarity."""
 
 
-def evt_format(header: Header, where: str) -> str:
+def evt_format(header: FileHeader, where: str) -> str:
     """EVT2, EVT21 or EVT3. Raises RecordingError."""
     name = header.get("format", "").partition(";")[0] or f"EVT{header.get('evt', '')}"
     known = {"EVT2": "EVT2", "EVT2.0": "EVT2", "EVT21": "EVT21", "EVT2.1": "EVT21", "EVT3": "EVT3", "EVT3.0": "EVT3"}
@@ -40,7 +40,7 @@ def evt_format(header: Header, where: str) -> str:
 
 def read_raw(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
     """The events of a .raw file. Raises RecordingError."""
-    header, start = read_header(data)
+    header, start = read_text_header(data)
     name = evt_format(header, where)
     size = {"EVT2": 4, "EVT21": 8, "EVT3": 2}[name]
     if rest := (len(data) - start) % size:

@@ -17,10 +17,10 @@ _EVENT_2D, _EVENT_CD = 0x00, 0x0C
 _LATEST_VERSION = 2
 _GENERATIONS = {"3.0": (640, 480), "3.1": (640, 480), "4.0": (1280, 720), "4.1": (1280, 720), "4.2": (1280, 720)}
 """Width and height of the sensor by `sensor_generation`; for recordings without `geometry`."""
-Header = dict[str, str]
+FileHeader = dict[str, str]
 
 
-def read_header(data: bytes) -> tuple[Header, int]:
+def read_text_header(data: bytes) -> tuple[FileHeader, int]:
     """Values of the header's lines by lower-case keyword, and the offset of the first byte after them."""
     header, start = {}, 0
     while (line := _LINE.match(data, start)) is not None:
@@ -32,7 +32,7 @@ def read_header(data: bytes) -> tuple[Header, int]:
     return header, start
 
 
-def header_sensor(header: Header) -> tuple[int, int] | None:
+def header_sensor(header: FileHeader) -> tuple[int, int] | None:
     """Width and height of the sensor; None if the header does not tell."""
     if "width" in header and "height" in header:
         size = f"{header['width']}x{header['height']}"
@@ -54,7 +54,7 @@ def read_dat(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
     polarity. Other bits of an address must be 0. Times are 32 bits; a decrease by more than half their range is an
     overflow.
     """
-    header, start = read_header(data)
+    header, start = read_text_header(data)
     kind, size = (*data[start : start + 2], -1, -1)[:2]
     if kind not in (_EVENT_2D, _EVENT_CD) or size != 8:
         raise RecordingError(

@@ -90,7 +90,6 @@ DECODERS: dict[str, Callable[[bytes, str, Sensor | None], Recording]] = {
     ".raw": read_raw,
 }
 """Decoder of a file's bytes, by its suffix."""
-SUFFIXES = tuple(DECODERS)
 
 
 def on_sensor(recording: Recording, where: str) -> Recording:

@@ -8,7 +8,7 @@ import pytest
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.preprocess.evt import read_raw
-from pipeline.preprocess.prophesee import header_sensor, read_dat, read_header
+from pipeline.preprocess.prophesee import header_sensor, read_dat, read_text_header
 from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
 
 SENSOR = (1280, 720)
@@ -119,7 +119,7 @@ def test_random_evt3_is_decoded_as_by_a_plain_loop() -> None:
     ],
 )
 def test_the_header_names_the_sensor(header: str, sensor: tuple[int, int] | None) -> None:
-    assert header_sensor(read_header(header.encode())[0]) == sensor
+    assert header_sensor(read_text_header(header.encode())[0]) == sensor
 
 
 @pytest.mark.parametrize(
