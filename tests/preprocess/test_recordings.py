@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.recording import Recording
+from pipeline.download.catalog import CATALOG
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.preprocess.recordings import DECODERS, RECORDING_REMEDY, decode_recording, orient, read_recording
 from tests.preprocess.aedat4 import aedat4
@@ -237,7 +238,7 @@ def test_every_cut_of_an_aedat4_file_is_an_input_error() -> None:
 
 
 def test_a_file_is_read_by_its_suffix_and_named_in_errors(tmp_path: Path) -> None:
-    assert set(GOOD) == set(DECODERS)
+    assert set(GOOD) == set(DECODERS) == set(CATALOG["recordings"].suffixes)
     for suffix, data in GOOD.items():
         path = tmp_path / f"a{suffix.upper()}"
         path.write_bytes(data)
