@@ -148,12 +148,13 @@ def _class_lines(found: list[Inspected]) -> list[str]:
     for one in found:
         by_class[str(PurePosixPath(one.file).parent)].append(one)
     width = max(map(len, map(shown, by_class)), default=0)
-    return [
+    rows = [
         f"{shown(name):<{width}}  {len(all_of):>6,} recordings  "
         f"{', '.join(sorted({f'{one.width} x {one.height}' for one in all_of}))}  "
         f"events {_spread([one.events for one in all_of])}  seconds {_spread([one.seconds for one in all_of])}"
         for name, all_of in by_class.items()
     ]
+    return [*rows, "(events and seconds: smallest / median / largest)"]
 
 
 def _spread(numbers: list[int] | list[float]) -> str:
