@@ -26,12 +26,12 @@ def brief(claim: Claim, judgement: Judgement) -> str:
 def _not_run(claim: Claim) -> str:
     if isinstance(claim, DECIDED_BY_IT):
         return "not measured"
-    return "no run here can decide it" if isinstance(claim, StatementClaim) else "nothing like it was run"
+    return "no run here can decide it" if isinstance(claim, StatementClaim) else "no comparable run"
 
 
 def _same(claim: Claim) -> str:
     if isinstance(claim, WeightsClaim):
-        return "the same bits on a like machine"
+        return "the same bits on the same CPU model"
     if isinstance(claim, AccuracyClaim):
         return f"the whole 90 % interval lies within ± {claim.margin:g} points"
     if isinstance(claim, DifferenceClaim):

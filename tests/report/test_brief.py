@@ -15,12 +15,12 @@ AGREEMENT = AgreementClaim(kind="agreement", of="logits", bound=1e-9, printed="r
 @pytest.mark.parametrize(
     ("claim", "verdict", "text"),
     [
-        (accuracy(), "NOT RUN", "nothing like it was run"),
+        (accuracy(), "NOT RUN", "no comparable run"),
         (counted(), "NOT RUN", "not measured"),
         (counted(), "REPRODUCED", "as counted on their code"),
         (AGREEMENT, "REPRODUCED", "equal to 1e-9"),
         (AGREEMENT, "DIFFERS", "another number"),
-        (weights(), "REPRODUCED", "the same bits on a like machine"),
+        (weights(), "REPRODUCED", "the same bits on the same CPU model"),
         (weights(), "NOT COMPARABLE", "no digest is claimed for this processor"),
         (weights(), "DIFFERS", "other weights"),
         (difference(), "REPRODUCED", "the difference is as claimed"),

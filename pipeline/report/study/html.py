@@ -98,7 +98,7 @@ def effect_chart(part: StudyPart) -> Spec:
     layers = [marked("rows", rule, x=x, **ends), marked("rows", point, x=x, y=y, tooltip=tips)]
     about = (
         f"{len(rows)} parts, each in the place of the authors' choice: difference of the test accuracy from its "
-        "reference, with the 95 % interval over seeds, and operations. The name of a part shows at its point."
+        "reference, with the 95 % interval over seeds, and operations. Point at a mark to see the name of its part."
     )
     return chart_of({"layer": layers}, {"rows": rows}, about, height=360)
 
