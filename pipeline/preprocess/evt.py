@@ -20,22 +20,33 @@ OTHER_WORDS = left_out("words", "of triggers or of the camera itself")
 """Count of words that are not about events of pixels."""
 EARLY = left_out("events", "before the first time of the file")
 """Count of events without a time."""
+_KNOWN = {"EVT2": "EVT2", "EVT2.0": "EVT2", "EVT21": "EVT21", "EVT2.1": "EVT21", "EVT3": "EVT3", "EVT3.0": "EVT3"}
+_BIG_ENDIAN = "endianness=big"
 Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """t, x, y and polarity."""
 
 
+def evt_name(header: FileHeader) -> str:
+    """What the header calls the encoding."""
+    return header.get("format", "").partition(";")[0] or f"EVT{header.get('evt', '')}"
+
+
+def is_evt3(header: FileHeader) -> bool:
+    """Whether words are those of EVT 3.0, little-endian."""
+    return _KNOWN.get(evt_name(header)) == "EVT3" and _BIG_ENDIAN not in header.get("format", "")
+
+
 def evt_format(header: FileHeader, where: str) -> str:
     """EVT2, EVT21 or EVT3. Raises RecordingError."""
-    name = header.get("format", "").partition(";")[0] or f"EVT{header.get('evt', '')}"
-    known = {"EVT2": "EVT2", "EVT2.0": "EVT2", "EVT21": "EVT21", "EVT2.1": "EVT21", "EVT3": "EVT3", "EVT3.0": "EVT3"}
-    if name not in known:
+    name = evt_name(header)
+    if name not in _KNOWN:
         raise RecordingError(
             f"{where}: byte 0: the header names the encoding {name!r}, expected EVT2, EVT21 or EVT3; export the file "
             "with Metavision Studio"
         )
-    if "endianness=big" in header.get("format", ""):
+    if _BIG_ENDIAN in header.get("format", ""):
         raise RecordingError(f"{where}: byte 0: words are big-endian, which is not supported; record little-endian")
-    return known[name]
+    return _KNOWN[name]
 
 
 def read_raw(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
@@ -84,10 +95,14 @@ def _high_times(marks: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> npt.N
 
 def _timed(columns: Columns, timed: npt.NDArray[np.bool_], words: int, used: int) -> tuple[Columns, dict[str, int]]:
     """The events that have a time, and the counts."""
-    counts = {"words": words, "words used": used, OTHER_WORDS: words - used, "events": len(timed)}
-    counts[EARLY] = len(timed) - int(timed.sum())
+    counts = word_counts(words, words - used, len(timed) - int(timed.sum()))
     t, x, y, p = (column[timed] for column in columns)
-    return (t, x, y, p), counts
+    return (t, x, y, p), counts | {"events": len(timed)}
+
+
+def word_counts(words: int, others: int, early: int) -> dict[str, int]:
+    """Counts of all words, of those not about events, and of events before the first time."""
+    return {"words": words, "words used": words - others, OTHER_WORDS: others, EARLY: early}
 
 
 def _evt3(words: npt.NDArray[Any]) -> tuple[Columns, dict[str, int]]:

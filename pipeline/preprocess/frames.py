@@ -11,7 +11,10 @@ from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.preprocess import aedat4
 from pipeline.preprocess.aedat2 import AEDAT2, aedat2_start
+from pipeline.preprocess.cells import FoundCells, dat_cells, evt3_cells, square_tables
+from pipeline.preprocess.evt import is_evt3, word_counts
 from pipeline.preprocess.nmnist import NMNIST
+from pipeline.preprocess.prophesee import DAT_EVENTS, dat_bits, header_sensor, read_text_header
 from pipeline.preprocess.recordings import (
     Orientation,
     decode_recording,
@@ -19,7 +22,16 @@ from pipeline.preprocess.recordings import (
     on_sensor,
     orient,
 )
-from pipeline.preprocess.scatter import NOWHERE, Buffer, Frames, Lookup, count_aedat2, count_columns, count_rows
+from pipeline.preprocess.scatter import (
+    NOWHERE,
+    Buffer,
+    Frames,
+    Lookup,
+    count_aedat2,
+    count_cells,
+    count_columns,
+    count_rows,
+)
 from pipeline.preprocess.sensors import Sensor
 
 FRAMING_RULE = (
@@ -106,13 +118,17 @@ class Framed(NamedTuple):
     counts: Counts
 
 
+_UNSEEN = Framed(0, 0, {})
+"""Of a file that is decoded instead."""
+
+
 def frames_of_bytes(
     data: bytes, suffix: str, where: str, framing: Framing, buffer: Buffer | None = None
 ) -> tuple[Frames, Framed]:
     """Same frames and errors as to_frames(orient(decode_recording(data))), and the sensor and event counts.
 
-    Fast path: events of AEDAT 2.0, AEDAT 4 and N-MNIST are counted directly from bytes. A file with anything unusual is
-    decoded instead.
+    Fast path: events of AEDAT 2.0, AEDAT 4, N-MNIST, .dat and EVT 3.0 are counted directly from bytes. A file with
+    anything unusual is decoded instead.
     """
     buffer = buffer or Buffer()
     if framing.sensor is not None:
@@ -121,6 +137,10 @@ def frames_of_bytes(
         frames, seen = _aedat2(data, where, framing, buffer)
     elif suffix == ".bin":
         frames, seen = _nmnist(data, framing, buffer)
+    elif suffix == ".dat":
+        frames, seen = _dat(data, framing, buffer)
+    elif suffix == ".raw":
+        frames, seen = _raw(data, framing, buffer)
     elif suffix == ".aedat4" and data:
         return _aedat4(aedat4.read_events(data, where), where, framing, buffer)
     else:
@@ -182,6 +202,39 @@ def _count_aedat4(read: aedat4.Events, framing: Framing, buffer: Buffer) -> Fram
         return None
     tables = _byte_tables(width, framing.size, framing.orientation)
     return count_rows(rows, (x, y, on), tables, _shape(framing), buffer)
+
+
+def _dat(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
+    header, start = read_text_header(data)
+    sensor, bits = header_sensor(header), dat_bits(header)
+    rows = np.frombuffer(data[start + 2 :], np.uint8)
+    if data[start : start + 2] not in DAT_EVENTS or not sensor or not bits or len(rows) % 8:
+        return None, _UNSEEN
+    if min(sensor) < framing.size:
+        return None, _UNSEEN
+    found = dat_cells(rows.reshape(-1, 8), bits, square_tables(sensor, framing.size))
+    return _of_cells(found, {}, sensor, framing, buffer)
+
+
+def _raw(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
+    """EVT 3.0; None for the other encodings."""
+    header, start = read_text_header(data)
+    sensor, rows = header_sensor(header), np.frombuffer(data[start:], np.uint8)
+    if not is_evt3(header) or not sensor or min(sensor) < framing.size or len(rows) % 2:
+        return None, _UNSEEN
+    found = evt3_cells(rows.reshape(-1, 2), square_tables(sensor, framing.size))
+    words = word_counts(len(rows) // 2, found.others, found.early) if found else {}
+    return _of_cells(found, words, sensor, framing, buffer)
+
+
+def _of_cells(
+    found: FoundCells | None, counts: Counts, sensor: Sensor, framing: Framing, buffer: Buffer
+) -> tuple[Frames | None, Framed]:
+    if found is None or not len(found.cells) or framing.orientation is not None:
+        return None, _UNSEEN
+    outside = found.events - found.early - len(found.cells)
+    seen = Framed(*sensor, {**counts, "events": found.events, OUTSIDE: outside})
+    return count_cells(found.cells, _shape(framing), buffer), seen
 
 
 def _shape(framing: Framing) -> tuple[int, int]:

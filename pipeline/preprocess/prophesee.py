@@ -12,9 +12,8 @@ from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 
 _LINE = re.compile(rb"% ?([^\r\n]*)\r?\n")
-_EVENT_2D, _EVENT_CD = 0x00, 0x0C
-"""Types of a .dat file with events of pixels."""
-_LATEST_VERSION = 2
+DAT_EVENTS = (bytes([0, 8]), bytes([12, 8]))
+"""Type and size of an event in a .dat file with events of pixels: Event2d and EventCD."""
 _GENERATIONS = {"3.0": (640, 480), "3.1": (640, 480), "4.0": (1280, 720), "4.1": (1280, 720), "4.2": (1280, 720)}
 """Width and height of the sensor by `sensor_generation`; for recordings without `geometry`."""
 FileHeader = dict[str, str]
@@ -46,6 +45,11 @@ def header_sensor(header: FileHeader) -> tuple[int, int] | None:
     return _GENERATIONS.get(header.get("sensor_generation", header.get("generation", "")))
 
 
+def dat_bits(header: FileHeader) -> tuple[int, int] | None:
+    """Number of bits of x and of y in an address of a .dat file; None for an unknown version."""
+    return {"0": (9, 8), "1": (9, 8), "2": (14, 14)}.get(header.get("version", "2"))
+
+
 def read_dat(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
     """The events of a .dat file. Raises RecordingError.
 
@@ -55,16 +59,17 @@ def read_dat(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
     overflow.
     """
     header, start = read_text_header(data)
-    kind, size = (*data[start : start + 2], -1, -1)[:2]
-    if kind not in (_EVENT_2D, _EVENT_CD) or size != 8:
+    if (kind := data[start : start + 2]) not in DAT_EVENTS:
         raise RecordingError(
-            f"{where}: byte {start}: event type {kind} of {size} bytes, expected 0 or 12 of 8 bytes (pixel events); "
-            f"{RECORDING_REMEDY}"
+            f"{where}: byte {start}: event type and size are {list(kind)}, expected 0 or 12, and 8 bytes (pixel "
+            f"events); {RECORDING_REMEDY}"
         )
-    version = header.get("version", str(_LATEST_VERSION))
-    if version not in ("0", "1", "2"):
-        raise RecordingError(f"{where}: byte 0: version {version} of the .dat format, expected 0, 1 or 2")
-    x_bits, y_bits = (14, 14) if version == "2" else (9, 8)
+    if (bits := dat_bits(header)) is None:
+        raise RecordingError(
+            f"{where}: byte 0: version {header['version'][:20]} of the .dat format, expected 0, 1 or 2; export the "
+            "file with Metavision Studio"
+        )
+    x_bits, y_bits = bits
     if rest := (len(data) - start - 2) % 8:
         raise RecordingError(
             f"{where}: byte {len(data) - rest}: {rest} bytes are left over; expected 8 bytes an event; the file is "

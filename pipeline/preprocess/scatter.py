@@ -15,6 +15,8 @@ from models.kernels.compile_lock import compile_lock
 
 Lookup = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
+Cells = npt.NDArray[np.uint32]
+"""Indices of events in a flat frame (2, size, size)."""
 Frames = npt.NDArray[Any]
 
 COUNTED, TOO_NARROW, NOT_PLAIN = 0, 1, 2
@@ -75,6 +77,13 @@ def count_aedat2(
     return _narrowest(_aedat2_kernel, (data, u64(start), *tables, each), shape, buffer)
 
 
+def count_cells(cells: Cells, shape: tuple[int, int], buffer: Buffer) -> Frames:
+    """Frames (T, cells) of N events, given by their cells."""
+    frames = _narrowest(_cells_kernel, (cells, u64(len(cells) // shape[0])), shape, buffer)
+    assert frames is not None, "a cell is in the frame"
+    return frames
+
+
 def _narrowest(
     kernel: Callable[..., int], arguments: tuple[Any, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
@@ -84,6 +93,17 @@ def _narrowest(
         if state != TOO_NARROW:
             return frames if state == COUNTED else None
     raise AssertionError("more than 2^32 events of one pixel")
+
+
+def _cells_kernel(cells: Cells, each: int, frames: Any) -> int:
+    wrapped = False
+    for t in range(u64(len(frames))):
+        frame = frames[t]
+        stop = u64(len(cells)) if t + u64(1) == u64(len(frames)) else (t + u64(1)) * each
+        for i in range(t * each, stop):
+            frame[cells[i]] += 1
+            wrapped |= frame[cells[i]] == 0
+    return int(wrapped)
 
 
 def _columns_kernel(
@@ -147,6 +167,7 @@ def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) 
 
     count, table = types.uint64, types.Array(types.int64, 1, "C", readonly=True)
     before: dict[Callable[..., int], list[Any]] = {
+        _cells_kernel: [types.Array(types.uint32, 1, "C", readonly=True)],
         _columns_kernel: [types.Array(types.int64, 1, "A", readonly=True)] * 3 + [table] * 3,
         _rows_kernel: [types.Array(types.uint8, 2, "C", readonly=True)] + [count] * 3 + [table] * 3,
         _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],

@@ -4,12 +4,16 @@ import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.preprocess.evt import read_raw
+from pipeline.preprocess.frames import Framing, frames_of_bytes
 from pipeline.preprocess.prophesee import header_sensor, read_dat, read_text_header
 from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
+from tests.preprocess.test_frames import PROPERTY, outcome_of_bytes, plain_outcome
 
 SENSOR = (1280, 720)
 Y, X, BASE, VECTOR12, VECTOR8, LOW, HIGH, TRIGGER = 0, 2, 3, 4, 5, 6, 8, 10
@@ -126,8 +130,8 @@ def test_the_header_names_the_sensor(header: str, sensor: tuple[int, int] | None
     ("data", "message"),
     [
         (dat((1, 1))[:-3], r"byte 39: 5 bytes are left over; expected 8 bytes an event"),
-        (dat(kind=14), r"byte 37: event type 14 of 8 bytes, expected 0 or 12 of 8 bytes"),
-        (b"", r"byte 0: event type -1 of -1 bytes"),
+        (dat(kind=14), r"byte 37: event type and size are \[14, 8\], expected 0 or 12, and 8 bytes"),
+        (b"", r"byte 0: event type and size are \[\], expected"),
         (dat(header="% Version 3\n"), r"byte 0: version 3 of the \.dat format, expected 0, 1 or 2"),
     ],
 )
@@ -147,3 +151,65 @@ def test_a_damaged_dat_file_is_one_error(data: bytes, message: str) -> None:
 def test_a_damaged_raw_file_is_one_error(data: bytes, message: str) -> None:
     with pytest.raises(RecordingError, match=re.compile(rf"^a\.raw: {message}")):
         read_raw(data, "a.raw", SENSOR)
+
+
+SMALL = "% format {name};width=40;height=33\n% end\n"
+WORD3 = st.one_of(
+    st.builds(word3, st.sampled_from([Y, LOW, HIGH, TRIGGER, 7, 1, 14]), st.integers(0, 32)),
+    st.builds(word3, st.sampled_from([X, BASE]), st.integers(0, 39) | st.integers(2048, 2048 + 39)),
+    st.builds(word3, st.sampled_from([VECTOR12, VECTOR8]), st.sampled_from([0, 1, 5, 0x80, 0xFFF])),
+)
+
+
+@given(
+    words=st.lists(WORD3, max_size=40) | st.lists(st.integers(0, 0xFFFF), max_size=40),
+    timed=st.booleans(),
+    rest=st.sampled_from([b"", b"", b"1"]),
+    num_frames=st.integers(1, 9),
+    size=st.sampled_from([33, 16, 3, 40]),
+)
+@PROPERTY
+def test_evt3_straight_from_its_bytes_is_what_decoding_gives(
+    words: list[int], timed: bool, rest: bytes, num_frames: int, size: int
+) -> None:
+    """Some events have no time, or are outside of the framed square or of the sensor; some files are cut."""
+    data = raw("EVT3", *[word3(HIGH, 1)] * timed, *words, header=SMALL) + rest
+    framing = Framing(num_frames=num_frames, size=size, orientation=None)
+    assert outcome_of_bytes(data, ".raw", framing) == plain_outcome(data, ".raw", framing)
+
+
+@given(
+    events=st.lists(st.builds(address, st.integers(0, 40), st.integers(0, 32), st.integers(0, 1)), max_size=30),
+    odd=st.lists(st.integers(0, 2**32 - 1), max_size=1),
+    version=st.sampled_from(["2", "2", "1", "9"]),
+    rest=st.sampled_from([b"", b"", b"1234"]),
+    num_frames=st.integers(1, 9),
+    size=st.sampled_from([33, 16, 3, 40]),
+)
+@PROPERTY
+def test_dat_straight_from_its_bytes_is_what_decoding_gives(
+    events: list[int], odd: list[int], version: str, rest: bytes, num_frames: int, size: int
+) -> None:
+    header = f"% Version {version}\n% Width 40\n% Height 33\n"
+    data = dat(*((5, one) for one in events + odd), header=header) + rest
+    framing = Framing(num_frames=num_frames, size=size, orientation=None)
+    assert outcome_of_bytes(data, ".dat", framing) == plain_outcome(data, ".dat", framing)
+
+
+def test_plain_files_are_counted_without_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.preprocess.frames.decode_recording", lambda *_: pytest.fail("decoded"))
+    framing = Framing(num_frames=1, size=360, orientation=None)
+    words = ((X, 9), (HIGH, 1), (TRIGGER, 3), (Y, 719), (X, 1 << 11 | 280), (X, 279), (BASE, 998), (VECTOR12, 7))
+    frames, seen = frames_of_bytes(raw("EVT3", *(word3(*one) for one in words)), ".raw", "a", framing)
+    assert np.argwhere(frames).tolist() == [[0, 0, 359, 359], [0, 1, 359, 0]]
+    assert dict(seen.counts) == {
+        "words": 8,
+        "words used": 7,
+        "words left out: of triggers or of the camera itself": 1,
+        "events": 6,
+        "events left out: before the first time of the file": 1,
+        "events left out: outside of the centred square that is framed": 2,
+    }
+    framing = Framing(num_frames=1, size=240, orientation=None)
+    frames, seen = frames_of_bytes(dat((1, address(80, 479, 0)), (1, address(79, 0, 0))), ".dat", "a", framing)
+    assert (np.argwhere(frames).tolist(), seen.counts["events"]) == ([[0, 0, 239, 0]], 2)
