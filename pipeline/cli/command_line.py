@@ -116,7 +116,8 @@ def _check() -> None:
 def _inspect(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A recording, or a folder with one folder per class.")],
     sensor: Annotated[
-        tuple[int, int] | None, typer.Option(metavar="WIDTH HEIGHT", help="If the files do not say it (pixels).")
+        tuple[int, int] | None,
+        typer.Option(metavar="WIDTH HEIGHT", min=1, max=32_767, help="If the files do not say it (pixels)."),
     ] = None,
     frames: Annotated[int, typer.Option(metavar="T", min=1, help="Number of frames, as in preprocess.")] = 8,
     size: Annotated[int, typer.Option(metavar="N", min=1, help="Height and width of a frame (pixels).")] = 64,

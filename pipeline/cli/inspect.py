@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.names import shown
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import to_frames
+from pipeline.preprocess.frames import OUTSIDE, centred, to_frames
 from pipeline.preprocess.recordings import decode_recording, read_recording
 from pipeline.preprocess.sensors import Sensor
 from pipeline.report.pictures import strip
@@ -60,9 +61,12 @@ def inspect(path: Path, sensor: Sensor | None, frames: int, size: int, picture: 
         raise InputError(f"{path}: no such file or folder; expected a recording ({', '.join(_SUFFIXES)}) or a folder")
     recording = read_recording(path, sensor)
     found = inspected(recording, str(path))
-    print(json.dumps(asdict(found)) if as_json else "\n".join([*description(found), _cut(recording, frames, size)]))
+    print(json.dumps(asdict(found)) if as_json else "\n".join([*description(found), *_cut(recording, frames, size)]))
     if picture:
-        write_whole(picture, _png(recording, frames, size))
+        try:
+            write_whole(picture, _png(recording, frames, size))
+        except RecordingError as error:
+            raise InputError(f"{path}: no picture with --size {size}: {error}") from None
 
 
 def inspected(recording: Recording, name: str) -> Inspected:
@@ -103,15 +107,17 @@ def description(found: Inspected) -> list[str]:
     return lines + [f"  {number:,} {name}" for name, number in found.left_out.items()]
 
 
-def _cut(recording: Recording, frames: int, size: int) -> str:
+def _cut(recording: Recording, frames: int, size: int) -> list[str]:
     """How preprocessing would frame the recording."""
-    side = min(recording.width, recording.height) // size * size
-    if not side:
-        return f"  frames      none: size {size} is larger than the sensor"
-    return (
-        f"  frames      {frames} of {len(recording) // frames:,} events (frames: {frames}, size: {size}): the centred "
+    if size > min(recording.width, recording.height):
+        return [f"  frames      none: size {size} is larger than the sensor"]
+    inside = centred(recording, size)
+    side, outside = inside.width, len(recording) - len(inside)
+    framed = (
+        f"  frames      {frames} of {len(inside) // frames:,} events (frames: {frames}, size: {size}): the centred "
         f"{side} x {side} pixels, {side // size} x {side // size} summed"
     )
+    return [framed, *([f"  {outside:,} {OUTSIDE}"] if outside else [])]
 
 
 def _png(recording: Recording, frames: int, size: int) -> bytes:
@@ -132,12 +138,13 @@ def _inspect_folder(path: Path, sensor: Sensor | None, *, as_json: bool) -> None
                 data = read_member(member)
                 recording = decode_recording(data, PurePosixPath(member.id).suffix.lower(), member.id, sensor)
                 found.append(inspected(recording, member.id))
-            except RecordingError as error:
+            except InputError as error:
                 wrong.append(str(error))
             bar.update()
-    print("\n".join(map(json.dumps, map(asdict, found)) if as_json else _class_lines(found)))
+    for line in map(json.dumps, map(asdict, found)) if as_json else _class_lines(found):
+        print(line)
     for suffix, number in sorted(listed.left_out.items()):
-        print(f"{number} other file(s): {suffix}")
+        print(f"{number} other file(s): {suffix}", file=sys.stderr)
     if wrong:
         raise InputError("\n  ".join([f"{len(wrong)} of {len(listed.members)} recordings cannot be read:", *wrong]))
 
@@ -159,5 +166,5 @@ def _class_lines(found: list[Inspected]) -> list[str]:
 
 def _spread(numbers: list[int] | list[float]) -> str:
     low, middle, high = (float(value) for value in np.quantile(numbers, [0, 0.5, 1]))
-    form = ",.0f" if high >= 100 else ".2f"
+    form = ",.0f" if isinstance(numbers[0], int) else ".2f"
     return f"{low:{form}} / {middle:{form}} / {high:{form}}"

@@ -50,7 +50,7 @@ def results_lines(root: Path) -> list[str]:
 def _profile_line(root: Path, audit: dict[str, Any]) -> list[str]:
     """A line if the report is of another profile than params.yaml."""
     path = root / PARAMS.name
-    now = read_yaml(path)["profile"] if path.exists() else None
+    now = read_yaml(path).get("profile") if path.exists() else None
     if now in (None, audit["profile"]):
         return []
     return [f"These are of profile {audit['profile']}; params.yaml has {now}: `make repro` runs it."]
@@ -89,28 +89,30 @@ def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     if not changed:
         return []
     files = " ".join(("params.yaml", *_COMMITTED))
+    left = _leftovers(root)
     return [
-        f"git: {' and '.join(changed)} changed: {_why(root, changed, records)}",
+        f"git: {' and '.join(changed)} changed: {_why(root, changed, records, left)}",
+        *([f"  to remove the outputs of other parameters:  rm -r {' '.join(left)}"] if left else []),
         f"  to keep them:  git add {files} && git commit",
         f"  to go back:    git checkout {files} && dvc checkout",
     ]
 
 
-def _why(root: Path, changed: list[str], records: dict[str, Any]) -> str:
+def _why(root: Path, changed: list[str], records: dict[str, Any], left: list[str]) -> str:
     before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
     ours = [records[run]["platforms"] for run, text in before.items() if text]
     theirs = [parse_json(text)["platforms"] for text in before.values() if text]
     if ours != theirs:
         return "computed on another CPU model"
-    if changed == ["dvc.lock"] and (left := _leftovers(root)):
-        return f"outputs of other parameters are still in {', '.join(left)}"
+    if changed == ["dvc.lock"] and left:
+        return "the report's stage reads outputs of other parameters too"
     return "parameters, code or data differ"
 
 
 def _leftovers(root: Path) -> list[str]:
     """Folders with outputs of datasets and experiments that are not in params.yaml. The stage `report` reads them."""
     params = read_yaml(root / PARAMS.name)
-    places = {"data/arrow": params["datasets"], "artifacts": params["experiments"]}
+    places = {"data/arrow": params.get("datasets") or {}, "artifacts": params.get("experiments") or {}}
     return [
         f"{place}/{path.name}"
         for place, known in places.items()

@@ -107,16 +107,18 @@ def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], de
     seen = [entry for entry in entries if not is_hidden(entry.filename)]
     yield from ["hidden"] * sum(is_hidden(entry.filename) and not entry.is_dir() for entry in entries)
     names.checked(str(path), names.one_spelling, [entry.filename.rstrip("/") for entry in seen])
+    folders: set[PurePosixPath] = set()
     for entry in seen:
         place = path_in_archive(path, entry.filename)
         if entry.is_dir():
-            yield within / place
+            folders.add(within / place)
             continue
-        yield from (within / place).parents
+        folders.add((within / place).parent)
         if _suffix(place) in suffixes:
             yield Member(str(within / place), entry.file_size, path, entry.filename)
         elif not is_archive(place):
             yield _left_out(path, entry.filename)
+    yield from {place for folder in folders for place in (folder, *folder.parents)}
     if any(is_archive(entry.filename) for entry in seen):
         yield from _listed(unpacked(path), within, suffixes, depth + 1)
 

@@ -7,7 +7,7 @@ from pipeline.data.counts import left_out
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sensors import Sensor, choose_sensor
-from pipeline.preprocess.sources import check_length, davis_of_aedat2
+from pipeline.preprocess.sources import check_length, davis_of_aedat2, unwrapped
 
 AEDAT2 = b"#!AER-DAT2.0"
 """How an AEDAT 2.0 file begins."""
@@ -18,7 +18,7 @@ NO_EVENT = left_out("events", "of frames, inertial sensors or external inputs")
 
 
 def read_aedat2(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
-    """Events of a DVS128 or a DAVIS.
+    """Events of a DVS128, or of a DAVIS if the header names one or another sensor is stated.
 
     Header lines that begin with #, then big-endian pairs of address and timestamp.
 
@@ -30,21 +30,22 @@ def read_aedat2(data: bytes, where: str, sensor: Sensor | None = None) -> Record
     check_length(len(data) - start, 8, start, where)
     pairs = np.frombuffer(data, dtype=">u4", offset=start).reshape(-1, 2).astype(np.int64)
     address, t = pairs[:, 0], pairs[:, 1]
-    t = t + (np.cumsum(np.diff(t, prepend=t[:1]) < -(2**31)) << 32)
+    t = unwrapped(t, 32)
     if davis is not None:
         return _davis(address, t, choose_sensor(davis, sensor, where))
-    width, height = choose_sensor((DVS128, DVS128), sensor, where)
+    if sensor not in (None, (DVS128, DVS128)):  # a DVS128 names itself or nothing
+        return _davis(address, t, sensor)
     pixels = address & 0x8000 == 0
     if (other := pixels & (address & 0x7FFF0000 != 0)).any():
         first = int(np.flatnonzero(other)[0])
         raise RecordingError(
             f"{where}: event {first}: address {address[first]:#x} has more than the 15 bits of a DVS128, and "
-            "the header names no DAVIS; convert the file to AEDAT 4"
+            "the header names no other camera; set preprocess.sensor if a DAVIS recorded it"
         )
     counts = {"events": len(pairs), NO_PIXEL: len(pairs) - int(pixels.sum())}
     t, address = t[pixels], address[pixels]
     x, y, p = address >> 1 & 127, address >> 8 & 127, address & 1
-    return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
+    return Recording(t=t, x=x, y=y, p=p, width=DVS128, height=DVS128, counts=counts)
 
 
 def _davis(address: npt.NDArray[np.int64], t: npt.NDArray[np.int64], sensor: Sensor) -> Recording:

@@ -5,7 +5,7 @@ import math
 import warnings
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,8 @@ def read_npy(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
     """
     events = _array(data, where)
     if events.dtype.names is not None:
-        return _of_columns({name: events[name] for name in events.dtype.names}, where, sensor)
+        names = events.dtype.names
+        return _of_columns({name: events[name] for name in names}, where, sensor, names)
     if events.ndim != 2 or events.shape[1] != 4 or events.dtype.kind not in "iuf":
         found = f"{events.shape} of {events.dtype}"
         raise RecordingError(
@@ -62,7 +63,11 @@ def read_npz(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if (size := sum(entry.file_size for entry in archive.infolist())) > most:
                 raise RecordingError(f"{where}: byte 0: arrays of {size} bytes, expected at most {most} for this file")
+            if {entry.compress_type for entry in archive.infolist()} - {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise RecordingError(f"{where}: byte 0: compressed otherwise than numpy does; save it with numpy again")
             names = [entry.filename.removesuffix(".npy") for entry in archive.infolist()]
+            if len(set(names)) < len(names):
+                raise RecordingError(f"{where}: byte 0: two arrays have the same name; save it with numpy again")
             arrays = {name: archive.read(entry) for name, entry in zip(names, archive.infolist(), strict=True)}
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise RecordingError(
@@ -70,16 +75,18 @@ def read_npz(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
         ) from None
     known = {alias for aliases in _NAMES.values() for alias in aliases}
     columns = {name: _array(array, where, f"{name}: ") for name, array in arrays.items() if name.lower() in known}
-    return _of_columns(columns or dict.fromkeys(arrays, np.empty(0)), where, sensor)
+    return _of_columns(columns, where, sensor, list(arrays))
 
 
-def _of_columns(columns: Mapping[str, npt.NDArray[Any]], where: str, sensor: Sensor | None) -> Recording:
-    """The recording with these columns: whole numbers; polarity 0 and 1, or -1 and 1."""
+def _of_columns(
+    columns: Mapping[str, npt.NDArray[Any]], where: str, sensor: Sensor | None, named: Sequence[str]
+) -> Recording:
+    """The recording with these columns: whole numbers; polarity 0 and 1, or -1 and 1. `named` are all in the file."""
     found = {what: [name for name in columns if name.lower() in aliases] for what, aliases in _NAMES.items()}
     if any(len(names) != 1 for names in found.values()):
         raise RecordingError(
             f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found "
-            f"{shown(', '.join(columns))}; rename the columns, or convert the file"
+            f"{shown(', '.join(named))}; rename the columns, or convert the file"
         )
     t, x, y, p = (_whole_numbers(columns[names[0]], names[0], where) for names in found.values())
     if len({len(column) for column in (t, x, y, p)}) > 1:

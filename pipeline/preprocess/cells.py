@@ -110,7 +110,8 @@ def _evt3_kernel(  # one state machine
     rows: Bytes, a: Lookup, b: Lookup, c: Lookup, cells: Cells, seen: Any
 ) -> None:
     """The state machine of evt.py."""
-    n, off, row, base, vector, timed = u64(0), u64(0), u64(0), u64(0), u64(0), False
+    n, off, vector, timed = u64(0), u64(0), u64(0), False
+    row, base = u64(OFF_SENSOR), u64(_ADDRESSES)  # until a word says them
     for i in range(u64(len(rows))):
         kind, value = rows[i, 1] >> 4, u64(rows[i, 0]) | u64(rows[i, 1] & 15) << u64(8)
         if kind == 2:

@@ -12,55 +12,48 @@ import numpy.typing as npt
 from models.kernels.compile_lock import compile_lock
 from pipeline.data.counts import left_out
 from pipeline.data.recording import Recording
-from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+from pipeline.ground.errors import RecordingError
+from pipeline.ground.names import shown
 from pipeline.preprocess.prophesee import FileHeader, header_sensor, read_text_header
 from pipeline.preprocess.sensors import Sensor, choose_sensor
+from pipeline.preprocess.sources import check_length, unwrapped
 
 OTHER_WORDS = left_out("words", "of triggers or of the camera itself")
 """Count of words that are not about events of pixels."""
-EARLY = left_out("events", "before the first time of the file")
-"""Count of events without a time."""
-_KNOWN = {"EVT2": "EVT2", "EVT2.0": "EVT2", "EVT21": "EVT21", "EVT2.1": "EVT21", "EVT3": "EVT3", "EVT3.0": "EVT3"}
-_BIG_ENDIAN = "endianness=big"
+EARLY = left_out("events", "before the first time and address of the file")
+"""Count of events whose time, row or column is not known."""
+_NAMES = {"EVT2": "EVT2", "EVT2.0": "EVT2", "EVT21": "EVT21", "EVT2.1": "EVT21", "EVT3": "EVT3", "EVT3.0": "EVT3"}
+_LEGACY = "EVT21 legacy"
+"""EVT 2.1 of the IMX636: the upper half of a word comes first."""
+_BYTES = {"EVT2": 4, "EVT21": 8, _LEGACY: 8, "EVT3": 2}
+"""Size of a word by encoding."""
 Columns = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """t, x, y and polarity."""
 
 
-def evt_name(header: FileHeader) -> str:
-    """What the header calls the encoding."""
-    return header.get("format", "").partition(";")[0] or f"EVT{header.get('evt', '')}"
-
-
-def is_evt3(header: FileHeader) -> bool:
-    """Whether words are those of EVT 3.0, little-endian."""
-    return _KNOWN.get(evt_name(header)) == "EVT3" and _BIG_ENDIAN not in header.get("format", "")
-
-
-def evt_format(header: FileHeader, where: str) -> str:
-    """EVT2, EVT21 or EVT3. Raises RecordingError."""
-    name = evt_name(header)
-    if name not in _KNOWN:
-        raise RecordingError(
-            f"{where}: byte 0: the header names the encoding {name!r}, expected EVT2, EVT21 or EVT3; export the file "
-            "with Metavision Studio"
-        )
-    if _BIG_ENDIAN in header.get("format", ""):
-        raise RecordingError(f"{where}: byte 0: words are big-endian, which is not supported; record little-endian")
-    return _KNOWN[name]
+def encoding(header: FileHeader) -> str | None:
+    """EVT2, EVT21, EVT21 legacy or EVT3; None for another one."""
+    name, *options = header.get("format", f"EVT{header.get('evt', '')}").split(";")
+    order = dict(option.partition("=")[::2] for option in options).get("endianness", "little")
+    known = _NAMES.get(name)
+    if order == "legacy" and known == "EVT21":
+        return _LEGACY
+    return known if order == "little" else None
 
 
 def read_raw(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
     """The events of a .raw file. Raises RecordingError."""
     header, start = read_text_header(data)
-    name = evt_format(header, where)
-    size = {"EVT2": 4, "EVT21": 8, "EVT3": 2}[name]
-    if rest := (len(data) - start) % size:
+    name = encoding(header)
+    if name is None:
+        named = header.get("format", header.get("evt", "no encoding"))
         raise RecordingError(
-            f"{where}: byte {len(data) - rest}: {rest} bytes are left over; expected words of {size} bytes; the file "
-            f"is truncated; {RECORDING_REMEDY}"
+            f"{where}: byte 0: the header names {shown(named[:60])}, expected `% evt` or `% format` with EVT2, EVT21 "
+            "or EVT3, little-endian; export the file with Metavision Studio"
         )
-    words = np.frombuffer(data, f"<u{size}", offset=start)
-    (t, x, y, p), counts = {"EVT2": _evt2, "EVT21": _evt21, "EVT3": _evt3}[name](words)
+    check_length(len(data) - start, _BYTES[name], start, where)
+    words = np.frombuffer(data, f"<u{_BYTES[name]}", offset=start)
+    (t, x, y, p), counts = _DECODERS[name](words)
     width, height = choose_sensor(header_sensor(header), sensor, where)
     return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
@@ -86,18 +79,23 @@ def _evt21(words: npt.NDArray[Any]) -> tuple[Columns, dict[str, int]]:
     return _timed(columns, at >= 0, len(words), int(vectors.sum() + (kind == 8).sum()))
 
 
+def _legacy(words: npt.NDArray[Any]) -> tuple[Columns, dict[str, int]]:
+    return _evt21(words << np.uint64(32) | words >> np.uint64(32))
+
+
 def _high_times(marks: npt.NDArray[np.bool_], values: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """For each word, the high bits of its time, counted on where their 28 bits overflow; -1 before the first."""
-    found = values[marks].astype(np.int64)
-    found += np.cumsum(np.diff(found, prepend=found[:1]) < -(1 << 27)) << 28
+    found = unwrapped(values[marks].astype(np.int64), 28)
     return np.concatenate([[-1], found])[np.cumsum(marks)]
 
 
 def _timed(columns: Columns, timed: npt.NDArray[np.bool_], words: int, used: int) -> tuple[Columns, dict[str, int]]:
     """The events that have a time, and the counts."""
     counts = word_counts(words, words - used, len(timed) - int(timed.sum()))
-    t, x, y, p = (column[timed] for column in columns)
-    return (t, x, y, p), counts | {"events": len(timed)}
+    if not timed.all():
+        t, x, y, p = (column[timed] for column in columns)
+        columns = t, x, y, p
+    return columns, counts | {"events": len(timed)}
 
 
 def word_counts(words: int, others: int, early: int) -> dict[str, int]:
@@ -106,7 +104,10 @@ def word_counts(words: int, others: int, early: int) -> dict[str, int]:
 
 
 def _evt3(words: npt.NDArray[Any]) -> tuple[Columns, dict[str, int]]:
-    """16 bits a word: 4 type, 12 value. Time, row, base column and polarity stay until another word changes them."""
+    """16 bits a word: 4 type, 12 value. Time, row, base column and polarity stay until another word changes them.
+
+    New high bits of the time set the low ones to 0, as in Metavision's decoder.
+    """
     kind = words >> 12
     single, vector12, vector8 = kind == 2, kind == 4, kind == 5
     number = int(single.sum())
@@ -119,8 +120,8 @@ def _evt3(words: npt.NDArray[Any]) -> tuple[Columns, dict[str, int]]:
 
 
 def _decode_evt3(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:  # noqa: C901 # one state machine
-    """Fills the columns; t is -1 for events before the first high bits of the time."""
-    n, row, base, polarity = 0, 0, 0, 0
+    """Fills the columns; t is -1 for events whose time, row or column is not known."""
+    n, row, base, polarity = 0, -1, -1, 0
     high, low, overflows = -1, 0, 0
     value: Any
     for word in words:
@@ -134,19 +135,21 @@ def _decode_evt3(words: Any, t: Any, x: Any, y: Any, p: Any) -> None:  # noqa: C
         elif kind == 8:
             if value < high - 2048:  # 12 bits have overflowed
                 overflows += 1
-            high = value
-        elif kind in (2, 4, 5):
-            time = -1 if high < 0 else overflows << 24 | high << 12 | low
-            if kind == 2:
-                t[n], x[n], y[n], p[n] = time, value & 0x7FF, row, value >> 11
-                n += 1
-                continue
+            if value != high:
+                high, low = value, 0
+        elif kind == 2:
+            time = -1 if high < 0 or row < 0 else overflows << 24 | high << 12 | low
+            t[n], x[n], y[n], p[n] = time, value & 0x7FF, row, value >> 11
+            n += 1
+        elif kind in (4, 5):
+            time = -1 if high < 0 or row < 0 or base < 0 else overflows << 24 | high << 12 | low
             length = 12 if kind == 4 else 8
             for i in range(length):
                 if value >> i & 1:
                     t[n], x[n], y[n], p[n] = time, base + i, row, polarity
                     n += 1
-            base += length
+            if base >= 0:
+                base += length
 
 
 @cache
@@ -156,3 +159,6 @@ def _evt3_kernel() -> Any:
     column, words = types.Array(types.int64, 1, "C"), types.Array(types.uint16, 1, "C", readonly=True)
     with compile_lock():
         return njit(types.void(words, column, column, column, column), cache=True)(_decode_evt3)
+
+
+_DECODERS = {"EVT2": _evt2, "EVT21": _evt21, _LEGACY: _legacy, "EVT3": _evt3}

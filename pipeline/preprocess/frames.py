@@ -12,7 +12,7 @@ from pipeline.ground.errors import RecordingError
 from pipeline.preprocess import aedat4
 from pipeline.preprocess.aedat2 import AEDAT2, aedat2_start
 from pipeline.preprocess.cells import FoundCells, dat_cells, evt3_cells, square_tables
-from pipeline.preprocess.evt import is_evt3, word_counts
+from pipeline.preprocess.evt import encoding, word_counts
 from pipeline.preprocess.nmnist import NMNIST
 from pipeline.preprocess.prophesee import DAT_EVENTS, dat_bits, header_sensor, read_text_header
 from pipeline.preprocess.recordings import (
@@ -220,7 +220,7 @@ def _raw(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, 
     """EVT 3.0; None for the other encodings."""
     header, start = read_text_header(data)
     sensor, rows = header_sensor(header), np.frombuffer(data[start:], np.uint8)
-    if not is_evt3(header) or not sensor or min(sensor) < framing.size or len(rows) % 2:
+    if encoding(header) != "EVT3" or not sensor or min(sensor) < framing.size or len(rows) % 2:
         return None, _UNSEEN
     found = evt3_cells(rows.reshape(-1, 2), square_tables(sensor, framing.size))
     words = word_counts(len(rows) // 2, found.others, found.early) if found else {}

@@ -101,11 +101,12 @@ def _image_files(raw: Path, entry: Entry, rule: str | FolderSplit) -> tuple[Imag
     split = split_recordings(list(members), rule, entry)
     classes, decoder, images = classes_of(split, entry), _Decoder(), Images()
     for part in SPLITS:
-        images[part] = []
+        images[part], grown, size = [], 0, 0
         for sample in split[part]:
             member = members[sample.id]
             pixels = decoder.pixels(listing.read_member(member), sample.id)
-            archives.refuse_bomb(member.path, sample.id, pixels.nbytes, member.size)
+            grown, size = grown + pixels.nbytes, size + member.size
+            archives.refuse_bomb(member.path, f"the images up to {sample.id}", grown, size)
             images[part].append(_row(sample.id, classes.index(sample.class_name), pixels))
     return images, classes
 

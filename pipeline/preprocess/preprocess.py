@@ -123,8 +123,9 @@ def _recordings(
     folder: Path,
 ) -> list[Made]:
     members = {member.id: member for member in listing.members(raw, entry.suffixes)}
-    split = split_recordings(list(members), params.split, entry)
-    classes = classes_of(split, entry)
+    with _from_a_copy(dataset, entry, InputError):
+        split = split_recordings(list(members), params.split, entry)
+        classes = classes_of(split, entry)
     parts: dict[Split, list[Part]] = {}
     for name in SPLITS:
         blocks = _blocks(len(split[name]), params.shards)
@@ -141,8 +142,8 @@ def _recordings(
         ]
     with _from_a_copy(dataset, entry, RecordingError):
         make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
-    summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
-    Summary.together([*summaries["train"], *summaries["test"]])  # checks that both splits have the same sensor
+        summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
+        Summary.together([*summaries["train"], *summaries["test"]])  # checks that both splits have the same sensor
     return [
         _manifest(dataset, title, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
     ]

@@ -101,7 +101,7 @@ def on_sensor(recording: Recording, where: str) -> Recording:
         first = int(np.flatnonzero(outside)[0])
         raise RecordingError(
             f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
-            f"is outside the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or set "
-            "preprocess.sensor if another camera recorded it"
+            f"is outside the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or "
+            "correct preprocess.sensor if the file does not say its sensor"
         )
     return recording

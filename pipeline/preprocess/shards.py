@@ -72,10 +72,10 @@ class Summary:
 
     @staticmethod
     def together(parts: list["Summary"]) -> "Summary":
-        """The summary of several shards. Raises InputError if their sensors differ."""
+        """The summary of several shards. Raises RecordingError if their sensors differ."""
         if len(sensors := {tuple(part.sensor) for part in parts}) > 1:
             sizes = ", ".join(f"{width} x {height}" for width, height in sorted(sensors))
-            raise InputError(f"the recordings come from sensors of different sizes, {sizes}; {ONE_SENSOR}")
+            raise RecordingError(f"the recordings come from sensors of different sizes, {sizes}; {ONE_SENSOR}")
         labels = dict.fromkeys(label for part in parts for label in part.counts)
         return Summary(
             labels=[label for part in parts for label in part.labels],
@@ -215,7 +215,9 @@ class _Reader:
     def _same_sensor(self, member: Member, width: int, height: int) -> None:
         if self.sensor not in ((), (width, height)):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
-            raise InputError(f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}")
+            raise RecordingError(
+                f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}"
+            )
         self.sensor = (width, height)
 
 

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping, Sized
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 
@@ -30,7 +33,7 @@ CONVERT = "convert the file to AEDAT 4, which contains the sensor's size"
 
 _SOURCE = re.compile(rb"^#Source (\d{1,5}): *([^\r\n]*)", re.MULTILINE)
 _SIZE = re.compile(r"dvsSizeX=(\d{1,5}),dvsSizeY=(\d{1,5})")  # for a source read from a file or network
-_DAVIS = re.compile(r"DAVIS(208|346|640)[A-Z]*")  # jAER's names end in a colour or a version
+_DAVIS = re.compile(r"DAVIS(208|240|346|640)[A-Z]*")  # jAER's names end in a colour or a version
 _READ_AS_DVS128 = re.compile(r"(e?DVS|tmpdiff)128(?!.*stereo)", re.IGNORECASE)
 
 
@@ -70,7 +73,7 @@ def davis_of_aedat2(header: bytes, where: str) -> tuple[int, int] | None:
     if name in SENSORS and name.startswith("DAVIS"):
         return SENSORS[name]
     if match := _DAVIS.fullmatch(name):
-        return SENSORS[f"DAVIS{match[1]}"]
+        return SENSORS[f"DAVIS{match[1]}" + ("C" if match[1] == "240" else "")]
     other = interface if "davis" in interface.lower() else ""
     if chip and not _READ_AS_DVS128.match(name):
         other = chip
@@ -105,6 +108,11 @@ def only_source(events: Mapping[int, Sized], names: Mapping[int, str], where: st
 
 def _listed(named: list[tuple[int, str]]) -> str:
     return ", ".join(f"{number}: {name}" for number, name in named)
+
+
+def unwrapped(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
+    """Values of a counter with this number of bits, continued where it overflows: decreases by more than half of it."""
+    return values + (np.cumsum(np.diff(values, prepend=values[:1]) < -(1 << bits - 1)) << bits)
 
 
 def check_length(length: int, unit: int, start: int, where: str) -> None:

@@ -21,6 +21,9 @@ NAMED = 5
 """Maximum number of classes that an error names."""
 
 
+_SPLIT_NAMES = ("train", "training", "val", "valid", "validation", "test", "testing")
+
+
 @dataclass(frozen=True)
 class Sample:
     """A sample's id and class."""
@@ -40,7 +43,19 @@ def split_recordings(ids: Sequence[str], rule: str | FolderSplit, entry: Entry) 
     if rule == "official":
         assert entry.official is not None, "an entry with this rule names its folders"
         return _by_folder(samples, *entry.official, entry)
+    if entry.class_from == "folder":
+        _refuse_split_folders(samples)
     return split_by_class(samples, rule)
+
+
+def _refuse_split_folders(samples: list[Sample]) -> None:
+    """Raises InputError if a folder above the classes is named like a split: a rule by class would mix the splits."""
+    for sample in samples:
+        if named := [part for part in PurePosixPath(sample.id).parts[:-2] if part.lower() in _SPLIT_NAMES]:
+            raise InputError(
+                f"preprocess.split: {sample.id} is in a folder {named[0]}, and this rule would mix it with the other "
+                "splits; set it to {train: FOLDER, test: FOLDER}, or rename the folder"
+            )
 
 
 def split_by_class(samples: list[Sample], rule: str) -> dict[Split, list[Sample]]:

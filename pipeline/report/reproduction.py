@@ -61,7 +61,7 @@ def of_other_runs(root: Path, records: Path) -> bool:
 
 def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
     """Digest of each output of these stages. A dvc.lock also has stages of other profiles."""
-    locked: dict[str, Any] = parse_yaml(lock, Path("dvc.lock")).get("stages", {})
+    locked: dict[str, Any] = parse_yaml(lock, Path("dvc.lock")).get("stages") or {}
     return {
         out["path"]: out["md5"] for name, stage in locked.items() if name in stages for out in stage.get("outs", [])
     }

@@ -57,10 +57,11 @@ def test_a_folder_by_class_with_every_bad_file_named(tmp_path: Path, capsys: pyt
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SystemExit) as stop:
         main(["inspect", str(tmp_path)])
-    cup, pen, _, other = capsys.readouterr().out.splitlines()
-    assert cup == "cup       1 recordings  128 x 128  events 2.00 / 2.00 / 2.00  seconds 2.00 / 2.00 / 2.00"
+    out, err = capsys.readouterr()
+    cup, pen, _ = out.splitlines()
+    assert cup == "cup       1 recordings  128 x 128  events 2 / 2 / 2  seconds 2.00 / 2.00 / 2.00"
     assert "640 x 480" in pen
-    assert other == "1 other file(s): .txt"
+    assert err.splitlines()[-1] == "1 other file(s): .txt"
     assert str(stop.value.code).startswith("error: 1 of 3 recordings cannot be read:\n  cup/2.aedat: byte ")
 
 

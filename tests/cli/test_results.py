@@ -88,9 +88,10 @@ def test_outputs_of_other_parameters_are_named(root: Path) -> None:
         (root / folder).mkdir(parents=True)
     (root / "params.yaml").write_text("{profile: quick, datasets: {digits: 0}, experiments: {digits: 0}}", "utf-8")
     (root / "dvc.lock").write_text(LOCK.replace("cmd: train", "cmd: other"), encoding="utf-8")
-    _, _, digests, changed, *_ = results_lines(root)
+    _, _, digests, changed, remove, *_ = results_lines(root)
     assert digests == "digests: all 1 outputs have those of the committed dvc.lock"
-    assert changed == "git: dvc.lock changed: outputs of other parameters are still in data/arrow/mine, artifacts/mine"
+    assert changed == "git: dvc.lock changed: the report's stage reads outputs of other parameters too"
+    assert remove == "  to remove the outputs of other parameters:  rm -r data/arrow/mine artifacts/mine"
 
 
 def test_digests_of_other_runs_are_not_said_of_this_report(root: Path) -> None:

@@ -286,13 +286,13 @@ def test_what_is_taken_is_taken_again_as_it_is(name: str) -> None:
 def test_a_class_whose_files_are_all_left_out_is_named_before_anything_is_copied(tmp_path: Path) -> None:
     recordings(tmp_path / "source", ("cat", "dog"))
     (tmp_path / "source" / "cup").mkdir()
-    (tmp_path / "source" / "cup" / "1.raw").write_bytes(b"x")
+    (tmp_path / "source" / "cup" / "1.csv").write_bytes(b"x")
     said = error_of(lambda: download(tmp_path / "source", tmp_path / "mine"))
     assert said.startswith(
         f"{tmp_path / 'source' / 'cup'}: no recording in it, but the folders beside it are classes; "
     )
     assert list((tmp_path / "mine").iterdir()) == []
-    (tmp_path / "source" / "cup" / "1.raw").rename(tmp_path / "source" / "notes.txt")
+    (tmp_path / "source" / "cup" / "1.csv").rename(tmp_path / "source" / "notes.txt")
     (tmp_path / "source" / "cup").rmdir()
     download(tmp_path / "source", tmp_path / "again")
 

@@ -151,7 +151,7 @@ BAD = [
     (".npy", npy([[1, 0, 0, 0.5], [1, 2.5, 0, 0]]), "event 1: x, y and polarity must be integers"),
     (".npy", npy([[-0.5, 0, 0, 0]]), "event 0: x, y and polarity must be integers"),
 ]
-OTHER = ", or set preprocess.sensor if another camera recorded it"
+OTHER = ", or correct preprocess.sensor if the file does not say its sensor"
 OUTSIDE = [
     (".aedat", HEADER3 + packet3([(1, 1), (polarity3(128, 7, 1), 1)]), "event 1: x 128, y 7, polarity 1", "128 x 128"),
     (".aedat4", aedat4([[(1, 30, 40, 1)]], width=31, height=40), "event 0: x 30, y 40, polarity 1", "31 x 40"),
@@ -188,7 +188,7 @@ def test_aedat2_of_another_camera_is_refused() -> None:
     davis = aedat2((0x8000, 1), (5 << 22 | 1 << 12 | 1 << 11, 2))
     assert error_of(lambda: decode_recording(davis, ".aedat", "a.aedat")) == (
         "a.aedat: event 1: address 0x1401800 has more than the 15 bits of a DVS128, and the header "
-        "names no DAVIS; convert the file to AEDAT 4"
+        "names no other camera; set preprocess.sensor if a DAVIS recorded it"
     )
 
 

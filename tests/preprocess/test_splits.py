@@ -124,3 +124,9 @@ def test_a_numbered_file_is_the_class_of_its_number() -> None:
 def test_an_unknown_rule_lists_those_of_the_dataset() -> None:
     with pytest.raises(InputError, match=r"preprocess\.split 'paper': expected one of every-fifth-tests"):
         split_recordings(["a/1.bin"], "paper", MINE)
+
+
+@pytest.mark.parametrize("folder", ["test", "Validation"])
+def test_folders_that_are_splits_are_not_mixed_by_a_rule_by_class(folder: str) -> None:
+    with pytest.raises(InputError, match=rf"{folder}/a/1\.bin is in a folder {folder}, and this rule would mix it"):
+        split_recordings([f"{folder}/a/1.bin", "train/a/2.bin"], "every-fifth-tests", MINE)
