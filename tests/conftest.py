@@ -49,6 +49,12 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Each test draws the same numbers, whichever tests ran before it in its process."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def _ray_of_the_session() -> Iterator[str]:
     from tests.cluster.shared_ray import running_ray  # Ray takes seconds to import
