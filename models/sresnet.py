@@ -12,16 +12,16 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.config import NetworkConfig
-from models.encoding import ENCODINGS
-from models.hooks import fired, layer_hooks
-from models.initialization import INITIALIZATIONS
-from models.kernels.choice import MEMORY_FORMAT, current_choice
-from models.normalization import without_statistics_update
-from models.precision import set_precision
-from models.readout import READOUTS
-from models.residual import Block, Firing, Layer, SpikingLayer
-from models.shortcut import SHORTCUTS
+from .config import NetworkConfig
+from .encoding import ENCODINGS
+from .hooks import fired, layer_hooks
+from .initialization import INITIALIZATIONS
+from .kernels.choice import MEMORY_FORMAT, current_choice
+from .normalization import without_statistics_update
+from .precision import set_precision
+from .readout import READOUTS
+from .residual import Block, Firing, Layer, SpikingLayer
+from .shortcut import SHORTCUTS
 
 Recompute = Literal["nothing", "spikes", "blocks"]
 """What backward recomputes instead of keeping it in memory: the spikes between a block's layers, or whole blocks.
