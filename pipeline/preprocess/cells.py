@@ -21,13 +21,8 @@ _ADDRESSES = 2048
 """Number of values of an 11-bit coordinate. Tables have 12 more, for vectors that begin at the last one."""
 
 
-_BITS = np.bitwise_count(np.arange(256)).astype(np.int64)
-"""Number of flags that are set in a byte."""
-_EVENT_FLAGS = np.zeros(16, np.int64)
-"""Bits of a word of EVT 3.0 that stand for an event each, by kind; of a single event, a bit of the kind itself."""
-_EVENT_FLAGS[[2, 4, 5]] = 0x2000, 0xFFF, 0xFF
-_OTHER_KINDS = np.isin(np.arange(16), [1, 7, *range(9, 16)]).astype(np.int64)
-"""1 for kinds of EVT 3.0 that are not about events of pixels."""
+_FLAGS = np.array([[flags.bit_count(), max(flags.bit_length() - 1, 0)] for flags in range(1 << 12)], np.uint8)
+"""Number of flags that are set in a vector of EVT 3.0, and the highest of them; 0 without one."""
 
 
 class FoundCells(NamedTuple):
@@ -96,12 +91,17 @@ def evt2_cells(rows: Bytes, tables: tuple[Lookup, ...]) -> FoundCells | None:
 
 def evt3_cells(rows: Bytes, tables: tuple[Lookup, ...]) -> FoundCells | None:
     """Cells of the events in words (N, 2) of EVT 3.0. None if an event is not on the sensor."""
-    counts, seen = np.zeros(4, np.int64), np.zeros(2, np.int64)
-    _compiled(_count3_kernel)(rows, _BITS, _EVENT_FLAGS, _OTHER_KINDS, counts)
-    events, early, others, first = counts.tolist()
-    cells = np.empty(events + 1, np.uint32)
-    _compiled(_evt3_kernel)(rows, u64(first), *tables, cells, seen)
-    return None if seen[1] else FoundCells(cells[: seen[0]], events, early, others)
+    cells, state = np.empty(len(rows) + 12, np.uint32), np.zeros(10, np.uint64)
+    state[[7, 8]] = OFF_SENSOR, _ADDRESSES  # row and column, until a word says them
+    while True:
+        _compiled(_evt3_kernel)(rows, _FLAGS, *tables, cells, state)
+        done, n, off, events, early, others, timed, *_ = state.tolist()
+        if done == len(rows):
+            break
+        cells = np.concatenate([cells, np.empty_like(cells)])
+    if not timed:
+        return FoundCells(cells[:0], events, events, others)
+    return None if off >= OFF_SENSOR else FoundCells(cells[:n], events, early, others)
 
 
 def _dat_kernel(
@@ -160,51 +160,46 @@ def _evt2_kernel(rows: Bytes, a: Lookup, b: Lookup, c: Lookup, cells: Cells, see
     seen[4] = u64(len(rows)) - events - early - times
 
 
-def _count3_kernel(rows: Bytes, bits: Lookup, flags: Lookup, other: Lookup, counts: Any) -> None:
-    """Numbers of events, of those before the first time, and of other words; index of the first time, or N."""
-    events, early, others, first = u64(0), u64(0), u64(0), u64(len(rows))
-    for i in range(u64(len(rows))):
-        kind = u64(rows[i, 1] >> 4)
-        if first == u64(len(rows)) and kind == u64(8):
-            first, early = u64(i), events
-        events += u64(bits[u64(rows[i, 0]) & u64(flags[kind])] + bits[u64(rows[i, 1]) & u64(flags[kind]) >> u64(8)])
-        others += u64(other[kind])
-    counts[0], counts[1], counts[2] = events, early if first < u64(len(rows)) else events, others
-    counts[3] = first
-
-
-def _evt3_kernel(rows: Bytes, first: int, a: Lookup, b: Lookup, c: Lookup, cells: Cells, seen: Any) -> None:
-    """The state machine of evt.py; `first` is the index of the first time.
-
-    Every word is computed as an event and kept if it is one: a branch on its kind would be mispredicted.
-    """
-    n, off, vector = u64(0), u64(0), u64(0)
-    row, base, last = u64(OFF_SENSOR), u64(len(a)) - u64(12), u64(len(a)) - u64(12)  # until a word says them
-    for i in range(u64(len(rows))):
-        if i == first:  # what came before has no time
-            n, off = u64(0), u64(0)
+def _evt3_kernel(  # noqa: C901 # one state machine
+    rows: Bytes, flags: Bytes, a: Lookup, b: Lookup, c: Lookup, cells: Cells, state: Any
+) -> None:
+    """The state machine of evt.py, until all words are done, or a vector would leave too little space for the rest."""
+    i, n, off, events, early = state[0], state[1], state[2], state[3], state[4]
+    others, timed, row, base, vector = state[5], state[6], state[7], state[8], state[9]
+    spare = u64(len(cells)) - u64(len(rows)) - u64(12)
+    while i < u64(len(rows)):
         kind, value = rows[i, 1] >> 4, u64(rows[i, 0]) | u64(rows[i, 1] & 15) << u64(8)
-        low = value & u64(0x7FF)
-        if (kind == 4) | (kind == 5):
+        i += u64(1)
+        if kind == 2:
+            place = u64(a[value & u64(0x7FF)] + c[value >> u64(11)]) + row
+            off |= place
+            cells[n] = place
+            n += u64(place < u64(OFF_SQUARE))
+            events += u64(1)
+        elif kind in (4, 5):
+            if n > spare + i:
+                i -= u64(1)
+                break
             length, at = u64(12) if kind == 4 else u64(8), vector + row
             value &= (u64(1) << length) - u64(1)
+            events += u64(flags[value, 0])
+            off |= (u64(a[base + u64(flags[value, 1])]) + at) * u64(value > u64(0))  # columns that are off come last
             for k in range(u64(12)):
-                flag = value >> k & u64(1)
                 place = u64(a[base + k]) + at
-                off |= place * flag
                 cells[n] = place
-                n += flag & u64(place < u64(OFF_SQUARE))
-            base = min(base + length, last)
-        else:
-            single, polarity = u64(kind == 2), u64(c[value >> u64(11)])
-            place = u64(a[low]) + polarity + row
-            off |= place * single
-            cells[n] = place
-            n += single & u64(place < u64(OFF_SQUARE))
-            row = u64(b[low]) if kind == 0 else row
-            base, vector = (low, polarity) if kind == 3 else (base, vector)
-    timed = u64(first < u64(len(rows)))
-    seen[0], seen[1] = n * timed, u64(off >= u64(OFF_SENSOR)) * timed
+                n += value >> k & u64(place < u64(OFF_SQUARE))
+            base = min(base + length, u64(_ADDRESSES))
+        elif kind == 0:
+            row = u64(b[value & u64(0x7FF)])
+        elif kind == 3:
+            base, vector = value & u64(0x7FF), u64(c[value >> u64(11)])
+        elif kind == 8:
+            if not timed:  # what came before has no time
+                timed, n, off, early = u64(1), u64(0), u64(0), events
+        elif kind != 6:
+            others += u64(1)
+    state[0], state[1], state[2], state[3], state[4] = i, n, off, events, early
+    state[5], state[6], state[7], state[8], state[9] = others, timed, row, base, vector
 
 
 @cache
@@ -214,11 +209,10 @@ def _compiled(kernel: Callable[..., None]) -> Callable[..., None]:
     rows, table = types.Array(types.uint8, 2, "C", readonly=True), types.Array(types.int64, 1, "C", readonly=True)
     cells, out = types.Array(types.uint32, 1, "C"), types.Array(types.int64, 1, "C")
     arguments: dict[Callable[..., None], list[Any]] = {
-        _count3_kernel: [table, table, table, out],
         _dat_kernel: [types.uint64, types.uint64, table, table, table, cells, out],
         _aedat4_kernel: [table, table, table, cells, out],
         _evt2_kernel: [table, table, table, cells, out],
-        _evt3_kernel: [types.uint64, table, table, table, cells, out],
+        _evt3_kernel: [rows, table, table, table, cells, types.Array(types.uint64, 1, "C")],
     }
     with compile_lock():
         return njit(types.void(rows, *arguments[kernel]), cache=True)(kernel)

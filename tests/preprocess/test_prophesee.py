@@ -1,6 +1,8 @@
 """Prophesee's formats: values by hand from the specification, counts of what is left out, and errors."""
 
 import re
+import tracemalloc
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,9 +12,13 @@ from hypothesis import strategies as st
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
+from pipeline.ground.params import WindowParams
+from pipeline.preprocess import shards
 from pipeline.preprocess.evt import read_raw
-from pipeline.preprocess.frames import Framing, frames_of_bytes
+from pipeline.preprocess.frames import Framing, frames_of_bytes, frames_of_recording
 from pipeline.preprocess.prophesee import header_sensor, read_dat, read_text_header
+from pipeline.preprocess.recordings import decode_recording
+from pipeline.preprocess.scatter import Buffer
 from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
 from tests.preprocess.test_frames import PROPERTY, outcome_of_bytes, plain_outcome
 
@@ -240,6 +246,15 @@ def test_evt2_straight_from_its_bytes_is_what_decoding_gives(
     assert outcome_of_bytes(data, ".raw", framing) == plain_outcome(data, ".raw", framing)
 
 
+@pytest.mark.parametrize("vectors", [1, 30])
+def test_many_more_events_than_words_are_counted(vectors: int) -> None:
+    """The cells grow from one for each word."""
+    words = [(HIGH, 1), (Y, 3), *[(BASE, 7), *[(VECTOR12, 0xFFF), (VECTOR8, 0xFF)] * vectors, (X, 9)] * 40]
+    data = raw("EVT3", *(word3(*word) for word in words))
+    framing = Framing(num_frames=3, size=720, orientation=None)
+    assert outcome_of_bytes(data, ".raw", framing) == plain_outcome(data, ".raw", framing)
+
+
 def test_a_vector_at_the_last_column_is_off_the_sensor_however_many_follow() -> None:
     words = [(HIGH, 1), (Y, 3), (BASE, 2047), (VECTOR12, 1), *[(VECTOR8, 0)] * 9]
     header = "% format {name};width=2048;height=1024\n% end\n"
@@ -279,6 +294,29 @@ def test_dense_vectors_take_13_bytes_an_event_or_are_one_error(
     expected = rf"^a: byte \d+: {events * 100:,} events need {events * 1300:,} bytes of memory, but 9 are free; cut"
     with pytest.raises(RecordingError, match=expected):
         read_raw(data, "a")
+
+
+def test_windows_take_no_more_memory_than_the_columns() -> None:
+    """Also if the sensor is not square, so that each window's events in the square are a copy."""
+    vectors = [(BASE, 100), *[(VECTOR12, 0xFFF)] * 60]
+    words = [word3(*word) for k in range(400) for word in [(HIGH, k), (Y, k), *vectors]]
+    data, framing = raw("EVT3", *words), Framing(num_frames=2, size=720, orientation=None)
+    _frames_of_windows(raw("EVT3", *words[:500]), framing)  # loads the kernels
+    tracemalloc.start()
+    events = _frames_of_windows(data, framing)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert events == 400 * 60 * 12
+    frames = 2 * 2 * 720 * 720
+    assert peak - frames < events * 15
+
+
+def _frames_of_windows(data: bytes, framing: Framing) -> int:
+    """Frames all windows as preprocessing does; returns the number of events."""
+    recording = decode_recording(data, ".raw", "a")
+    for name, piece in shards._windows(recording, framing.size, WindowParams(ms=1, min_events=1), "a", Counter()):
+        frames_of_recording(piece, name, framing, Buffer())
+    return len(recording)
 
 
 @given(
