@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.ground.params import WindowParams
-from pipeline.preprocess import shards
 from pipeline.preprocess.evt import read_raw
-from pipeline.preprocess.frames import Framing, frames_of_bytes, frames_of_recording
+from pipeline.preprocess.frames import Framing, frames_of_bytes
 from pipeline.preprocess.prophesee import header_sensor, read_dat, read_text_header
-from pipeline.preprocess.recordings import decode_recording
+from pipeline.preprocess.samples import samples_of
 from pipeline.preprocess.scatter import Buffer
 from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
 from tests.preprocess.test_frames import PROPERTY, outcome_of_bytes, plain_outcome
@@ -313,10 +312,10 @@ def test_windows_take_no_more_memory_than_the_columns() -> None:
 
 def _frames_of_windows(data: bytes, framing: Framing) -> int:
     """Frames all windows as preprocessing does; returns the number of events."""
-    recording = decode_recording(data, ".raw", "a")
-    for name, piece in shards._windows(recording, framing.size, WindowParams(ms=1, min_events=1), "a", Counter()):
-        frames_of_recording(piece, name, framing, Buffer())
-    return len(recording)
+    counts: Counter[str] = Counter()
+    for _ in samples_of(data, "a.raw", framing, WindowParams(ms=1, min_events=1), counts, Buffer()):
+        pass
+    return counts["events"]
 
 
 @given(
