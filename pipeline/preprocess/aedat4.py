@@ -112,7 +112,7 @@ class _Flatbuffer:
         return RecordingError(f"{self.where}: {what}; {RECORDING_REMEDY}")
 
 
-class Header(NamedTuple):
+class StreamHeader(NamedTuple):
     """What stands before the packets."""
 
     codec: str | None
@@ -126,7 +126,7 @@ class Header(NamedTuple):
 
 def read_events(data: bytes, where: str) -> Events:
     """The events of the only stream with events. Raises RecordingError, also if several streams have events."""
-    header = read_header(data, where)
+    header = read_stream_header(data, where)
     blocks: dict[int, list[Any]] = {number: [] for number, stream in header.streams.items() if stream.kind == "EVTS"}
     if not blocks:
         raise RecordingError(f"{where}: byte {len(MAGIC)}: no stream of events (EVTS); export the camera's events")
@@ -148,7 +148,7 @@ def packet_counts(packets: int, used: int) -> dict[str, int]:
     return {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used}
 
 
-def event_packets(data: bytes, header: Header, where: str) -> Iterator[tuple[int, Any]]:
+def event_packets(data: bytes, header: StreamHeader, where: str) -> Iterator[tuple[int, Any]]:
     """Of each packet the stream, and the bytes of its events; None instead of them for other kinds of packets.
 
     Raises RecordingError.
@@ -169,7 +169,7 @@ def event_packets(data: bytes, header: Header, where: str) -> Iterator[tuple[int
         start += 8 + len(packet)
 
 
-def read_header(data: bytes, where: str) -> Header:
+def read_stream_header(data: bytes, where: str) -> StreamHeader:
     """Raises RecordingError."""
     start = len(MAGIC) + 4
     if not data.startswith(MAGIC):
@@ -188,7 +188,7 @@ def read_header(data: bytes, where: str) -> Header:
     if end != -1 and not start + size <= end <= len(data):
         raise block.error(f"the packets should end at byte {end}, but the file has {len(data)} bytes: it is truncated")
     streams = _streams(block, bytes(block.vector(text, 1)))
-    return Header(CODECS[number], start + size, len(data) if end == -1 else end, streams)
+    return StreamHeader(CODECS[number], start + size, len(data) if end == -1 else end, streams)
 
 
 def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:

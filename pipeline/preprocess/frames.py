@@ -189,7 +189,7 @@ def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | Non
 
 
 def _aedat4(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
-    header = aedat4.read_header(data, where)
+    header = aedat4.read_stream_header(data, where)
     sensors = [(stream.width, stream.height) for stream in header.streams.values() if stream.kind == "EVTS"]
     if len(sensors) != 1 or min(sensors[0]) < framing.size or framing.orientation is not None:
         return None, _UNSEEN
