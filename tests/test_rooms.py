@@ -28,7 +28,7 @@ BELOW: dict[str, set[str]] = {
     "authors": {"models", "ground", "data", "preprocess", "protocol", "evaluate", "judge"},
 }
 """The rooms that each room may import from, beside itself."""
-ON_TOP = {"stages", "verify", "cli"}
+ON_TOP = {"stages", "verify", "predict", "export", "cli"}
 """They may import from all of those; cli from these too."""
 STAGES = ("download", "preprocess", "train", "evaluate", "agreement", "report")
 MODULES = {

@@ -115,8 +115,7 @@ class Manifest:
     counts: dict[str, dict[str, int]] | None = None
     """By class: recordings, packets, windows and events found, used and left out (counts.py); None for images."""
     framing: dict[str, Any] | None = None
-    """preprocess.frames.Framing and the window, with which another recording becomes the same frames; None for
-    images."""
+    """preprocess.samples.Reading, by which another recording becomes such frames; None for images."""
 
 
 def rows_digest(digests: Iterable[str]) -> str:

@@ -6,9 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,10 +32,12 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import whole_folder
 from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
+from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
-from pipeline.preprocess.shards import Part, Summary, framing_of, make_shards, read_summary
+from pipeline.preprocess.samples import reading_of
+from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
 from pipeline.preprocess.splits import classes_of, split_recordings
 
 Made = tuple[Manifest, list[Content]]
@@ -220,16 +220,11 @@ def _manifest(
         rows_per_class=[Counter(whole.labels)[label] for label in range(len(classes))],
         digest=rows_digest(whole.digests),
         sensor=whole.sensor or None,
-        framing=None if params.size is None else _framing(params, entry),
+        framing=None if params.size is None else as_json(reading_of(params, entry.orientation)),
         counts={name: whole.counts[str(label)] for label, name in enumerate(classes)} if whole.counts else None,
     )
     _check_counts(manifest)
     return manifest, whole.contents
-
-
-def _framing(params: PreprocessParams, entry: Entry) -> dict[str, Any]:
-    window = None if params.window is None else params.window.model_dump()
-    return asdict(framing_of(params, entry.orientation)) | {"window": window}
 
 
 def _check_counts(manifest: Manifest) -> None:

@@ -2,20 +2,42 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from pipeline.data.counts import left_out
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
-from pipeline.ground.params import WindowParams
+from pipeline.ground.params import PreprocessParams, WindowParams
 from pipeline.preprocess.frames import OUTSIDE, Framing, centred, frames_of_bytes, frames_of_recording
-from pipeline.preprocess.recordings import decode_recording, orient
+from pipeline.preprocess.recordings import Orientation, decode_recording, orient
 from pipeline.preprocess.scatter import Buffer, Frames
 from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.windows import windows
 
 AFTER = left_out("events", "after the last whole window")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading(Framing):
+    """How the bytes of a recording become samples."""
+
+    window: WindowParams | None
+    """None: the recording is one sample."""
+
+
+def reading_of(params: PreprocessParams, orientation: Orientation) -> Reading:
+    """How the recordings of a dataset are read."""
+    assert params.frames is not None, "checked by preprocess"
+    assert params.size is not None, "checked by preprocess"
+    return Reading(
+        num_frames=params.frames,
+        size=params.size,
+        orientation=orientation,
+        sensor=params.sensor,
+        window=params.window,
+    )
 
 
 class FramedSample(NamedTuple):
@@ -29,22 +51,22 @@ class FramedSample(NamedTuple):
 
 
 def samples_of(
-    data: bytes, name: str, framing: Framing, window: WindowParams | None, counts: Counter[str], buffer: Buffer
+    data: bytes, name: str, reading: Reading, counts: Counter[str], buffer: Buffer
 ) -> Iterator[FramedSample]:
     """Yields the samples of a recording and adds its counts to `counts`. `name` ends in the format's suffix.
 
     Raises RecordingError that names the recording.
     """
     suffix = PurePosixPath(name).suffix.lower()
-    if window is None:
-        frames, seen = frames_of_bytes(data, suffix, name, framing, buffer)
+    if reading.window is None:
+        frames, seen = frames_of_bytes(data, suffix, name, reading, buffer)
         counts.update(seen.counts)
         yield FramedSample(name, frames, (seen.width, seen.height))
         return
-    recording = orient(decode_recording(data, suffix, name, framing.sensor), framing.orientation)
+    recording = orient(decode_recording(data, suffix, name, reading.sensor), reading.orientation)
     counts.update(recording.counts)
-    for time, piece in _windows(recording, framing.size, window, name, counts):
-        frames, _ = frames_of_recording(piece, f"{name}@{time}", framing, buffer)
+    for time, piece in _windows(recording, reading.size, reading.window, name, counts):
+        frames, _ = frames_of_recording(piece, f"{name}@{time}", reading, buffer)
         yield FramedSample(f"{name}@{time}", frames, (recording.width, recording.height))
 
 

@@ -19,9 +19,8 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import Framing
 from pipeline.preprocess.recordings import Orientation
-from pipeline.preprocess.samples import samples_of
+from pipeline.preprocess.samples import reading_of, samples_of
 from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
 
@@ -181,12 +180,12 @@ class _Reader:
 
         Raises InputError naming the recording.
         """
-        framing = framing_of(self.part.params, self.part.orientation)
+        reading = reading_of(self.part.params, self.part.orientation)
         for member, label in zip(self.part.members, self.part.labels, strict=True):
             data = read_member(member)
             digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
-            for sample in samples_of(data, member.id, framing, self.part.params.window, counts, self._buffer):
+            for sample in samples_of(data, member.id, reading, counts, self._buffer):
                 self._same_sensor(member, sample.sensor)
                 counts["events used"] += int(sample.frames.sum(dtype=np.uint32))
                 yield Row(id=sample.name, label=label, pixels=sample.frames, source_sha256=digest)
@@ -200,13 +199,6 @@ class _Reader:
                 f"{member.id}: a sensor of {sensor[0]} x {sensor[1]} pixels, {first} has {known}; {ONE_SENSOR}"
             )
         self.sensor = sensor
-
-
-def framing_of(params: PreprocessParams, orientation: Orientation) -> Framing:
-    """How the recordings of a dataset become frames."""
-    assert params.frames is not None, "checked by preprocess"
-    assert params.size is not None, "checked by preprocess"
-    return Framing(num_frames=params.frames, size=params.size, orientation=orientation, sensor=params.sensor)
 
 
 def read_summary(part: Part) -> Summary:

@@ -16,7 +16,7 @@ from pipeline.ground.params import WindowParams
 from pipeline.preprocess.evt import read_raw
 from pipeline.preprocess.frames import Framing, frames_of_bytes
 from pipeline.preprocess.prophesee import header_sensor, read_dat, read_text_header
-from pipeline.preprocess.samples import samples_of
+from pipeline.preprocess.samples import Reading, samples_of
 from pipeline.preprocess.scatter import Buffer
 from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
 from tests.preprocess.test_frames import PROPERTY, outcome_of_bytes, plain_outcome
@@ -299,10 +299,10 @@ def test_windows_take_no_more_memory_than_the_columns() -> None:
     """Also if the sensor is not square, so that each window's events in the square are a copy."""
     vectors = [(BASE, 100), *[(VECTOR12, 0xFFF)] * 60]
     words = [word3(*word) for k in range(400) for word in [(HIGH, k), (Y, k), *vectors]]
-    data, framing = raw("EVT3", *words), Framing(num_frames=2, size=720, orientation=None)
-    _frames_of_windows(raw("EVT3", *words[:500]), framing)  # loads the kernels
+    data = raw("EVT3", *words)
+    _frames_of_windows(raw("EVT3", *words[:500]))  # loads the kernels
     tracemalloc.start()
-    events = _frames_of_windows(data, framing)
+    events = _frames_of_windows(data)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert events == 400 * 60 * 12
@@ -310,10 +310,11 @@ def test_windows_take_no_more_memory_than_the_columns() -> None:
     assert peak - frames < events * 15
 
 
-def _frames_of_windows(data: bytes, framing: Framing) -> int:
+def _frames_of_windows(data: bytes) -> int:
     """Frames all windows as preprocessing does; returns the number of events."""
-    counts: Counter[str] = Counter()
-    for _ in samples_of(data, "a.raw", framing, WindowParams(ms=1, min_events=1), counts, Buffer()):
+    window, counts = WindowParams(ms=1, min_events=1), Counter[str]()
+    reading = Reading(num_frames=2, size=720, orientation=None, sensor=None, window=window)
+    for _ in samples_of(data, "a.raw", reading, counts, Buffer()):
         pass
     return counts["events"]
 
