@@ -65,8 +65,9 @@ def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer |
 
 def _counted(inside: Recording, num_frames: int, size: int, buffer: Buffer) -> Frames:
     places = _places(inside.width, size, None)
-    x, y, p = (np.asarray(values, np.int64) for values in (inside.x, inside.y, inside.p))
-    frames = count_columns((x, y, p), (places.x, places.y, places.p), (num_frames, 2 * size * size), buffer)
+    frames = count_columns(
+        (inside.x, inside.y, inside.p), (places.x, places.y, places.p), (num_frames, 2 * size * size), buffer
+    )
     assert frames is not None, "a Recording holds no event outside of its sensor"
     return frames.reshape(num_frames, 2, size, size)
 
