@@ -1,6 +1,5 @@
 """`sresnet results`: the results of the report in a few lines. Needs neither torch nor DVC."""
 
-import subprocess
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from pipeline.ground.names import shown
 from pipeline.ground.paths import PARAMS, REPORT, ROOT
 from pipeline.ground.stage_record import RECORDS
 from pipeline.ground.yaml_file import read_yaml
-from pipeline.report.reproduction import of_other_runs, reproduction
+from pipeline.report.reproduction import git_output, of_other_runs, reproduction
 
 _REMEDY = "`make repro` writes it"
 _COMMITTED = ("dvc.lock", "results")
@@ -85,7 +84,9 @@ def _digests_line(root: Path, records: Path) -> str:
 
 def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     """Why committed files have changed, and what to do with them; empty if they have not."""
-    changed = [name for name in _COMMITTED if _git(root, "status", "--porcelain", "--untracked-files=no", "--", name)]
+    changed = [
+        name for name in _COMMITTED if git_output(root, "status", "--porcelain", "--untracked-files=no", "--", name)
+    ]
     if not changed:
         return []
     files = " ".join(("params.yaml", *_COMMITTED))
@@ -99,7 +100,7 @@ def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
 
 
 def _why(root: Path, changed: list[str], records: dict[str, Any], left: list[str]) -> str:
-    before = {run: _git(root, "show", f"HEAD:./results/{run}.json") for run in records}
+    before = {run: git_output(root, "show", f"HEAD:./results/{run}.json") for run in records}
     ours = [records[run]["platforms"] for run, text in before.items() if text]
     theirs = [parse_json(text)["platforms"] for text in before.values() if text]
     if ours != theirs:
@@ -119,12 +120,3 @@ def _leftovers(root: Path) -> list[str]:
         for path in sorted((root / place).glob("*"))
         if path.name not in known
     ]
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """Output of a git command; empty without git, or outside of a repository."""
-    command = ["git", "-C", str(root), *arguments]
-    try:
-        return subprocess.run(command, capture_output=True, check=False, encoding="utf-8", errors="replace").stdout
-    except OSError:
-        return ""

@@ -35,7 +35,7 @@ class Reproduction:
 
 def reproduction(root: Path, stages: set[str]) -> Reproduction:
     """The comparison for the outputs of these stages."""
-    committed, lock = _git(root, "show", "HEAD:./dvc.lock"), root / "dvc.lock"
+    committed, lock = git_output(root, "show", "HEAD:./dvc.lock"), root / "dvc.lock"
     if committed is None or not lock.exists():
         missing = "no committed dvc.lock" if lock.exists() else "no dvc.lock"
         return Reproduction(same=[], different=[], reason=f"{missing} to compare with")
@@ -67,7 +67,7 @@ def _outputs(lock: str, stages: set[str]) -> dict[str, str]:
     }
 
 
-def _git(root: Path, *arguments: str) -> str | None:
+def git_output(root: Path, *arguments: str) -> str | None:
     """Output of a git command; None if it fails or there is no git."""
     try:
         command = ["git", "-C", str(root), *arguments]

@@ -25,18 +25,24 @@ def event_network(folder: Path, *, window: WindowParams | None = None, **parts: 
 
 def _saved(folder: Path, channels: int, framing: Any, shape: list[int], parts: dict[str, Any]) -> SResNet:
     model = small_network(channels=channels, **parts).float().eval()
-    model.inputs = {
+    model.inputs = described(CLASSES, shape, framing)
+    model.save_pretrained(folder)
+    return model
+
+
+def described(classes: list[str], shape: list[int], framing: Any) -> dict[str, Any]:
+    """What config.json says of the inputs; images have `framing` None."""
+    images = framing is None
+    return {
         "title": "Cups",
         "licence": "the user's",
         "citation": "none",
-        "kind": "images" if framing is None else "frames",
-        "classes": CLASSES,
+        "kind": "images" if images else "frames",
+        "classes": classes,
         "sample_shape": shape,
-        "sensor": None if framing is None else [128, 128],
+        "sensor": None if images else [128, 128],
         "framing": framing,
-        "scale": 1 / 255 if framing is None else 1 / 256,
-        "pixel_mean": [0.5] * channels if framing is None else [],
-        "pixel_std": [0.25] * channels if framing is None else [],
+        "scale": 1 / 255 if images else 1 / (128 // shape[-1]) ** 2,
+        "pixel_mean": [0.5] * shape[-3] if images else [],
+        "pixel_std": [0.25] * shape[-3] if images else [],
     }
-    model.save_pretrained(folder)
-    return model
