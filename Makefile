@@ -120,7 +120,7 @@ bench-start: setup ## measure seconds from a command to its first step and its e
 bench-sweep: setup ## sresnet sweep against serial dvc repro on four short runs; writes results/bench-sweep.json
 	python -m benchmarks.sweep
 
-bench-events: setup ## recordings to frames against tonic and SpikingJelly; writes results/bench-events.json (DATA=folder)
+bench-events: setup ## recordings to frames against other packages; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
 
 bench-scaling: setup ## measure two workers against one, and plain DDP; writes results/bench-scaling.json and docs/scaling.md

@@ -1,20 +1,22 @@
-"""File to frames, and events to frames, in this project, tonic and SpikingJelly.
+"""File to frames, and events to frames, in this project and in other packages.
 
 The others produce frames of the sensor's size and of their own type. The time to sum them over 2x2 pixels and to narrow
 the type, as in the store, is not included for them: every ratio is a lower bound.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import tonic
 from tonic.io import get_aer_events_from_file, make_structured_array, read_aedat4, read_mnist_file
 from tonic.io import read_aedat_header_from_file as read_header
 
+from benchmarks.event_readers import Reader, readers
 from pipeline.data.recording import DVS128, Recording
 from pipeline.preprocess.frames import Framing, frames_of_bytes, to_frames
 from pipeline.preprocess.nmnist import NMNIST
@@ -23,13 +25,21 @@ from pipeline.preprocess.scatter import Buffer
 from pipeline.verify import canaries
 
 FRAMES = 50
-SUFFIXES = {"aedat2": ".aedat", "nmnist": ".bin", "aedat4": ".aedat4"}
-SENSORS = {"aedat2": DVS128, "nmnist": NMNIST, "aedat4": DVS128}
+SUFFIXES = {"aedat2": ".aedat", "nmnist": ".bin", "aedat4": ".aedat4", "dat": ".dat", "evt2": ".raw", "evt3": ".raw"}
+SENSORS = {kind: NMNIST if kind == "nmnist" else DVS128 for kind in SUFFIXES}
 FRAMINGS = {
-    "aedat2": Framing(num_frames=FRAMES, size=64, orientation="cifar10-dvs"),
-    "nmnist": Framing(num_frames=FRAMES, size=34, orientation=None),
-    "aedat4": Framing(num_frames=FRAMES, size=64, orientation=None),
+    kind: Framing(
+        num_frames=FRAMES,
+        size=34 if kind == "nmnist" else 64,
+        orientation="cifar10-dvs" if kind == "aedat2" else None,
+    )
+    for kind in SUFFIXES
 }
+ALONE = "reading alone: "
+"""Begins the name of a form that reads a file and makes no frames."""
+TONIC = ("aedat2", "nmnist", "aedat4")
+SPIKINGJELLY = ("aedat2", "nmnist")
+"""Formats that they read."""
 Form = Callable[[Any], np.ndarray]
 BUFFER = Buffer()
 
@@ -84,18 +94,31 @@ def spikingjelly_frames(
 
 
 def file_forms(kind: str) -> dict[str, Form]:
-    """Functions from file to frames, by name, for the installed libraries. SpikingJelly cannot read AEDAT 4."""
-    sensor = SENSORS[kind]
-    forms: dict[str, Form] = {
-        "ours": lambda path: ours(kind, path),
-        "tonic": lambda path: tonic_frames(tonic_events(kind, path), sensor),
-    }
-    modules = spikingjelly()
-    if modules is not None and kind != "aedat4":
+    """Functions from file to frames, by name, for the installed libraries.
+
+    Packages that only read are timed with the faster framing, SpikingJelly's if it is installed, and alone.
+    """
+    sensor, modules = SENSORS[kind], spikingjelly()
+    forms: dict[str, Form] = {"ours": lambda path: ours(kind, path)}
+    if kind in TONIC:
+        forms["tonic"] = lambda path: tonic_frames(tonic_events(kind, path), sensor)
+    if modules is not None and kind in SPIKINGJELLY:
         forms["spikingjelly"] = lambda path: spikingjelly_frames(
             modules, spikingjelly_events(modules, kind, path), sensor
         )
+    for name, read in readers(kind).items():
+        forms[name] = partial(_read_and_framed, read, modules, sensor)
+        forms[ALONE + name] = cast("Form", read)
     return forms
+
+
+def _read_and_framed(
+    read: Reader, modules: tuple[ModuleType, ModuleType] | None, sensor: int, path: Path
+) -> np.ndarray:
+    events = read(path)
+    if modules is not None:
+        return spikingjelly_frames(modules, events, sensor)
+    return tonic_frames(make_structured_array(*(np.asarray(events[name], np.int64) for name in "xytp")), sensor)
 
 
 def framing_forms(recordings: list[Recording]) -> dict[str, Form]:
@@ -123,7 +146,7 @@ def same(kind: str, name: str, frames: np.ndarray, expected: np.ndarray) -> bool
     k = frames.shape[-1] // expected.shape[-1]
     shape = (*expected.shape[:3], k, expected.shape[3], k)
     summed = frames.reshape(shape).sum(axis=(3, 5))
-    last = FRAMES - 1 if name == "tonic" else FRAMES
+    last = FRAMES - 1 if name == "tonic" or spikingjelly() is None else FRAMES
     return bool(np.array_equal(summed[:last], expected[:last]))
 
 

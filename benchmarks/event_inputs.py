@@ -42,6 +42,10 @@ class Inputs:
     nmnist: list[Path]
     aedat4: list[Path] | None
     """None if dv-processing, which writes them, is not installed."""
+    dat: list[Path] | None
+    evt2: list[Path] | None
+    evt3: list[Path] | None
+    """None if faery, which writes them, is not installed."""
 
 
 def make_inputs(data: Path | None, folder: Path, *, recordings: int, events: int = EVENTS) -> Inputs:
@@ -60,7 +64,15 @@ def make_inputs(data: Path | None, folder: Path, *, recordings: int, events: int
     paths = [folder / f"{index:02}.aedat" for index in range(len(made))]
     for recording, path in zip(made, paths, strict=True):
         write_aedat2(recording, path)
-    return Inputs(description=description, aedat2=paths, nmnist=small, aedat4=aedat4(made, folder / "aedat4"))
+    return Inputs(
+        description=description,
+        aedat2=paths,
+        nmnist=small,
+        aedat4=aedat4(made, folder / "aedat4"),
+        dat=prophesee(made, folder / "dat", "dat2", ".dat"),
+        evt2=prophesee(made, folder / "evt2", "evt2", ".raw"),
+        evt3=prophesee(made, folder / "evt3", "evt3", ".raw"),
+    )
 
 
 def simulated(number: int) -> list[Recording]:
@@ -118,6 +130,23 @@ def aedat4(recordings: list[Recording], folder: Path) -> list[Path] | None:
         )
         writer.writeEvents(store)
         del writer  # which closes the file
+    return paths
+
+
+def prophesee(recordings: list[Recording], folder: Path, version: str, suffix: str) -> list[Path] | None:
+    """The recordings in one of Prophesee's formats, written by faery; sorted by time, which it requires."""
+    if find_spec("faery") is None:
+        return None
+    import faery
+
+    paths = [folder / f"{index:02}{suffix}" for index in range(len(recordings))]
+    for recording, path in zip(recordings, paths, strict=True):
+        t = np.maximum.accumulate(recording.t)
+        events = np.zeros(len(recording), faery.EVENTS_DTYPE)
+        for name, column in (("t", t - t[0]), ("x", recording.x), ("y", recording.y), ("p", recording.p)):
+            events[name] = column
+        stream = faery.events_stream_from_array(events, (recording.width, recording.height))
+        stream.to_file(path, version=version)
     return paths
 
 

@@ -1,4 +1,4 @@
-"""Time from a recording's file to its frames, compared with tonic and SpikingJelly, and from the store to a batch.
+"""Time from a recording's file to its frames, compared with other packages, and from the store to a batch.
 
 python -m benchmarks.events [--data DIR]
 
@@ -23,9 +23,10 @@ from typing import Any
 import torch
 
 from benchmarks import positive
-from benchmarks.event_forms import Form, file_forms, framing_forms, same, turned
+from benchmarks.event_forms import ALONE, Form, file_forms, framing_forms, same, turned
 from benchmarks.event_inputs import EVENTS, Inputs, make_inputs
 from benchmarks.event_limits import limit
+from benchmarks.event_readers import READERS
 from benchmarks.reading import reading
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
@@ -33,9 +34,19 @@ from pipeline.ground.paths import RESULTS
 from pipeline.preprocess.recordings import read_recording
 from pipeline.protocol.hardware import describe
 
-TITLES = {"aedat2": "AEDAT 2.0", "nmnist": "N-MNIST", "aedat4": "AEDAT 4", "framing": "framing alone, in memory"}
+TITLES = {
+    "aedat2": "AEDAT 2.0",
+    "nmnist": "N-MNIST",
+    "aedat4": "AEDAT 4",
+    "dat": "Prophesee .dat",
+    "evt2": "EVT 2.0",
+    "evt3": "EVT 3.0",
+    "framing": "framing alone, in memory",
+}
+WRITERS = {"aedat4": "dv-processing", "dat": "faery", "evt2": "faery", "evt3": "faery"}
+"""Package that writes a format's files."""
 OTHERS = ("tonic", "spikingjelly")
-PACKAGES = ("numpy", "numba", "pyarrow", "tonic", "spikingjelly", "aedat", "dv-processing")
+PACKAGES = ("numpy", "numba", "pyarrow", "tonic", "spikingjelly", "aedat", "dv-processing", *READERS)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.events",
-        description="Times reading and framing of recordings of events against tonic and SpikingJelly, and the store.",
+        description="Times reading and framing of recordings of events against other packages, and the store.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -96,7 +107,7 @@ def one_core() -> Iterator[None]:
 
 
 def has(kind: str, inputs: Inputs) -> bool:
-    return kind != "aedat4" or inputs.aedat4 is not None
+    return kind not in WRITERS or getattr(inputs, kind) is not None
 
 
 def forms(kind: str, inputs: Inputs) -> tuple[dict[str, Form], list[Any], int]:
@@ -119,7 +130,7 @@ def measure(kind: str, rounds: int, named: dict[str, Form], over: list[Any], eve
         "files": len(over),
         "events": events,
         "million_events_a_second": {name: events / statistics.median(taken) / 1e6 for name, taken in seconds.items()},
-        "times_faster_than": {name: ratio(seconds[name], seconds["ours"]) for name in OTHERS if name in named},
+        "times_faster_than": {name: ratio(seconds[name], seconds["ours"]) for name in named if name != "ours"},
     }
 
 
@@ -127,8 +138,10 @@ def check(kind: str, named: dict[str, Form], over: list[Any]) -> None:
     """Raises an error unless every implementation gives our counts."""
     for item in over:
         expected = named["ours"](item).copy()
-        for name in OTHERS:
-            if name in named and not same(kind, name, named[name](item), expected):
+        for name, form in named.items():
+            if name.startswith(ALONE) or name == "ours":
+                continue
+            if not same(kind, name, form(item), expected):
                 raise AssertionError(f"{kind}: {name} counts otherwise in {item}")
 
 
@@ -149,11 +162,17 @@ def table(cases: dict[str, Any], limits: dict[str, Any], from_store: dict[str, A
     yield f"\n{'from file to 50 frames':26} {'ours, M events/s':>17} {'x tonic':>22} {'x SpikingJelly':>22}"
     for kind, title in TITLES.items():
         if kind not in cases:
-            yield f"{title:26} not measured: dv-processing, which writes its files, is not installed"
+            yield f"{title:26} not measured: {WRITERS[kind]}, which writes its files, is not installed"
             continue
         case = cases[kind]
         cells = " ".join(f"{_ratio(kind, case['times_faster_than'].get(name)):>22}" for name in OTHERS)
         yield f"{title:26} {case['million_events_a_second']['ours']:17.0f} {cells}"
+    yield f"\n{'times faster than':26} {'reading and framing':>22} {'reading alone':>22}"
+    for kind, case in cases.items():
+        for name in READERS:
+            if (found := case["times_faster_than"]).get(name):
+                alone = _ratio(kind, found[ALONE + name])
+                yield f"{TITLES[kind]}, {name:{24 - len(TITLES[kind])}} {_ratio(kind, found[name]):>22} {alone:>22}"
     yield f"\n{'AEDAT 2.0, a recording':34} {'us':>8}"
     yield from (f"{part:34} {microseconds:8.0f}" for part, microseconds in limits["microseconds"].items())
     speed = limits["copied_bytes_a_second"] / 1e9
@@ -169,7 +188,7 @@ def table(cases: dict[str, Any], limits: dict[str, Any], from_store: dict[str, A
 
 def _ratio(kind: str, found: dict[str, float] | None) -> str:
     if found is None:
-        return "reads no such file" if kind == "aedat4" else "not installed"
+        return "reads no such file" if kind in WRITERS else "not installed"
     return "{median:.1f} ({low:.1f} to {high:.1f})".format(**found)
 
 

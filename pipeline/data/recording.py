@@ -13,7 +13,10 @@ DVS128 = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:
-    """N events in the order of the file."""
+    """N events in the order of the file.
+
+    x, y and p may be narrower integers than int64; x and y are signed.
+    """
 
     t: npt.NDArray[np.int64]
     """Microseconds."""

@@ -7,6 +7,7 @@ sequential reading.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
@@ -111,37 +112,65 @@ class _Flatbuffer:
         return RecordingError(f"{self.where}: {what}; {RECORDING_REMEDY}")
 
 
+class StreamHeader(NamedTuple):
+    """What stands before the packets."""
+
+    codec: str | None
+    start: int
+    """Offset of the first packet."""
+    end: int
+    """Offset after the last packet."""
+    streams: dict[int, Stream]
+    """By number."""
+
+
 def read_events(data: bytes, where: str) -> Events:
     """The events of the only stream with events. Raises RecordingError, also if several streams have events."""
-    codec, start, end, streams = _header(data, where)
-    blocks: dict[int, list[Any]] = {number: [] for number, stream in streams.items() if stream.kind == "EVTS"}
+    header = read_stream_header(data, where)
+    blocks: dict[int, list[Any]] = {number: [] for number, stream in header.streams.items() if stream.kind == "EVTS"}
     if not blocks:
         raise RecordingError(f"{where}: byte {len(MAGIC)}: no stream of events (EVTS); export the camera's events")
-    most, packets = max(DECOMPRESSED_BYTES, DECOMPRESSION_RATIO * len(data)), 0
-    while start < end:
-        stream, packet, place = _packet(data, start, end, where)
-        if stream not in streams:
-            raise RecordingError(
-                f"{place}: a packet of stream {stream}, which the header does not name; {RECORDING_REMEDY}"
-            )
-        if stream in blocks:
-            block = _Flatbuffer(_content(packet, codec, most, place), place)
-            most -= len(block.content)
-            blocks[stream].append(block.vector(block.field(block.root(b"EVTS"), 0), EVENT.itemsize))
+    packets = 0
+    for number, events in event_packets(data, header, where):
         packets += 1
-        start += 8 + len(packet)
+        if events is not None:
+            blocks[number].append(events)
     found = {number: np.frombuffer(b"".join(parts), EVENT) for number, parts in blocks.items()}
-    names = {number: stream.name for number, stream in streams.items()}
+    names = {number: stream.name for number, stream in header.streams.items()}
     only = only_source(found, names, f"{where}: byte {len(MAGIC)}")
     chosen = min(found) if only is None else only
     _check_times(found[chosen], where)
-    used = sum(map(len, blocks.values()))
-    counts = {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used, "events": len(found[chosen])}
-    return Events(found[chosen], streams[chosen].width, streams[chosen].height, counts)
+    stream, counts = header.streams[chosen], packet_counts(packets, sum(map(len, blocks.values())))
+    return Events(found[chosen], stream.width, stream.height, counts | {"events": len(found[chosen])})
 
 
-def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, Stream]]:
-    """Codec, start and end offsets of the packets, and the streams by number."""
+def packet_counts(packets: int, used: int) -> dict[str, int]:
+    return {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used}
+
+
+def event_packets(data: bytes, header: StreamHeader, where: str) -> Iterator[tuple[int, Any]]:
+    """Of each packet the stream, and the bytes of its events; None instead of them for other kinds of packets.
+
+    Raises RecordingError.
+    """
+    start, most = header.start, max(DECOMPRESSED_BYTES, DECOMPRESSION_RATIO * len(data))
+    while start < header.end:
+        number, packet, place = _packet(data, start, header.end, where)
+        if number not in header.streams:
+            raise RecordingError(
+                f"{place}: a packet of stream {number}, which the header does not name; {RECORDING_REMEDY}"
+            )
+        if header.streams[number].kind == "EVTS":
+            block = _Flatbuffer(_content(packet, header.codec, most, place), place)
+            most -= len(block.content)
+            yield number, block.vector(block.field(block.root(b"EVTS"), 0), EVENT.itemsize)
+        else:
+            yield number, None
+        start += 8 + len(packet)
+
+
+def read_stream_header(data: bytes, where: str) -> StreamHeader:
+    """Raises RecordingError."""
     start = len(MAGIC) + 4
     if not data.startswith(MAGIC):
         raise RecordingError(f"{where}: byte 0: expected {MAGIC!r}, found {data[: len(MAGIC)]!r}; {RECORDING_REMEDY}")
@@ -159,7 +188,7 @@ def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, St
     if end != -1 and not start + size <= end <= len(data):
         raise block.error(f"the packets should end at byte {end}, but the file has {len(data)} bytes: it is truncated")
     streams = _streams(block, bytes(block.vector(text, 1)))
-    return CODECS[number], start + size, len(data) if end == -1 else end, streams
+    return StreamHeader(CODECS[number], start + size, len(data) if end == -1 else end, streams)
 
 
 def _streams(block: _Flatbuffer, text: bytes) -> dict[int, Stream]:
@@ -204,7 +233,7 @@ def _packet(data: bytes, start: int, end: int, where: str) -> tuple[int, memoryv
     return stream, memoryview(data)[start + 8 : start + 8 + size], place
 
 
-def _content(packet: memoryview, codec: str | None, most: int, place: str) -> Any:
+def _content(packet: memoryview, codec: str | None, most: int, place: str) -> memoryview:
     """A packet's flatbuffer, decompressed, without its size prefix."""
     try:
         with (
@@ -218,11 +247,11 @@ def _content(packet: memoryview, codec: str | None, most: int, place: str) -> An
                     f"{place}: a packet decompresses to {size} bytes, but only {most} are left for the whole file; "
                     f"{RECORDING_REMEDY}"
                 )
-            content = file.read(size)
-            rest = file.read(1)
+            content = np.empty(size, np.uint8).data  # not file.read: it copies
+            length, rest = file.readinto(content), file.read(1)
     except OSError as error:
         raise RecordingError(f"{place}: expected data compressed by {codec}: {error}; {RECORDING_REMEDY}") from None
-    if len(content) < size or rest:
+    if length < size or rest:
         raise RecordingError(f"{place}: the block does not have its stated size of {size} bytes; {RECORDING_REMEDY}")
     return content
 

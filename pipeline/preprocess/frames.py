@@ -12,15 +12,21 @@ from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.preprocess import aedat4
 from pipeline.preprocess.aedat2 import AEDAT2, aedat2_start
-from pipeline.preprocess.cells import FoundCells, dat_cells, evt3_cells, square_tables
-from pipeline.preprocess.evt import encoding, word_counts
+from pipeline.preprocess.cells import (
+    FoundCells,
+    aedat4_cells,
+    all_cells,
+    dat_cells,
+    evt2_cells,
+    evt3_cells,
+    square_tables,
+)
+from pipeline.preprocess.evt import EVT_SIDE, encoding, word_counts
 from pipeline.preprocess.nmnist import NMNIST
 from pipeline.preprocess.prophesee import DAT_EVENTS, dat_bits, header_sensor, read_text_header
 from pipeline.preprocess.recordings import (
     Orientation,
     decode_recording,
-    of_aedat4,
-    on_sensor,
     orient,
 )
 from pipeline.preprocess.scatter import (
@@ -59,8 +65,9 @@ def to_frames(recording: Recording, num_frames: int, size: int, buffer: Buffer |
 
 def _counted(inside: Recording, num_frames: int, size: int, buffer: Buffer) -> Frames:
     places = _places(inside.width, size, None)
-    x, y, p = (np.asarray(values, np.int64) for values in (inside.x, inside.y, inside.p))
-    frames = count_columns((x, y, p), (places.x, places.y, places.p), (num_frames, 2 * size * size), buffer)
+    frames = count_columns(
+        (inside.x, inside.y, inside.p), (places.x, places.y, places.p), (num_frames, 2 * size * size), buffer
+    )
     assert frames is not None, "a Recording holds no event outside of its sensor"
     return frames.reshape(num_frames, 2, size, size)
 
@@ -130,8 +137,8 @@ def frames_of_bytes(
 ) -> tuple[Frames, Framed]:
     """Same frames and errors as to_frames(orient(decode_recording(data))), and the sensor and event counts.
 
-    Fast path: events of AEDAT 2.0, AEDAT 4, N-MNIST, .dat and EVT 3.0 are counted directly from bytes. A file with
-    anything unusual is decoded instead.
+    Fast path: events of AEDAT 2.0, AEDAT 4, N-MNIST, .dat, EVT 2.0 and EVT 3.0 are counted directly from bytes. A file
+    with anything unusual is decoded instead.
     """
     buffer = buffer or Buffer()
     if framing.sensor is not None:
@@ -145,7 +152,7 @@ def frames_of_bytes(
     elif suffix == ".raw":
         frames, seen = _raw(data, framing, buffer)
     elif suffix == ".aedat4" and data:
-        return _aedat4(aedat4.read_events(data, where), where, framing, buffer)
+        frames, seen = _aedat4(data, where, framing, buffer)
     else:
         frames = None
     if frames is not None:
@@ -185,48 +192,42 @@ def _nmnist(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | Non
     return count_rows(rows, (0, 1, 2), tables, _shape(framing), buffer), seen
 
 
-def _aedat4(read: aedat4.Events, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames, Framed]:
-    frames = _count_aedat4(read, framing, buffer)
-    if frames is None:
-        return frames_of_recording(
-            orient(on_sensor(of_aedat4(read), where), framing.orientation), where, framing, buffer
-        )
-    seen = Framed(read.width, read.height, read.counts)
-    return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
-
-
-def _count_aedat4(read: aedat4.Events, framing: Framing, buffer: Buffer) -> Frames | None:
-    """Frames counted from the lower bytes of x and y, for a square sensor of up to 256 pixels; else None."""
-    events, width, height, _ = read
-    if not len(events) or width != height or width > 256 or width % framing.size:
-        return None
-    rows, (x, y, on) = events.view(np.uint8).reshape(len(events), -1), (8, 10, 12)  # offsets in aedat4.EVENT
-    if (rows[:, x + 1] | rows[:, y + 1]).any():
-        return None
-    tables = _byte_tables(width, framing.size, framing.orientation)
-    return count_rows(rows, (x, y, on), tables, _shape(framing), buffer)
+def _aedat4(data: bytes, where: str, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
+    header = aedat4.read_stream_header(data, where)
+    sensors = [(stream.width, stream.height) for stream in header.streams.values() if stream.kind == "EVTS"]
+    if len(sensors) != 1 or min(sensors[0]) < framing.size or framing.orientation is not None:
+        return None, _UNSEEN
+    tables, parts, packets = square_tables(sensors[0], framing.size), [], 0
+    for _, events in aedat4.event_packets(data, header, where):
+        packets += 1
+        if events is not None:
+            parts.append(aedat4_cells(np.frombuffer(events, np.uint8).reshape(-1, 16), tables))
+    counts = aedat4.packet_counts(packets, len(parts))
+    return _of_cells(all_cells(parts), counts, sensors[0], framing, buffer)
 
 
 def _dat(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
     header, start = read_text_header(data)
     sensor, bits = header_sensor(header), dat_bits(header)
-    rows = np.frombuffer(data[start + 2 :], np.uint8)
-    if data[start : start + 2] not in DAT_EVENTS or not sensor or not bits or len(rows) % 8:
+    if data[start : start + 2] not in DAT_EVENTS or not sensor or not bits or (len(data) - start - 2) % 8:
         return None, _UNSEEN
     if min(sensor) < framing.size:
         return None, _UNSEEN
-    found = dat_cells(rows.reshape(-1, 8), bits, square_tables(sensor, framing.size))
-    return _of_cells(found, {}, sensor, framing, buffer)
+    rows = np.frombuffer(data, np.uint8, offset=start + 2).reshape(-1, 8)
+    return _of_cells(dat_cells(rows, bits, square_tables(sensor, framing.size)), {}, sensor, framing, buffer)
 
 
 def _raw(data: bytes, framing: Framing, buffer: Buffer) -> tuple[Frames | None, Framed]:
-    """EVT 3.0; None for the other encodings."""
+    """EVT 2.0 and 3.0; None for the other encodings."""
     header, start = read_text_header(data)
-    sensor, rows = header_sensor(header), np.frombuffer(data[start:], np.uint8)
-    if encoding(header) != "EVT3" or not sensor or min(sensor) < framing.size or len(rows) % 2:
+    sensor, length = header_sensor(header), {"EVT2": 4, "EVT3": 2}.get(encoding(header) or "")
+    if not sensor or min(sensor) < framing.size or max(sensor) > EVT_SIDE:
         return None, _UNSEEN
-    found = evt3_cells(rows.reshape(-1, 2), square_tables(sensor, framing.size))
-    words = word_counts(len(rows) // 2, found.others, found.early) if found else {}
+    if not length or (len(data) - start) % length:
+        return None, _UNSEEN
+    rows, find = np.frombuffer(data, np.uint8, offset=start), evt2_cells if length == 4 else evt3_cells
+    found = find(rows.reshape(-1, length), square_tables(sensor, framing.size))
+    words = word_counts(len(rows) // length, found.others, found.early) if found else {}
     return _of_cells(found, words, sensor, framing, buffer)
 
 

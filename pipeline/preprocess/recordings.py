@@ -94,13 +94,13 @@ DECODERS: dict[str, Callable[[bytes, str, Sensor | None], Recording]] = {
 
 def on_sensor(recording: Recording, where: str) -> Recording:
     """The recording, if every event is on the sensor. Raises RecordingError."""
-    outside = (
-        (recording.x < 0) | (recording.x >= recording.width) | (recording.y < 0) | (recording.y >= recording.height)
-    ) | (recording.p >> 1 != 0)
-    if outside.any():
+    x, y, p = recording.x, recording.y, recording.p
+    lows, highs = zip(*((column.min(initial=0), column.max(initial=0)) for column in (x, y, p)), strict=True)
+    if min(lows) < 0 or highs[0] >= recording.width or highs[1] >= recording.height or highs[2] > 1:
+        outside = (x < 0) | (x >= recording.width) | (y < 0) | (y >= recording.height) | (p >> 1 != 0)
         first = int(np.flatnonzero(outside)[0])
         raise RecordingError(
-            f"{where}: event {first}: x {recording.x[first]}, y {recording.y[first]}, polarity {recording.p[first]} "
+            f"{where}: event {first}: x {x[first]}, y {y[first]}, polarity {p[first]} "
             f"is outside the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or "
             "correct preprocess.sensor if the file does not say its sensor"
         )

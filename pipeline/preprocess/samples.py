@@ -73,24 +73,27 @@ def samples_of(
 def _windows(
     recording: Recording, size: int, params: WindowParams, where: str, counts: Counter[str]
 ) -> list[tuple[str, Recording]]:
-    """The windows with enough events in the framed square, with names. Raises RecordingError if there are none."""
+    """The windows with enough events in the framed square, with names. Raises RecordingError if there are none.
+
+    They hold all their events: those in the square would be a copy of the recording.
+    """
     if not len(recording):
         raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
     unit = "; times of an array (N, 4) are read as milliseconds" if where.lower().endswith(".npy") else ""
     try:
         whole = windows(recording, params)
-        inside = [(name, centred(piece, size)) for name, piece in whole]
+        inside = [len(centred(piece, size)) for _, piece in whole]
     except RecordingError as error:
         raise RecordingError(f"{where}: {error}{unit}") from None
-    used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
+    used = [window for window, number in zip(whole, inside, strict=True) if number >= params.min_events]
     if not used:
-        numbers = [len(piece) for _, piece in inside]
-        raise RecordingError(f"{where}: {_too_few_events(recording, numbers, params)}{unit}")
-    events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
+        raise RecordingError(f"{where}: {_too_few_events(recording, inside, params)}{unit}")
+    events = [sum(len(piece) for _, piece in whole), sum(inside)]
     few = f"fewer than {params.min_events} events"
     counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
     counts.update({AFTER: len(recording) - events[0], OUTSIDE: events[0] - events[1]})
-    counts.update({left_out("events", f"in windows of {few}"): events[1] - events[2]})
+    few_events = sum(number for number in inside if number < params.min_events)
+    counts.update({left_out("events", f"in windows of {few}"): few_events})
     return used
 
 

@@ -24,6 +24,8 @@ COUNTED, TOO_NARROW, NOT_PLAIN = 0, 1, 2
 NOWHERE = 1 << 32
 """Table entry for a value that is not on the sensor."""
 COUNTS = (np.uint8, np.uint16, np.uint32)
+_COLUMNS = tuple(tuple(map(np.dtype, types)) for types in (("i8", "i8", "i8"), ("i2", "i2", "u1")))
+"""Types of x, y and polarity that are counted without a copy."""
 u64 = np.uint64
 
 
@@ -43,13 +45,16 @@ class Buffer:
 
 
 def count_columns(
-    columns: tuple[Lookup, Lookup, Lookup], tables: tuple[Lookup, ...], shape: tuple[int, int], buffer: Buffer
+    columns: tuple[npt.NDArray[Any], ...], tables: tuple[Lookup, ...], shape: tuple[int, int], buffer: Buffer
 ) -> Frames | None:
     """Frames (T, cells) of N events; an event's cell is the sum of the tables' entries for its x, y and polarity.
 
-    Counts have the narrowest unsigned integer type that fits. None if a value has no entry in its table.
+    Columns of other types than _COLUMNS are copied to int64. Counts have the narrowest unsigned integer type that fits.
+    None if a value has no entry in its table.
     """
     each = u64(len(columns[0]) // shape[0])
+    if tuple(column.dtype for column in columns) not in _COLUMNS:
+        columns = tuple(np.asarray(column, np.int64) for column in columns)
     return _narrowest(_columns_kernel, (*columns, *tables, each), shape, buffer)
 
 
@@ -168,10 +173,11 @@ def compiled(kernel: Callable[..., int], counts: type[np.unsignedinteger[Any]]) 
     count, table = types.uint64, types.Array(types.int64, 1, "C", readonly=True)
     before: dict[Callable[..., int], list[Any]] = {
         _cells_kernel: [types.Array(types.uint32, 1, "C", readonly=True)],
-        _columns_kernel: [types.Array(types.int64, 1, "A", readonly=True)] * 3 + [table] * 3,
         _rows_kernel: [types.Array(types.uint8, 2, "C", readonly=True)] + [count] * 3 + [table] * 3,
         _aedat2_kernel: [types.Array(types.uint8, 1, "C", readonly=True), count, table, table],
     }
+    columns = [[types.Array(from_dtype(one), 1, "A", readonly=True) for one in kinds] for kinds in _COLUMNS]
+    variants = [[*three, table, table, table] for three in columns] if kernel is _columns_kernel else [before[kernel]]
     frames = types.Array(from_dtype(np.dtype(counts)), 2, "C")
     with compile_lock():
-        return njit(types.int64(*before[kernel], count, frames), cache=True)(kernel)
+        return njit([types.int64(*arguments, count, frames) for arguments in variants], cache=True)(kernel)

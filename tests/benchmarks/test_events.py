@@ -2,18 +2,20 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from benchmarks import event_forms, event_inputs, event_limits, events, reading
+from benchmarks import event_forms, event_inputs, event_limits, event_readers, events, reading
 from benchmarks.events import main, measure
 from pipeline.data.recording import Recording
 from pipeline.download.camera import write_aedat2
 
 SMALL = ["--recordings=1", "--events=3000", "--rounds=2"]
+NO_LIMITS = {"microseconds": {}, "copied_bytes_a_second": 1.0, "times": 1.0}
 
 
 def drawn(events: int = 3000) -> Recording:
@@ -81,6 +83,31 @@ def test_a_form_that_counts_otherwise_is_not_measured(tmp_path: Path, kind: str)
 
     with pytest.raises(AssertionError, match=f"{kind}: tonic counts otherwise"):
         events.check(kind, named | {"tonic": wrong}, over)
+
+
+def test_a_package_that_reads_is_timed_with_framing_and_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    inputs = event_inputs.make_inputs(None, tmp_path, recordings=1, events=3000)
+    path = tmp_path / "a.dat"
+    recording = event_inputs.read_recording(inputs.aedat2[0])
+    address = recording.p << 28 | recording.y << 14 | recording.x
+    pairs = np.stack([recording.t, address], axis=1).astype("<u4")
+    path.write_bytes(b"% Version 2\n% Width 128\n% Height 128\n" + bytes([12, 8]) + pairs.tobytes())
+    read = {"faery": lambda _: {name: getattr(recording, name) for name in "txyp"}}
+    monkeypatch.setattr(event_forms, "readers", lambda kind: read if kind == "dat" else {})
+    named, over, number = events.forms("dat", replace(inputs, dat=[path]))
+    assert (list(named), number) == (["ours", "faery", "reading alone: faery"], 3000)
+    cases = {"dat": measure("dat", 2, named, over, number)}
+    assert set(cases["dat"]["times_faster_than"]) == {"faery", "reading alone: faery"}
+    lines = list(events.table(dict.fromkeys(events.TITLES, cases["dat"]), NO_LIMITS, {}))
+    assert any(line.startswith("Prophesee .dat, faery ") for line in lines)
+    read["faery"] = lambda _: {name: getattr(recording, name)[::-1] for name in "txyp"}
+    with pytest.raises(AssertionError, match="dat: faery counts otherwise"):
+        measure("dat", 2, events.forms("dat", replace(inputs, dat=[path]))[0], over, number)
+
+
+def test_packages_are_only_named_for_formats_that_they_read() -> None:
+    kinds = {kind for _, kinds in event_readers._PACKAGES.values() for kind in kinds}
+    assert kinds == set(events.WRITERS) < set(event_forms.SUFFIXES)
 
 
 def test_real_recordings_are_cut_and_named(tmp_path: Path) -> None:
