@@ -16,7 +16,7 @@ from .residual import Block, Firing, Layer, SpikingLayer
 from .sresnet import SResNet
 
 
-class State:
+class StepState:
     """What the network keeps from one time step to the next, in the order in which its layers compute."""
 
     def __init__(self, before: Sequence[Tensor] | None = None) -> None:
@@ -47,7 +47,7 @@ class StepNeurons(nn.Module):
         logit = neurons.leak_logit
         self.register_buffer("trained_leak", None if logit is None else logit.detach().sigmoid().view(-1, 1, 1))
 
-    def forward(self, currents: Tensor, state: State) -> Tensor:
+    def forward(self, currents: Tensor, state: StepState) -> Tensor:
         if self.kind == "relu":
             return currents.relu()
         leak = self.leak if self.trained_leak is None else self.trained_leak
@@ -71,7 +71,7 @@ class StepLayer(nn.Module):
         self.register_buffer("shift", shift[..., None, None])
         self.neurons = StepNeurons(layer.neurons) if isinstance(layer, SpikingLayer) else None
 
-    def forward(self, values: Tensor, step: Tensor, state: State, skip: Tensor | None = None) -> Tensor:
+    def forward(self, values: Tensor, step: Tensor, state: StepState, skip: Tensor | None = None) -> Tensor:
         """(B, C, H, W) to (B, C', H', W'); `step` is 0 to T - 1, shape (1,)."""
         scale, shift = (part.index_select(0, step) for part in (self.scale, self.shift))
         output = self.conv(values) * scale + shift
@@ -90,7 +90,7 @@ class StepBlock(nn.Module):
         self.first, self.second = StepLayer(block.first, time_steps), StepLayer(block.second, time_steps)
         self.skip = StepLayer(block.skip, time_steps) if isinstance(block.skip, Layer) else None
 
-    def forward(self, values: Tensor, step: Tensor, state: State) -> Tensor:
+    def forward(self, values: Tensor, step: Tensor, state: StepState) -> Tensor:
         """(B, C, H, W) to (B, C', H', W')."""
         entered = values if self.enter is None else self.enter(values, state)
         between = self.first(entered, step, state)
@@ -120,18 +120,18 @@ class StepNetwork(nn.Module):
         `step` is 0 to T - 1, int64 of shape (1,). The state before step 0 is `start(B)`. After the last step the logits
         are those of SResNet; before it, their order is that of its scores after the same step.
         """
-        state = State(before)
+        state = StepState(before)
         return self._step(inputs, step, state), state.after
 
     def start(self, batch: int) -> list[Tensor]:
         """The state before the first step, for a batch of this size."""
-        weight, state = self.stem.conv.weight, State()
+        weight, state = self.stem.conv.weight, StepState()
         with torch.no_grad():
             inputs = torch.zeros(batch, *self.input_shape, dtype=weight.dtype, device=weight.device)
             self._step(inputs, torch.zeros(1, dtype=torch.int64, device=weight.device), state)
         return [torch.full_like(value, start) for value, start in zip(state.after, state.start, strict=True)]
 
-    def _step(self, inputs: Tensor, step: Tensor, state: State) -> Tensor:
+    def _step(self, inputs: Tensor, step: Tensor, state: StepState) -> Tensor:
         values = self.stem(inputs, step, state)
         for block in self.blocks:
             values = block(values, step, state)
@@ -139,7 +139,7 @@ class StepNetwork(nn.Module):
             values = self.last(values, state)
         return self._logits(self.readout(values.mean((2, 3))), state)
 
-    def _logits(self, currents: Tensor, state: State) -> Tensor:
+    def _logits(self, currents: Tensor, state: StepState) -> Tensor:
         """The readout's scores after the step, (B, K), from the currents (B, K) of its output neurons."""
         if self.fire is not None:
             fired = self.fire(currents[..., None, None], state)[..., 0, 0]
@@ -169,11 +169,11 @@ class WholeWindow(nn.Module):
         """(B, C, H, W), or event frames (B, T, C, H, W), to (B, K)."""
         steps = self.step.time_steps
         values = inputs.transpose(0, 1) if self.frames else self.encoding(inputs, steps, None)
-        state = State()
+        state = StepState()
         logits = inputs.new_zeros(())
         for t in range(steps):
             logits = self.step._step(values[t if len(values) > 1 else 0], torch.tensor([t]), state)
-            state = State(state.after)
+            state = StepState(state.after)
         return logits
 
 

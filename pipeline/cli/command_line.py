@@ -222,9 +222,9 @@ def _export(
     Writes a folder with the network in that format and a README.md that says how to use it. The files are run by
     onnxruntime, nirtorch or torch on real samples, and their classes and logits compared with ours.
     """
-    from pipeline.cli.export import export
+    from pipeline.cli.export import export_trained
 
-    export(network, files or [], to, out)
+    export_trained(network, files or [], to, out)
 
 
 @app.command("verify")

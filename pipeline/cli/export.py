@@ -16,11 +16,11 @@ from pipeline.predict.files import Files
 from pipeline.predict.network import Trained, trained_network
 from pipeline.protocol.inputs import prepare
 
-SAMPLES = 32
+_SAMPLES = 32
 """Number of samples on which a file is checked."""
 
 
-def export(network: str, files: list[str], to: Format, out: Path | None) -> None:
+def export_trained(network: str, files: list[str], to: Format, out: Path | None) -> None:
     """Writes the folder `out` (default: export/<network>-<to>) and prints what was checked. Raises InputError."""
     trained = trained_network(network)
     into = out or ROOT / "export" / f"{network.strip('/').replace('/', '-')}-{to}"
@@ -40,7 +40,7 @@ def _inputs(trained: Trained, files: list[str]) -> Tensor:
 
 def _of_files(trained: Trained, files: list[str]) -> np.ndarray:
     reader = Files(trained)
-    pixels = [one for _, one in islice(reader.samples(reader.found(files), lambda: None), SAMPLES)]
+    pixels = [one for _, one in islice(reader.samples(reader.found(files), lambda: None), _SAMPLES)]
     if reader.wrong or not pixels:
         raise InputError("\n  ".join(reader.wrong or ["no samples in these files"]))
     return np.stack(pixels)
@@ -55,4 +55,4 @@ def _of_test_split(trained: Trained) -> np.ndarray:
             f"the export with: sresnet export {trained.name} FILES --to FORMAT"
         )
     store = Store(arrow(str(dataset)), "test")
-    return store.read(np.linspace(0, len(store) - 1, min(SAMPLES, len(store))).astype(np.int64))
+    return store.read(np.linspace(0, len(store) - 1, min(_SAMPLES, len(store))).astype(np.int64))

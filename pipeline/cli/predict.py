@@ -11,8 +11,8 @@ from pipeline.ground.names import shown
 from pipeline.ground.progress import progress
 from pipeline.predict.files import Files
 from pipeline.predict.network import trained_network
-from pipeline.predict.predict import Prediction, predictions
-from pipeline.predict.table import written
+from pipeline.predict.predict import Prediction, predicted
+from pipeline.predict.table import written_predictions
 
 _BEST = 3
 """Number of classes that a line names."""
@@ -27,8 +27,8 @@ def predict(network: str, files: list[str], out: Path | None, *, as_json: bool) 
     known = None if streamed else list(members)
     classes, seen = trained.inputs.classes, Counter[str]()
     with progress("predict", total=None if known is None else len(known), unit="files") as bar:
-        found = predictions(trained, reader.samples(members if known is None else known, bar.update))
-        for one in found if out is None else written(found, classes, out):
+        found = predicted(trained, reader.samples(members if known is None else known, bar.update))
+        for one in found if out is None else written_predictions(found, classes, out):
             seen[one.class_name] += 1
             if as_json:
                 print(json.dumps(_as_json(one, classes)))

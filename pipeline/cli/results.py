@@ -14,8 +14,8 @@ from pipeline.report.reproduction import git_output, of_other_runs, reproduction
 
 _REMEDY = "`make repro` writes it"
 _COMMITTED = ("dvc.lock", "results")
-_STATUS = ("status", "--porcelain", "--untracked-files=no", "--")
 """Committed files that a run changes if its numbers differ."""
+_STATUS = ("status", "--porcelain", "--untracked-files=no", "--")
 
 
 def show_results(root: Path = ROOT) -> None:

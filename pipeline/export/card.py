@@ -2,12 +2,12 @@
 
 from models.sresnet import SResNet
 from models.stepwise import StepNetwork
-from pipeline.export.check import CLOSE, Check
+from pipeline.export.check import CLOSE_LOGITS, ExportCheck
 from pipeline.ground.names import markdown
 from pipeline.predict.network import Trained
 
 
-def card(trained: Trained, to: str, checks: list[Check]) -> str:
+def card(trained: Trained, to: str, checks: list[ExportCheck]) -> str:
     """The card of an export to onnx, nir or torch."""
     model, inputs = trained.model, trained.inputs
     use = {"onnx": _onnx, "nir": _nir, "torch": _program}[to](model, {check.file for check in checks})
@@ -23,7 +23,7 @@ Logits are in the order of the classes: {classes}.
 
 ## What was checked
 
-| file | run by | samples | same class | logits within {CLOSE:g} | largest difference |
+| file | run by | samples | same class | logits within {CLOSE_LOGITS:g} | largest difference |
 | --- | --- | --- | --- | --- | --- |
 {rows}
 A sample whose logits differ by more has a neuron so near its threshold that another order of a sum decides whether it
@@ -35,7 +35,7 @@ fires. Speed, other programs and other hardware were not checked.
 """
 
 
-def _row(check: Check) -> str:
+def _row(check: ExportCheck) -> str:
     cells = (check.file, check.program, check.samples, check.samples, check.close, f"{check.largest:.1e}")
     return f"| {' | '.join(map(str, cells))} |\n"
 

@@ -14,14 +14,14 @@ from models.sresnet import SResNet
 from models.stepwise import StepNetwork
 from pipeline.ground.errors import InputError
 
-CLOSE = 1e-5
+CLOSE_LOGITS = 1e-5
 """Largest difference between two logits that count as equal."""
 
 Logits = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class ExportCheck:
     """The logits of an exported file beside ours, on the same samples."""
 
     file: str
@@ -29,13 +29,13 @@ class Check:
     """What ran the file."""
     samples: int
     close: int
-    """Samples whose logits all differ by at most CLOSE. The others have a neuron so near its threshold that another
-    order of a sum decides whether it fires."""
+    """Samples whose logits all differ by at most CLOSE_LOGITS. The others have a neuron so near its threshold that
+    another order of a sum decides whether it fires."""
     largest: float
     """Largest difference between two logits."""
 
 
-def compared(file: Path, program: str, ours: Logits, theirs: Logits) -> Check:
+def compared(file: Path, program: str, ours: Logits, theirs: Logits) -> ExportCheck:
     """The check of a file. Raises InputError if a sample gets another class."""
     wrong = int((ours.argmax(1) != theirs.argmax(1)).sum())
     if wrong:
@@ -44,8 +44,8 @@ def compared(file: Path, program: str, ours: Logits, theirs: Logits) -> Check:
             "please report it with the network's config.json"
         )
     differences = np.abs(ours - theirs).max(1)
-    close, largest = int((differences <= CLOSE).sum()), float(differences.max())
-    return Check(file=file.name, program=program, samples=len(ours), close=close, largest=largest)
+    close, largest = int((differences <= CLOSE_LOGITS).sum()), float(differences.max())
+    return ExportCheck(file=file.name, program=program, samples=len(ours), close=close, largest=largest)
 
 
 def our_logits(model: SResNet, inputs: Tensor) -> Logits:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from pipeline.export.card import card
 from pipeline.export.check import (
-    Check,
+    ExportCheck,
     by_onnxruntime,
     by_onnxruntime_stepped,
     by_torch_export,
@@ -24,7 +24,7 @@ from pipeline.predict.network import Trained
 Format = Literal["onnx", "nir", "torch"]
 
 
-def export_network(trained: Trained, inputs: Tensor, to: Format, into: Path) -> list[Check]:
+def export_network(trained: Trained, inputs: Tensor, to: Format, into: Path) -> list[ExportCheck]:
     """Writes the folder `into` and checks its files on real `inputs`, which are as in training.
 
     Raises InputError, which names every part of the network that the format cannot say; then nothing is written.
@@ -42,7 +42,7 @@ def export_network(trained: Trained, inputs: Tensor, to: Format, into: Path) -> 
     return checks
 
 
-def _onnx(trained: Trained, inputs: Tensor, folder: Path) -> list[Check]:
+def _onnx(trained: Trained, inputs: Tensor, folder: Path) -> list[ExportCheck]:
     model, program = trained.model, f"onnxruntime {version('onnxruntime')}"
     ours, checks = our_logits(model, inputs), []
     step = write_onnx_step(model, folder / "step.onnx")
@@ -53,7 +53,7 @@ def _onnx(trained: Trained, inputs: Tensor, folder: Path) -> list[Check]:
     return checks
 
 
-def _nir(trained: Trained, inputs: Tensor, folder: Path) -> list[Check]:
+def _nir(trained: Trained, inputs: Tensor, folder: Path) -> list[ExportCheck]:
     from pipeline.export.nir_graph import write_nir
     from pipeline.export.nir_run import by_nirtorch
 
@@ -63,7 +63,7 @@ def _nir(trained: Trained, inputs: Tensor, folder: Path) -> list[Check]:
     return [compared(path, f"nirtorch {version('nirtorch')}", our_logits(model, inputs), theirs)]
 
 
-def _program(trained: Trained, inputs: Tensor, folder: Path) -> list[Check]:
+def _program(trained: Trained, inputs: Tensor, folder: Path) -> list[ExportCheck]:
     model = trained.model
     path = write_program(model, folder / "window.pt2")
     theirs = by_torch_export(path, inputs)

@@ -13,7 +13,7 @@ from pipeline.predict.network import Trained
 from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.inputs import prepare
 
-BATCH = 32
+_BATCH = 32
 """Samples in a batch; results do not depend on it, but for rounding."""
 
 
@@ -29,13 +29,13 @@ class Prediction:
     """Softmax of the logits, (K,); not calibrated."""
 
 
-def predictions(trained: Trained, samples: Iterable[tuple[str, Pixels]]) -> Iterator[Prediction]:
+def predicted(trained: Trained, samples: Iterable[tuple[str, Pixels]]) -> Iterator[Prediction]:
     """Yields a prediction for each sample, in their order; holds one batch in memory."""
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, waiting = trained.model.to(device).eval(), iter(samples)
     generator = torch.Generator(device).manual_seed(0)  # for Poisson encoding
-    while batch := list(islice(waiting, BATCH)):
+    while batch := list(islice(waiting, _BATCH)):
         pixels = np.stack([one for _, one in batch])
         values = prepare(pixels, trained.inputs.scale, trained.inputs, device)
         with torch.no_grad():

@@ -16,7 +16,7 @@ ROWS = 1000
 """Predictions in a row group; no more are in memory."""
 
 
-def written(predictions: Iterable[Prediction], classes: list[str], path: Path) -> Iterator[Prediction]:
+def written_predictions(predictions: Iterable[Prediction], classes: list[str], path: Path) -> Iterator[Prediction]:
     """Yields the predictions and writes them to `path`, which exists only once all are written.
 
     Columns: sample, class, probability, and probabilities, a list in the order of `classes`, which the metadata have.

@@ -145,6 +145,7 @@ def read_events(data: bytes, where: str) -> Events:
 
 
 def packet_counts(packets: int, used: int) -> dict[str, int]:
+    """Counts of the packets of a file, of which `used` have events of the chosen stream."""
     return {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used}
 
 
