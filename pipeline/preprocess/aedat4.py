@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from pipeline.data.counts import Counts, left_out
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
-from pipeline.preprocess.sources import only_source
+from pipeline.preprocess.sources import OTHER_STREAMS, StreamKey, only_source
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 """How an AEDAT 4 file begins."""
@@ -59,7 +59,7 @@ class Stream(NamedTuple):
 
 
 class Events(NamedTuple):
-    """The only stream of a file that has events."""
+    """The stream of a file that is used."""
 
     events: npt.NDArray[Any]
     """Array of type EVENT, in file order."""
@@ -111,8 +111,8 @@ class _Flatbuffer:
         return RecordingError(f"{self.where}: {what}; {RECORDING_REMEDY}")
 
 
-def read_events(data: bytes, where: str) -> Events:
-    """The events of the only stream with events. Raises RecordingError, also if several streams have events."""
+def read_events(data: bytes, where: str, chosen: StreamKey | None = None) -> Events:
+    """The events of a stream: `chosen` is preprocess.stream; None: the only one with events. Raises RecordingError."""
     codec, start, end, streams = _header(data, where)
     blocks: dict[int, list[Any]] = {number: [] for number, stream in streams.items() if stream.kind == "EVTS"}
     if not blocks:
@@ -132,12 +132,14 @@ def read_events(data: bytes, where: str) -> Events:
         start += 8 + len(packet)
     found = {number: np.frombuffer(b"".join(parts), EVENT) for number, parts in blocks.items()}
     names = {number: stream.name for number, stream in streams.items()}
-    only = only_source(found, names, f"{where}: byte {len(MAGIC)}")
-    chosen = min(found) if only is None else only
-    _check_times(found[chosen], where)
+    only = only_source(found, names, f"{where}: byte {len(MAGIC)}", chosen)
+    number = min(found) if only is None else only
+    events, total = found[number], sum(map(len, found.values()))
+    _check_times(events, where)
     used = sum(map(len, blocks.values()))
-    counts = {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used, "events": len(found[chosen])}
-    return Events(found[chosen], streams[chosen].width, streams[chosen].height, counts)
+    counts = {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used}
+    counts |= {"events": total, OTHER_STREAMS: total - len(events)}
+    return Events(events, streams[number].width, streams[number].height, counts)
 
 
 def _header(data: bytes, where: str) -> tuple[str | None, int, int, dict[int, Stream]]:

@@ -83,10 +83,9 @@ def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> No
             raise InputError(f"{where}.split: only catalog images and catalog recordings can be split by folders")
     elif params.split not in entry.splits:
         raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
-    if params.window is not None and (entry.origin != "user" or entry.kind != "recordings"):
-        raise InputError(f"{where}.window: only the user's own recordings can be cut into windows; set it to null")
-    if params.sensor is not None and (entry.origin != "user" or entry.kind != "recordings"):
-        raise InputError(f"{where}.sensor: only the user's own recordings have it; set it to null")
+    for key in ("window", "sensor", "stream"):
+        if getattr(params, key) is not None and (entry.origin != "user" or entry.kind != "recordings"):
+            raise InputError(f"{where}.{key}: only the user's own recordings have it; set it to null")
 
 
 def _identity(raw: Path, params: PreprocessParams) -> str:

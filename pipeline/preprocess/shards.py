@@ -198,7 +198,11 @@ class _Reader:
         assert params.frames is not None, "checked by preprocess"
         assert params.size is not None, "checked by preprocess"
         framing = Framing(
-            num_frames=params.frames, size=params.size, orientation=self.part.orientation, sensor=params.sensor
+            num_frames=params.frames,
+            size=params.size,
+            orientation=self.part.orientation,
+            sensor=params.sensor,
+            stream=params.stream,
         )
         if params.window is None:
             frames, seen = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
@@ -206,7 +210,9 @@ class _Reader:
             counts.update(seen.counts)
             yield member.id, frames
             return
-        recording = orient(decode_recording(data, suffix, member.id, params.sensor), self.part.orientation)
+        recording = orient(
+            decode_recording(data, suffix, member.id, params.sensor, params.stream), self.part.orientation
+        )
         self._same_sensor(member, recording.width, recording.height)
         counts.update(recording.counts)
         for name, piece in _windows(recording, framing.size, params.window, member.id, counts):

@@ -312,4 +312,5 @@ OF_FORMATS = {
     "columns": [_outside, _left_over, _column],
     "Prophesee": [_outside, _left_over, _prophesee_header],
     "EVT 2 and 3": [_outside, _left_over, _prophesee_header],
+    "HDF5": [_outside, _left_over],
 }

@@ -238,6 +238,8 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
             "mug/00.aedat: is in mug; expected cup",
         ),
         ("digits", {}, "frames and size must be null for images (Digits)"),
+        ("digits", {"stream": 1, "frames": None, "size": None}, "stream: only the user's own recordings have it; set"),
+        ("recordings", {"stream": 1}, "preprocess.stream is 1, but a file of this format has one stream; set it to nu"),
         ("digits", {"window": WindowParams(ms=1, min_events=1), "frames": None, "size": None}, "set it to null"),
     ],
 )
