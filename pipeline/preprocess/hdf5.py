@@ -4,7 +4,6 @@ https://dsec.ifi.uzh.ch/data-format/, https://m3ed.io/data_overview/,
 https://docs.prophesee.ai/stable/data/file_formats/hdf5.html
 """
 
-import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -33,6 +32,8 @@ _DEFLATE, _FLETCHER32 = 1, 3
 """Ids of HDF5's own filters."""
 _DEFLATE_RATIO = 1032
 """Maximum compression ratio of deflate."""
+_CHUNK_BYTES = 8192
+"""Memory (bytes) that HDF5 takes to read a chunk, however small it is."""
 _NAMED = 12
 """Maximum number of datasets that an error names."""
 
@@ -164,9 +165,11 @@ def _check_stored(dataset: Any, where: str, most: int) -> int:
     place, stored = f"{where}: byte 0: {_path(dataset)}", _here(dataset, where)
     if dataset.ndim != 1 or dataset.dtype.hasobject:
         raise RecordingError(f"{place}: expected numbers (N,), found {dataset.shape} of {dataset.dtype}; convert it")
-    size = max(dataset.shape[0], math.prod(dataset.chunks or ())) * dataset.dtype.itemsize
-    if size > most:
+    number, chunk = dataset.shape[0], dataset.chunks[0] if dataset.chunks else 0
+    if (size := max(number, chunk) * dataset.dtype.itemsize) > most:
         raise RecordingError(f"{place}: {size} bytes, expected at most {most} for this file; {RECORDING_REMEDY}")
+    if chunk and (chunks := -(-number // chunk)) * _CHUNK_BYTES > most:
+        raise RecordingError(f"{place}: {chunks} chunks are too many for this file; write it with larger chunks")
     filters = [stored.get_filter(index) for index in range(stored.get_nfilters())]
     for code, _, _, name in filters:
         _require_filter(code, shown(name.decode(errors="replace")), place)
@@ -182,7 +185,7 @@ def _refuse_bomb(dataset: Any, filters: list[int], place: str, most: int) -> Non
         raise RecordingError(f"{place}: is compressed twice (filters {filters}); write it with one compression")
     stored: list[Any] = []
     dataset.id.chunk_iter(stored.append)
-    size = math.prod(dataset.chunks) * dataset.dtype.itemsize
+    size = dataset.chunks[0] * dataset.dtype.itemsize
     for chunk in stored:
         if chunk.size * _DEFLATE_RATIO <= most:
             continue

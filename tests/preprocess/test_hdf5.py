@@ -189,6 +189,16 @@ def test_a_size_that_no_file_of_its_length_has_is_refused_before_it_is_read() ->
     assert error_of(hdf5(large_chunk)).startswith(f"events/t: {1 << 25} bytes, expected at most 16777216 for this")
 
 
+def test_chunks_that_would_take_gigabytes_to_read_are_refused() -> None:
+    def tiny_chunks(file: Any) -> None:
+        for name in "txyp":
+            file.create_dataset(f"events/{name}", (1 << 20,), "u1", chunks=(1,))
+
+    assert error_of(hdf5(tiny_chunks)) == (
+        "events/t: 1048576 chunks are too many for this file; write it with larger chunks"
+    )
+
+
 def test_a_chunk_that_inflates_beyond_its_size_is_refused() -> None:
     def bomb(file: Any) -> None:
         add_columns(file.create_group("events"), LEFT, chunks=(2,), compression="gzip")
