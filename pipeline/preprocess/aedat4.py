@@ -18,6 +18,7 @@ import pyarrow as pa
 from pipeline.data.counts import Counts, left_out
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sources import OTHER_STREAMS, StreamKey, only_source
+from pipeline.preprocess.times import check_times
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 """How an AEDAT 4 file begins."""
@@ -43,8 +44,6 @@ DECOMPRESSION_RATIO = 16
 """Maximum compression ratio of larger files; zstd compresses events at random places by a factor of 4 at best."""
 OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
 """Count of packets that hold no events."""
-LATEST = 1 << 60
-"""Upper bound of a time (microseconds): 36,000 years after 1970. Differences of such times fit into 64 bits."""
 
 
 class Stream(NamedTuple):
@@ -135,7 +134,7 @@ def read_events(data: bytes, where: str, chosen: StreamKey | None = None) -> Eve
     only = only_source(found, names, f"{where}: byte {len(MAGIC)}", chosen)
     number = min(found) if only is None else only
     events, total = found[number], sum(map(len, found.values()))
-    _check_times(events, where)
+    check_times(events["t"], where)
     used = sum(map(len, blocks.values()))
     counts = {"packets": packets, "packets used": used, OTHER_PACKETS: packets - used}
     counts |= {"events": total, OTHER_STREAMS: total - len(events)}
@@ -227,12 +226,3 @@ def _content(packet: memoryview, codec: str | None, most: int, place: str) -> An
     if len(content) < size or rest:
         raise RecordingError(f"{place}: the block does not have its stated size of {size} bytes; {RECORDING_REMEDY}")
     return content
-
-
-def _check_times(events: npt.NDArray[Any], where: str) -> None:
-    times = events["t"]
-    if len(times) and not 0 <= times.min() <= times.max() < LATEST:
-        first = int(np.flatnonzero((times < 0) | (times >= LATEST))[0])
-        raise RecordingError(
-            f"{where}: event {first}: time {times[first]}, expected microseconds from 0 to 2^60; {RECORDING_REMEDY}"
-        )

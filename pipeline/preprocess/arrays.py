@@ -14,8 +14,9 @@ import numpy.typing as npt
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.names import shown
-from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO, LATEST
+from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO
 from pipeline.preprocess.sensors import Sensor, choose_sensor
+from pipeline.preprocess.times import LATEST
 
 _NAMES = {
     "t": ("t", "ts", "time", "timestamp", "timestamps"),

@@ -16,7 +16,8 @@ from pipeline.ground.errors import RecordingError
 from pipeline.ground.names import shown
 from pipeline.preprocess.prophesee import FileHeader, header_sensor, read_text_header
 from pipeline.preprocess.sensors import Sensor, choose_sensor
-from pipeline.preprocess.sources import check_length, unwrapped
+from pipeline.preprocess.sources import check_length
+from pipeline.preprocess.times import unwrapped
 
 OTHER_WORDS = left_out("words", "of triggers or of the camera itself")
 """Count of words that are not about events of pixels."""

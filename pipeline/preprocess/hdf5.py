@@ -15,11 +15,12 @@ import numpy.typing as npt
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, InputError, RecordingError
 from pipeline.ground.names import shown
-from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO, LATEST
+from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO
 from pipeline.preprocess.arrays import recording_of_columns
 from pipeline.preprocess.prophesee import header_sensor
 from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.sources import OTHER_STREAMS, StreamKey, only_source
+from pipeline.preprocess.times import LATEST
 
 COLUMNS = ("t", "x", "y", "p")
 """Names of the datasets in a group, or of the fields of a compound dataset."""

@@ -19,6 +19,7 @@ from pipeline.preprocess.nmnist import read_nmnist
 from pipeline.preprocess.prophesee import read_dat
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 from pipeline.preprocess.sources import StreamKey, refuse_stream
+from pipeline.preprocess.times import check_times
 
 Orientation = Literal["cifar10-dvs"] | None
 """Rule by which `orient` turns a recording; None leaves it."""
@@ -42,9 +43,12 @@ def decode_recording(
     if not data:
         raise RecordingError(f"{where}: byte 0: the file is empty; {RECORDING_REMEDY}")
     if suffix in _STREAMS:
-        return on_sensor(_STREAMS[suffix](data, where, sensor, stream), where)
-    refuse_stream(stream, where)
-    return on_sensor(_DECODERS[suffix](data, where, sensor), where)
+        recording = _STREAMS[suffix](data, where, sensor, stream)
+    else:
+        refuse_stream(stream, where)
+        recording = _DECODERS[suffix](data, where, sensor)
+    check_times(recording.t, where)
+    return on_sensor(recording, where)
 
 
 def orient(recording: Recording, rule: Orientation) -> Recording:

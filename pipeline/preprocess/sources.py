@@ -4,9 +4,6 @@ import re
 from collections.abc import Mapping, Sized
 from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from pipeline.data.counts import left_out
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.names import shown
@@ -134,11 +131,6 @@ def refuse_stream(stated: StreamKey | None, where: str) -> None:
 
 def _listed(named: list[tuple[int, str]]) -> str:
     return ", ".join(f"{number}: {name}" for number, name in named)
-
-
-def unwrapped(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
-    """Values of a counter with this number of bits, continued where it overflows: decreases by more than half of it."""
-    return values + (np.cumsum(np.diff(values, prepend=values[:1]) < -(1 << bits - 1)) << bits)
 
 
 def check_length(length: int, unit: int, start: int, where: str) -> None:

@@ -3,17 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.params import WindowParams
+from pipeline.preprocess.times import check_order
 
 _FEW_WINDOWS = 10_000
 """Number of windows up to which a recording may have more windows than events."""
-LATE = 10_000
-"""Maximum decrease of time from event to event (microseconds): cameras send packets of 10 ms (libcaer's default), in
-which events of several threads or chips can be interleaved. A larger decrease means another recording."""
 
 
 def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recording]]:
@@ -26,7 +23,7 @@ def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recor
     if not len(recording):
         return []
     latest = np.maximum.accumulate(recording.t)
-    _check_order(recording.t, latest)
+    check_order(recording.t, latest)
     time = latest - recording.t[0]
     count = int(time[-1] // (params.ms * 1000))
     if count > max(len(recording), _FEW_WINDOWS):
@@ -40,18 +37,6 @@ def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recor
         (f"{k * params.ms:06}-{(k + 1) * params.ms:06}ms", select_events(recording, slice(cuts[k], cuts[k + 1])))
         for k in range(count)
     ]
-
-
-def _check_order(t: npt.NDArray[np.int64], latest: npt.NDArray[np.int64]) -> None:
-    """Raises RecordingError if the time decreases by more than LATE; `latest` is the running maximum of `t`."""
-    back = latest - t
-    if (back > LATE).any():
-        first = int(np.argmax(back > LATE))
-        raise RecordingError(
-            f"event {first}: time {t[first]} after {latest[first]} goes back by {back[first] / 1e6:g} s, so its "
-            f"window is unknown; remove the events before event {first} or those from it on, or set "
-            "preprocess.window to null, which frames the events in file order"
-        )
 
 
 def select_events(recording: Recording, events: slice) -> Recording:
