@@ -18,7 +18,7 @@ from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 from pipeline.preprocess.times import LATEST
 
-_NAMES = {
+NAMES = {
     "t": ("t", "ts", "time", "timestamp", "timestamps"),
     "x": ("x",),
     "y": ("y",),
@@ -74,8 +74,7 @@ def read_npz(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
         raise RecordingError(
             f"{where}: byte 0: not a file of numpy's .npz format ({error}); {RECORDING_REMEDY}"
         ) from None
-    known = {alias for aliases in _NAMES.values() for alias in aliases}
-    columns = {name: _array(array, where, f"{name}: ") for name, array in arrays.items() if name.lower() in known}
+    columns = {name: _array(array, where, f"{name}: ") for name, array in arrays.items() if quantity(name)}
     return recording_of_columns(columns, where, sensor, list(arrays))
 
 
@@ -91,7 +90,7 @@ def recording_of_columns(
     `stated` is preprocess.sensor, `named` the sensor that the file names, `all_names` are the names of all its columns.
     Raises RecordingError.
     """
-    found = {what: [name for name in columns if name.lower() in aliases] for what, aliases in _NAMES.items()}
+    found = {what: [name for name in columns if quantity(name) == what] for what in NAMES}
     if any(len(names) != 1 for names in found.values()):
         raise RecordingError(
             f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found "
@@ -103,6 +102,11 @@ def recording_of_columns(
         raise RecordingError(f"{where}: byte 0: columns of different lengths: {lengths}; {RECORDING_REMEDY}")
     width, height = choose_sensor(named, stated, where)
     return Recording(t=t, x=x, y=y, p=_zero_or_one(p), width=width, height=height, counts={"events": len(t)})
+
+
+def quantity(name: str) -> str | None:
+    """t, x, y or p, which a column of this name holds; None for another name."""
+    return next((what for what, aliases in NAMES.items() if name.lower() in aliases), None)
 
 
 def _zero_or_one(p: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -122,7 +126,7 @@ def _whole_numbers(column: npt.NDArray[Any], name: str, where: str) -> npt.NDArr
             wrong |= column % 1 != 0
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
-        unit = " (microseconds)" if name.lower() in _NAMES["t"] else ""
+        unit = " (microseconds)" if name.lower() in NAMES["t"] else ""
         raise RecordingError(
             f"{where}: event {first}: {name} is {column[first]}, expected a whole number{unit}; convert the file"
         )

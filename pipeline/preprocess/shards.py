@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import OUTSIDE, Framing, centred, frames_of_bytes, frames_of_recording
+from pipeline.preprocess.frames import OUTSIDE, Framed, Framing, centred, frames_of_bytes, frames_of_recording
+from pipeline.preprocess.parquet_events import EventRow, RowReader, digest_of_events
 from pipeline.preprocess.recordings import Orientation, decode_recording, orient
 from pipeline.preprocess.scatter import Buffer, Frames
+from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.windows import windows
 
 ONE_SENSOR = "make a separate dataset for each size"
@@ -36,10 +38,12 @@ class Part:
     """The recordings of one shard, and how to convert them into rows."""
 
     path: Path
-    members: list[Member]
+    members: Sequence[Member | EventRow]
     labels: list[int]
     params: PreprocessParams
     orientation: Orientation
+    sensor: Sensor | None
+    """preprocess.sensor, or the catalog's."""
     about: dict[str, str]
     """Metadata of the shard."""
 
@@ -175,7 +179,17 @@ class _Reader:
         self.part = part
         self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
         self.sensor: tuple[int, ...] = ()
-        self._buffer = Buffer()
+        self._buffer, self._rows = Buffer(), RowReader()
+        params = part.params
+        assert params.frames is not None, "checked by preprocess"
+        assert params.size is not None, "checked by preprocess"
+        self._framing = Framing(
+            num_frames=params.frames,
+            size=params.size,
+            orientation=part.orientation,
+            sensor=part.sensor,
+            stream=params.stream,
+        )
 
     def rows(self) -> Iterator[Row]:
         """Yields rows; each is valid only until the next, as all share a buffer.
@@ -183,47 +197,48 @@ class _Reader:
         Raises InputError naming the recording.
         """
         for member, label in zip(self.part.members, self.part.labels, strict=True):
-            data = read_member(member)
-            digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
-            for name, pixels in self._recording_or_windows(member, data, counts):
+            if isinstance(member, EventRow):
+                recording = self._rows.read(member, self.part.sensor)
+                digest, framed = digest_of_events(recording), self._of_recording(member.id, recording, counts)
+            else:
+                data = read_member(member)
+                digest, framed = hashlib.sha256(data).hexdigest(), self._of_bytes(member.id, data, counts)
+            for name, pixels in framed:
                 counts["events used"] += int(pixels.sum(dtype=np.uint32))
                 yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _recording_or_windows(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
-        """Yields the name and frames of the recording, or of each of its windows."""
-        params, suffix = self.part.params, Path(member.id).suffix.lower()
-        assert params.frames is not None, "checked by preprocess"
-        assert params.size is not None, "checked by preprocess"
-        framing = Framing(
-            num_frames=params.frames,
-            size=params.size,
-            orientation=self.part.orientation,
-            sensor=params.sensor,
-            stream=params.stream,
-        )
-        if params.window is None:
-            frames, seen = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
-            self._same_sensor(member, seen.width, seen.height)
-            counts.update(seen.counts)
-            yield member.id, frames
+    def _of_bytes(self, name: str, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
+        """Yields the name and frames of a file, or of each of its windows."""
+        framing, suffix = self._framing, Path(name).suffix.lower()
+        if self.part.params.window is None:
+            yield name, self._counted(name, counts, *frames_of_bytes(data, suffix, name, framing, self._buffer))
             return
-        recording = orient(
-            decode_recording(data, suffix, member.id, params.sensor, params.stream), self.part.orientation
-        )
-        self._same_sensor(member, recording.width, recording.height)
-        counts.update(recording.counts)
-        for name, piece in _windows(recording, framing.size, params.window, member.id, counts):
-            yield f"{member.id}@{name}", frames_of_recording(piece, f"{member.id}@{name}", framing, self._buffer)[0]
+        recording = decode_recording(data, suffix, name, framing.sensor, framing.stream)
+        yield from self._of_recording(name, orient(recording, framing.orientation), counts)
 
-    def _same_sensor(self, member: Member, width: int, height: int) -> None:
+    def _of_recording(self, name: str, recording: Recording, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
+        """Yields the name and frames of an oriented recording, or of each of its windows."""
+        if self.part.params.window is None:
+            yield name, self._counted(name, counts, *frames_of_recording(recording, name, self._framing, self._buffer))
+            return
+        self._same_sensor(name, recording.width, recording.height)
+        counts.update(recording.counts)
+        for window, piece in _windows(recording, self._framing.size, self.part.params.window, name, counts):
+            place = f"{name}@{window}"
+            yield place, frames_of_recording(piece, place, self._framing, self._buffer)[0]
+
+    def _counted(self, name: str, counts: Counter[str], frames: Frames, seen: Framed) -> Frames:
+        self._same_sensor(name, seen.width, seen.height)
+        counts.update(seen.counts)
+        return frames
+
+    def _same_sensor(self, name: str, width: int, height: int) -> None:
         if self.sensor not in ((), (width, height)):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
-            raise RecordingError(
-                f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}"
-            )
+            raise RecordingError(f"{name}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}")
         self.sensor = (width, height)
 
 

@@ -42,6 +42,7 @@ def part(raw: Path, params: PreprocessParams = PARAMS, *, turned: bool = False) 
         labels=list(range(len(members))),
         params=params,
         orientation="cifar10-dvs" if turned else None,
+        sensor=params.sensor,
         about={"dataset": "mine"},
     )
 
