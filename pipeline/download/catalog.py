@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["images", "recordings"]
+DataKind = Literal["images", "recordings"]
 Decoder = Literal["digits", "cifar10", "cifar100", "parquet", "image files", "recordings"]
 DIGITS = tuple("0123456789")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -38,7 +38,7 @@ class Entry:
 
     title: str
     """Its title in every report."""
-    kind: Kind
+    kind: DataKind
     origin: Literal["embedded", "published", "user"]
     """embedded: made from installed packages; published: has `files`; user: `source` in params.yaml names the
     folder."""
@@ -103,7 +103,7 @@ _ORCHARD = (
 )
 
 
-def _own(kind: Kind, decoder: Decoder, suffixes: tuple[str, ...], *, split: str) -> Entry:
+def _own(kind: DataKind, decoder: Decoder, suffixes: tuple[str, ...], *, split: str) -> Entry:
     """The entry of the user's own data."""
     return Entry(
         title=f"the user's {kind}",

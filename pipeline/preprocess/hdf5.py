@@ -22,9 +22,9 @@ from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.sources import OTHER_STREAMS, StreamKey, only_source
 from pipeline.preprocess.times import LATEST
 
-COLUMNS = ("t", "x", "y", "p")
+_COLUMNS = ("t", "x", "y", "p")
 """Names of the datasets in a group, or of the fields of a compound dataset."""
-ECF = 36559
+_ECF = 36559
 """Id of Prophesee's filter, 0x8ECF."""
 _OBJECTS = 10_000
 """Maximum number of groups and datasets in a file; M3ED's have about a hundred."""
@@ -84,7 +84,7 @@ def _read(file: Any, where: str, sensor: Sensor | None, stream: StreamKey | None
     chosen = streams[name]
     columns = _arrays(chosen, where, most)
     named = header_sensor(_header(file)) or _resolution(chosen.group, where)
-    recording = recording_of_columns(columns, where, sensor, COLUMNS, named)
+    recording = recording_of_columns(columns, where, sensor, _COLUMNS, named)
     others = sum(map(len, streams.values())) - len(recording)
     counts = {"events": len(recording) + others, OTHER_STREAMS: others}
     return replace(recording, t=recording.t + _offset(chosen.group, where), counts=counts)
@@ -95,10 +95,10 @@ def _streams(file: Any, where: str) -> dict[str, _Columns]:
     found: dict[str, _Columns] = {}
     others: list[str] = []
     for group, datasets in _groups(file, where):
-        if set(COLUMNS) <= set(datasets):
-            found[_path(group) or "/"] = _Columns(datasets={name: datasets.pop(name) for name in COLUMNS}, group=group)
+        if set(_COLUMNS) <= set(datasets):
+            found[_path(group) or "/"] = _Columns(datasets={name: datasets.pop(name) for name in _COLUMNS}, group=group)
         for one in datasets.values():
-            if set(COLUMNS) <= set(one.dtype.names or ()):
+            if set(_COLUMNS) <= set(one.dtype.names or ()):
                 found[_path(one)] = _Columns(datasets={None: one}, group=group)
             else:
                 others.append(_path(one))
@@ -156,8 +156,8 @@ def _arrays(found: _Columns, where: str, most: int) -> dict[str, npt.NDArray[Any
     for dataset in found.datasets.values():
         most -= _check_stored(dataset, where, most)
     if None in found.datasets:
-        rows = found.datasets[None].fields(list(COLUMNS))[:]
-        return {name: rows[name] for name in COLUMNS}
+        rows = found.datasets[None].fields(list(_COLUMNS))[:]
+        return {name: rows[name] for name in _COLUMNS}
     return {str(name): dataset[:] for name, dataset in found.datasets.items()}
 
 
@@ -211,9 +211,9 @@ def _require_filter(code: int, name: str, place: str) -> None:
 
     if h5z.filter_avail(code):
         return
-    if code == ECF:
+    if code == _ECF:
         raise RecordingError(
-            f"{place}: is compressed by Prophesee's filter ECF (id {ECF}, 0x8ECF), which hdf5plugin does not have; "
+            f"{place}: is compressed by Prophesee's filter ECF (id {_ECF}, 0x8ECF), which hdf5plugin does not have; "
             "export the recording as RAW or DAT"
         )
     try:

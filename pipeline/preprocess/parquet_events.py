@@ -20,7 +20,7 @@ from pipeline.preprocess.recordings import on_sensor
 from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.times import check_times
 
-EXPECTED = (
+_EXPECTED = (
     "expected columns t (microseconds), x, y and p with a list of numbers in each row, or one column with "
     "struct<t, x, y, p> of such lists or list<struct<t, x, y, p>>, and an integer column label or fine_label"
 )
@@ -116,7 +116,7 @@ def _find_columns(where: str, schema: pa.Schema) -> tuple[tuple[str, ...], str]:
     one = (len(nested) == 1 and not lists) or (not nested and _are_events(lists))
     if one and len(labels) == 1 and pa.types.is_integer(schema.field(labels[0]).type):
         return nested or lists, labels[0]
-    raise InputError(f"{where}: columns {', '.join(f'{field.name}: {field.type}' for field in schema)}; {EXPECTED}")
+    raise InputError(f"{where}: columns {', '.join(f'{field.name}: {field.type}' for field in schema)}; {_EXPECTED}")
 
 
 def _are_events(names: tuple[str, ...]) -> bool:
