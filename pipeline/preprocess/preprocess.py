@@ -34,11 +34,13 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import whole_folder
 from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
+from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.labels import class_names
 from pipeline.preprocess.parquet_events import EventRow, event_rows, read_event_table
+from pipeline.preprocess.samples import reading_of
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
 from pipeline.preprocess.splits import classes_of, split_recordings
 
@@ -55,6 +57,7 @@ def preprocess(
     title = title_of_files(dataset, raw)
     entry = CATALOG[read_source(raw).catalog]
     check_preprocess(dataset, entry, params)
+    params = params.model_copy(update={"sensor": params.sensor or entry.sensor})
     folder = work / f"{dataset}-{_identity(raw, params)}"
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
@@ -143,7 +146,6 @@ def _recordings(
                 labels=labels[name][block[0] : block[-1] + 1],
                 params=params,
                 orientation=entry.orientation,
-                sensor=params.sensor or entry.sensor,
                 about=_about(dataset, title, params, name, classes),
             )
             for index, block in enumerate(blocks)
@@ -246,6 +248,7 @@ def _manifest(
         rows_per_class=[Counter(whole.labels)[label] for label in range(len(classes))],
         digest=rows_digest(whole.digests),
         sensor=whole.sensor or None,
+        framing=None if params.size is None else as_json(reading_of(params, entry.orientation)),
         counts={name: whole.counts[str(label)] for label, name in enumerate(classes)} if whole.counts else None,
     )
     _check_counts(manifest)

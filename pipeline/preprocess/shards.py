@@ -12,25 +12,22 @@ from typing import Any
 import numpy as np
 
 from pipeline.cluster.workers import in_this_process, workers_here
-from pipeline.data.counts import check, left_out, total
-from pipeline.data.recording import Recording
+from pipeline.data.counts import check, total
 from pipeline.data.store import Content, Row, Written, write_shard
 from pipeline.download.listing import Member, read_member
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
-from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
+from pipeline.ground.params import ClusterParams, PreprocessParams
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import OUTSIDE, Framed, Framing, centred, frames_of_bytes, frames_of_recording
 from pipeline.preprocess.parquet_events import EventRow, RowReader, digest_of_events
-from pipeline.preprocess.recordings import Orientation, decode_recording, orient
-from pipeline.preprocess.scatter import Buffer, Frames
+from pipeline.preprocess.recordings import Orientation
+from pipeline.preprocess.samples import FramedSample, reading_of, samples_of, samples_of_recording
+from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
-from pipeline.preprocess.windows import windows
 
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
 """Time to start a local Ray, on two cores."""
-AFTER = left_out("events", "after the last whole window")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +39,6 @@ class Part:
     labels: list[int]
     params: PreprocessParams
     orientation: Orientation
-    sensor: Sensor | None
-    """preprocess.sensor, or the catalog's."""
     about: dict[str, str]
     """Metadata of the shard."""
 
@@ -179,17 +174,8 @@ class _Reader:
         self.part = part
         self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
         self.sensor: tuple[int, ...] = ()
+        self._reading = reading_of(part.params, part.orientation)
         self._buffer, self._rows = Buffer(), RowReader()
-        params = part.params
-        assert params.frames is not None, "checked by preprocess"
-        assert params.size is not None, "checked by preprocess"
-        self._framing = Framing(
-            num_frames=params.frames,
-            size=params.size,
-            orientation=part.orientation,
-            sensor=part.sensor,
-            stream=params.stream,
-        )
 
     def rows(self) -> Iterator[Row]:
         """Yields rows; each is valid only until the next, as all share a buffer.
@@ -198,82 +184,32 @@ class _Reader:
         """
         for member, label in zip(self.part.members, self.part.labels, strict=True):
             counts = Counter({"recordings": 1, "recordings used": 1})
-            if isinstance(member, EventRow):
-                recording = self._rows.read(member, self.part.sensor)
-                digest, framed = digest_of_events(recording), self._of_recording(member.id, recording, counts)
-            else:
-                data = read_member(member)
-                digest, framed = hashlib.sha256(data).hexdigest(), self._of_bytes(member.id, data, counts)
-            for name, pixels in framed:
-                counts["events used"] += int(pixels.sum(dtype=np.uint32))
-                yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
+            digest, samples = self._samples(member, counts)
+            for sample in samples:
+                self._same_sensor(member, sample.sensor)
+                counts["events used"] += int(sample.frames.sum(dtype=np.uint32))
+                yield Row(id=sample.name, label=label, pixels=sample.frames, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _of_bytes(self, name: str, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
-        """Yields the name and frames of a file, or of each of its windows."""
-        framing, suffix = self._framing, Path(name).suffix.lower()
-        if self.part.params.window is None:
-            yield name, self._counted(name, counts, *frames_of_bytes(data, suffix, name, framing, self._buffer))
-            return
-        recording = decode_recording(data, suffix, name, framing.sensor, framing.stream)
-        yield from self._of_recording(name, orient(recording, framing.orientation), counts)
+    def _samples(self, member: Member | EventRow, counts: Counter[str]) -> tuple[str, Iterator[FramedSample]]:
+        """The digest and the samples of a recording."""
+        if isinstance(member, EventRow):
+            recording = self._rows.read(member, self._reading.sensor)
+            return digest_of_events(recording), samples_of_recording(
+                recording, member.id, self._reading, counts, self._buffer
+            )
+        data = read_member(member)
+        digest = hashlib.sha256(data).hexdigest()
+        return digest, samples_of(data, member.id, self._reading, counts, self._buffer)
 
-    def _of_recording(self, name: str, recording: Recording, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
-        """Yields the name and frames of an oriented recording, or of each of its windows."""
-        if self.part.params.window is None:
-            yield name, self._counted(name, counts, *frames_of_recording(recording, name, self._framing, self._buffer))
-            return
-        self._same_sensor(name, recording.width, recording.height)
-        counts.update(recording.counts)
-        for window, piece in _windows(recording, self._framing.size, self.part.params.window, name, counts):
-            place = f"{name}@{window}"
-            yield place, frames_of_recording(piece, place, self._framing, self._buffer)[0]
-
-    def _counted(self, name: str, counts: Counter[str], frames: Frames, seen: Framed) -> Frames:
-        self._same_sensor(name, seen.width, seen.height)
-        counts.update(seen.counts)
-        return frames
-
-    def _same_sensor(self, name: str, width: int, height: int) -> None:
-        if self.sensor not in ((), (width, height)):
+    def _same_sensor(self, member: Member | EventRow, sensor: Sensor) -> None:
+        if self.sensor not in ((), sensor):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
-            raise RecordingError(f"{name}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}")
-        self.sensor = (width, height)
-
-
-def _windows(
-    recording: Recording, size: int, params: WindowParams, where: str, counts: Counter[str]
-) -> list[tuple[str, Recording]]:
-    """The windows with enough events in the framed square, with names. Raises RecordingError if there are none."""
-    if not len(recording):
-        raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
-    unit = "; times of an array (N, 4) are read as milliseconds" if where.lower().endswith(".npy") else ""
-    try:
-        whole = windows(recording, params)
-        inside = [(name, centred(piece, size)) for name, piece in whole]
-    except RecordingError as error:
-        raise RecordingError(f"{where}: {error}{unit}") from None
-    used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
-    if not used:
-        numbers = [len(piece) for _, piece in inside]
-        raise RecordingError(f"{where}: {_too_few_events(recording, numbers, params)}{unit}")
-    events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
-    few = f"fewer than {params.min_events} events"
-    counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
-    counts.update({AFTER: len(recording) - events[0], OUTSIDE: events[0] - events[1]})
-    counts.update({left_out("events", f"in windows of {few}"): events[1] - events[2]})
-    return used
-
-
-def _too_few_events(recording: Recording, events: list[int], params: WindowParams) -> str:
-    if not events:
-        lasts = (recording.t.max() - recording.t[0]) / 1000
-        return f"lasts {lasts:g} ms, less than one window of {params.ms} ms; remove it, or lower window.ms"
-    return (
-        f"none of its {len(events)} windows has window.min_events {params.min_events} events, the maximum is "
-        f"{max(events)}; remove it, or lower window.min_events"
-    )
+            raise RecordingError(
+                f"{member.id}: a sensor of {sensor[0]} x {sensor[1]} pixels, {first} has {known}; {ONE_SENSOR}"
+            )
+        self.sensor = sensor
 
 
 def read_summary(part: Part) -> Summary:
