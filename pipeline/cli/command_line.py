@@ -114,25 +114,35 @@ def _check() -> None:
 
 @app.command("inspect")
 def _inspect(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="A recording, or a folder with one folder per class.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A recording, a folder with one folder per class, or a dataset that is downloaded."
+        ),
+    ],
     sensor: Annotated[
         tuple[int, int] | None,
         typer.Option(metavar="WIDTH HEIGHT", min=1, max=32_767, help="If the files do not say it (pixels)."),
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option(metavar="STREAM", help="Of files with several: a number, or a group of HDF5.")
     ] = None,
     frames: Annotated[int, typer.Option(metavar="T", min=1, help="Number of frames, as in preprocess.")] = 8,
     size: Annotated[int, typer.Option(metavar="N", min=1, help="Height and width of a frame (pixels).")] = 64,
     png: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a picture of the frames.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per recording.")] = False,
 ) -> None:
-    """Describe a recording or a folder of recordings.
+    """Describe recordings: a file, a folder or a dataset.
 
     Sensor, number of events, duration, polarity, rate over time, what would be left out, and how preprocessing would
     cut a recording into frames. In a folder, a recording that cannot be read does not stop the others; they are named
-    at the end, and the exit code is 1.
+    at the end, and the exit code is 1. A dataset in data/raw is named as in params.yaml or in the catalog, which say
+    its sensor and stream.
     """
-    from pipeline.cli.inspect import inspect
+    from pipeline.cli.inspect import StatedCamera, inspect
 
-    inspect(path, sensor, frames, size, png, as_json=as_json)
+    number_or_group = int(stream) if stream and stream.isdecimal() else stream
+    inspect(name, StatedCamera(sensor=sensor, stream=number_or_group), frames, size, png, as_json=as_json)
 
 
 @app.command("plan")

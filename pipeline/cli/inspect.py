@@ -1,9 +1,10 @@
-"""`sresnet inspect`: describes a recording, or a folder of recordings, before it becomes a dataset."""
+"""`sresnet inspect`: describes a recording, a folder of recordings, or a dataset that is downloaded."""
 
 import io
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
@@ -13,20 +14,26 @@ from PIL import Image
 from pipeline.data.counts import all_left_out
 from pipeline.data.recording import Recording
 from pipeline.download.catalog import CATALOG
-from pipeline.download.listing import list_files, read_member
+from pipeline.download.listing import Member, list_files, read_member
+from pipeline.download.source import SOURCE_FILE, read_source
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.names import shown
+from pipeline.ground.params import load_dataset, read_params
+from pipeline.ground.paths import PARAMS, raw
 from pipeline.ground.progress import progress
 from pipeline.preprocess.frames import OUTSIDE, centred, to_frames
+from pipeline.preprocess.parquet_events import RowReader, event_rows, read_event_table
 from pipeline.preprocess.recordings import decode_recording, read_recording
 from pipeline.preprocess.sensors import Sensor
+from pipeline.preprocess.sources import StreamKey
 from pipeline.report.pictures import strip
 
 _BINS = 40
 """Number of parts of a recording whose event rate is shown."""
 _LEVELS = " ▁▂▃▄▅▆▇█"
 _SUFFIXES = CATALOG["recordings"].suffixes
+_TABLES = CATALOG["parquet-recordings"].suffixes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +57,28 @@ class Inspected:
     """Numbers of what is not an event of a pixel, by reason."""
 
 
-def inspect(path: Path, sensor: Sensor | None, frames: int, size: int, picture: Path | None, *, as_json: bool) -> None:
-    """Prints what a file or folder contains. Raises InputError, for a folder after all of it was read."""
+@dataclass(frozen=True, kw_only=True)
+class StatedCamera:
+    """What the files do not say, as in preprocess."""
+
+    sensor: Sensor | None
+    stream: StreamKey | None
+
+
+def inspect(name: str, stated: StatedCamera, frames: int, size: int, picture: Path | None, *, as_json: bool) -> None:
+    """Prints what a file, a folder or a dataset contains.
+
+    Raises InputError, for a folder and a dataset after all of it was read.
+    """
+    path = Path(name)
+    if not path.exists():
+        path, stated = _dataset(name, stated)
     if path.is_dir():
         if picture:
             raise InputError(f"{path}: is a folder; a picture can be made of one recording")
-        _inspect_folder(path, sensor, as_json=as_json)
+        _inspect_folder(path, stated, as_json=as_json)
         return
-    if not path.is_file():
-        raise InputError(f"{path}: no such file or folder; expected a recording ({', '.join(_SUFFIXES)}) or a folder")
-    recording = read_recording(path, sensor)
+    recording = read_recording(path, stated.sensor, stated.stream)
     found = inspected(recording, str(path))
     print(json.dumps(asdict(found)) if as_json else "\n".join([*description(found), *_cut(recording, frames, size)]))
     if picture:
@@ -126,18 +145,32 @@ def _png(recording: Recording, frames: int, size: int) -> bytes:
         return memory.getvalue()
 
 
-def _inspect_folder(path: Path, sensor: Sensor | None, *, as_json: bool) -> None:
-    listed = list_files(path, _SUFFIXES)
+def _dataset(name: str, stated: StatedCamera) -> tuple[Path, StatedCamera]:
+    """The files in data/raw/ of a dataset, by its own name or by its entry in the catalog, and what is stated of it."""
+    folders = {file.parent.name: file.parent for file in sorted(raw("_").parent.glob(f"*/{SOURCE_FILE}"))}
+    catalogs = {read_source(folder).catalog: folder for folder in folders.values()}
+    if (folder := folders.get(name) or catalogs.get(name)) is None:
+        raise InputError(
+            f"{name}: no such file, folder or dataset; expected a recording ({', '.join(_SUFFIXES)}), a folder, or a "
+            f"dataset that is in data/raw ({', '.join(folders) or 'none'})"
+        )
+    entry, sensor, stream = CATALOG[read_source(folder).catalog], stated.sensor, stated.stream
+    if folder.name in (read_params(PARAMS).get("datasets") or {}):
+        preprocess = load_dataset(folder.name).preprocess
+        sensor, stream = sensor or preprocess.sensor, preprocess.stream if stream is None else stream
+    return folder, StatedCamera(sensor=sensor or entry.sensor, stream=stream)
+
+
+def _inspect_folder(path: Path, stated: StatedCamera, *, as_json: bool) -> None:
+    listed = list_files(path, (*_SUFFIXES, *_TABLES))
     if not listed.members:
-        raise InputError(f"{path}: no recording in it or in its archives; expected {', '.join(_SUFFIXES)}")
+        raise InputError(f"{path}: no recording in it or in its archives; expected {', '.join((*_SUFFIXES, *_TABLES))}")
     found: list[Inspected] = []
     wrong: list[str] = []
     with progress(path.name, total=len(listed.members), unit="recordings") as bar:
         for member in listed.members:
             try:
-                data = read_member(member)
-                recording = decode_recording(data, PurePosixPath(member.id).suffix.lower(), member.id, sensor)
-                found.append(inspected(recording, member.id))
+                found.extend(_inspected_member(member, stated))
             except InputError as error:
                 wrong.append(str(error))
             bar.update()
@@ -147,6 +180,18 @@ def _inspect_folder(path: Path, sensor: Sensor | None, *, as_json: bool) -> None
         print(f"{number} other file(s): {suffix}", file=sys.stderr)
     if wrong:
         raise InputError("\n  ".join([f"{len(wrong)} of {len(listed.members)} recordings cannot be read:", *wrong]))
+
+
+def _inspected_member(member: Member, stated: StatedCamera) -> Iterator[Inspected]:
+    """The description of a recording, or of each row of a Parquet file. Raises InputError."""
+    suffix = PurePosixPath(member.id).suffix.lower()
+    if suffix not in _TABLES:
+        recording = decode_recording(read_member(member), suffix, member.id, stated.sensor, stated.stream)
+        yield inspected(recording, member.id)
+        return
+    reader = RowReader()
+    for row in event_rows([read_event_table(member)]):
+        yield inspected(reader.read(row, stated.sensor), row.id)
 
 
 def _class_lines(found: list[Inspected]) -> list[str]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+DataKind = Literal["images", "recordings"]
+Decoder = Literal["digits", "cifar10", "cifar100", "parquet", "image files", "recordings"]
 DIGITS = tuple("0123456789")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -36,18 +38,20 @@ class Entry:
 
     title: str
     """Its title in every report."""
-    kind: Literal["images", "recordings"]
+    kind: DataKind
     origin: Literal["embedded", "published", "user"]
     """embedded: made from installed packages; published: has `files`; user: `source` in params.yaml names the
     folder."""
     files: tuple[File, ...]
     pinned: Pinned | None
     """None unless the dataset is embedded."""
-    decoder: Literal["digits", "cifar10", "cifar100", "parquet", "image files", "recordings"]
+    decoder: Decoder
     suffixes: tuple[str, ...]
     """Suffixes of the files with samples; empty if the decoder reads the archive itself."""
     orientation: Literal["cifar10-dvs"] | None
     """Rule of recordings.orient; None: x, y and polarity as in the files."""
+    sensor: tuple[int, int] | None
+    """Width and height (pixels) of published recordings that do not say them and differ from their format's usual."""
     classes: tuple[str, ...] | None
     """Class names in the order of the labels; None if the data contains them."""
     class_from: Literal["folder", "file name"] | None
@@ -78,8 +82,8 @@ def _figshare(number: int) -> tuple[str, ...]:
     )
 
 
-def _mendeley(file: str) -> tuple[str, ...]:
-    return (f"https://data.mendeley.com/public-files/datasets/468j46mzdv/files/{file}/file_downloaded",)
+def _mendeley(dataset: str, file: str) -> tuple[str, ...]:
+    return (f"https://data.mendeley.com/public-files/datasets/{dataset}/files/{file}/file_downloaded",)
 
 
 def _toronto(name: str) -> tuple[str, ...]:
@@ -93,6 +97,34 @@ _CIFAR10_DVS_LICENCE = "CC BY 4.0 (figshare)"
 _CIFAR10_DVS_CITATION = (
     "Li et al., CIFAR10-DVS: An Event-Stream Dataset for Object Classification, 2017, doi 10.3389/fnins.2017.00309"
 )
+_ORCHARD = (
+    "Orchard et al., Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades, 2015, "
+    "doi 10.3389/fnins.2015.00437"
+)
+
+
+def _own(kind: DataKind, decoder: Decoder, suffixes: tuple[str, ...], *, split: str) -> Entry:
+    """The entry of the user's own data."""
+    return Entry(
+        title=f"the user's {kind}",
+        kind=kind,
+        origin="user",
+        files=(),
+        pinned=None,
+        decoder=decoder,
+        suffixes=suffixes,
+        orientation=None,
+        sensor=None,
+        classes=None,
+        class_from=None if decoder == "parquet" else "folder",
+        counts=None,
+        splits=(split,),
+        official=None,
+        licence="the user's",
+        citation="the user's",
+        note="not a published dataset: its numbers stand beside no published ones",
+    )
+
 
 CATALOG: dict[str, Entry] = {
     "digits": Entry(
@@ -111,6 +143,7 @@ CATALOG: dict[str, Entry] = {
         decoder="digits",
         suffixes=(),
         orientation=None,
+        sensor=None,
         classes=DIGITS,
         class_from=None,
         counts=None,
@@ -136,6 +169,7 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat",),
         orientation=None,
+        sensor=None,
         classes=DIGITS,
         class_from="folder",
         counts=None,
@@ -160,6 +194,7 @@ CATALOG: dict[str, Entry] = {
         decoder="cifar10",
         suffixes=(),
         orientation=None,
+        sensor=None,
         classes=CIFAR10_CLASSES,
         class_from=None,
         counts={"train": 50_000, "test": 10_000},
@@ -184,6 +219,7 @@ CATALOG: dict[str, Entry] = {
         decoder="cifar100",
         suffixes=(),
         orientation=None,
+        sensor=None,
         classes=None,
         class_from=None,
         counts={"train": 50_000, "test": 10_000},
@@ -213,6 +249,7 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat",),
         orientation="cifar10-dvs",
+        sensor=None,
         classes=CIFAR10_CLASSES,
         class_from="folder",
         counts=dict.fromkeys(CIFAR10_CLASSES, 1000),
@@ -231,6 +268,7 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".aedat4",),
         orientation=None,
+        sensor=None,
         classes=CIFAR10_CLASSES,
         class_from="folder",
         counts=dict.fromkeys(CIFAR10_CLASSES, 1000),
@@ -247,12 +285,12 @@ CATALOG: dict[str, Entry] = {
         files=(
             File(
                 name="train.zip",
-                urls=_mendeley("39c25547-014b-4137-a934-9d29fa53c7a0"),
+                urls=_mendeley("468j46mzdv", "39c25547-014b-4137-a934-9d29fa53c7a0"),
                 md5="20959b8e626244a1b502305a9e6e2031",
             ),
             File(
                 name="test.zip",
-                urls=_mendeley("05a4d654-7e03-4c15-bdfa-9bb2bcbea494"),
+                urls=_mendeley("468j46mzdv", "05a4d654-7e03-4c15-bdfa-9bb2bcbea494"),
                 md5="69ca8762b2fe404d9b9bad1103e97832",
             ),
         ),
@@ -260,14 +298,14 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".bin",),
         orientation=None,
+        sensor=None,
         classes=DIGITS,
         class_from="folder",
         counts={"Train": 60_000, "Test": 10_000},
         splits=("official",),
         official=("Train", "Test"),
         licence="CC BY 4.0 (Mendeley Data)",
-        citation="Orchard et al., Converting Static Image Datasets to Spiking Neuromorphic Datasets Using Saccades, "
-        "2015, doi 10.3389/fnins.2015.00437",
+        citation=_ORCHARD,
         note=None,
     ),
     "dvs-gesture": Entry(
@@ -290,6 +328,7 @@ CATALOG: dict[str, Entry] = {
         decoder="recordings",
         suffixes=(".npy",),
         orientation=None,
+        sensor=None,
         classes=(
             "hand clapping",
             "right hand wave",
@@ -311,58 +350,40 @@ CATALOG: dict[str, Entry] = {
         citation="Amir et al., A Low Power, Fully Event-Based Gesture Recognition System, CVPR 2017",
         note=None,
     ),
-    "parquet-images": Entry(
-        title="the user's images",
-        kind="images",
-        origin="user",
-        files=(),
-        pinned=None,
-        decoder="parquet",
-        suffixes=(".parquet",),
-        orientation=None,
-        classes=None,
-        class_from=None,
-        counts=None,
-        splits=("official",),
-        official=None,
-        licence="the user's",
-        citation="the user's",
-        note="not a published dataset: its numbers stand beside no published ones",
-    ),
-    "images": Entry(
-        title="the user's images",
-        kind="images",
-        origin="user",
-        files=(),
-        pinned=None,
-        decoder="image files",
-        suffixes=(".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"),
-        orientation=None,
-        classes=None,
-        class_from="folder",
-        counts=None,
-        splits=("every-fifth-tests",),
-        official=None,
-        licence="the user's",
-        citation="the user's",
-        note="not a published dataset: its numbers stand beside no published ones",
-    ),
-    "recordings": Entry(
-        title="the user's recordings",
+    "ncaltech101": Entry(
+        title="N-Caltech101",
         kind="recordings",
-        origin="user",
-        files=(),
+        origin="published",
+        files=(
+            File(
+                name="Caltech101.zip",
+                urls=_mendeley("cy6cvx3ryv", "36b5c52a-b49d-4853-addb-a836a8883e49"),
+                md5="66201824eabb0239c7ab992480b50ba3",
+            ),
+        ),
         pinned=None,
         decoder="recordings",
-        suffixes=(".aedat", ".aedat4", ".bin", ".dat", ".npy", ".npz", ".raw"),
+        suffixes=(".bin",),
         orientation=None,
+        sensor=(240, 180),
         classes=None,
         class_from="folder",
-        counts=None,
+        counts={"Caltech101": 8709},
         splits=("every-fifth-tests",),
         official=None,
-        licence="the user's",
-        citation="the user's",
-        note="not a published dataset: its numbers stand beside no published ones",
+        licence="CC BY 4.0 (Mendeley Data)",
+        citation=_ORCHARD,
+        note="its publisher gives no split",
     ),
+    "images": _own(
+        "images", "image files", (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif"), split="every-fifth-tests"
+    ),
+    "parquet-images": _own("images", "parquet", (".parquet",), split="official"),
+    "recordings": _own(
+        "recordings",
+        "recordings",
+        (".aedat", ".aedat4", ".bin", ".dat", ".h5", ".hdf5", ".npy", ".npz", ".raw"),
+        split="every-fifth-tests",
+    ),
+    "parquet-recordings": _own("recordings", "parquet", (".parquet",), split="official"),
 }

@@ -212,7 +212,9 @@ def _usable(dataset: str, entry: Entry, folder: Path) -> Tally:
     """The files of the user's folder, counted. Raises InputError if there is none, or one or a folder has no class."""
     tally = _tally(folder, entry)
     if not tally.used:
-        other = "; for folders of image files use `catalog: images`" if entry.decoder == "parquet" else ""
+        other = (
+            f"; for folders of {entry.sample} files use `catalog: {entry.kind}`" if entry.decoder == "parquet" else ""
+        )
         raise InputError(
             f"{folder}: no {' or '.join(entry.suffixes)} file in it or in its archives; "
             f"set datasets.{dataset}.download.source to the folder that contains them{other}"

@@ -117,7 +117,10 @@ class PreprocessParams(Section):
     window: WindowParams | None
     """Only for the catalog entry `recordings`."""
     sensor: tuple[Annotated[int, Within(1, 32_767)], Annotated[int, Within(1, 32_767)]] | None = None
-    """Width and height of the sensor (pixels), if the files do not say them; only for `catalog: recordings`."""
+    """Width and height of the sensor (pixels), if the files do not say them; only for the user's own recordings."""
+    stream: Annotated[int, Within(0, 2**31 - 1)] | Label | None = None
+    """The stream to use of files that have several: a number in AEDAT 3.1 and 4, a group in HDF5 (prophesee/left); only
+    for the user's own recordings."""
 
 
 class DatasetParams(Section):

@@ -7,7 +7,8 @@ from pipeline.data.counts import left_out
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.sensors import Sensor, choose_sensor
-from pipeline.preprocess.sources import check_length, davis_of_aedat2, unwrapped
+from pipeline.preprocess.sources import check_length, davis_of_aedat2
+from pipeline.preprocess.times import unwrapped
 
 AEDAT2 = b"#!AER-DAT2.0"
 """How an AEDAT 2.0 file begins."""

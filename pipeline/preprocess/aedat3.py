@@ -8,7 +8,7 @@ from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.preprocess.aedat4 import OTHER_PACKETS
 from pipeline.preprocess.sensors import Sensor
-from pipeline.preprocess.sources import only_source, sensor_of, sources_of_aedat3
+from pipeline.preprocess.sources import OTHER_STREAMS, StreamKey, only_source, sensor_of, sources_of_aedat3
 
 HEADER_END = b"#!END-HEADER\r\n"
 """Last line of the header."""
@@ -20,12 +20,12 @@ INVALID = left_out("events", "invalid by their own mark")
 """Count of events that the camera marked invalid."""
 
 
-def read_aedat3(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
+def read_aedat3(data: bytes, where: str, sensor: Sensor | None = None, stream: StreamKey | None = None) -> Recording:
     """Packets with a 28-byte header and events of 8 bytes, little-endian; packets of other kinds are left out.
 
     Polarity event: bit 0 valid, bit 1 polarity, bits 2 to 16 y, bits 17 to 31 x, then 31 bits of microseconds; the
     packet's header has the number of their overflows. The file's header names the camera, hence the sensor, of each
-    source.
+    source. `stream` is preprocess.stream, the number of a source.
     """
     end = data.find(HEADER_END)
     if end < 0:
@@ -35,10 +35,11 @@ def read_aedat3(data: bytes, where: str, sensor: Sensor | None = None) -> Record
     counts["events"] = sum(map(len, parts.values()))
     valid = {source: events[events[:, 0] & 1 == 1] for source, events in parts.items()}
     counts[INVALID] = counts["events"] - sum(map(len, valid.values()))
-    source = only_source(valid, cameras, f"{where}: byte 0")
+    source = only_source(valid, cameras, f"{where}: byte 0", stream)
     chosen = next(iter(cameras)) if source is None else source
     width, height = sensor_of(cameras[chosen], sensor, where)
-    events = valid.get(chosen, np.zeros((0, 3), np.int64))
+    events = valid[chosen]
+    counts[OTHER_STREAMS] = sum(map(len, valid.values())) - len(events)
     if (late := (events[:, 1:] >= 1 << 31).any(axis=1)).any():
         first = int(np.flatnonzero(late)[0])
         raise RecordingError(
@@ -54,7 +55,7 @@ def _packets(
     data: bytes, offset: int, cameras: dict[int, str], where: str
 ) -> tuple[dict[int, npt.NDArray[np.int64]], dict[str, int]]:
     """Polarity events (N, 3) of each source with columns address, time and overflows; and the packet counts."""
-    parts: dict[int, list[npt.NDArray[np.int64]]] = {}
+    parts: dict[int, list[npt.NDArray[np.int64]]] = {source: [] for source in cameras}
     others = 0
     while offset < len(data):
         kind, source, size, overflow, number = _packet(data, offset, where)
@@ -66,13 +67,13 @@ def _packets(
                     f"{where}: byte {offset}: the header names no camera as source {source}; {RECORDING_REMEDY}"
                 )
             found = np.frombuffer(data, "<u4", number * 2, offset + 28).reshape(-1, 2).astype(np.int64)
-            parts.setdefault(source, []).append(np.column_stack([found, np.full(number, overflow)]))
+            parts[source].append(np.column_stack([found, np.full(number, overflow)]))
         else:
             others += 1
         offset += 28 + size * number
     used = sum(map(len, parts.values()))
     counts = {"packets": used + others, "packets used": used, OTHER_PACKETS: others}
-    return {source: np.concatenate(found) for source, found in parts.items()}, counts
+    return {source: np.concatenate([np.zeros((0, 3), np.int64), *found]) for source, found in parts.items()}, counts
 
 
 def _packet(data: bytes, offset: int, where: str) -> tuple[int, int, int, int, int]:

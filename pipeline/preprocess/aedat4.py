@@ -18,7 +18,8 @@ import pyarrow as pa
 
 from pipeline.data.counts import Counts, left_out
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
-from pipeline.preprocess.sources import only_source
+from pipeline.preprocess.sources import OTHER_STREAMS, StreamKey, only_source
+from pipeline.preprocess.times import check_times
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 """How an AEDAT 4 file begins."""
@@ -44,8 +45,6 @@ DECOMPRESSION_RATIO = 16
 """Maximum compression ratio of larger files; zstd compresses events at random places by a factor of 4 at best."""
 OTHER_PACKETS = left_out("packets", "of frames, inertial sensors or triggers")
 """Count of packets that hold no events."""
-LATEST = 1 << 60
-"""Upper bound of a time (microseconds): 36,000 years after 1970. Differences of such times fit into 64 bits."""
 
 
 class Stream(NamedTuple):
@@ -60,7 +59,7 @@ class Stream(NamedTuple):
 
 
 class Events(NamedTuple):
-    """The only stream of a file that has events."""
+    """The stream of a file that is used."""
 
     events: npt.NDArray[Any]
     """Array of type EVENT, in file order."""
@@ -124,8 +123,8 @@ class StreamHeader(NamedTuple):
     """By number."""
 
 
-def read_events(data: bytes, where: str) -> Events:
-    """The events of the only stream with events. Raises RecordingError, also if several streams have events."""
+def read_events(data: bytes, where: str, chosen: StreamKey | None = None) -> Events:
+    """The events of a stream: `chosen` is preprocess.stream; None: the only one with events. Raises RecordingError."""
     header = read_stream_header(data, where)
     blocks: dict[int, list[Any]] = {number: [] for number, stream in header.streams.items() if stream.kind == "EVTS"}
     if not blocks:
@@ -137,11 +136,13 @@ def read_events(data: bytes, where: str) -> Events:
             blocks[number].append(events)
     found = {number: np.frombuffer(b"".join(parts), EVENT) for number, parts in blocks.items()}
     names = {number: stream.name for number, stream in header.streams.items()}
-    only = only_source(found, names, f"{where}: byte {len(MAGIC)}")
-    chosen = min(found) if only is None else only
-    _check_times(found[chosen], where)
-    stream, counts = header.streams[chosen], packet_counts(packets, sum(map(len, blocks.values())))
-    return Events(found[chosen], stream.width, stream.height, counts | {"events": len(found[chosen])})
+    only = only_source(found, names, f"{where}: byte {len(MAGIC)}", chosen)
+    number = min(found) if only is None else only
+    events, total, stream = found[number], sum(map(len, found.values())), header.streams[number]
+    check_times(events["t"], where)
+    counts = packet_counts(packets, sum(map(len, blocks.values())))
+    counts |= {"events": total, OTHER_STREAMS: total - len(events)}
+    return Events(events, stream.width, stream.height, counts)
 
 
 def packet_counts(packets: int, used: int) -> dict[str, int]:
@@ -255,12 +256,3 @@ def _content(packet: memoryview, codec: str | None, most: int, place: str) -> me
     if length < size or rest:
         raise RecordingError(f"{place}: the block does not have its stated size of {size} bytes; {RECORDING_REMEDY}")
     return content
-
-
-def _check_times(events: npt.NDArray[Any], where: str) -> None:
-    times = events["t"]
-    if len(times) and not 0 <= times.min() <= times.max() < LATEST:
-        first = int(np.flatnonzero((times < 0) | (times >= LATEST))[0])
-        raise RecordingError(
-            f"{where}: event {first}: time {times[first]}, expected microseconds from 0 to 2^60; {RECORDING_REMEDY}"
-        )

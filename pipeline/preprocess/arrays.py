@@ -14,10 +14,11 @@ import numpy.typing as npt
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.names import shown
-from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO, LATEST
+from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES, DECOMPRESSION_RATIO
 from pipeline.preprocess.sensors import Sensor, choose_sensor
+from pipeline.preprocess.times import LATEST
 
-_NAMES = {
+NAMES = {
     "t": ("t", "ts", "time", "timestamp", "timestamps"),
     "x": ("x",),
     "y": ("y",),
@@ -33,7 +34,7 @@ def read_npy(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
     events = _array(data, where)
     if events.dtype.names is not None:
         names = events.dtype.names
-        return _of_columns({name: events[name] for name in names}, where, sensor, names)
+        return recording_of_columns({name: events[name] for name in names}, where, sensor, names)
     if events.ndim != 2 or events.shape[1] != 4 or events.dtype.kind not in "iuf":
         found = f"{events.shape} of {events.dtype}"
         raise RecordingError(
@@ -53,7 +54,7 @@ def read_npy(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
         )
     x, y, p, t = (column.astype(np.int64) for column in (events[:, 0], events[:, 1], events[:, 2], events[:, 3] * 1000))
     width, height = choose_sensor(None, sensor, where, usual=(DVS128, DVS128))
-    return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts={"events": len(events)})
+    return Recording(t=t, x=x, y=y, p=_zero_or_one(p), width=width, height=height, counts={"events": len(events)})
 
 
 def read_npz(data: bytes, where: str, sensor: Sensor | None = None) -> Recording:
@@ -73,28 +74,44 @@ def read_npz(data: bytes, where: str, sensor: Sensor | None = None) -> Recording
         raise RecordingError(
             f"{where}: byte 0: not a file of numpy's .npz format ({error}); {RECORDING_REMEDY}"
         ) from None
-    known = {alias for aliases in _NAMES.values() for alias in aliases}
-    columns = {name: _array(array, where, f"{name}: ") for name, array in arrays.items() if name.lower() in known}
-    return _of_columns(columns, where, sensor, list(arrays))
+    columns = {name: _array(array, where, f"{name}: ") for name, array in arrays.items() if quantity(name)}
+    return recording_of_columns(columns, where, sensor, list(arrays))
 
 
-def _of_columns(
-    columns: Mapping[str, npt.NDArray[Any]], where: str, sensor: Sensor | None, named: Sequence[str]
+def recording_of_columns(
+    columns: Mapping[str, npt.NDArray[Any]],
+    where: str,
+    stated: Sensor | None,
+    all_names: Sequence[str],
+    named: Sensor | None = None,
 ) -> Recording:
-    """The recording with these columns: whole numbers; polarity 0 and 1, or -1 and 1. `named` are all in the file."""
-    found = {what: [name for name in columns if name.lower() in aliases] for what, aliases in _NAMES.items()}
+    """The recording with these columns: whole numbers; polarity 0 and 1, or -1 and 1.
+
+    `stated` is preprocess.sensor, `named` the sensor that the file names, `all_names` are the names of all its columns.
+    Raises RecordingError.
+    """
+    found = {what: [name for name in columns if quantity(name) == what] for what in NAMES}
     if any(len(names) != 1 for names in found.values()):
         raise RecordingError(
             f"{where}: byte 0: expected one column each of t (microseconds), x, y and p, found "
-            f"{shown(', '.join(named))}; rename the columns, or convert the file"
+            f"{shown(', '.join(all_names))}; rename the columns, or convert the file"
         )
     t, x, y, p = (_whole_numbers(columns[names[0]], names[0], where) for names in found.values())
     if len({len(column) for column in (t, x, y, p)}) > 1:
         lengths = ", ".join(f"{what} {len(column)}" for what, column in zip("txyp", (t, x, y, p), strict=True))
         raise RecordingError(f"{where}: byte 0: columns of different lengths: {lengths}; {RECORDING_REMEDY}")
-    width, height = choose_sensor(None, sensor, where)
-    p = np.where(p == -1, 0, p)
-    return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts={"events": len(t)})
+    width, height = choose_sensor(named, stated, where)
+    return Recording(t=t, x=x, y=y, p=_zero_or_one(p), width=width, height=height, counts={"events": len(t)})
+
+
+def quantity(name: str) -> str | None:
+    """t, x, y or p, which a column of this name holds; None for another name."""
+    return next((what for what, aliases in NAMES.items() if name.lower() in aliases), None)
+
+
+def _zero_or_one(p: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The polarities, with -1 as 0 if none is 0: some write -1 and 1."""
+    return p if (p == 0).any() else np.where(p == -1, 0, p)
 
 
 def _whole_numbers(column: npt.NDArray[Any], name: str, where: str) -> npt.NDArray[np.int64]:
@@ -109,7 +126,7 @@ def _whole_numbers(column: npt.NDArray[Any], name: str, where: str) -> npt.NDArr
             wrong |= column % 1 != 0
     if wrong.any():
         first = int(np.flatnonzero(wrong)[0])
-        unit = " (microseconds)" if name.lower() in _NAMES["t"] else ""
+        unit = " (microseconds)" if name.lower() in NAMES["t"] else ""
         raise RecordingError(
             f"{where}: event {first}: {name} is {column[first]}, expected a whole number{unit}; convert the file"
         )

@@ -40,6 +40,7 @@ from pipeline.preprocess.scatter import (
     count_rows,
 )
 from pipeline.preprocess.sensors import Sensor
+from pipeline.preprocess.sources import StreamKey
 
 FRAMING_RULE = (
     "T slices of floor(N / T) events, the last takes the remainder; counts per pixel and polarity, summed exactly"
@@ -117,6 +118,8 @@ class Framing:
     orientation: Orientation
     sensor: Sensor | None = None
     """preprocess.sensor."""
+    stream: StreamKey | None = None
+    """preprocess.stream."""
 
 
 class Framed(NamedTuple):
@@ -141,7 +144,7 @@ def frames_of_bytes(
     with anything unusual is decoded instead.
     """
     buffer = buffer or Buffer()
-    if framing.sensor is not None:
+    if framing.sensor is not None or framing.stream is not None:
         frames = None
     elif suffix == ".aedat" and data.startswith(AEDAT2):
         frames, seen = _aedat2(data, where, framing, buffer)
@@ -157,7 +160,7 @@ def frames_of_bytes(
         frames = None
     if frames is not None:
         return frames.reshape(framing.num_frames, 2, framing.size, framing.size), seen
-    recording = orient(decode_recording(data, suffix, where, framing.sensor), framing.orientation)
+    recording = orient(decode_recording(data, suffix, where, framing.sensor, framing.stream), framing.orientation)
     return frames_of_recording(recording, where, framing, buffer)
 
 

@@ -17,7 +17,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.names import shown
 from pipeline.ground.params import FolderSplit
 from pipeline.preprocess.labels import class_names
-from pipeline.preprocess.parquet import ImageTable, image_files, read_table
+from pipeline.preprocess.parquet import Table, image_files, read_table
 from pipeline.preprocess.pictures import decode_image
 from pipeline.preprocess.splits import Sample, classes_of, split_by_class, split_recordings
 
@@ -75,12 +75,12 @@ def _cifar(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
 def _parquet(raw: Path, entry: Entry) -> tuple[Images, tuple[str, ...]]:
     files, _ = split_files(raw, listing.members(raw, entry.suffixes))
     tables = {part: [read_table(member) for member in files[part]] for part in SPLITS}
-    classes = class_names(tables)
+    classes = class_names(tables, entry.sample)
     decoder = _Decoder()
     return {part: list(_rows(part, tables[part], decoder)) for part in SPLITS}, classes
 
 
-def _rows(part: Split, tables: list[ImageTable], decoder: "_Decoder") -> Iterator[Row]:
+def _rows(part: Split, tables: list[Table], decoder: "_Decoder") -> Iterator[Row]:
     index = 0
     for table in tables:
         grown = 0

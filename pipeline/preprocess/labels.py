@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from pipeline.data.store import Split
 from pipeline.ground.errors import InputError
-from pipeline.preprocess.parquet import ImageTable
+from pipeline.preprocess.parquet import Table
 from pipeline.preprocess.splits import check_classes
 
 
-def class_names(tables: Mapping[Split, list[ImageTable]]) -> tuple[str, ...]:
+def class_names(tables: Mapping[Split, list[Table]], sample: str) -> tuple[str, ...]:
     """The class names from the files' metadata, or the numbers if there are none. Raises InputError.
 
     Labels are checked before anything is allocated by their size, because a damaged one may be any number.
@@ -25,15 +25,15 @@ def class_names(tables: Mapping[Split, list[ImageTable]]) -> tuple[str, ...]:
         _check(everywhere, len(named), "the classes in the metadata")
     names = named or tuple(str(number) for number in range(1 + max(_labels(everywhere))))
     for split, found in tables.items():
-        check_classes(f"{split}-*.parquet", names, _labels(found), "image")
+        check_classes(f"{split}-*.parquet", names, _labels(found), sample)
     return names
 
 
-def _labels(tables: list[ImageTable]) -> set[int]:
+def _labels(tables: list[Table]) -> set[int]:
     return {label for table in tables for label in table.labels if label is not None}
 
 
-def _names(tables: list[ImageTable]) -> tuple[str, ...] | None:
+def _names(tables: list[Table]) -> tuple[str, ...] | None:
     """The class names of those files that have some; None without any. Raises InputError if files differ."""
     first = tables[0]
     for table in tables:
@@ -51,7 +51,7 @@ def _names(tables: list[ImageTable]) -> tuple[str, ...] | None:
     return named[0].names if named else None
 
 
-def _check(tables: list[ImageTable], count: int, reason: str) -> None:
+def _check(tables: list[Table], count: int, reason: str) -> None:
     for table in tables:
         for place, label in enumerate(table.labels):
             if label is None or not 0 <= label < count:

@@ -1,7 +1,7 @@
-"""One Parquet file in the Hugging Face layout, with a column of images, struct<bytes, path>, and one of labels."""
+"""One Parquet file in the Hugging Face layout, with a column of labels, and one of images: struct<bytes, path>."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,40 +20,46 @@ BATCH = 16  # rows; small, because equal images are stored once but take memory 
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageTable:
-    """A file's labels and metadata, without its images."""
+class Table:
+    """A file's labels and metadata, without its images or events."""
 
     member: Member
-    image: str
+    columns: tuple[str, ...]
+    """Names of the columns of images or events."""
     label: str
     labels: list[int | None]
     names: tuple[str, ...] | None
     """Class names from the Hugging Face metadata; None if there are none."""
 
 
-def read_table(member: Member) -> ImageTable:
-    """The columns, labels and class names of a file. Raises InputError."""
-    with _file(member) as file:
+def read_table(member: Member) -> Table:
+    """The columns, labels and class names of a file of images. Raises InputError."""
+    return read_labels(member, _columns)
+
+
+def read_labels(member: Member, find: Callable[[str, pa.Schema], tuple[tuple[str, ...], str]]) -> Table:
+    """The table of a file; `find` gives the names of the columns with images or events, and with labels."""
+    with opened(member) as file:
         schema, groups = file.schema_arrow, file.metadata
-        image, label = _columns(member.id, schema)
+        columns, label = find(member.id, schema)
         grown = sum(groups.row_group(index).total_byte_size for index in range(groups.num_row_groups))
         refuse_bomb(member.path, member.id, max(grown, 8 * groups.num_rows), member.size)
         numbers = file.read(columns=[label])[label].to_pylist()
         _same_rows(member.id, label, len(numbers), groups.num_rows)
-    return ImageTable(member=member, image=image, label=label, labels=numbers, names=_names(member.id, schema, label))
+    return Table(member=member, columns=columns, label=label, labels=numbers, names=_names(member.id, schema, label))
 
 
-def image_files(table: ImageTable) -> Iterator[tuple[bytes | None, str | None]]:
+def image_files(table: Table) -> Iterator[tuple[bytes | None, str | None]]:
     """The image file of each row and its own path; None for a row without one. Raises InputError."""
-    rows = 0
-    with _file(table.member) as file:
-        fields = ["bytes", "path"] if _has_paths(file.schema_arrow.field(table.image).type) else ["bytes"]
-        for batch in file.iter_batches(BATCH, columns=[f"{table.image}.{field}" for field in fields]):
+    rows, (image,) = 0, table.columns
+    with opened(table.member) as file:
+        fields = ["bytes", "path"] if _has_paths(file.schema_arrow.field(image).type) else ["bytes"]
+        for batch in file.iter_batches(BATCH, columns=[f"{image}.{field}" for field in fields]):
             rows += len(batch)
             if rows <= len(table.labels):
-                columns = [pc.struct_field(batch[table.image], field).to_pylist() for field in fields]
+                columns = [pc.struct_field(batch[image], field).to_pylist() for field in fields]
                 yield from zip(columns[0], columns[1] if len(columns) > 1 else [None] * len(batch), strict=True)
-    _same_rows(table.member.id, table.image, rows, len(table.labels))
+    _same_rows(table.member.id, image, rows, len(table.labels))
 
 
 def _same_rows(where: str, column: str, found: int, expected: int) -> None:
@@ -62,7 +68,8 @@ def _same_rows(where: str, column: str, found: int, expected: int) -> None:
 
 
 @contextmanager
-def _file(member: Member) -> Iterator[pq.ParquetFile]:
+def opened(member: Member) -> Iterator[pq.ParquetFile]:
+    """The file. Raises InputError if it, or what is read of it, is damaged."""
     try:
         with pq.ParquetFile(member.path if member.name is None else pa.BufferReader(read_member(member))) as file:
             yield file
@@ -70,7 +77,7 @@ def _file(member: Member) -> Iterator[pq.ParquetFile]:
         raise InputError(f"{member.id}: not a complete Parquet file ({error}); fetch or write it again") from None
 
 
-def _columns(where: str, schema: pa.Schema) -> tuple[str, str]:
+def _columns(where: str, schema: pa.Schema) -> tuple[tuple[str, ...], str]:
     """The names of the columns of images and labels. Raises InputError."""
     images, labels = ([name for name in schema.names if name in known] for known in (IMAGE_COLUMNS, LABEL_COLUMNS))
     if len(images) != 1 or len(labels) != 1:
@@ -80,7 +87,7 @@ def _columns(where: str, schema: pa.Schema) -> tuple[str, str]:
     image, label = schema.field(images[0]).type, schema.field(labels[0]).type
     if not _holds_bytes(image) or not pa.types.is_integer(label):
         raise InputError(f"{where}: {images[0]} is {image}, {labels[0]} {label}; expected struct<bytes, path>, int64")
-    return images[0], labels[0]
+    return (images[0],), labels[0]
 
 
 def _holds_bytes(image: pa.DataType) -> bool:

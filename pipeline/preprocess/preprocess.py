@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from pipeline.data.store import (
 )
 from pipeline.download import listing
 from pipeline.download.catalog import CATALOG, Entry
+from pipeline.download.layout import split_files
+from pipeline.download.listing import Member
 from pipeline.download.source import SOURCE_FILE, read_source
 from pipeline.download.title import Title, title_of_files
 from pipeline.ground.code import code_digest
@@ -36,6 +38,8 @@ from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
+from pipeline.preprocess.labels import class_names
+from pipeline.preprocess.parquet_events import EventRow, event_rows, read_event_table
 from pipeline.preprocess.samples import reading_of
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
 from pipeline.preprocess.splits import classes_of, split_recordings
@@ -53,6 +57,7 @@ def preprocess(
     title = title_of_files(dataset, raw)
     entry = CATALOG[read_source(raw).catalog]
     check_preprocess(dataset, entry, params)
+    params = params.model_copy(update={"sensor": params.sensor or entry.sensor})
     folder = work / f"{dataset}-{_identity(raw, params)}"
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
@@ -85,10 +90,15 @@ def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> No
             raise InputError(f"{where}.split: only catalog images and catalog recordings can be split by folders")
     elif params.split not in entry.splits:
         raise InputError(f"{where}.split {params.split!r}: expected one of {', '.join(entry.splits)}")
-    if params.window is not None and (entry.origin != "user" or entry.kind != "recordings"):
-        raise InputError(f"{where}.window: only the user's own recordings can be cut into windows; set it to null")
-    if params.sensor is not None and (entry.origin != "user" or entry.kind != "recordings"):
-        raise InputError(f"{where}.sensor: only the user's own recordings have it; set it to null")
+    _check_recordings_only(where, entry, params)
+
+
+def _check_recordings_only(where: str, entry: Entry, params: PreprocessParams) -> None:
+    for key in ("window", "sensor", "stream"):
+        if getattr(params, key) is not None and (entry.origin != "user" or entry.kind != "recordings"):
+            raise InputError(f"{where}.{key}: only the user's own recordings have it; set it to null")
+    if params.stream is not None and entry.decoder == "parquet":
+        raise InputError(f"{where}.stream: a row of a Parquet file has one stream; set it to null")
 
 
 def _identity(raw: Path, params: PreprocessParams) -> str:
@@ -124,18 +134,16 @@ def _recordings(
     cluster: ClusterParams,
     folder: Path,
 ) -> list[Made]:
-    members = {member.id: member for member in listing.members(raw, entry.suffixes)}
     with _from_a_copy(dataset, entry, InputError):
-        split = split_recordings(list(members), params.split, entry)
-        classes = classes_of(split, entry)
+        members, labels, classes = (_rows if entry.decoder == "parquet" else _files)(raw, entry, params.split)
     parts: dict[Split, list[Part]] = {}
     for name in SPLITS:
-        blocks = _blocks(len(split[name]), params.shards)
+        blocks = _blocks(len(labels[name]), params.shards)
         parts[name] = [
             Part(
                 path=folder / shard_name(name, index, len(blocks)),
-                members=[members[split[name][i].id] for i in block],
-                labels=[classes.index(split[name][i].class_name) for i in block],
+                members=members[name][block[0] : block[-1] + 1],
+                labels=labels[name][block[0] : block[-1] + 1],
                 params=params,
                 orientation=entry.orientation,
                 about=_about(dataset, title, params, name, classes),
@@ -149,6 +157,26 @@ def _recordings(
     return [
         _manifest(dataset, title, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
     ]
+
+
+Samples = tuple[Mapping[Split, Sequence[Member | EventRow]], dict[Split, list[int]], tuple[str, ...]]
+"""The recordings of each split, their labels, and the class names."""
+
+
+def _files(raw: Path, entry: Entry, rule: str | FolderSplit) -> Samples:
+    found = {member.id: member for member in listing.members(raw, entry.suffixes)}
+    split = split_recordings(list(found), rule, entry)
+    classes = classes_of(split, entry)
+    members = {name: [found[sample.id] for sample in split[name]] for name in SPLITS}
+    return members, {name: [classes.index(sample.class_name) for sample in split[name]] for name in SPLITS}, classes
+
+
+def _rows(raw: Path, entry: Entry, rule: str | FolderSplit) -> Samples:
+    files, _ = split_files(raw, listing.members(raw, entry.suffixes))
+    tables = {name: [read_event_table(member) for member in files[name]] for name in SPLITS}
+    classes = class_names(tables, entry.sample)
+    labels = {name: [label for table in tables[name] for label in table.labels if label is not None] for name in SPLITS}
+    return {name: event_rows(tables[name]) for name in SPLITS}, labels, classes
 
 
 @contextmanager

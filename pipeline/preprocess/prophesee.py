@@ -11,7 +11,8 @@ from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.names import shown
 from pipeline.preprocess.sensors import Sensor, choose_sensor
-from pipeline.preprocess.sources import check_length, unwrapped
+from pipeline.preprocess.sources import check_length
+from pipeline.preprocess.times import unwrapped
 
 _LINE = re.compile(rb"%(?: ([\t -~]*))?\r?\n")
 DAT_EVENTS = (bytes([0, 8]), bytes([12, 8]))

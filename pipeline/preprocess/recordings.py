@@ -14,29 +14,41 @@ from pipeline.preprocess.aedat3 import read_aedat3
 from pipeline.preprocess.aedat4 import Events, read_events
 from pipeline.preprocess.arrays import read_npy, read_npz
 from pipeline.preprocess.evt import read_raw
+from pipeline.preprocess.hdf5 import read_hdf5
 from pipeline.preprocess.nmnist import read_nmnist
 from pipeline.preprocess.prophesee import read_dat
 from pipeline.preprocess.sensors import Sensor, choose_sensor
+from pipeline.preprocess.sources import StreamKey, refuse_stream
+from pipeline.preprocess.times import check_times
 
 Orientation = Literal["cifar10-dvs"] | None
 """Rule by which `orient` turns a recording; None leaves it."""
 
 
-def read_recording(path: Path, sensor: Sensor | None = None) -> Recording:
+def read_recording(path: Path, sensor: Sensor | None = None, stream: StreamKey | None = None) -> Recording:
     """The recording in a file; the suffix names its format. Raises RecordingError."""
-    return decode_recording(path.read_bytes(), path.suffix.lower(), str(path), sensor)
+    return decode_recording(path.read_bytes(), path.suffix.lower(), str(path), sensor, stream)
 
 
-def decode_recording(data: bytes, suffix: str, where: str, sensor: Sensor | None = None) -> Recording:
+def decode_recording(
+    data: bytes, suffix: str, where: str, sensor: Sensor | None = None, stream: StreamKey | None = None
+) -> Recording:
     """The recording in the bytes of a file; `where` names it in errors. Raises RecordingError.
 
-    `sensor` is preprocess.sensor: width and height for files that do not name them.
+    `sensor` is preprocess.sensor: width and height for files that do not name them. `stream` is preprocess.stream: the
+    one to use of a file that has several.
     """
-    if suffix not in DECODERS:
-        raise InputError(f"{where}: no decoder for {suffix!r}; supported are {', '.join(DECODERS)}")
+    if suffix not in SUFFIXES:
+        raise InputError(f"{where}: no decoder for {suffix!r}; supported are {', '.join(SUFFIXES)}")
     if not data:
         raise RecordingError(f"{where}: byte 0: the file is empty; {RECORDING_REMEDY}")
-    return on_sensor(DECODERS[suffix](data, where, sensor), where)
+    if suffix in _STREAMS:
+        recording = _STREAMS[suffix](data, where, sensor, stream)
+    else:
+        refuse_stream(stream, where)
+        recording = _DECODERS[suffix](data, where, sensor)
+    check_times(recording.t, where)
+    return on_sensor(recording, where)
 
 
 def orient(recording: Recording, rule: Orientation) -> Recording:
@@ -56,19 +68,20 @@ def orient(recording: Recording, rule: Orientation) -> Recording:
     return replace(recording, x=last - recording.y, y=last - recording.x, p=1 - recording.p)
 
 
-def _aedat(data: bytes, where: str, sensor: Sensor | None) -> Recording:
+def _aedat(data: bytes, where: str, sensor: Sensor | None, stream: StreamKey | None) -> Recording:
     """AEDAT 2.0 or 3.1, by the first line."""
     if data.startswith(AEDAT2):
+        refuse_stream(stream, where)
         return read_aedat2(data, where, sensor)
     if data.startswith(b"#!AER-DAT3.1"):
-        return read_aedat3(data, where, sensor)
+        return read_aedat3(data, where, sensor, stream)
     raise RecordingError(
         f"{where}: byte 0: expected #!AER-DAT2.0 or #!AER-DAT3.1, found {data[:12]!r}; {RECORDING_REMEDY}"
     )
 
 
-def _aedat4(data: bytes, where: str, sensor: Sensor | None) -> Recording:
-    read = read_events(data, where)
+def _aedat4(data: bytes, where: str, sensor: Sensor | None, stream: StreamKey | None) -> Recording:
+    read = read_events(data, where, stream)
     choose_sensor((read.width, read.height), sensor, where)
     return of_aedat4(read)
 
@@ -80,9 +93,7 @@ def of_aedat4(read: Events) -> Recording:
     return Recording(t=t, x=x, y=y, p=p, width=width, height=height, counts=counts)
 
 
-DECODERS: dict[str, Callable[[bytes, str, Sensor | None], Recording]] = {
-    ".aedat": _aedat,
-    ".aedat4": _aedat4,
+_DECODERS: dict[str, Callable[[bytes, str, Sensor | None], Recording]] = {
     ".bin": read_nmnist,
     ".dat": read_dat,
     ".npy": read_npy,
@@ -90,6 +101,15 @@ DECODERS: dict[str, Callable[[bytes, str, Sensor | None], Recording]] = {
     ".raw": read_raw,
 }
 """Decoder of a file's bytes, by its suffix."""
+_STREAMS: dict[str, Callable[[bytes, str, Sensor | None, StreamKey | None], Recording]] = {
+    ".aedat": _aedat,
+    ".aedat4": _aedat4,
+    ".h5": read_hdf5,
+    ".hdf5": read_hdf5,
+}
+"""Decoders of formats whose files can have several streams."""
+SUFFIXES = tuple(sorted((*_DECODERS, *_STREAMS)))
+"""Suffixes of all formats."""
 
 
 def on_sensor(recording: Recording, where: str) -> Recording:

@@ -10,7 +10,7 @@ from pipeline.data.counts import left_out
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.ground.params import PreprocessParams, WindowParams
-from pipeline.preprocess.frames import OUTSIDE, Framing, centred, frames_of_bytes, frames_of_recording
+from pipeline.preprocess.frames import OUTSIDE, Framed, Framing, centred, frames_of_bytes, frames_of_recording
 from pipeline.preprocess.recordings import Orientation, decode_recording, orient
 from pipeline.preprocess.scatter import Buffer, Frames
 from pipeline.preprocess.sensors import Sensor
@@ -36,6 +36,7 @@ def reading_of(params: PreprocessParams, orientation: Orientation) -> Reading:
         size=params.size,
         orientation=orientation,
         sensor=params.sensor,
+        stream=params.stream,
         window=params.window,
     )
 
@@ -59,15 +60,28 @@ def samples_of(
     """
     suffix = PurePosixPath(name).suffix.lower()
     if reading.window is None:
-        frames, seen = frames_of_bytes(data, suffix, name, reading, buffer)
-        counts.update(seen.counts)
-        yield FramedSample(name, frames, (seen.width, seen.height))
+        yield _counted(name, counts, *frames_of_bytes(data, suffix, name, reading, buffer))
         return
-    recording = orient(decode_recording(data, suffix, name, reading.sensor), reading.orientation)
+    recording = decode_recording(data, suffix, name, reading.sensor, reading.stream)
+    yield from samples_of_recording(orient(recording, reading.orientation), name, reading, counts, buffer)
+
+
+def samples_of_recording(
+    recording: Recording, name: str, reading: Reading, counts: Counter[str], buffer: Buffer
+) -> Iterator[FramedSample]:
+    """The same of an oriented recording."""
+    if reading.window is None:
+        yield _counted(name, counts, *frames_of_recording(recording, name, reading, buffer))
+        return
     counts.update(recording.counts)
     for time, piece in _windows(recording, reading.size, reading.window, name, counts):
         frames, _ = frames_of_recording(piece, f"{name}@{time}", reading, buffer)
         yield FramedSample(f"{name}@{time}", frames, (recording.width, recording.height))
+
+
+def _counted(name: str, counts: Counter[str], frames: Frames, seen: Framed) -> FramedSample:
+    counts.update(seen.counts)
+    return FramedSample(name, frames, (seen.width, seen.height))
 
 
 def _windows(

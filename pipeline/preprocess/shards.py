@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,9 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
 from pipeline.ground.params import ClusterParams, PreprocessParams
 from pipeline.ground.progress import progress
+from pipeline.preprocess.parquet_events import EventRow, RowReader, digest_of_events
 from pipeline.preprocess.recordings import Orientation
-from pipeline.preprocess.samples import reading_of, samples_of
+from pipeline.preprocess.samples import FramedSample, reading_of, samples_of, samples_of_recording
 from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
 
@@ -34,7 +35,7 @@ class Part:
     """The recordings of one shard, and how to convert them into rows."""
 
     path: Path
-    members: list[Member]
+    members: Sequence[Member | EventRow]
     labels: list[int]
     params: PreprocessParams
     orientation: Orientation
@@ -173,26 +174,36 @@ class _Reader:
         self.part = part
         self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
         self.sensor: tuple[int, ...] = ()
-        self._buffer = Buffer()
+        self._reading = reading_of(part.params, part.orientation)
+        self._buffer, self._rows = Buffer(), RowReader()
 
     def rows(self) -> Iterator[Row]:
         """Yields rows; each is valid only until the next, as all share a buffer.
 
         Raises InputError naming the recording.
         """
-        reading = reading_of(self.part.params, self.part.orientation)
         for member, label in zip(self.part.members, self.part.labels, strict=True):
-            data = read_member(member)
-            digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
-            for sample in samples_of(data, member.id, reading, counts, self._buffer):
+            digest, samples = self._samples(member, counts)
+            for sample in samples:
                 self._same_sensor(member, sample.sensor)
                 counts["events used"] += int(sample.frames.sum(dtype=np.uint32))
                 yield Row(id=sample.name, label=label, pixels=sample.frames, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _same_sensor(self, member: Member, sensor: Sensor) -> None:
+    def _samples(self, member: Member | EventRow, counts: Counter[str]) -> tuple[str, Iterator[FramedSample]]:
+        """The digest and the samples of a recording."""
+        if isinstance(member, EventRow):
+            recording = self._rows.read(member, self._reading.sensor)
+            return digest_of_events(recording), samples_of_recording(
+                recording, member.id, self._reading, counts, self._buffer
+            )
+        data = read_member(member)
+        digest = hashlib.sha256(data).hexdigest()
+        return digest, samples_of(data, member.id, self._reading, counts, self._buffer)
+
+    def _same_sensor(self, member: Member | EventRow, sensor: Sensor) -> None:
         if self.sensor not in ((), sensor):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
             raise RecordingError(

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping, Sized
+from typing import TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from pipeline.data.counts import left_out
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
+from pipeline.ground.names import shown
 from pipeline.preprocess.sensors import Sensor, choose_sensor
 
 SENSORS = {
@@ -29,6 +29,11 @@ SENSORS = {
     "DVXPLORER": (640, 480),
 }
 """Width and height of the event sensor, by the camera's name (in capitals) that cAER writes into AEDAT 3.1."""
+StreamKey = int | str
+"""preprocess.stream: a number in AEDAT 3.1 and 4, a group in HDF5."""
+OTHER_STREAMS = left_out("events", "of other streams than preprocess.stream")
+"""Count of events of the streams that are not chosen."""
+_Key = TypeVar("_Key", int, str)
 CONVERT = "convert the file to AEDAT 4, which contains the sensor's size"
 
 _SOURCE = re.compile(rb"^#Source (\d{1,5}): *([^\r\n]*)", re.MULTILINE)
@@ -91,28 +96,41 @@ def _value(header: bytes, key: bytes) -> str:
     return "" if start < 0 else header[start:].split(b":", 1)[1].split(b"\n", 1)[0].decode(errors="replace").strip()
 
 
-def only_source(events: Mapping[int, Sized], names: Mapping[int, str], where: str) -> int | None:
-    """Number of the only stream or source of a file that has events; None if none has events.
+def only_source(
+    events: Mapping[_Key, Sized], names: Mapping[_Key, str], where: str, stated: StreamKey | None = None
+) -> _Key | None:
+    """The stated stream or source of a file, else the only one that has events; None if none has events.
 
-    Raises RecordingError if several have events: those of two cameras, or raw and filtered ones, must not be mixed.
+    Raises RecordingError if the file does not have the stated one, or if several have events and none is stated: events
+    of two cameras, or raw and filtered ones, must not be mixed.
     """
-    used = sorted(number for number, found in events.items() if len(found))
+    found = {key: f"{shown(str(key))} ({names[key]}): {len(events[key])} events" for key in sorted(events)}
+    if stated is not None:
+        if stated not in found:
+            raise RecordingError(
+                f"{where}: preprocess.stream is {stated}, but the file has {', '.join(found.values())}; set it to one "
+                "of them"
+            )
+        return next(key for key in found if key == stated)
+    used = [key for key in found if len(events[key])]
     if len(used) > 1:
-        found = ", ".join(f"{number} ({names[number]}): {len(events[number])} events" for number in used)
         raise RecordingError(
-            f"{where}: {len(used)} streams have events, {found}; a recording must have one: export each to its own "
-            "file and keep one"
+            f"{where}: {len(used)} streams have events, {', '.join(found[key] for key in used)}; a recording must have "
+            f"one: set preprocess.stream to one of them ({shown(str(used[0]))}), or export each to its own file"
         )
     return used[0] if used else None
 
 
+def refuse_stream(stated: StreamKey | None, where: str) -> None:
+    """Raises RecordingError if preprocess.stream is set for a file that has no streams to choose from."""
+    if stated is not None:
+        raise RecordingError(
+            f"{where}: byte 0: preprocess.stream is {stated}, but a file of this format has one stream; set it to null"
+        )
+
+
 def _listed(named: list[tuple[int, str]]) -> str:
     return ", ".join(f"{number}: {name}" for number, name in named)
-
-
-def unwrapped(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
-    """Values of a counter with this number of bits, continued where it overflows: decreases by more than half of it."""
-    return values + (np.cumsum(np.diff(values, prepend=values[:1]) < -(1 << bits - 1)) << bits)
 
 
 def check_length(length: int, unit: int, start: int, where: str) -> None:

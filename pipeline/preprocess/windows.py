@@ -11,12 +11,10 @@ from models.kernels.compile_lock import compile_lock
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RECORDING_REMEDY, RecordingError
 from pipeline.ground.params import WindowParams
+from pipeline.preprocess.times import LATE, goes_back
 
 _FEW_WINDOWS = 10_000
 """Number of windows up to which a recording may have more windows than events."""
-LATE = 10_000
-"""Maximum decrease of time from event to event (microseconds): cameras send packets of 10 ms (libcaer's default), in
-which events of several threads or chips can be interleaved. A larger decrease means another recording."""
 
 
 def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recording]]:
@@ -33,7 +31,7 @@ def windows(recording: Recording, params: WindowParams) -> list[tuple[str, Recor
     cuts = np.empty(min(count, most) + 1, np.int64)
     late = int(_compiled()(t, step, LATE, cuts))
     if late < len(t):
-        raise _goes_back(t, late)
+        raise goes_back(t, late)
     if count > most:
         first = int(np.argmax(np.diff(np.maximum.accumulate(t))))
         raise RecordingError(
@@ -69,16 +67,6 @@ def _compiled() -> Callable[..., int]:
     t, cuts = types.Array(types.int64, 1, "A", readonly=True), types.Array(types.int64, 1, "C")
     with compile_lock():
         return njit(types.int64(t, types.int64, types.int64, cuts), cache=True)(_cuts_kernel)
-
-
-def _goes_back(t: npt.NDArray[np.int64], event: int) -> RecordingError:
-    """The error of an event whose time is more than LATE before that of an earlier one."""
-    latest = t[:event].max()
-    return RecordingError(
-        f"event {event}: time {t[event]} after {latest} goes back by {(latest - t[event]) / 1e6:g} s, so its "
-        f"window is unknown; remove the events before event {event} or those from it on, or set "
-        "preprocess.window to null, which frames the events in file order"
-    )
 
 
 def select_events(recording: Recording, events: slice) -> Recording:

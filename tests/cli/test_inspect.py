@@ -7,9 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pipeline.cli import inspect
 from pipeline.cli.command_line import main
+from pipeline.ground.params import load_dataset
+from tests.preprocess.aedat4 import aedat4_of_streams
+from tests.preprocess.hdf5_files import m3ed
 from tests.preprocess.prophesee import address, dat
-from tests.preprocess.written import HEADER2, aedat2, npz
+from tests.preprocess.test_parquet_events import columns, write
+from tests.preprocess.written import HEADER2, aedat2, nmnist, npz
 
 
 @pytest.fixture
@@ -78,4 +83,63 @@ def test_the_sensor_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(SystemExit) as stop:
         main(["inspect", str(tmp_path / "no")])
-    assert "no such file or folder; expected a recording (.aedat, " in str(stop.value.code)
+    assert "no such file, folder or dataset; expected a recording (.aedat, " in str(stop.value.code)
+
+
+@pytest.fixture
+def datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """digits-dvs of params.yaml, of which data/raw has two cameras' recordings, and N-Caltech101 under another name."""
+    monkeypatch.setattr(inspect, "raw", lambda name: tmp_path / "raw" / name)
+    monkeypatch.setattr(inspect, "PARAMS", tmp_path / "params.yaml")
+    monkeypatch.setattr(inspect, "load_dataset", lambda name: load_dataset(name, tmp_path / "params.yaml"))
+    preprocess = "split: every-fifth-tests, shards: 4, frames: 8, size: 64, compression: none, window: null"
+    (tmp_path / "params.yaml").write_text(
+        "datasets:\n  stereo:\n    download: {catalog: recordings, source: /a}\n"
+        f"    preprocess: {{{preprocess}, stream: prophesee/right}}\n"
+    )
+    for name, catalog, file, content in (
+        ("stereo", "recordings", "cup/1.h5", m3ed(left=[(1, 2, 3, 0)], right=[(1, 2, 3, 0), (5, 6, 7, 1)])),
+        ("caltech", "ncaltech101", "chair/image_0001.bin", nmnist((239, 179, 1, 5))),
+    ):
+        (tmp_path / "raw" / name / file).parent.mkdir(parents=True)
+        (tmp_path / "raw" / name / file).write_bytes(content)
+        source = {"catalog": catalog, "title": None, "files": {}}
+        (tmp_path / "raw" / name / "SOURCE.json").write_text(json.dumps(source))
+
+
+@pytest.mark.usefixtures("datasets")
+def test_a_dataset_is_described_with_what_params_yaml_and_the_catalog_say(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["inspect", "stereo"])
+    assert capsys.readouterr().out.startswith("cup  ")
+    main(["inspect", "stereo", "--json"])
+    assert json.loads(capsys.readouterr().out)["events"] == 2
+    main(["inspect", "stereo", "--json", "--stream", "prophesee/left"])
+    assert json.loads(capsys.readouterr().out)["events"] == 1
+    for name in ("caltech", "ncaltech101"):
+        main(["inspect", name, "--json"])
+        found = json.loads(capsys.readouterr().out)
+        assert (found["file"], found["width"], found["height"]) == ("chair/image_0001.bin", 240, 180)
+
+
+@pytest.mark.usefixtures("datasets")
+def test_a_dataset_that_is_not_downloaded_is_an_error_with_those_that_are() -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", "nmnist"])
+    assert str(stop.value.code).endswith("or a dataset that is in data/raw (caltech, stereo)")
+
+
+def test_rows_of_parquet_files_are_described_and_a_wrong_one_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "train-0.parquet", columns([[(1, 2, 3, 0)], [(1, 64, 3, 0)]]), [0, 1])
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", str(tmp_path), "--sensor", "64", "64"])
+    assert capsys.readouterr().out.startswith("train-0.parquet       1 recordings  64 x 64  events 1 / 1 / 1")
+    assert "train-0.parquet: row 1: event 0: x 64, y 3, polarity 0 is outside the sensor" in str(stop.value.code)
+
+
+def test_the_stream_can_be_stated_by_number(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.aedat4"
+    path.write_bytes(aedat4_of_streams([("left", [(1, 2, 3, 0)]), ("right", [(1, 2, 3, 0)] * 2)], width=128, height=9))
+    main(["inspect", str(path), "--json", "--stream", "1"])
+    assert json.loads(capsys.readouterr().out)["events"] == 2

@@ -23,7 +23,7 @@ def files() -> list[File]:
 
 
 def test_every_file_has_addresses_and_a_digest_of_its_own() -> None:
-    assert len(files()) == 17
+    assert len(files()) == 18
     assert all(re.fullmatch(r"[0-9a-f]{32}", file.md5) for file in files())
     assert len({file.md5 for file in files()}) == len(files())
     assert all(url.startswith("https://") for file in files() for url in file.urls)
@@ -33,7 +33,12 @@ def test_every_file_has_addresses_and_a_digest_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("name", "module"),
-    [("nmnist", "nmnist.py"), ("dvs-gesture", "dvsgesture.py"), ("cifar10-dvs-aedat4", "cifar10dvs.py")],
+    [
+        ("nmnist", "nmnist.py"),
+        ("ncaltech101", "ncaltech101.py"),
+        ("dvs-gesture", "dvsgesture.py"),
+        ("cifar10-dvs-aedat4", "cifar10dvs.py"),
+    ],
 )
 def test_addresses_digests_and_names_are_those_of_tonic(name: str, module: str) -> None:
     text = source_of("tonic", f"datasets/{module}")
@@ -66,12 +71,20 @@ def test_cifar10_dvs_is_ten_archives_of_a_thousand_recordings() -> None:
     )
 
 
+def test_ncaltech101_is_one_archive_of_8709_recordings_without_a_published_split() -> None:
+    entry = CATALOG["ncaltech101"]
+    assert [file.name for file in entry.files] == ["Caltech101.zip"]
+    assert (entry.counts, entry.sensor, entry.splits) == ({"Caltech101": 8709}, (240, 180), ("every-fifth-tests",))
+    assert entry.note == "its publisher gives no split"
+
+
 @pytest.mark.parametrize("name", CATALOG)
 def test_an_entry_fits_together(name: str) -> None:
     entry = CATALOG[name]
     assert entry.splits
     assert (entry.origin == "published") == bool(entry.files)
-    assert (entry.kind == "recordings") == (entry.decoder == "recordings")
+    assert entry.decoder == "parquet" or (entry.kind == "recordings") == (entry.decoder == "recordings")
+    assert entry.sensor is None or (entry.origin, entry.decoder) == ("published", "recordings")
     assert (entry.class_from is not None) == (entry.decoder in ("recordings", "image files"))
     assert entry.official is None or (entry.splits == ("official",) and set(entry.official) == set(entry.counts or {}))
     assert entry.kind == "images" or entry.suffixes

@@ -56,7 +56,8 @@ def test_a_copy_of_a_copy_is_the_same_dataset(into: Path, tmp_path: Path) -> Non
 def test_a_folder_without_samples_is_refused(into: Path, tmp_path: Path, files: dict[str, bytes]) -> None:
     (tmp_path / "mine").mkdir()
     with pytest.raises(
-        InputError, match=r"mine: no \.aedat or \.aedat4 or \.bin or \.dat or \.npy or \.npz or \.raw file"
+        InputError,
+        match=r"mine: no \.aedat or \.aedat4 or \.bin or \.dat or \.h5 or \.hdf5 or \.npy or \.npz or \.raw file",
     ):
         fetch("objects", params("recordings", folder_of(tmp_path, files)), into)
 

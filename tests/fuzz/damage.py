@@ -3,9 +3,14 @@
 import io
 import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from random import Random
+from typing import Any
+
+import h5py
+import numpy as np
 
 from pipeline.preprocess.aedat4 import DECOMPRESSED_BYTES
 from tests.fuzz.seeds import FORMATS, SENSOR, Seed, seeds
@@ -303,6 +308,39 @@ def _prophesee_header(drawn: Random, source: Seed) -> bytes:
     return "".join(drawn.sample(lines, drawn.randrange(4))).encode() + drawn.choice((b"", b"% end\n")) + body
 
 
+def _dataset(drawn: Random, source: Seed) -> bytes:
+    """HDF5: a link, another type or size, or a chunk that inflates in the place of a dataset."""
+    with io.BytesIO(source.whole) as memory:
+        with h5py.File(memory, "r+") as file:
+            found: list[str] = []
+            file.visititems(lambda name, one: found.append(name) if isinstance(one, h5py.Dataset) else None)
+            name = drawn.choice(found)
+            del file[name]
+            drawn.choice(_OTHER_DATASETS)(drawn, file, name)
+        return memory.getvalue()
+
+
+def _link(drawn: Random, file: Any, name: str) -> None:
+    file[name] = drawn.choice((h5py.SoftLink("/events/x"), h5py.ExternalLink("/etc/hostname", "/x")))
+
+
+def _of_numbers(drawn: Random, file: Any, name: str) -> None:
+    shape = drawn.choice(((), (0,), (3,), (3, 2)))
+    file[name] = np.full(shape, drawn.choice((-1, 0.5, np.nan, np.inf, 2.0**70, 1, True, b"a", 1j)))
+
+
+def _of_many(drawn: Random, file: Any, name: str) -> None:
+    shape, chunk = drawn.choice((10, 1 << 20, 1 << 40, 1 << 60)), drawn.choice((1, 4096, 1 << 24, (1 << 28) - 1))
+    file.create_dataset(name, (shape,), "u8", chunks=(chunk,), maxshape=(None,), compression="gzip")
+
+
+def _of_an_inflating_chunk(drawn: Random, file: Any, name: str) -> None:
+    column = file.create_dataset(name, (40,), "u8", chunks=(40,), compression="gzip")
+    column.id.write_direct_chunk((0,), zlib.compress(bytes(drawn.choice((0, 319, 320, 321, 1 << 24)))))
+
+
+_OTHER_DATASETS = (_link, _of_numbers, _of_many, _of_an_inflating_chunk)
+
 OF_FORMATS = {
     "AEDAT 2.0": [_outside, _left_over],
     "AEDAT 3.1": [_outside, _left_over, _packet_of_many],
@@ -312,4 +350,5 @@ OF_FORMATS = {
     "columns": [_outside, _left_over, _column],
     "Prophesee": [_outside, _left_over, _prophesee_header],
     "EVT 2 and 3": [_outside, _left_over, _prophesee_header],
+    "HDF5": [_outside, _left_over, _dataset],
 }

@@ -12,6 +12,7 @@ import numpy as np
 from pipeline.download.camera import simulate, write_aedat2
 from pipeline.ground.params import CameraParams
 from tests.preprocess.aedat4 import DESCRIPTION, Event, aedat4, aedat4_of, block
+from tests.preprocess.hdf5_files import dsec, m3ed, metavision
 from tests.preprocess.prophesee import address, dat, event2, raw, time2, vector21, word3
 from tests.preprocess.written import HEADER3, aedat2, nmnist, npy, npz, packet3, polarity3
 
@@ -24,11 +25,12 @@ FORMATS = {
     "columns": ".npz",
     "Prophesee": ".dat",
     "EVT 2 and 3": ".raw",
+    "HDF5": ".h5",
 }
 """Suffix of the files of each format."""
 SIZES = {suffix: 34 if suffix == ".bin" else 64 for suffix in FORMATS.values()}
 """Height and width of the frames that the format's recordings are made into."""
-STATED = {".npz": (128, 128)}
+STATED = {".npz": (128, 128), ".h5": (128, 96)}
 """preprocess.sensor of the formats that need it."""
 SENSOR = DESCRIPTION.format(kind="EVTS", width=128, height=128)
 CAMERA = CameraParams(
@@ -185,6 +187,18 @@ def _vectors3(events: list[Event]) -> list[int]:
     ]
 
 
+def _hdf5(drawn: Random, number: int) -> Seed:
+    """Contiguous and compressed columns, a file of one of two cameras, and a compound dataset."""
+    events = _events(drawn, 96, most=300)
+    form = (
+        dsec,
+        lambda these: dsec(these, offset=10**9, chunks=True, shuffle=True, fletcher32=True, compression="gzip"),
+        lambda these: m3ed(left=these, right=[]),
+        metavision,
+    )[number]
+    return Seed(form(events), form(_astray(drawn, events, 128, 2**15, 128)))
+
+
 MAKERS = {
     "AEDAT 2.0": _aedat2,
     "AEDAT 3.1": _aedat3,
@@ -194,4 +208,5 @@ MAKERS = {
     "columns": _columns,
     "Prophesee": _dat,
     "EVT 2 and 3": _raw,
+    "HDF5": _hdf5,
 }

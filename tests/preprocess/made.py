@@ -9,6 +9,7 @@ import pytest
 from pipeline.data.recording import Recording
 from pipeline.data.store import Manifest
 from pipeline.download.camera import write_aedat2
+from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import fetch
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams, DownloadParams, PreprocessParams
@@ -30,7 +31,7 @@ def record(path: Path, seed: int, *, events: int = 500) -> None:
 def download(source: Path, into: Path, catalog: str = "recordings") -> Path:
     """data/raw/mine as the stage `download` leaves it."""
     into.mkdir(parents=True)
-    title = TITLE if catalog in ("recordings", "images") else None
+    title = TITLE if CATALOG[catalog].origin == "user" else None
     fetch("mine", DownloadParams(catalog=catalog, source=str(source) if title else None, title=title), into)
     return into
 

@@ -114,4 +114,4 @@ def test_an_image_of_more_pixels_than_its_file_can_hold_is_refused(
 def test_windows_are_for_recordings(source: Path, tmp_path: Path) -> None:
     params = IMAGES.model_copy(update={"window": WindowParams(ms=1, min_events=1)})
     said = error_of(lambda: run(download(source, tmp_path / "raw"), tmp_path, params))
-    assert said.endswith("only the user's own recordings can be cut into windows; set it to null")
+    assert said.endswith("preprocess.window: only the user's own recordings have it; set it to null")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,13 +14,15 @@ import pytest
 from pipeline.data.store import VERSION, Manifest, Store
 from pipeline.download import listing
 from pipeline.download.catalog import CATALOG
+from pipeline.download.fetch import fetch
 from pipeline.ground import files
-from pipeline.ground.params import FolderSplit, WindowParams
+from pipeline.ground.params import DownloadParams, FolderSplit, WindowParams
 from pipeline.preprocess import shards as making
 from pipeline.preprocess.frames import FRAMING_RULE, to_frames
 from pipeline.preprocess.preprocess import _check_counts, in_lines
 from pipeline.preprocess.recordings import read_recording
 from tests.preprocess.made import PARAMS, TITLE, Files, contents, download, error_of, record, run
+from tests.preprocess.written import nmnist
 from tests.train.tiny import ONE
 
 IMAGES = PARAMS.model_copy(update={"frames": None, "size": None})
@@ -77,7 +80,7 @@ def test_the_manifest_and_every_shard_say_what_they_are(
             }
             for name in ("cup", "mug")
         },
-        framing={"num_frames": 4, "size": 64, "orientation": None, "sensor": None, "window": None},
+        framing={"num_frames": 4, "size": 64, "orientation": None, "sensor": None, "stream": None, "window": None},
     )
     said = [metadata(path) for path in sorted((tmp_path / "arrow" / "mine").glob(f"{split}-*.arrow"))]
     assert sum(int(shard.pop("rows")) for shard in said) == rows
@@ -239,6 +242,8 @@ def test_images_need_no_ray_and_say_what_they_are(tmp_path: Path) -> None:
             "mug/00.aedat: is in mug; expected cup",
         ),
         ("digits", {}, "frames and size must be null for images (Digits)"),
+        ("digits", {"stream": 1, "frames": None, "size": None}, "stream: only the user's own recordings have it; set"),
+        ("recordings", {"stream": 1}, "preprocess.stream is 1, but a file of this format has one stream; set it to nu"),
         ("digits", {"window": WindowParams(ms=1, min_events=1), "frames": None, "size": None}, "set it to null"),
     ],
 )
@@ -266,3 +271,18 @@ def test_workers_on_ray_take_over_where_gpus_are_asked_for_too(monkeypatch: pyte
     cluster = ONE.model_copy(update={"workers": "auto", "gpus_per_worker": 1})
     parts: list[Any] = ["a", "b", "c"]
     assert list(making.one_by_one(parts, cluster)) == ["a", ("on Ray", "b"), ("on Ray", "c")]
+
+
+def test_the_sensor_of_a_published_dataset_is_the_catalogs(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    with zipfile.ZipFile(tmp_path / "source" / "Caltech101.zip", "w") as archive:
+        for number in range(10):
+            name = f"Caltech101/{('chair', 'cup')[number % 2]}/image_{number:04}.bin"
+            archive.writestr(name, nmnist((239, 179, 1, number), (120, 90, 0, number + 1)))
+    entry = DownloadParams(catalog="ncaltech101", source=str(tmp_path / "source"), altered=True)
+    (tmp_path / "raw").mkdir()
+    fetch("mine", entry, tmp_path / "raw")
+    train, test = run(tmp_path / "raw", tmp_path)
+    assert (train.title, train.sensor, train.rows, test.rows) == ("N-Caltech101 (altered)", [240, 180], 8, 2)
+    stated = PARAMS.model_copy(update={"sensor": (240, 180)})
+    assert "only the user's own recordings have it" in error_of(lambda: run(tmp_path / "raw", tmp_path, stated))

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from pipeline.data.recording import Recording
 from pipeline.download.catalog import CATALOG
 from pipeline.ground.errors import InputError, RecordingError
-from pipeline.preprocess.recordings import DECODERS, RECORDING_REMEDY, decode_recording, orient, read_recording
+from pipeline.preprocess.recordings import RECORDING_REMEDY, SUFFIXES, decode_recording, orient, read_recording
 from tests.preprocess.aedat4 import aedat4
+from tests.preprocess.hdf5_files import metavision
 from tests.preprocess.prophesee import address, dat, raw, word3
 from tests.preprocess.written import HEADER2, HEADER3, aedat2, nmnist, npy, npz, packet3, polarity3
 
@@ -63,6 +64,7 @@ def test_aedat3_is_little_endian_packets_and_other_kinds_are_passed_over() -> No
         "packets left out: of frames, inertial sensors or triggers": 1,
         "events": 3,
         "events left out: invalid by their own mark": 1,
+        "events left out: of other streams than preprocess.stream": 0,
     }
 
 
@@ -93,6 +95,10 @@ def test_npy_milliseconds_become_microseconds_in_any_type(dtype: str) -> None:
     assert (recording.width, recording.height) == (128, 128)
 
 
+def test_npy_polarities_of_minus_one_and_one_are_off_and_on() -> None:
+    assert decode_recording(npy([[1, 2, -1, 0], [1, 2, 1, 1]]), ".npy", "0.npy").p.tolist() == [0, 1]
+
+
 def test_a_recording_without_events_is_empty_in_every_format() -> None:
     empty = {".aedat": HEADER2, ".aedat4": aedat4([], width=9, height=9), ".npy": npy(np.zeros((0, 4)))}
     assert {suffix: len(decode_recording(data, suffix, "a")) for suffix, data in empty.items()} == dict.fromkeys(
@@ -120,6 +126,8 @@ GOOD = {
     ".aedat4": aedat4([[(5, 1, 2, 1), (7, 3, 4, 0)]], width=128, height=128),
     ".bin": nmnist((1, 2, 0, 3), (4, 5, 1, 6)),
     ".dat": dat((1, address(2, 3, 1)), (2, address(4, 5, 0))),
+    ".h5": metavision([(1, 2, 3, 0)]),
+    ".hdf5": metavision([(1, 2, 3, 0)]),
     ".npy": npy([[1, 2, 0, 5], [3, 4, 1, 6]]),
     ".npz": npz(t=[1, 2], x=[3, 4], y=[5, 6], p=[0, 1]),
     ".raw": raw("EVT3", word3(8, 1), word3(0, 7), word3(2, 9)),
@@ -162,7 +170,7 @@ OUTSIDE = [
     (".npy", npy([[1, 128, 0, 5]]), "event 0: x 1, y 128, polarity 0", "128 x 128"),
     (".npy", npy([[-1, 0, 0, 5]]), "event 0: x -1, y 0, polarity 0", "128 x 128"),
     (".npy", npy([[1, 0, 2, 5]]), "event 0: x 1, y 0, polarity 2", "128 x 128"),
-    (".npy", npy([[1, 0, -1, 5]]), "event 0: x 1, y 0, polarity -1", "128 x 128"),
+    (".npy", npy([[1, 0, -1, 5], [1, 0, 0, 5]]), "event 0: x 1, y 0, polarity -1", "128 x 128"),
 ]
 
 
@@ -213,7 +221,9 @@ def test_a_pickle_in_an_array_is_not_opened() -> None:
 
 def test_an_unknown_suffix_lists_the_known_ones() -> None:
     text = error_of(lambda: decode_recording(b"1", ".csv", "a.csv"))
-    assert text == "a.csv: no decoder for '.csv'; supported are .aedat, .aedat4, .bin, .dat, .npy, .npz, .raw"
+    assert (
+        text == "a.csv: no decoder for '.csv'; supported are .aedat, .aedat4, .bin, .dat, .h5, .hdf5, .npy, .npz, .raw"
+    )
 
 
 @given(data=st.data(), suffix=st.sampled_from([suffix for suffix in GOOD if suffix != ".aedat4"]))
@@ -239,7 +249,7 @@ def test_every_cut_of_an_aedat4_file_is_an_input_error() -> None:
 
 
 def test_a_file_is_read_by_its_suffix_and_named_in_errors(tmp_path: Path) -> None:
-    assert set(GOOD) == set(DECODERS) == set(CATALOG["recordings"].suffixes)
+    assert set(GOOD) == set(SUFFIXES) == set(CATALOG["recordings"].suffixes)
     for suffix, data in GOOD.items():
         path = tmp_path / f"a{suffix.upper()}"
         path.write_bytes(data)

@@ -2,15 +2,18 @@
 
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
+from pipeline.preprocess.frames import Framing, frames_of_bytes
 from pipeline.preprocess.recordings import decode_recording
 from pipeline.preprocess.sources import CONVERT, SENSORS
 from tests.preprocess.aedat4 import Event, aedat4_of_streams
-from tests.preprocess.written import header3, packet3, polarity3
+from tests.preprocess.written import aedat2, header3, nmnist, packet3, polarity3
 
 LEFT: list[Event] = [(10, 5, 6, 1), (20, 7, 8, 0)]
 RIGHT: list[Event] = [(10, 100, 101, 1), (15, 102, 103, 0), (21, 104, 105, 1)]
@@ -34,8 +37,54 @@ def test_two_cameras_in_one_aedat4_file_are_refused_and_named() -> None:
     data = aedat4_of_streams([("left", LEFT), ("right", RIGHT)], width=128, height=128)
     assert error_of(lambda: decode_recording(data, ".aedat4", "a.aedat4")) == (
         "a.aedat4: byte 14: 2 streams have events, 0 (left): 2 events, 1 (right): 3 events; a recording must have "
-        "one: export each to its own file and keep one"
+        "one: set preprocess.stream to one of them (0), or export each to its own file"
     )
+
+
+OTHERS = "events left out: of other streams than preprocess.stream"
+
+
+def test_the_chosen_aedat4_stream_is_read_and_the_other_counted() -> None:
+    data = aedat4_of_streams([("left", LEFT), ("right", RIGHT), ("off", [])], width=128, height=128)
+    for stream, events in enumerate((LEFT, RIGHT, [])):
+        recording = decode_recording(data, ".aedat4", "a", None, stream)
+        assert values(recording) == events
+        assert (recording.counts["events"], recording.counts[OTHERS]) == (5, 5 - len(events))
+
+
+def test_frames_are_those_of_the_chosen_stream() -> None:
+    data = aedat4_of_streams([("left", LEFT), ("right", RIGHT)], width=128, height=128)
+    alone = aedat4_of_streams([("right", RIGHT)], width=128, height=128)
+    framing = Framing(num_frames=1, size=64, orientation=None)
+    frames, seen = frames_of_bytes(data, ".aedat4", "a", replace(framing, stream=1))
+    assert np.array_equal(frames, frames_of_bytes(alone, ".aedat4", "a", framing)[0])
+    assert (seen.counts["events"], seen.counts[OTHERS]) == (5, 2)
+    both = header3("0: DVS128", "1: DVS128") + packet_of(LEFT, 0) + packet_of(RIGHT, 1)
+    assert np.array_equal(frames_of_bytes(both, ".aedat", "a", replace(framing, stream=1))[0], frames)
+
+
+def test_the_chosen_aedat3_source_is_read_with_its_sensor() -> None:
+    data = header3("0: DVS128", "1: DAVIS240C") + packet_of(LEFT, 0) + packet_of(RIGHT, 1)
+    left, right = (decode_recording(data, ".aedat", "a", None, stream) for stream in (0, 1))
+    assert (values(left), left.width, left.counts[OTHERS]) == (LEFT, 128, 3)
+    assert (values(right), right.width, right.counts[OTHERS]) == (RIGHT, 240, 2)
+
+
+@pytest.mark.parametrize("stream", [2, "left"])
+def test_a_stream_that_is_not_in_the_file_is_an_error_with_those_that_are(stream: int | str) -> None:
+    data = aedat4_of_streams([("left", LEFT), ("right", [])], width=128, height=128)
+    assert error_of(lambda: decode_recording(data, ".aedat4", "a", None, stream)) == (
+        f"a: byte 14: preprocess.stream is {stream}, but the file has 0 (left): 2 events, 1 (right): 0 events; set it "
+        "to one of them"
+    )
+
+
+@pytest.mark.parametrize(("data", "suffix"), [(aedat2((1, 1)), ".aedat"), (nmnist((1, 1, 1, 1)), ".bin")])
+def test_a_stream_of_a_format_without_streams_is_an_error(data: bytes, suffix: str) -> None:
+    framing = Framing(num_frames=1, size=2, orientation=None, stream=1)
+    message = "a: byte 0: preprocess.stream is 1, but a file of this format has one stream; set it to null"
+    assert error_of(lambda: decode_recording(data, suffix, "a", None, 1)) == message
+    assert error_of(lambda: frames_of_bytes(data, suffix, "a", framing)) == message
 
 
 def test_the_raw_and_the_filtered_stream_of_a_camera_are_not_counted_together() -> None:
@@ -53,7 +102,7 @@ def test_two_cameras_in_one_aedat3_file_are_refused_and_named() -> None:
     data = header3("0: DVS128", "1: DAVIS240C") + packet_of(LEFT, 0) + packet_of(RIGHT, 1)
     assert error_of(lambda: decode_recording(data, ".aedat", "a.aedat")) == (
         "a.aedat: byte 0: 2 streams have events, 0 (DVS128): 2 events, 1 (DAVIS240C): 3 events; a recording must have "
-        "one: export each to its own file and keep one"
+        "one: set preprocess.stream to one of them (0), or export each to its own file"
     )
 
 

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pipeline.data.recording import Recording
 from pipeline.ground.errors import RecordingError
 from pipeline.ground.params import WindowParams
-from pipeline.preprocess.windows import LATE, windows
+from pipeline.preprocess.times import LATE
+from pipeline.preprocess.windows import windows
 
 
 def recording(times: list[int]) -> Recording:
