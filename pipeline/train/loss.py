@@ -15,7 +15,7 @@ def cross_entropy(
 ) -> tuple[Tensor, Tensor]:
     """Logits (B, K), and the cross-entropy summed over the samples. Source: the authors' train.py."""
     logits = model(values, generator=generator)
-    return logits, functional.cross_entropy(logits, labels, reduction="sum")
+    return logits, functional.cross_entropy(logits, labels, reduction="sum", label_smoothing=training.label_smoothing)
 
 
 def tet(
@@ -29,7 +29,8 @@ def tet(
     """
     currents = model.currents(values, generator=generator)
     steps = len(currents)
-    each = functional.cross_entropy(currents.flatten(0, 1), labels.repeat(steps), reduction="sum") / steps
+    every, targets = currents.flatten(0, 1), labels.repeat(steps)
+    each = functional.cross_entropy(every, targets, reduction="sum", label_smoothing=training.label_smoothing) / steps
     distance = (currents - THRESHOLD).square().mean((0, 2)).sum()
     return currents.mean(0), (1.0 - training.tet_lambda) * each + training.tet_lambda * distance
 

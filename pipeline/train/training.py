@@ -70,7 +70,11 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
     model.recompute = job.recompute
     config = job.training
     optimizer = SGD(
-        model.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+        model.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay,
     )
     if state.weights:
         model.load_state_dict(state.weights)

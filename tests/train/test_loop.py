@@ -115,13 +115,15 @@ def test_another_configuration_starts_afresh(tmp_path: Path) -> None:
     assert finished(job) is not None
 
 
-def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path, nesterov: bool) -> None:
     """The same first step by torch's own means."""
-    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=1, epochs=1, batch_size=30))
+    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=1, epochs=1, batch_size=30, nesterov=nesterov))
     state = train_alone(job)
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.026844, momentum=0.9, weight_decay=1e-4)
+    about = {"lr": 0.026844, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": nesterov}
+    optimizer = torch.optim.SGD(model.parameters(), **about)
     store = job.train_store()
     from pipeline.protocol.sampler import epoch_batches
 

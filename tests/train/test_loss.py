@@ -21,6 +21,9 @@ class Told:
     def currents(self, values: Tensor, *, generator: torch.Generator) -> Tensor:
         return self.given
 
+    def __call__(self, values: Tensor, *, generator: torch.Generator) -> Tensor:
+        return self.given.mean(0)
+
 
 def test_tet_by_hand() -> None:
     """Two steps, one sample, two classes, the first is right: currents (1, 0), then (0, 2).
@@ -33,6 +36,15 @@ def test_tet_by_hand() -> None:
     assert logits.tolist() == [[0.5, 1.0]]
     each = (log(1 + exp(-1)) + log(1 + exp(2))) / 2
     assert loss.item() == pytest.approx(0.75 * each + 0.25 * 0.75, rel=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_label_smoothing_by_hand(loss: str) -> None:
+    """One step, currents (1, 0), the first class is right: the label (1, 0) with a share of 0.2 becomes (0.9, 0.1)."""
+    model = Told(torch.tensor([[[1.0, 0.0]]], dtype=torch.float64))
+    training = replace(TRAINING, loss=loss, label_smoothing=0.2)
+    _, found = LOSSES[loss](model, torch.zeros(1), torch.tensor([0]), torch.Generator(), training)  # type: ignore[arg-type]
+    assert found.item() == pytest.approx(0.9 * log(1 + exp(-1)) + 0.1 * log(1 + exp(1)), rel=1e-12)
 
 
 def test_with_one_step_tet_is_the_cross_entropy() -> None:
