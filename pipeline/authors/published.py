@@ -47,6 +47,7 @@ PROTOCOL = TrainingConfig(
     augmentation="none",
     pixel_mean=(0.4914, 0.4822, 0.4465),
     pixel_std=(0.2023, 0.1994, 0.2010),
+    average_decay=0.0,
     selection="last",
     validation_percent=0,
     test_each_epoch=False,

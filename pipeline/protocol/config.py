@@ -53,6 +53,9 @@ class TrainingConfig:
     """Mean per channel, subtracted from images, on a scale of 0 to 1 (not 255); empty for event frames."""
     pixel_std: Annotated[tuple[float, ...], Within(0.001, 1)]
     """Standard deviation per channel, by which images are divided, on the same scale; empty for event frames."""
+    average_decay: Annotated[float, Within(0, 0.99999)]
+    """Decay of the exponential average of the weights over the steps (average.py); 0 for none. If it is above 0, the
+    averaged weights are scored and are the result. Authors: 0."""
     selection: Literal["last", "best-validation"]
     """Which epoch's weights are the result. Authors: the best on the test set, which is not offered here."""
     validation_percent: Annotated[int, Within(0, 50)]
@@ -105,7 +108,7 @@ def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
 
 
 LATER: Mapping[str, Any] = MappingProxyType(
-    {"schedule": "steps", "warmup_epochs": 0, "nesterov": False, "label_smoothing": 0.0}
+    {"schedule": "steps", "warmup_epochs": 0, "nesterov": False, "label_smoothing": 0.0, "average_decay": 0.0}
 )
 """Values that came after the first committed records, with the authors' choice, which those trainings had."""
 

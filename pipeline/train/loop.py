@@ -110,12 +110,12 @@ def end_epoch(training: Training) -> None:
         "test_accuracy_authors": None,
     }
     if len(training.validation):
-        held = score(training.model, training.store, training.validation, job.training, job.seed, training.workers)
+        held = score(training.evaluated, training.store, training.validation, job.training, job.seed, training.workers)
         row |= {"validation_loss": held.loss(), "validation_accuracy": held.accuracy()}
         select(training, int(held.correct.sum()))
     if job.training.test_each_epoch:
         test = Store(job.data, "test")
-        tested = score(training.model, test, np.arange(len(test)), job.training, job.seed, training.workers)
+        tested = score(training.evaluated, test, np.arange(len(test)), job.training, job.seed, training.workers)
         row["test_accuracy_authors"] = tested.authors_accuracy(2 * job.training.batch_size)
     state.history.append(row)
     state.samples.append(state.used)
@@ -127,7 +127,7 @@ def select(training: Training, correct: int) -> None:
     """Keeps the weights if selection is best-validation and every earlier epoch had fewer correct samples."""
     if training.job.training.selection == "best-validation" and correct > training.state.selected_correct:
         training.state.selected_correct = correct
-        training.state.selected = weights_of(training.model)
+        training.state.selected = weights_of(training.evaluated)
 
 
 def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
@@ -138,6 +138,7 @@ def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
     momentum = {
         name: training.optimizer.state[parameter]["momentum_buffer"].detach().cpu().clone()
         for name, parameter in training.model.named_parameters()
+        if training.job.training.momentum
     }
     checkpoints.save(
         replace(
@@ -146,5 +147,6 @@ def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
             samples=list(state.samples),
             weights=weights_of(training.model),
             momentum=momentum,
+            averages=weights_of(training.average) if training.average else {},
         )
     )

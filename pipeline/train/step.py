@@ -14,6 +14,7 @@ from pipeline.protocol.augment import crop_flip
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches
 from pipeline.protocol.sampler import encoding_seed, micro_batches_of
+from pipeline.train.average import update_average
 from pipeline.train.loss import LOSSES
 from pipeline.train.training import Training
 from pipeline.train.used import extend
@@ -35,6 +36,10 @@ def step(training: Training, batch: np.ndarray) -> None:
             "a lower training.learning_rate may help"
         )
     training.optimizer.step()
+    state.steps += 1
+    if training.averages:
+        weights = [*training.parameters, *training.buffers]
+        update_average(training.averages, weights, job.training.average_decay, state.steps)
     state.used = extend(state.used, (training.store.ids[index] for index in batch))
     state.step, state.seen = state.step + 1, state.seen + len(batch)
     state.loss_sum, state.correct = state.loss_sum + loss_sum, state.correct + int(correct)

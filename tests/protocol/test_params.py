@@ -225,6 +225,7 @@ ALLOWED: dict[str, tuple[object, ...]] = {
     "drop_last": (True,),
     "tet_lambda": (0,),
     "label_smoothing": (0,),
+    "average_decay": (0,),
     "validation_percent": (0,),
     "test_each_epoch": (True,),
     "pixel_mean": ([],),  # of event frames

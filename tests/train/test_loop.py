@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from pipeline.ground.errors import InputError
@@ -66,15 +67,17 @@ def assert_same(one: State, other: State) -> None:
     assert one.weights.keys() == other.weights.keys()
     for name in one.weights:
         assert torch.equal(one.weights[name], other.weights[name]), name
-    for name in one.momentum:
-        assert torch.equal(one.momentum[name], other.momentum[name]), name
+    for tensors, others in ((one.momentum, other.momentum), (one.averages, other.averages)):
+        assert tensors.keys() == others.keys()
+        for name in tensors:
+            assert torch.equal(tensors[name], others[name]), name
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "average_decay"), [(2, 0.0), (3, 0.0), (2, 0.9)])
+def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay: float) -> None:
     """Three shards on one, two (which does not divide them) and three workers; a last batch with an empty shard."""
     config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True)
-    job = tiny_job(tmp_path, config)
+    job = tiny_job(tmp_path, replace(config, average_decay=average_decay))
     alone = train_alone(job)
     many = train_on(workers, replace(job, runs=tmp_path / "others"))
     assert_same(alone, many)
@@ -85,7 +88,8 @@ def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop_at: int
 ) -> None:
-    job = tiny_job(tmp_path, replace(TRAINING, augmentation="crop-flip" if kind == "images" else "none"), kind=kind)
+    augmentation = "crop-flip" if kind == "images" else "none"
+    job = tiny_job(tmp_path, replace(TRAINING, augmentation=augmentation, average_decay=0.9), kind=kind)
     undisturbed = train_alone(job)
     other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
     steps = 0
@@ -184,3 +188,23 @@ def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
         "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors,"
         "samples_sha256"
     )
+
+
+def test_averages_are_scored_and_exported_and_change_no_weight(tmp_path: Path) -> None:
+    jobs = [tiny_job(tmp_path, replace(TRAINING, average_decay=decay, validation_percent=40)) for decay in (0.0, 0.9)]
+    (plain, averaged), job = map(train_alone, jobs), jobs[1]
+    for name, value in plain.weights.items():
+        assert torch.equal(averaged.weights[name], value)
+    assert plain.averages == {}
+    assert plain.history[-1]["validation_loss"] != averaged.history[-1]["validation_loss"]
+    note_processor(job.platforms(), CPU, job.network.precision)
+    export(job, "tiny", "tiny-data", tmp_path / "a")
+    exported = load_file(tmp_path / "a" / "model.safetensors")
+    assert exported.keys() == averaged.averages.keys()
+    for name, value in exported.items():
+        assert torch.equal(value, averaged.averages[name])
+        assert not torch.equal(value, averaged.weights[name])
+
+
+def test_a_training_without_momentum(tmp_path: Path) -> None:
+    assert train_alone(tiny_job(tmp_path, replace(TRAINING, momentum=0.0, epochs=1))).momentum == {}

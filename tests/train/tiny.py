@@ -49,6 +49,7 @@ TRAINING = TrainingConfig(
     augmentation="none",
     pixel_mean=(),
     pixel_std=(),
+    average_decay=0.0,
     selection="last",
     validation_percent=0,
     test_each_epoch=False,
