@@ -17,7 +17,7 @@ from models.encoding import ENCODINGS
 from models.hooks import fired, layer_hooks
 from models.initialization import INITIALIZATIONS
 from models.kernels.choice import MEMORY_FORMAT, current_choice
-from models.normalization import without_statistics_update
+from models.normalization import share_of_batch
 from models.precision import set_precision
 from models.readout import READOUTS
 from models.residual import Block, Firing, Layer, SpikingLayer
@@ -143,5 +143,5 @@ def recompute_contexts() -> tuple[AbstractContextManager[None], AbstractContextM
 
 @contextmanager
 def _recomputation(implementation: AbstractContextManager[None]) -> Iterator[None]:
-    with implementation, without_statistics_update():
+    with implementation, share_of_batch(0):
         yield

@@ -48,6 +48,7 @@ PROTOCOL = TrainingConfig(
     pixel_mean=(0.4914, 0.4822, 0.4465),
     pixel_std=(0.2023, 0.1994, 0.2010),
     average_decay=0.0,
+    statistics="running",
     selection="last",
     validation_percent=0,
     test_each_epoch=False,

@@ -133,6 +133,7 @@ def choices(
     ours, best = protocols["every_test_sample"], protocols["best_test_epoch"]
     weights = "last epoch" if training["selection"] == "last" else "best validation epoch"
     weights += ", averaged weights" if training["average_decay"] else ""
+    weights += ", recomputed statistics" if training["statistics"] == "recomputed" else ""
     others = {
         "full_batches_only": "last partial test batch dropped",
         "mean_of_batch_means": "partial batch kept, mean of batch means",

@@ -56,6 +56,9 @@ class TrainingConfig:
     average_decay: Annotated[float, Within(0, 0.99999)]
     """Decay of the exponential average of the weights over the steps (average.py); 0 for none. If it is above 0, the
     averaged weights are scored and are the result. Authors: 0."""
+    statistics: Literal["running", "recomputed"]
+    """The statistics with which normalizations evaluate: running averages over the steps, or computed anew over the
+    training samples with the final weights (recomputed.py). Authors: running."""
     selection: Literal["last", "best-validation"]
     """Which epoch's weights are the result. Authors: the best on the test set, which is not offered here."""
     validation_percent: Annotated[int, Within(0, 50)]
@@ -100,6 +103,8 @@ class TrainingConfig:
 
 def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
     """Raises ValueError if the network cannot be trained with this configuration."""
+    if training.statistics == "recomputed" and network.normalization == "none":
+        raise ValueError("statistics recomputed needs a normalization, but model.normalization is none")
     if training.loss == "tet" and network.readout not in ("mean-voltage", "boosting"):
         raise ValueError(
             f"loss tet averages over the time steps, so model.readout must be mean-voltage or boosting, "
@@ -108,7 +113,14 @@ def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
 
 
 LATER: Mapping[str, Any] = MappingProxyType(
-    {"schedule": "steps", "warmup_epochs": 0, "nesterov": False, "label_smoothing": 0.0, "average_decay": 0.0}
+    {
+        "schedule": "steps",
+        "warmup_epochs": 0,
+        "nesterov": False,
+        "label_smoothing": 0.0,
+        "average_decay": 0.0,
+        "statistics": "running",
+    }
 )
 """Values that came after the first committed records, with the authors' choice, which those trainings had."""
 

@@ -35,5 +35,6 @@ class State:
     samples: list[str] = field(default_factory=list)
     """Digest of the samples that each epoch used (used.py)."""
     selected: dict[str, Tensor] = field(default_factory=dict)
-    """Weights of the best validation epoch so far, with selection best-validation."""
+    """Weights that are the result instead of the last ones: of the best validation epoch so far, with selection
+    best-validation; with recomputed statistics, in the finished state."""
     selected_correct: int = -1

@@ -67,17 +67,20 @@ def assert_same(one: State, other: State) -> None:
     assert one.weights.keys() == other.weights.keys()
     for name in one.weights:
         assert torch.equal(one.weights[name], other.weights[name]), name
-    for tensors, others in ((one.momentum, other.momentum), (one.averages, other.averages)):
+    for part in ("momentum", "averages", "selected"):
+        tensors, others = getattr(one, part), getattr(other, part)
         assert tensors.keys() == others.keys()
         for name in tensors:
             assert torch.equal(tensors[name], others[name]), name
 
 
-@pytest.mark.parametrize(("workers", "average_decay"), [(2, 0.0), (3, 0.0), (2, 0.9)])
-def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay: float) -> None:
+@pytest.mark.parametrize(
+    ("workers", "average_decay", "statistics"), [(2, 0.0, "running"), (3, 0.0, "running"), (2, 0.9, "recomputed")]
+)
+def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay: float, statistics: str) -> None:
     """Three shards on one, two (which does not divide them) and three workers; a last batch with an empty shard."""
     config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True)
-    job = tiny_job(tmp_path, replace(config, average_decay=average_decay))
+    job = tiny_job(tmp_path, replace(config, average_decay=average_decay, statistics=statistics))
     alone = train_alone(job)
     many = train_on(workers, replace(job, runs=tmp_path / "others"))
     assert_same(alone, many)
@@ -89,7 +92,8 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop_at: int
 ) -> None:
     augmentation = "crop-flip" if kind == "images" else "none"
-    job = tiny_job(tmp_path, replace(TRAINING, augmentation=augmentation, average_decay=0.9), kind=kind)
+    parts = {"augmentation": augmentation, "average_decay": 0.9, "statistics": "recomputed"}
+    job = tiny_job(tmp_path, replace(TRAINING, **parts), kind=kind)
     undisturbed = train_alone(job)
     other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
     steps = 0
@@ -186,7 +190,7 @@ def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     head = (tmp_path / "a" / "history.csv").read_text().splitlines()[0]
     assert head == (
         "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors,"
-        "samples_sha256"
+        "validation_accuracy_recomputed,test_accuracy_recomputed,samples_sha256"
     )
 
 
@@ -208,3 +212,16 @@ def test_averages_are_scored_and_exported_and_change_no_weight(tmp_path: Path) -
 
 def test_a_training_without_momentum(tmp_path: Path) -> None:
     assert train_alone(tiny_job(tmp_path, replace(TRAINING, momentum=0.0, epochs=1))).momentum == {}
+
+
+@pytest.mark.parametrize("selection", ["last", "best-validation"])
+def test_scores_with_and_without_recomputed_statistics_are_in_the_history(tmp_path: Path, selection: str) -> None:
+    config = replace(TRAINING, validation_percent=40, test_each_epoch=True, batch_size=6, selection=selection)
+    plain = train_alone(tiny_job(tmp_path, config))
+    found = train_alone(tiny_job(tmp_path, replace(config, statistics="recomputed")))
+    added = ("validation_accuracy_recomputed", "test_accuracy_recomputed")
+    assert [{**row, **dict.fromkeys(added)} for row in found.history] == plain.history
+    assert [[row[name] is not None for name in added] for row in found.history] == [[False, False], [True, True]]
+    result = plain.selected or plain.weights
+    for name, value in found.selected.items():
+        assert torch.equal(value, result[name]) == ("running" not in name), name

@@ -50,6 +50,7 @@ TRAINING = TrainingConfig(
     pixel_mean=(),
     pixel_std=(),
     average_decay=0.0,
+    statistics="running",
     selection="last",
     validation_percent=0,
     test_each_epoch=False,
