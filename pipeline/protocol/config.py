@@ -47,8 +47,10 @@ class TrainingConfig:
     label_smoothing: Annotated[float, Within(0, 0.9)]
     """Share of a label that is spread over all classes in the cross-entropy, of each step with tet. Szegedy et al.,
     "Rethinking the Inception Architecture for Computer Vision" (2016). Authors: 0."""
-    augmentation: Literal["none", "crop-flip"]
-    """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip. Authors: CIFAR only."""
+    augmentation: Literal["none", "crop-flip", "autoaugment", "nda"]
+    """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip; authors: for CIFAR. autoaugment:
+    the same, then AutoAugment's policy for CIFAR and a cutout in the mean colour, for images of three channels. nda:
+    flip, roll, rotation, shear and cutout of event frames."""
     pixel_mean: Annotated[tuple[float, ...], Within(0, 1)]
     """Mean per channel, subtracted from images, on a scale of 0 to 1 (not 255); empty for event frames."""
     pixel_std: Annotated[tuple[float, ...], Within(0.001, 1)]

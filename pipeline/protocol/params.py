@@ -49,8 +49,15 @@ class ResultParams(Section):
             if dataset is None:
                 raise ValueError(f"experiments.{name}.dataset: there is no dataset {experiment.dataset!r}")
             frames, training = dataset.preprocess.frames, experiment.training
-            if frames is not None and (training.augmentation != "none" or training.pixel_mean):
-                raise ValueError(f"experiments.{name}.training: augmentation, pixel_mean and pixel_std are for images")
+            if frames is not None and training.pixel_mean:
+                raise ValueError(f"experiments.{name}.training: pixel_mean and pixel_std are for images")
+            if training.augmentation not in (
+                ("none", "nda") if frames is not None else ("none", "crop-flip", "autoaugment")
+            ):
+                raise ValueError(
+                    f"experiments.{name}.training.augmentation: {training.augmentation} is not for "
+                    f"{'images' if frames is None else 'event frames'}"
+                )
             if frames is not None and experiment.model.encoding != "direct":
                 raise ValueError(f"experiments.{name}.model.encoding must be direct for event frames")
             if frames is not None and frames != experiment.model.time_steps:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.ground.errors import InputError
-from pipeline.protocol.augment import crop_flip
+from pipeline.protocol.augment import augmented
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches
 from pipeline.protocol.sampler import encoding_seed, micro_batches_of
@@ -66,9 +66,7 @@ def contribution(training: Training, part: np.ndarray, index: int, batch_size: i
 def load_micro_batch(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
     """Network input (B, ...) and labels (B,) of one micro-batch."""
     job, store = training.job, training.store
-    pixels = store.read(part)
-    if job.training.augmentation == "crop-flip":
-        pixels = crop_flip(pixels, job.seed, training.state.epoch, part)
+    pixels = augmented(store.read(part), job.training, job.seed, training.state.epoch, part)
     labels = torch.from_numpy(store.labels[part]).to(training.device)
     return prepare(pixels, store.scale, job.training, training.device), labels
 

@@ -88,14 +88,17 @@ def test_what_cannot_go_together_is_named(tmp_path: Path) -> None:
         (
             "augmentation: none",
             "augmentation: crop-flip",
-            r"\.training: augmentation, pixel_mean and pixel_std",
+            r"\.training\.augmentation: crop-flip is not for event frames",
         ),
+        ("pixel_mean: []\n      pixel_std: []", "pixel_mean: [0]\n      pixel_std: [1]", r"\.training: pixel_mean and"),
         ("encoding: direct", "encoding: poisson", r"\.model\.encoding must be direct"),
     ):
         path = tmp_path / "params.yaml"
         path.write_text(images + events + recordings.replace(old, new, 1), encoding="utf-8")
         with pytest.raises(InputError, match=r"experiments\.digits-dvs" + message):
             load_params(path)
+    with pytest.raises(InputError, match=r"digits\.training\.augmentation: nda is not for images"):
+        load_params(changed(tmp_path, "augmentation: none", "augmentation: nda"))
     with pytest.raises(InputError, match=r"digits\.training\.decay_after: must be strictly ascending"):
         load_params(changed(tmp_path, "decay_after: [70, 80, 90]", "decay_after: [80, 80]"))
     with pytest.raises(InputError, match=r"digits\.training\.batch_size: 20 is smaller than micro_batches, 21"):

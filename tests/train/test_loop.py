@@ -91,7 +91,7 @@ def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop_at: int
 ) -> None:
-    augmentation = "crop-flip" if kind == "images" else "none"
+    augmentation = "crop-flip" if kind == "images" else "nda"
     parts = {"augmentation": augmentation, "average_decay": 0.9, "statistics": "recomputed"}
     job = tiny_job(tmp_path, replace(TRAINING, **parts), kind=kind)
     undisturbed = train_alone(job)
