@@ -44,6 +44,7 @@ PROTOCOL = TrainingConfig(
     loss="cross-entropy",
     tet_lambda=0.0,
     label_smoothing=0.0,
+    distillation=0.0,
     augmentation="none",
     pixel_mean=(0.4914, 0.4822, 0.4465),
     pixel_std=(0.2023, 0.1994, 0.2010),

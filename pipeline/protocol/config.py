@@ -47,6 +47,9 @@ class TrainingConfig:
     label_smoothing: Annotated[float, Within(0, 0.9)]
     """Share of a label that is spread over all classes in the cross-entropy, of each step with tet. Szegedy et al.,
     "Rethinking the Inception Architecture for Computer Vision" (2016). Authors: 0."""
+    distillation: Annotated[float, Within(0, 100)]
+    """Weight of the self-distillation from the surest time step to the least sure one (loss.py); 0 for none.
+    Authors: 0."""
     augmentation: Literal["none", "crop-flip", "autoaugment", "nda"]
     """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip; authors: for CIFAR. autoaugment:
     the same, then AutoAugment's policy for CIFAR and a cutout in the mean colour, for images of three channels. nda:
@@ -107,6 +110,13 @@ def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
     """Raises ValueError if the network cannot be trained with this configuration."""
     if training.statistics == "recomputed" and network.normalization == "none":
         raise ValueError("statistics recomputed needs a normalization, but model.normalization is none")
+    if training.distillation and network.time_steps < 2:
+        raise ValueError(f"distillation compares time steps, so model.time_steps must be above {network.time_steps}")
+    if training.distillation and network.readout not in ("mean-voltage", "boosting"):
+        raise ValueError(
+            f"distillation compares the currents of time steps, so model.readout must be mean-voltage or boosting, "
+            f"not {network.readout}"
+        )
     if training.loss == "tet" and network.readout not in ("mean-voltage", "boosting"):
         raise ValueError(
             f"loss tet averages over the time steps, so model.readout must be mean-voltage or boosting, "
@@ -120,6 +130,7 @@ LATER: Mapping[str, Any] = MappingProxyType(
         "warmup_epochs": 0,
         "nesterov": False,
         "label_smoothing": 0.0,
+        "distillation": 0.0,
         "average_decay": 0.0,
         "statistics": "running",
     }

@@ -228,6 +228,7 @@ ALLOWED: dict[str, tuple[object, ...]] = {
     "drop_last": (True,),
     "tet_lambda": (0,),
     "label_smoothing": (0,),
+    "distillation": (0,),
     "average_decay": (0,),
     "validation_percent": (0,),
     "test_each_epoch": (True,),

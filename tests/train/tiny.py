@@ -46,6 +46,7 @@ TRAINING = TrainingConfig(
     loss="cross-entropy",
     tet_lambda=0.0,
     label_smoothing=0.0,
+    distillation=0.0,
     augmentation="none",
     pixel_mean=(),
     pixel_std=(),
