@@ -47,7 +47,7 @@ WRONG = {
     "a value out of range": (
         "leak: 0.8744",
         "leak: 1.5",
-        r"experiments\.digits\.model\.leak: must lie in 1e-06 to 1,",
+        r"experiments\.digits\.model\.leak: must lie in 0 to 1,",
     ),
     "an unknown dataset": ("    dataset: digits\n", "    dataset: letters\n", r"letters"),
     "a run of no experiment": ("{experiment: digits, ", "{experiment: letters, ", r"no experiment 'letters'"),
@@ -220,6 +220,7 @@ ALLOWED: dict[str, tuple[object, ...]] = {
     "refractory_us": (0,),
     "noise_hz": (0,),
     "seed": (0,),
+    "leak": (0,),
     "warmup_epochs": (0,),
     "momentum": (0,),
     "nesterov": (True,),
@@ -278,7 +279,7 @@ def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypat
 
 
 def test_each_number_can_be_both_of_its_bounds(tmp_path: Path) -> None:
-    for old, bounds in {"learning_rate: 0.3": ("1.0e-9", "1000"), "leak: 0.8744": ("1.0e-6", "1")}.items():
+    for old, bounds in {"learning_rate: 0.3": ("1.0e-9", "1000"), "leak: 0.8744": ("0", "1")}.items():
         for bound in bounds:
             load_params(changed(tmp_path, old, f"{old.split(':')[0]}: {bound}"))
 
