@@ -14,6 +14,9 @@ from pipeline.ground.schema import validate
 from pipeline.protocol.config import TrainingConfig, check_together
 
 
+_AUGMENTATIONS = {"images": ("none", "crop-flip", "autoaugment"), "event frames": ("none", "nda")}
+
+
 class ExperimentParams(Section):
     dataset: str
     model: NetworkConfig
@@ -51,12 +54,11 @@ class ResultParams(Section):
             frames, training = dataset.preprocess.frames, experiment.training
             if frames is not None and training.pixel_mean:
                 raise ValueError(f"experiments.{name}.training: pixel_mean and pixel_std are for images")
-            if training.augmentation not in (
-                ("none", "nda") if frames is not None else ("none", "crop-flip", "autoaugment")
-            ):
+            kind = "images" if frames is None else "event frames"
+            if training.augmentation not in _AUGMENTATIONS[kind]:
                 raise ValueError(
-                    f"experiments.{name}.training.augmentation: {training.augmentation} is not for "
-                    f"{'images' if frames is None else 'event frames'}"
+                    f"experiments.{name}.training.augmentation: {training.augmentation} is not for {kind}, as "
+                    f"datasets.{experiment.dataset}.preprocess.frames is {frames or 'null'}"
                 )
             if frames is not None and experiment.model.encoding != "direct":
                 raise ValueError(f"experiments.{name}.model.encoding must be direct for event frames")

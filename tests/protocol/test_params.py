@@ -252,7 +252,7 @@ def with_value(content: dict[str, Any], key: tuple[str, ...], value: object) -> 
     return content | {first: with_value(content[first], tuple(rest), value) if rest else value}
 
 
-@pytest.mark.parametrize("profile", ["quick", "paper", "real-small"])
+@pytest.mark.parametrize("profile", ["quick", "paper", "real-small", "low-latency"])
 def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypatch: pytest.MonkeyPatch) -> None:
     content, path = read_params(PROFILES / f"{profile}.yaml"), Path("params.yaml")
     monkeypatch.setattr(check, "check_cluster", lambda *arguments: None)  # it writes into storage
