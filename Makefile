@@ -39,8 +39,12 @@ docs: setup ## build the documentation into site/, strictly: dead links and miss
 	python -m mkdocs build
 	@echo "documentation: $$PWD/site/index.html"
 
+wheel: setup ## build the network alone, package `sresnet`, into dist/, to install beside one's own code
+	uv build --quiet --wheel --no-build-isolation --out-dir dist wheel
+	@ls dist/*.whl
+
 clean: ## remove everything that is generated, .venv too
-	rm -rf .venv data artifacts records runs report site .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf .venv data artifacts records runs report site dist export .dvc/cache .dvc/tmp .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ## Check a change
@@ -123,4 +127,4 @@ bench-scaling: setup ## measure two workers against one, and plain DDP; writes r
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-.PHONY: help setup repro docs clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 chaos bench bench-precision bench-study bench-start bench-sweep bench-events bench-scaling
+.PHONY: help setup repro docs wheel clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 chaos bench bench-precision bench-study bench-start bench-sweep bench-events bench-scaling

@@ -15,9 +15,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from models.config import NetworkConfig
-from models.numbers import unsound
-from models.sresnet import SResNet
+from .config import NetworkConfig
+from .numbers import unsound
+from .sresnet import SResNet
 
 FLOAT32 = "F32"
 """The safetensors name of float32, the type of all tensors here."""

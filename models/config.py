@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-from models.bounds import STRICT, Within, check_bounds
+from .bounds import STRICT, Within, check_bounds
 
 
 @dataclass(frozen=True, kw_only=True)

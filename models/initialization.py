@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
-from models.hooks import layer_hooks
-from models.neuron import THRESHOLD
-from models.normalization import share_of_batch
-from models.residual import Layer, each_step
+from .hooks import layer_hooks
+from .neuron import THRESHOLD
+from .normalization import share_of_batch
+from .residual import Layer, each_step
 
 GAIN = 2.0  # authors' model.py, xavier_uniform_
 """Gain of `xavier`."""

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.config import NetworkConfig
-from models.surrogate import Surrogate
+from .config import NetworkConfig
+from .surrogate import Surrogate
 
 THRESHOLD = 1.0
 """Threshold of all neurons."""

@@ -12,10 +12,10 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
-from models.kernels.choice import chosen
-from models.kernels.operation import Statistics, flat
-from models.kernels.reference import statistics_type
-from models.neuron import THRESHOLD
+from .kernels.choice import chosen
+from .kernels.operation import Statistics, flat
+from .kernels.reference import statistics_type
+from .neuron import THRESHOLD
 
 EPSILON = 1e-4  # authors' model.py
 """Added to the variance."""

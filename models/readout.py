@@ -10,8 +10,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor, nn
 
-from models.config import NetworkConfig
-from models.residual import Firing
+from .config import NetworkConfig
+from .residual import Firing
 
 VOTERS = 10  # authors' model.py: AvgPool1d(10, 10)
 """Output neurons of a class with `boosting`."""

@@ -8,11 +8,11 @@ import contextlib
 from torch import Tensor, nn
 from torch.nn.functional import conv2d
 
-from models.config import NetworkConfig
-from models.kernels.operation import normalize_and_fire, recomputed_in_backward
-from models.neuron import Neurons, surrogate_of
-from models.normalization import NORMALIZATIONS, TdBn, Unnormalized
-from models.shortcut import SHORTCUTS
+from .config import NetworkConfig
+from .kernels.operation import normalize_and_fire, recomputed_in_backward
+from .neuron import Neurons, surrogate_of
+from .normalization import NORMALIZATIONS, TdBn, Unnormalized
+from .shortcut import SHORTCUTS
 
 
 class Layer(nn.Module):

@@ -6,22 +6,23 @@ Shapes: B samples, T time steps, C channels, H height, W width, K classes.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from models.config import NetworkConfig
-from models.encoding import ENCODINGS
-from models.hooks import fired, layer_hooks
-from models.initialization import INITIALIZATIONS
-from models.kernels.choice import MEMORY_FORMAT, current_choice
-from models.normalization import share_of_batch
-from models.precision import set_precision
-from models.readout import READOUTS
-from models.residual import Block, Firing, Layer, SpikingLayer
-from models.shortcut import SHORTCUTS
+from .config import NetworkConfig
+from .encoding import ENCODINGS
+from .hooks import fired, layer_hooks
+from .initialization import INITIALIZATIONS
+from .kernels.choice import MEMORY_FORMAT, current_choice
+from .normalization import share_of_batch
+from .precision import set_precision
+from .readout import READOUTS
+from .residual import Block, Firing, Layer, SpikingLayer
+from .shortcut import SHORTCUTS
 
 Recompute = Literal["nothing", "spikes", "blocks"]
 """What backward recomputes instead of keeping it in memory: the spikes between a block's layers, or whole blocks.
@@ -38,6 +39,18 @@ class Observation:
     """Spikes per time step of each layer of neurons, summed over the batch, (T,) int64; with relu, values above 0."""
     neurons: dict[str, int]
     """Number of neurons in each layer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What the network makes of a batch before its readout."""
+
+    stages: tuple[Tensor, Tensor, Tensor]
+    """Output of each of the three stages, (T, B, C, H, W): C is width, 2 width and 4 width, and H and W are halved from
+    stage to stage. With shortcut spike-add they are sums of spikes and skips, so not only 0 and 1."""
+    embedding: Tensor
+    """Mean of the readout's input over time steps and pixels, (B, 4 width): with readout mean-voltage, the logits are
+    its product with the readout's weights."""
 
 
 class SResNet(nn.Module):
@@ -71,6 +84,34 @@ class SResNet(nn.Module):
         self.last = Firing(config, widths[-1]) if membranes else nn.Identity()
         self.readout = READOUTS[config.readout](config, widths[-1], classes)
         self.recompute: Recompute = "nothing"
+        self.inputs: dict[str, Any] | None = None
+        """How a file becomes an input, and the classes' names; what `inputs` says in the config.json of a training."""
+        self.card: str | None = None
+        """The model card of the folder that the network was loaded from."""
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, *, revision: str | None = None, token: str | None = None) -> "SResNet":
+        """The network in a folder, such as artifacts/digits/0, or in a repository on the Hugging Face hub.
+
+        It is in evaluation mode. Raises ValueError, FileNotFoundError (pretrained.py).
+        """
+        from .pretrained import load_pretrained
+
+        return load_pretrained(source, revision, token)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes model.safetensors, config.json and README.md (the model card) into a folder."""
+        from .pretrained import save_folder
+
+        save_folder(self, Path(folder))
+
+    def push_to_hub(
+        self, repo_id: str, *, private: bool | None = None, commit_message: str = "Upload", token: str | None = None
+    ) -> str:
+        """Uploads these three files to the hub as one commit; makes the repository if needed. Returns its address."""
+        from .pretrained import push_folder
+
+        return push_folder(self, repo_id, private=private, message=commit_message, token=token)
 
     def reset_parameters(self, generator: Generator) -> None:
         """Draws all weights by the configuration's initialization."""
@@ -83,14 +124,32 @@ class SResNet(nn.Module):
 
     def forward(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Logits (B, K). `generator` is for Poisson encoding."""
-        return self.readout.logits(self.features(inputs, generator))
+        return self.readout.logits(self.before_readout(inputs, generator))
 
     def currents(self, inputs: Tensor, *, generator: Generator | None = None) -> Tensor:
         """Currents of the output neurons, (T, B, K), for losses that use each time step."""
-        return self.readout.currents(self.features(inputs, generator))
+        return self.readout.currents(self.before_readout(inputs, generator))
 
-    def features(self, inputs: Tensor, generator: Generator | None) -> Tensor:
+    def features(self, inputs: Tensor, *, generator: Generator | None = None) -> Features:
+        """The outputs of the three stages and their pooled embedding; with gradients, unless within torch.no_grad()."""
+        values, stages = self._encoded(inputs, generator), []
+        for first in range(0, len(self.blocks), self.config.blocks):
+            for block in self.blocks[first : first + self.config.blocks]:
+                values = self.through(block, values)
+            stages.append(values)
+        embedding = self.last(values).mean((0, 3, 4), dtype=self.readout.linear.weight.dtype)
+        return Features(stages=(stages[0], stages[1], stages[2]), embedding=embedding)
+
+    def before_readout(self, inputs: Tensor, generator: Generator | None) -> Tensor:
         """Input of the readout, (T, B, C, H, W)."""
+        values = self._encoded(inputs, generator)
+        for block in self.blocks:
+            values = self.through(block, values)
+        features: Tensor = self.last(values)
+        return features
+
+    def _encoded(self, inputs: Tensor, generator: Generator | None) -> Tensor:
+        """Output of the first layer, (T, B, C, H, W)."""
         set_precision(self.config.precision)
         if self.frames:
             values = inputs.transpose(0, 1)
@@ -101,11 +160,8 @@ class SResNet(nn.Module):
             raise ValueError(f"{stored[0]} frames per sample, but the network has {self.config.time_steps} time steps")
         values = values.to(self.stem.conv.weight.dtype).flatten(0, 1).contiguous(memory_format=MEMORY_FORMAT)
         # The first layer stays in float32: rounded pixels would change more spikes than all later rounding.
-        values = self.stem(values.unflatten(0, stored)).to(self.activations())
-        for block in self.blocks:
-            values = self.through(block, values)
-        features: Tensor = self.last(values)
-        return features
+        encoded: Tensor = self.stem(values.unflatten(0, stored)).to(self.activations())
+        return encoded
 
     def through(self, block: nn.Module, values: Tensor) -> Tensor:
         """A block's output; `recompute` decides what is kept for backward."""

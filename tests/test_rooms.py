@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from pipeline.ground.code import imported_module
+
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = ("models", "pipeline", "stages")
 BELOW: dict[str, set[str]] = {
@@ -27,7 +29,7 @@ BELOW: dict[str, set[str]] = {
     "authors": {"models", "ground", "data", "preprocess", "protocol", "evaluate", "judge"},
 }
 """The rooms that each room may import from, beside itself."""
-ON_TOP = {"stages", "verify", "cli"}
+ON_TOP = {"stages", "verify", "predict", "export", "cli"}
 """They may import from all of those; cli from these too."""
 STAGES = ("download", "preprocess", "train", "evaluate", "agreement", "report")
 MODULES = {
@@ -46,9 +48,10 @@ def imports(module: str) -> frozenset[str]:
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            names = [name if name in MODULES else node.module for name in inside]
+        elif isinstance(node, ast.ImportFrom):
+            source = imported_module(module, node)
+            inside = [f"{source}.{alias.name}" for alias in node.names]
+            names = [name if name in MODULES else source for name in inside]
         found |= {name if name in MODULES else name.split(".")[0] for name in names}
     return frozenset(found)
 

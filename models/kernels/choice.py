@@ -45,9 +45,9 @@ def chosen(values: Tensor, surrogate: str | None = None) -> ModuleType:
 @functools.cache
 def _module(name: str, surrogate: str | None) -> ModuleType:
     """The kernel module, or the reference, with one warning, if it cannot be imported or lacks the surrogate."""
-    reference = importlib.import_module("models.kernels.reference")
+    reference = importlib.import_module(".reference", __package__)
     try:
-        module = importlib.import_module(f"models.kernels.{name}")
+        module = importlib.import_module(f".{name}", __package__)
     except ImportError as error:
         warnings.warn(f"kernels for {name} are missing ({error}); using the slower reference", stacklevel=2)
         return reference

@@ -24,11 +24,11 @@ from numba import njit, prange, types
 from numba.extending import overload, register_jitable
 from torch import Tensor
 
-from models.kernels.compile_lock import compile_lock
-from models.kernels.compiled import cached_by_code, threads_compute_at_once
-from models.kernels.reference import statistics_type
-from models.neuron import THRESHOLD
-from models.surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
+from ..neuron import THRESHOLD
+from ..surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
+from .compile_lock import compile_lock
+from .compiled import cached_by_code, threads_compute_at_once
+from .reference import statistics_type
 
 SURROGATES = tuple(SHAPES)
 _TRIANGLE, _RECTANGLE, _SIGMOID, _ARCTANGENT, _FAST_SIGMOID = (

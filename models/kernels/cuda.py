@@ -17,10 +17,10 @@ import triton  # type: ignore[import-untyped,import-not-found,unused-ignore] # c
 import triton.language as tl  # type: ignore[import-untyped,import-not-found,unused-ignore]
 from torch import Tensor
 
-from models.kernels.compile_lock import compile_lock
-from models.kernels.reference import statistics_type
-from models.neuron import THRESHOLD
-from models.surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
+from ..neuron import THRESHOLD
+from ..surrogate import PEAK, SHAPES, SIDE, SPREAD, SQUARES, Surrogate
+from .compile_lock import compile_lock
+from .reference import statistics_type
 
 if not (os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or triton.knobs.runtime.interpret):
     raise ImportError("Triton needs a C compiler to launch kernels; install gcc or clang, or set CC")

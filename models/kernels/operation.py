@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.kernels.choice import chosen
-from models.surrogate import Surrogate
+from ..surrogate import Surrogate
+from .choice import chosen
 
 
 @dataclass(frozen=True, kw_only=True)

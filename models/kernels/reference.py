@@ -6,8 +6,8 @@ Shapes: T time steps, S stored steps (T, or 1 if all steps are the same), P pixe
 import torch
 from torch import Tensor
 
-from models.neuron import THRESHOLD
-from models.surrogate import SHAPES, Surrogate
+from ..neuron import THRESHOLD
+from ..surrogate import SHAPES, Surrogate
 
 SURROGATES = tuple(SHAPES)
 

@@ -128,7 +128,7 @@ def compare(
     for model, name, hook in ((other, theirs, note), (exact, ours, note_flips)):
         generator = torch.Generator(inputs.device).manual_seed(seed)
         with share_of_batch(0), implementation(name), layer_hooks(model, SpikingLayer, hook):
-            model.features(inputs, generator)
+            model.before_readout(inputs, generator)
     return Comparison(alone=tuple(alone), free=tuple(free))
 
 

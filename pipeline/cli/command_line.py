@@ -175,6 +175,58 @@ def _results() -> None:
     show_results()
 
 
+@app.command("predict")
+def _predict(
+    network: Annotated[
+        str,
+        typer.Argument(metavar="NETWORK", help="A run (digits-0), a folder with its model, or user/name on the hub."),
+    ],
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILES", help="Images or recordings, or folders of them; - reads names from stdin."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write predictions.parquet there instead of printing lines.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per sample.")] = False,
+) -> None:
+    """Classify images or recordings.
+
+    Reads each file by the rules of the data that the network was trained on (framing, normalization), and prints the
+    most probable classes. A file that cannot be read does not stop the others; they are named at the end, and the exit
+    code is 1.
+    """
+    from pipeline.cli.predict import predict
+
+    predict(network, files, out, as_json=as_json)
+
+
+@app.command("export")
+def _export(
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A run (digits-0), a folder with its model, or a name on the hub.")
+    ],
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="FILES", help="Samples to check the export with. Default: the run's test split."),
+    ] = None,
+    to: Annotated[
+        Literal["onnx", "nir", "torch"], typer.Option(metavar="FORMAT", help="onnx, nir or torch (torch.export).")
+    ] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Default: export/NETWORK-FORMAT.", show_default=False)
+    ] = None,
+) -> None:
+    """Write a network for other programs.
+
+    Writes a folder with the network in that format and a README.md that says how to use it. The files are run by
+    onnxruntime, nirtorch or torch on real samples, and their classes and logits compared with ours.
+    """
+    from pipeline.cli.export import export
+
+    export(network, files or [], to, out)
+
+
 @app.command("verify")
 def _verify(
     report: _Report = REPORT,

@@ -114,6 +114,8 @@ class Manifest:
     """Width and height of the camera's sensor (pixels); None for images."""
     counts: dict[str, dict[str, int]] | None = None
     """By class: recordings, packets, windows and events found, used and left out (counts.py); None for images."""
+    framing: dict[str, Any] | None = None
+    """preprocess.samples.Reading, by which another recording becomes such frames; None for images."""
 
 
 def rows_digest(digests: Iterable[str]) -> str:

@@ -20,6 +20,7 @@ _CONFIG_TYPES: Mapping[str, type] = {
     "dataset": str,
     "network": dict,
     "training": dict,
+    "inputs": dict,
     "data_digest": str,
     "identity": str,
     "platforms": list,

@@ -42,11 +42,11 @@ class ModuleDigests:
     def digest(self, module: str) -> str:
         if module not in self.digests:
             self.digests[module] = ""  # ends the recursion for modules that import each other
-            text = self._normalized(self.files[module].read_text(encoding="utf-8"))
+            text = self._normalized(module, self.files[module].read_text(encoding="utf-8"))
             self.digests[module] = hashlib.sha256(text.encode()).hexdigest()
         return self.digests[module]
 
-    def _normalized(self, text: str) -> str:
+    def _normalized(self, module: str, text: str) -> str:
         """The text to hash. Made from the source text, because the syntax tree changes between Python versions."""
         lines = text.splitlines()
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -54,21 +54,19 @@ class ModuleDigests:
                 row, column = token.start
                 lines[row - 1] = lines[row - 1][:column]
         for node in ast.walk(ast.parse(text)):
-            if (replacement := self._replacement(node)) is not None:
+            if (replacement := self._replacement(module, node)) is not None:
                 assert isinstance(node, ast.stmt), "expressions are replaced as statements"
                 assert node.end_lineno is not None, "parsed from text"
                 height = node.end_lineno - node.lineno + 1
                 lines[node.lineno - 1 : node.end_lineno] = [replacement] + [""] * (height - 1)
         return "\n".join(line.rstrip() for line in lines if line.strip())
 
-    def _replacement(self, node: ast.AST) -> str | None:
-        """The text that replaces a statement, or None to keep it."""
+    def _replacement(self, module: str, node: ast.AST) -> str | None:
+        """The text that replaces a statement of a module, or None to keep it."""
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             return ""  # a docstring, of a field too
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in CODE:
-            names = ", ".join(
-                self._imported(str(node.module), one) for one in sorted(node.names, key=lambda one: one.name)
-            )
+        if isinstance(node, ast.ImportFrom) and (source := imported_module(module, node)).split(".")[0] in CODE:
+            names = ", ".join(self._imported(source, one) for one in sorted(node.names, key=lambda one: one.name))
             return f"import {names}"
         return None
 
@@ -77,6 +75,12 @@ class ModuleDigests:
         module = next((module for module in (f"{package}.{one.name}", package) if module in self.files), None)
         name = "" if module == f"{package}.{one.name}" else one.name
         return f"{name} of {self.digest(module) if module else ''} as {one.asname or one.name}"
+
+
+def imported_module(module: str, statement: ast.ImportFrom) -> str:
+    """The full name of what `from X import ...` in a module names, such as models.neuron for `.neuron` in models."""
+    package = module.split(".")[: -statement.level] if statement.level else []
+    return ".".join([*package, *([statement.module] if statement.module else [])])
 
 
 def _module(path: Path) -> str:

@@ -51,6 +51,11 @@ def as_type(kind: type[Typed], content: Any) -> Typed:
     return value
 
 
+def as_json(value: Any) -> Any:
+    """A dataclass or model as values of JSON, which `as_type` reads back."""
+    return _adapter(type(value)).dump_python(value, mode="json")  # type: ignore[arg-type] # as above
+
+
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)

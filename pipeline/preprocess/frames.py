@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from models.bounds import STRICT
 from pipeline.data.counts import Counts, left_out
 from pipeline.data.recording import DVS128, Recording
 from pipeline.ground.errors import RecordingError
@@ -101,6 +102,8 @@ def centred(recording: Recording, size: int) -> Recording:
 @dataclass(frozen=True, kw_only=True)
 class Framing:
     """How the bytes of a file become frames."""
+
+    __pydantic_config__: ClassVar[dict[str, object]] = STRICT
 
     num_frames: int
     size: int

@@ -32,9 +32,11 @@ from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import whole_folder
 from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
+from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
+from pipeline.preprocess.samples import reading_of
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
 from pipeline.preprocess.splits import classes_of, split_recordings
 
@@ -218,6 +220,7 @@ def _manifest(
         rows_per_class=[Counter(whole.labels)[label] for label in range(len(classes))],
         digest=rows_digest(whole.digests),
         sensor=whole.sensor or None,
+        framing=None if params.size is None else as_json(reading_of(params, entry.orientation)),
         counts={name: whole.counts[str(label)] for label, name in enumerate(classes)} if whole.counts else None,
     )
     _check_counts(manifest)

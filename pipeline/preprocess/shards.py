@@ -12,23 +12,21 @@ from typing import Any
 import numpy as np
 
 from pipeline.cluster.workers import in_this_process, workers_here
-from pipeline.data.counts import check, left_out, total
-from pipeline.data.recording import Recording
+from pipeline.data.counts import check, total
 from pipeline.data.store import Content, Row, Written, write_shard
 from pipeline.download.listing import Member, read_member
 from pipeline.ground.errors import InputError, RecordingError
 from pipeline.ground.files import write_whole
-from pipeline.ground.params import ClusterParams, PreprocessParams, WindowParams
+from pipeline.ground.params import ClusterParams, PreprocessParams
 from pipeline.ground.progress import progress
-from pipeline.preprocess.frames import OUTSIDE, Framing, centred, frames_of_bytes, frames_of_recording
-from pipeline.preprocess.recordings import Orientation, decode_recording, orient
-from pipeline.preprocess.scatter import Buffer, Frames
-from pipeline.preprocess.windows import windows
+from pipeline.preprocess.recordings import Orientation
+from pipeline.preprocess.samples import reading_of, samples_of
+from pipeline.preprocess.scatter import Buffer
+from pipeline.preprocess.sensors import Sensor
 
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
 """Time to start a local Ray, on two cores."""
-AFTER = left_out("events", "after the last whole window")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,77 +180,25 @@ class _Reader:
 
         Raises InputError naming the recording.
         """
+        reading = reading_of(self.part.params, self.part.orientation)
         for member, label in zip(self.part.members, self.part.labels, strict=True):
             data = read_member(member)
             digest = hashlib.sha256(data).hexdigest()
             counts = Counter({"recordings": 1, "recordings used": 1})
-            for name, pixels in self._recording_or_windows(member, data, counts):
-                counts["events used"] += int(pixels.sum(dtype=np.uint32))
-                yield Row(id=name, label=label, pixels=pixels, source_sha256=digest)
+            for sample in samples_of(data, member.id, reading, counts, self._buffer):
+                self._same_sensor(member, sample.sensor)
+                counts["events used"] += int(sample.frames.sum(dtype=np.uint32))
+                yield Row(id=sample.name, label=label, pixels=sample.frames, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _recording_or_windows(self, member: Member, data: bytes, counts: Counter[str]) -> Iterator[tuple[str, Frames]]:
-        """Yields the name and frames of the recording, or of each of its windows."""
-        params, suffix = self.part.params, Path(member.id).suffix.lower()
-        assert params.frames is not None, "checked by preprocess"
-        assert params.size is not None, "checked by preprocess"
-        framing = Framing(
-            num_frames=params.frames, size=params.size, orientation=self.part.orientation, sensor=params.sensor
-        )
-        if params.window is None:
-            frames, seen = frames_of_bytes(data, suffix, member.id, framing, self._buffer)
-            self._same_sensor(member, seen.width, seen.height)
-            counts.update(seen.counts)
-            yield member.id, frames
-            return
-        recording = orient(decode_recording(data, suffix, member.id, params.sensor), self.part.orientation)
-        self._same_sensor(member, recording.width, recording.height)
-        counts.update(recording.counts)
-        for name, piece in _windows(recording, framing.size, params.window, member.id, counts):
-            yield f"{member.id}@{name}", frames_of_recording(piece, f"{member.id}@{name}", framing, self._buffer)[0]
-
-    def _same_sensor(self, member: Member, width: int, height: int) -> None:
-        if self.sensor not in ((), (width, height)):
+    def _same_sensor(self, member: Member, sensor: Sensor) -> None:
+        if self.sensor not in ((), sensor):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
             raise RecordingError(
-                f"{member.id}: a sensor of {width} x {height} pixels, {first} has {known}; {ONE_SENSOR}"
+                f"{member.id}: a sensor of {sensor[0]} x {sensor[1]} pixels, {first} has {known}; {ONE_SENSOR}"
             )
-        self.sensor = (width, height)
-
-
-def _windows(
-    recording: Recording, size: int, params: WindowParams, where: str, counts: Counter[str]
-) -> list[tuple[str, Recording]]:
-    """The windows with enough events in the framed square, with names. Raises RecordingError if there are none."""
-    if not len(recording):
-        raise RecordingError(f"{where}: event 0: a recording without events cannot be cut; remove it or fetch it again")
-    unit = "; times of an array (N, 4) are read as milliseconds" if where.lower().endswith(".npy") else ""
-    try:
-        whole = windows(recording, params)
-        inside = [(name, centred(piece, size)) for name, piece in whole]
-    except RecordingError as error:
-        raise RecordingError(f"{where}: {error}{unit}") from None
-    used = [(name, piece) for name, piece in inside if len(piece) >= params.min_events]
-    if not used:
-        numbers = [len(piece) for _, piece in inside]
-        raise RecordingError(f"{where}: {_too_few_events(recording, numbers, params)}{unit}")
-    events = [sum(len(piece) for _, piece in pieces) for pieces in (whole, inside, used)]
-    few = f"fewer than {params.min_events} events"
-    counts.update({"windows": len(whole), "windows used": len(used), left_out("windows", few): len(whole) - len(used)})
-    counts.update({AFTER: len(recording) - events[0], OUTSIDE: events[0] - events[1]})
-    counts.update({left_out("events", f"in windows of {few}"): events[1] - events[2]})
-    return used
-
-
-def _too_few_events(recording: Recording, events: list[int], params: WindowParams) -> str:
-    if not events:
-        lasts = (recording.t.max() - recording.t[0]) / 1000
-        return f"lasts {lasts:g} ms, less than one window of {params.ms} ms; remove it, or lower window.ms"
-    return (
-        f"none of its {len(events)} windows has window.min_events {params.min_events} events, the maximum is "
-        f"{max(events)}; remove it, or lower window.min_events"
-    )
+        self.sensor = sensor
 
 
 def read_summary(part: Part) -> Summary:

@@ -13,7 +13,6 @@ from pipeline.ground.paths import PARAMS
 from pipeline.ground.schema import validate
 from pipeline.protocol.config import TrainingConfig, check_together
 
-
 _AUGMENTATIONS = {"images": ("none", "crop-flip", "autoaugment"), "event frames": ("none", "nda")}
 
 

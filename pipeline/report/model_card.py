@@ -134,16 +134,14 @@ def _loading(record: Record) -> str:
 
 The file is `artifacts/{record.experiment}/{record.seed}/model.safetensors`, SHA-256
 `{record.digests["model"]}`; `sresnet verify --root CHECKOUT` hashes it.
-With this repository installed:
+With this repository installed (`sresnet predict` and `sresnet export` use it too):
 
 ```python
-from pathlib import Path
-
 import torch
 
-from models import checkpoint
+from models import SResNet
 
-network = checkpoint.load_network(Path("artifacts/{record.experiment}/{record.seed}/model.safetensors")).eval()
+network = SResNet.from_pretrained("artifacts/{record.experiment}/{record.seed}")
 with torch.no_grad():
     logits = network(torch.zeros(1, {shape}))  # (1, {len(record.dataset["classes"])}); inputs: {values}
 ```

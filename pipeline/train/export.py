@@ -9,6 +9,7 @@ from pathlib import Path
 from models import checkpoint
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, whole, write_whole
+from pipeline.protocol.inputs import Inputs
 from pipeline.train.checkpoints import newest_state
 from pipeline.train.job import Job
 from pipeline.train.state import State
@@ -38,6 +39,7 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
         "dataset": dataset,
         "network": asdict(job.network),
         "training": asdict(job.training),
+        "inputs": asdict(Inputs.of(job.train_store().manifest, job.training)),
         "data_digest": job.train_store().digest,
         "identity": job.identity,
         "platforms": platforms,

@@ -38,6 +38,16 @@ def test_code_counts_and_comments_and_places_do_not(tmp_path: Path) -> None:
     assert digest(tmp_path / "e", "f.py", "from models.x import y\n\ndef f(v):\n    return v - y\n") != plain
 
 
+def test_a_relative_import_is_the_same_as_an_absolute_one(tmp_path: Path) -> None:
+    texts = {"x.py": "y = 1\n", "f.py": "from models.x import y\n\nz = y\n"}
+    for folder, text in (("absolute", texts["f.py"]), ("relative", "from .x import y\n\nz = y\n")):
+        (tmp_path / folder / "models").mkdir(parents=True)
+        (tmp_path / folder / "models" / "x.py").write_text(texts["x.py"])
+        (tmp_path / folder / "models" / "f.py").write_text(text)
+    absolute, relative = (code_digest(code_files(root=tmp_path / name)) for name in ("absolute", "relative"))
+    assert absolute == relative
+
+
 def two_files(folder: Path, first: str, second: str, imported: str = "a") -> str:
     (folder / "models").mkdir(parents=True)
     (folder / "models" / "a.py").write_text(first)

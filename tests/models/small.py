@@ -17,10 +17,10 @@ PASSES = ("reference", "cpu")
 """Implementations that run on every machine."""
 
 
-def small_network(*, frames: bool = False, classes: int = 3, **parts: Any) -> SResNet:
+def small_network(*, frames: bool = False, classes: int = 3, channels: int = 3, **parts: Any) -> SResNet:
     """A network with drawn weights in float64, T = 3, on 8x8 pixels; `parts` replace what NETWORK says."""
     config = replace(NETWORK, **({"time_steps": 3} | parts))
-    model = SResNet(config, input_shape=(2 if frames else 3, 8, 8), classes=classes, frames=frames)
+    model = SResNet(config, input_shape=(2 if frames else channels, 8, 8), classes=classes, frames=frames)
     model.reset_parameters(torch.Generator().manual_seed(1))
     return model.double()
 

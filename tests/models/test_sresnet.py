@@ -1,5 +1,7 @@
 """The whole network: depth, shapes, description and initial weights."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,22 @@ from tests.models.small import PASSES, drawn, small_inputs, small_network
 
 def currents(model: SResNet, inputs: Tensor) -> Tensor:
     """Of the output neurons at each time step, (T, B, K)."""
-    return model.readout(model.features(inputs, None).mean((3, 4)))
+    return model.readout(model.before_readout(inputs, None).mean((3, 4)))
+
+
+@pytest.mark.parametrize("parts", [{}, {"shortcut": "membrane"}, {"blocks": 2, "frames": True}], ids=str)
+def test_features_are_what_the_readout_reads(parts: dict[str, Any]) -> None:
+    """The stages' outputs halve in size and double in channels; the logits are the readout of the embedding."""
+    model = small_network(**parts).eval()
+    inputs = small_inputs(model)
+    found = model.features(inputs)
+    width, size = model.config.width, 4 if model.frames else 8
+    assert [tuple(stage.shape) for stage in found.stages] == [
+        (3, len(inputs), width << place, size >> place, size >> place) for place in range(3)
+    ]
+    torch.testing.assert_close(model.readout(found.embedding), model(inputs))
+    found.embedding.sum().backward()
+    assert all(block.first.conv.weight.grad is not None for block in model.blocks)
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3])
@@ -184,7 +201,7 @@ def test_bfloat16_is_for_activations_alone(passes: str) -> None:
     """Features are bfloat16; weights, their gradients, statistics and logits are float32."""
     model = small_network(precision="bfloat16").float()
     inputs = small_inputs(model).float()
-    assert model.features(inputs, None).dtype == torch.bfloat16
+    assert model.before_readout(inputs, None).dtype == torch.bfloat16
     logits = model(inputs)
     logits.sum().backward()
     assert logits.dtype == torch.float32

@@ -77,6 +77,7 @@ def test_the_manifest_and_every_shard_say_what_they_are(
             }
             for name in ("cup", "mug")
         },
+        framing={"num_frames": 4, "size": 64, "orientation": None, "sensor": None, "window": None},
     )
     said = [metadata(path) for path in sorted((tmp_path / "arrow" / "mine").glob(f"{split}-*.arrow"))]
     assert sum(int(shard.pop("rows")) for shard in said) == rows

@@ -17,10 +17,10 @@ from pipeline.download import listing
 from pipeline.download.camera import write_aedat2
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import PreprocessParams, WindowParams
-from pipeline.preprocess import shards
+from pipeline.preprocess import samples
 from pipeline.preprocess.frames import to_frames
 from pipeline.preprocess.recordings import orient, read_recording
-from pipeline.preprocess.shards import Part, Summary, make_shard, read_summary
+from pipeline.preprocess.shards import Part, Summary, _raise_cause, make_shard, read_summary
 
 PARAMS = PreprocessParams(split="every-fifth-tests", shards=1, frames=3, size=32, compression="none", window=None)
 
@@ -172,14 +172,14 @@ def test_events_outside_of_the_square_are_left_out_and_counted(raw: Path) -> Non
 
 
 def test_frames_that_lack_an_event_end_the_stage(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = shards.frames_of_bytes
+    made = samples.frames_of_bytes
 
     def lose(*arguments: Any) -> Any:
         frames, seen = made(*arguments)
         frames.flat[np.flatnonzero(frames)[0]] -= 1
         return frames, seen
 
-    monkeypatch.setattr(shards, "frames_of_bytes", lose)
+    monkeypatch.setattr(samples, "frames_of_bytes", lose)
     with pytest.raises(
         AssertionError, match=r"a/1\.aedat: used and left out do not sum to the number found of \['events'\]: "
     ):
@@ -233,4 +233,4 @@ def test_a_process_that_dies_again_and_again_is_one_error(raw: Path, monkeypatch
 
     monkeypatch.setattr(session.ray, "get", crash)
     with pytest.raises(InputError, match=r"^a/1\.aedat to b/2\.aedat: the process that read them died"):
-        shards._raise_cause(None, part(raw))
+        _raise_cause(None, part(raw))

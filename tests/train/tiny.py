@@ -87,9 +87,11 @@ def tiny_job(folder: Path, training: TrainingConfig, *, kind: Literal["images", 
     )
 
 
-def write_split(folder: Path, split: str, kind: Literal["images", "frames"], rows: int) -> None:
-    """A split of random pixels, 8x8, whose labels follow 0, 1, 2, 0, ..."""
-    shape = (1, 8, 8) if kind == "images" else (2, 2, 8, 8)
+def write_split(
+    folder: Path, split: str, kind: Literal["images", "frames"], rows: int, shape: tuple[int, ...] = ()
+) -> None:
+    """A split of random pixels, 8x8 unless `shape` says otherwise, whose labels follow 0, 1, 2, 0, ..."""
+    shape = shape or ((1, 8, 8) if kind == "images" else (2, 2, 8, 8))
     drawn = np.random.default_rng(rows).integers(0, 256, (rows, *shape), dtype=np.uint8)
     made = [
         Row(id=f"{index:03}", label=index % 3, pixels=pixels, source_sha256="0" * 64)

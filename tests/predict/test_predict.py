@@ -1,0 +1,164 @@
+"""`sresnet predict` classifies files by the rules of the training, and names each one that it cannot read."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from models.sresnet import SResNet
+from pipeline.cli.command_line import main
+from pipeline.ground.params import WindowParams
+from pipeline.preprocess.frames import to_frames
+from pipeline.preprocess.recordings import read_recording
+from tests.predict.networks import CLASSES, event_network, image_network
+from tests.preprocess.made import error_of, record
+
+Printed = pytest.CaptureFixture[str]
+
+
+def likely(model: SResNet, values: torch.Tensor) -> list[float]:
+    with torch.no_grad():
+        return [float(one) for one in model(values[None].float())[0].softmax(0)]
+
+
+def printed(capsys: Printed) -> list[dict[str, object]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def picture(path: Path, seed: int, size: tuple[int, int] = (8, 8)) -> np.ndarray:
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return pixels
+
+
+def test_an_image_is_scaled_and_standardized(tmp_path: Path, capsys: Printed) -> None:
+    model = image_network(tmp_path / "net")
+    pixels = picture(tmp_path / "a.png", 0)
+    main(["predict", str(tmp_path / "net"), str(tmp_path / "a.png"), "--json"])
+    (found,) = printed(capsys)
+    values = (torch.from_numpy(pixels).permute(2, 0, 1) / 255 - 0.5) / 0.25
+    assert found["sample"] == str(tmp_path / "a.png")
+    expected = likely(model, values)
+    assert found["probabilities"] == pytest.approx(dict(zip(CLASSES, expected, strict=True)), abs=1e-5)
+    assert found["class"] == CLASSES[int(np.argmax(expected))]
+
+
+def test_a_network_of_one_channel_gets_the_grey(tmp_path: Path, capsys: Printed) -> None:
+    model = image_network(tmp_path / "net", channels=1)
+    pixels = picture(tmp_path / "a.png", 1)
+    grey = torch.from_numpy(pixels).double() @ torch.tensor([0.299, 0.587, 0.114]).double()
+    main(["predict", str(tmp_path / "net"), str(tmp_path / "a.png"), "--json"])
+    (found,) = printed(capsys)
+    expected = likely(model, ((grey.round() / 255 - 0.5) / 0.25)[None])
+    assert found["probabilities"] == pytest.approx(dict(zip(CLASSES, expected, strict=True)), abs=0.02)
+
+
+def test_a_recording_is_framed(tmp_path: Path, capsys: Printed) -> None:
+    model = event_network(tmp_path / "net")
+    record(tmp_path / "a.aedat", 0)
+    frames = to_frames(read_recording(tmp_path / "a.aedat"), 3, 8).astype(np.float32) / 256
+    main(["predict", str(tmp_path / "net" / "model.safetensors"), str(tmp_path / "a.aedat"), "--json"])
+    (found,) = printed(capsys)
+    expected = likely(model, torch.from_numpy(frames))
+    assert found["probabilities"] == pytest.approx(dict(zip(CLASSES, expected, strict=True)), abs=1e-5)
+
+
+def test_each_window_is_a_sample(tmp_path: Path, capsys: Printed) -> None:
+    event_network(tmp_path / "net", window=WindowParams(ms=10, min_events=1))
+    record(tmp_path / "a.aedat", 0)  # 49.9 ms
+    main(["predict", str(tmp_path / "net"), str(tmp_path / "a.aedat"), "--json"])
+    names = [str(found["sample"]).rpartition("@")[2] for found in printed(capsys)]
+    assert names == ["000000-000010ms", "000010-000020ms", "000020-000030ms", "000030-000040ms"]
+
+
+def test_a_folder_in_lines(tmp_path: Path, capsys: Printed) -> None:
+    image_network(tmp_path / "net")
+    (tmp_path / "mine").mkdir()
+    for seed in range(3):
+        picture(tmp_path / "mine" / f"{seed}.png", seed)
+    main(["predict", str(tmp_path / "net"), str(tmp_path / "mine")])
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.out.splitlines()] == [str(tmp_path / f"mine/{n}.png") for n in range(3)]
+    assert all(f"{name}: " in shown.out for name in CLASSES)
+    assert "3 samples of 3 files: " in shown.err
+
+
+def test_a_wrong_file_does_not_stop_the_others(tmp_path: Path, capsys: Printed) -> None:
+    image_network(tmp_path / "net")
+    picture(tmp_path / "good.png", 0)
+    picture(tmp_path / "large.png", 0, (9, 7))
+    (tmp_path / "text.png").write_text("no picture")
+    names = [str(tmp_path / name) for name in ("none.png", "large.png", "good.png", "text.png")]
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", str(tmp_path / "net"), *names])
+    said = str(ended.value).splitlines()
+    assert said[0] == "error: 3 of 4 files cannot be read:"
+    assert said[1].endswith("none.png: no such file or folder")
+    assert said[2].endswith("large.png: 7 x 9 pixels, the network takes 8 x 8; crop or resize it")
+    assert "text.png: not a complete image" in said[3]
+    assert "good.png" in capsys.readouterr().out
+
+
+def test_a_recording_of_another_sensor_is_refused(tmp_path: Path) -> None:
+    event_network(tmp_path / "net")
+    np.savez(tmp_path / "a.npz", t=np.arange(9), x=np.arange(9), y=np.arange(9), p=np.arange(9) % 2)
+    with pytest.raises(SystemExit, match="does not say how large its sensor is"):
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "a.npz")])
+
+
+def test_a_table_has_what_the_lines_have(tmp_path: Path, capsys: Printed) -> None:
+    image_network(tmp_path / "net")
+    for seed in range(40):  # more than one batch
+        picture(tmp_path / f"{seed:02}.png", seed)
+    files = sorted(map(str, tmp_path.glob("*.png")))
+    out = tmp_path / "predictions.parquet"
+    main(["predict", str(tmp_path / "net"), *files, "--out", str(out), "--json"])
+    found, table = printed(capsys), pq.read_table(out)
+    assert table["sample"].to_pylist() == files == [one["sample"] for one in found]
+    assert table["class"].to_pylist() == [one["class"] for one in found]
+    likelies = np.array([list(one["probabilities"].values()) for one in found])  # type: ignore[attr-defined]
+    np.testing.assert_allclose(np.array(table["probabilities"].to_pylist()), likelies, rtol=1e-6)
+    np.testing.assert_allclose(table["probability"].to_pylist(), likelies.max(1), rtol=1e-6)
+    assert json.loads(table.schema.metadata[b"classes"]) == CLASSES
+
+
+def test_names_from_standard_input(tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    image_network(tmp_path / "net")
+    picture(tmp_path / "a.png", 0)
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path / 'a.png'}\n\n"))
+    main(["predict", str(tmp_path / "net"), "-", "--json"])
+    assert [one["sample"] for one in printed(capsys)] == [str(tmp_path / "a.png")]
+
+
+def test_an_unknown_network_is_named() -> None:
+    said = error_of(lambda: main_raises(["predict", "cups-0", "a.png"]))
+    assert said.startswith("cups-0: no such run, file or folder; trained here: ")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda inputs: None, "does not say how a file becomes an input"),
+        (lambda inputs: inputs | {"classes": ["cup"]}, "1 classes, but the network takes images of shape"),
+        (lambda inputs: inputs | {"scale": "1"}, "inputs.scale"),
+        (lambda inputs: inputs | {"kind": "frames"}, "inputs.framing"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_named(tmp_path: Path, change: object, reason: str) -> None:
+    image_network(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["inputs"] = change(config["inputs"])  # type: ignore[operator]
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert reason in error_of(lambda: main_raises(["predict", str(tmp_path), "a.png"]))
+
+
+def main_raises(arguments: list[str]) -> None:
+    """The command with its own error."""
+    from pipeline.cli.predict import predict
+
+    predict(arguments[1], arguments[2:], None, as_json=False)
