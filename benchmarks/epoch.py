@@ -32,6 +32,7 @@ from torch import Tensor
 from benchmarks import positive
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38, training_step
 from benchmarks.train_step import circumstances
+from pipeline.authors.published import PROTOCOL
 from pipeline.download.fetch import fetch
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
@@ -116,24 +117,13 @@ def made_job(folder: Path, settings: argparse.Namespace) -> Job:
 
 
 def training(settings: argparse.Namespace) -> TrainingConfig:
-    return TrainingConfig(
+    return replace(
+        PROTOCOL,
         epochs=1 + settings.rounds,
         batch_size=20,
-        micro_batches=1,
         threads=settings.threads,
-        learning_rate=0.026844,
-        momentum=0.9,
-        weight_decay=1e-4,
-        decay_after=(70, 80, 90),
-        loss="cross-entropy",
-        tet_lambda=0.0,
         drop_last=False,
         augmentation="crop-flip",
-        pixel_mean=(0.4914, 0.4822, 0.4465),
-        pixel_std=(0.2023, 0.1994, 0.2010),
-        selection="last",
-        validation_percent=0,
-        test_each_epoch=False,
     )
 
 

@@ -31,6 +31,7 @@ from torch.nn.parallel import DistributedDataParallel
 from benchmarks import positive
 from benchmarks.forms import CLASSES, INPUT_SHAPE, S_RESNET38
 from benchmarks.train_step import circumstances
+from pipeline.authors.published import PROTOCOL
 from pipeline.data.store import VERSION, Manifest, Row, rows_digest, shard_name, write_manifest, write_shard
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS
@@ -124,24 +125,15 @@ def manifest(rows: list[Row]) -> Manifest:
 
 def training_of(shards: int) -> TrainingConfig:
     """A configuration with `shards` micro-batches per batch."""
-    return TrainingConfig(
+    return replace(
+        PROTOCOL,
         epochs=1,
         batch_size=SAMPLES_A_MICRO_BATCH * shards,
         micro_batches=shards,
-        threads=1,
-        learning_rate=0.026844,
-        momentum=0.9,
-        weight_decay=1e-4,
         decay_after=(),
-        loss="cross-entropy",
-        tet_lambda=0.0,
-        drop_last=True,
         augmentation="crop-flip",
         pixel_mean=(0.5, 0.5, 0.5),
         pixel_std=(0.25, 0.25, 0.25),
-        selection="last",
-        validation_percent=0,
-        test_each_epoch=False,
     )
 
 

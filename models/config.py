@@ -26,9 +26,9 @@ class NetworkConfig:
     neuron: Literal["lif", "relu"]
     """relu: the non-spiking network of the same shape, without time, as a baseline; it ignores leak, reset and
     surrogate."""
-    leak: Annotated[float, Within(1e-6, 1)]
-    """Factor by which a membrane decays in one time step; 1 gives the integrate-and-fire neuron, which does not decay.
-    Authors' README: 0.8744."""
+    leak: Annotated[float, Within(0, 1)]
+    """Factor by which a membrane decays in one time step; 1 gives the integrate-and-fire neuron, which does not decay,
+    0 a neuron without memory, a control: only its normalization can tell time steps apart. Authors' README: 0.8744."""
     leak_trained: Literal["never", "layer", "channel"]
     """Whether the leak is trained, starting from `leak`, as one value per layer or per channel (models/neuron.py)."""
     reset: Literal["subtract", "subtract-with-gradient", "zero", "none"]
@@ -60,8 +60,11 @@ class NetworkConfig:
         """Why these parts cannot be combined; empty if they can."""
         binary, relu = self.shortcut in ("and", "iand", "or"), self.neuron == "relu"
         refusals = {
-            "leak_trained needs leak below 1: a trained leak is a logistic function, which never reaches 1": (
-                self.leak_trained != "never" and self.leak == 1.0
+            "leak_trained needs leak between 0 and 1: a trained leak is a logistic function, which reaches neither": (
+                self.leak_trained != "never" and self.leak in (0.0, 1.0)
+            ),
+            f"reset must be subtract with leak 0, which forgets what a reset leaves, not {self.reset}": (
+                self.leak == 0.0 and self.reset != "subtract"
             ),
             f"shortcut {self.shortcut} combines spikes with spikes, so downsampling must be spiking, not real": (
                 binary and self.downsampling == "real"

@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 
 from .hooks import layer_hooks
 from .neuron import THRESHOLD
-from .normalization import without_statistics_update
+from .normalization import share_of_batch
 from .residual import Layer, each_step
 
 GAIN = 2.0  # authors' model.py, xavier_uniform_
@@ -37,7 +37,7 @@ def threshold_balanced(model: nn.Module, draw: Draw, generator: Generator) -> No
     changes the first spikes only with normalization none: any other normalization cancels the factor.
     """
     xavier(model, draw, generator)
-    with layer_hooks(model, Layer, _balance, before=True), without_statistics_update():
+    with layer_hooks(model, Layer, _balance, before=True), share_of_batch(0):
         model(draw(generator), generator=generator)
 
 

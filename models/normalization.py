@@ -22,17 +22,18 @@ EPSILON = 1e-4  # authors' model.py
 STATISTICS_MOMENTUM = 0.1  # authors' model.py
 """Share of a new batch in the running statistics."""
 
-_counting: ContextVar[bool] = ContextVar("counting", default=True)
+_share: ContextVar[float] = ContextVar("share", default=STATISTICS_MOMENTUM)
 
 
 @contextlib.contextmanager
-def without_statistics_update() -> Iterator[None]:
-    """Within the block, a forward pass does not update the running statistics: the batch has already been counted."""
-    token = _counting.set(False)
+def share_of_batch(share: float) -> Iterator[None]:
+    """Within the block, the share of a new batch in the running statistics: 0 if the batch has already been counted, 1
+    if they are to be those of this batch alone."""
+    token = _share.set(share)
     try:
         yield
     finally:
-        _counting.reset(token)
+        _share.reset(token)
 
 
 class Normalization(nn.Module):
@@ -78,9 +79,9 @@ class Normalization(nn.Module):
         count = values.shape[1]
         if len(self.running_mean) == 1:
             mean, deviations, count = over_steps(mean, deviations, count, steps)
-        if _counting.get():
-            self.running_mean.lerp_(mean.expand_as(self.running_mean), STATISTICS_MOMENTUM)
-            self.running_var.lerp_((deviations / (count - 1)).expand_as(self.running_var), STATISTICS_MOMENTUM)
+        if share := _share.get():
+            self.running_mean.lerp_(mean.expand_as(self.running_mean), share)
+            self.running_var.lerp_((deviations / (count - 1)).expand_as(self.running_var), share)
         inverse = (deviations / count + EPSILON).rsqrt()
         return Statistics(
             mean=mean.expand_as(self.running_mean), inverse=inverse.expand_as(self.running_mean), count=count

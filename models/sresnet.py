@@ -18,7 +18,7 @@ from .encoding import ENCODINGS
 from .hooks import fired, layer_hooks
 from .initialization import INITIALIZATIONS
 from .kernels.choice import MEMORY_FORMAT, current_choice
-from .normalization import without_statistics_update
+from .normalization import share_of_batch
 from .precision import set_precision
 from .readout import READOUTS
 from .residual import Block, Firing, Layer, SpikingLayer
@@ -199,5 +199,5 @@ def recompute_contexts() -> tuple[AbstractContextManager[None], AbstractContextM
 
 @contextmanager
 def _recomputation(implementation: AbstractContextManager[None]) -> Iterator[None]:
-    with implementation, without_statistics_update():
+    with implementation, share_of_batch(0):
         yield

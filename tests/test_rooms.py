@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from functools import cache
 from pathlib import Path
@@ -141,9 +142,15 @@ NEED_RAY = [f"pipeline.train.{name}" for name in ("jobs", "journal", "on_ray", "
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pipeline.train.")])
 def test_training_runs_without_ray(module: str) -> None:
-    """What needs Ray imports it when it is asked for."""
+    """What needs Ray imports it when it is asked for; torchvision is for augmentation autoaugment alone."""
     if module not in NEED_RAY:
-        assert others(module) <= {"torch", "numpy", "pyarrow"} | FOLDERS
+        assert others(module) <= {"torch", "numpy", "pyarrow", "torchvision"} | FOLDERS
+
+
+def test_training_loads_what_it_may_not_need_only_when_it_is_asked_for() -> None:
+    rare = '("torchvision", "safetensors", "huggingface_hub")'
+    code = f"import sys, pipeline.train.loop; sys.exit(any(name in sys.modules for name in {rare}))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_only_one_file_imports_ray_train() -> None:

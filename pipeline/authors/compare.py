@@ -20,7 +20,7 @@ from models.hooks import fired, layer_hooks
 from models.kernels.choice import IMPLEMENTATIONS, implementation
 from models.kernels.operation import normalize_and_fire
 from models.neuron import THRESHOLD, lif_step
-from models.normalization import without_statistics_update
+from models.normalization import share_of_batch
 from models.precision import set_precision
 from models.residual import SpikingLayer, each_step
 from models.sresnet import SResNet
@@ -127,7 +127,7 @@ def compare(
 
     for model, name, hook in ((other, theirs, note), (exact, ours, note_flips)):
         generator = torch.Generator(inputs.device).manual_seed(seed)
-        with without_statistics_update(), implementation(name), layer_hooks(model, SpikingLayer, hook):
+        with share_of_batch(0), implementation(name), layer_hooks(model, SpikingLayer, hook):
             model.before_readout(inputs, generator)
     return Comparison(alone=tuple(alone), free=tuple(free))
 

@@ -126,16 +126,20 @@ class Choice:
     """Difference (percentage points) to what it is compared with: ours, unless `what` says otherwise."""
 
 
-def choices(protocols: dict[str, float | None], behind: dict[str, Any] | None, selection: str) -> list[Choice]:
+def choices(
+    protocols: dict[str, float | None], behind: dict[str, Any] | None, training: dict[str, Any]
+) -> list[Choice]:
     """The lines for a record; `behind` is None in records of an earlier version."""
     ours, best = protocols["every_test_sample"], protocols["best_test_epoch"]
-    epoch = "last epoch" if selection == "last" else "best validation epoch"
+    weights = "last epoch" if training["selection"] == "last" else "best validation epoch"
+    weights += ", averaged weights" if training["average_decay"] else ""
+    weights += ", recomputed statistics" if training["statistics"] == "recomputed" else ""
     others = {
         "full_batches_only": "last partial test batch dropped",
         "mean_of_batch_means": "partial batch kept, mean of batch means",
         "best_test_epoch": "the authors': best epoch on the test set, partial batch dropped",
     }
-    lines = [Choice(what=f"ours: every test sample once, {epoch}", key="every_test_sample", percent=ours)]
+    lines = [Choice(what=f"ours: every test sample once, {weights}", key="every_test_sample", percent=ours)]
     for key, what in others.items():
         percent = protocols.get(key)
         lines.append(Choice(what=what, key=key, percent=percent, points=_more(percent, ours)))

@@ -18,7 +18,7 @@ from pipeline.evaluate.operations import Operations
 from pipeline.evaluate.predictions import Predictions, Seen
 from pipeline.evaluate.statistics import percent, wilson
 from pipeline.ground.files import sha256, write_whole
-from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.config import TrainingConfig, recorded_training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,10 +124,11 @@ class Record:
 
 
 def read_record(path: Path) -> Record:
-    """The content of a record. Raises InputError."""
+    """The content of a record, with values of its training that are newer than it. Raises InputError."""
     from pipeline.ground.schema import read_as  # imports pydantic, which workers need not have
 
-    return read_as(Record, path, *_WHAT_IT_IS)
+    record = read_as(Record, path, *_WHAT_IT_IS)
+    return replace(record, training=recorded_training(record.training))
 
 
 def read_whole_record(path: Path) -> Record:

@@ -1,12 +1,34 @@
-"""Augmentation with counter-based random numbers (counter.py)."""
+"""Augmentation with counter-based random numbers (counter.py): a sample's does not depend on its batch."""
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.data.counter import Indices, counter_hash
+from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.cutout import cutout
+from pipeline.protocol.nda import nda
 
 PADDING = 4  # pixels; authors' train.py, RandomCrop(32, padding=4)
 CROP_STREAM = 10
+
+
+def augmented(
+    pixels: npt.NDArray[np.uint8], training: TrainingConfig, seed: int, epoch: int, indices: Indices
+) -> npt.NDArray[np.uint8]:
+    """Pixels of samples, as the training augments them in this epoch."""
+    if training.augmentation == "none":
+        return pixels
+    if training.augmentation == "nda":
+        return nda(pixels, seed, epoch, indices)
+    pixels = crop_flip(pixels, seed, epoch, indices)
+    if training.augmentation == "crop-flip":
+        return pixels
+    from pipeline.protocol.autoaugment import autoaugment  # imports torchvision, which the others do not need
+
+    fill = np.array(training.pixel_mean or (0.0,) * pixels.shape[1])
+    return cutout(
+        autoaugment(pixels, seed, epoch, indices), np.round(255 * fill).astype(np.uint8), seed, epoch, indices
+    )
 
 
 def crop_flip(images: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,9 @@
 """The training configuration: one frozen value without defaults, so that no hidden setting changes a result."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal
 
 from models.bounds import STRICT, Within, check_bounds
 from models.config import NetworkConfig
@@ -23,24 +25,45 @@ class TrainingConfig:
     """CPU threads per micro-batch; changes results, because the summation order in a convolution depends on it."""
     learning_rate: Annotated[float, Within(1e-9, 1000)]
     """Initial learning rate of SGD. Authors: 0.026844. Below the lower bound, float32 weights would not change."""
+    schedule: Literal["steps", "cosine"]
+    """How the learning rate falls from epoch to epoch (sampler.py). Authors: steps."""
+    warmup_epochs: Annotated[int, Within(0, 100_000)]
+    """Epochs at the start in which the learning rate rises linearly; 0 for none. Authors: 0."""
     momentum: Annotated[float, Within(0, 0.9999)]
     """Momentum of SGD. Authors: 0.9. With 0.9999, a gradient acts for about 10,000 steps; with 1, forever."""
+    nesterov: bool
+    """Nesterov's momentum, as Sutskever et al. 2013 write it. Authors: false."""
     weight_decay: Annotated[float, Within(0, 10)]
     """Applied to all parameters, including those of the normalization. Authors: 1e-4."""
     decay_after: Annotated[tuple[int, ...], Within(1, 100)]
-    """Percent of the epochs after which the learning rate is divided by 10, ascending. Authors: 70, 80, 90."""
+    """Percent of the epochs after which the learning rate is divided by 10, ascending; empty with schedule
+    cosine. Authors: 70, 80, 90."""
     drop_last: bool
     """Leave out the last, smaller batch of an epoch. Authors: true."""
     loss: Literal["cross-entropy", "tet"]
     """The loss (loss.py). Authors: cross-entropy of the logits."""
     tet_lambda: Annotated[float, Within(0, 1)]
     """Weight of tet's regularization term; must be 0 with cross-entropy, which has none."""
-    augmentation: Literal["none", "crop-flip"]
-    """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip. Authors: CIFAR only."""
+    label_smoothing: Annotated[float, Within(0, 0.9)]
+    """Share of a label that is spread over all classes in the cross-entropy, of each step with tet. Szegedy et al.,
+    "Rethinking the Inception Architecture for Computer Vision" (2016). Authors: 0."""
+    distillation: Annotated[float, Within(0, 100)]
+    """Weight of the self-distillation from the surest time step to the least sure one (loss.py); 0 for none.
+    Authors: 0."""
+    augmentation: Literal["none", "crop-flip", "autoaugment", "nda"]
+    """crop-flip: random crop with 4 pixels of zero padding, random horizontal flip; authors: for CIFAR. autoaugment:
+    the same, then AutoAugment's policy for CIFAR and a cutout in the mean colour, for images of three channels. nda:
+    flip, roll, rotation, shear and cutout of event frames."""
     pixel_mean: Annotated[tuple[float, ...], Within(0, 1)]
     """Mean per channel, subtracted from images, on a scale of 0 to 1 (not 255); empty for event frames."""
     pixel_std: Annotated[tuple[float, ...], Within(0.001, 1)]
     """Standard deviation per channel, by which images are divided, on the same scale; empty for event frames."""
+    average_decay: Annotated[float, Within(0, 0.99999)]
+    """Decay of the exponential average of the weights over the steps (average.py); 0 for none. If it is above 0, the
+    averaged weights are scored and are the result. Authors: 0."""
+    statistics: Literal["running", "recomputed"]
+    """The statistics with which normalizations evaluate: running averages over the steps, or computed anew over the
+    training samples with the final weights (recomputed.py). Authors: running."""
     selection: Literal["last", "best-validation"]
     """Which epoch's weights are the result. Authors: the best on the test set, which is not offered here."""
     validation_percent: Annotated[int, Within(0, 50)]
@@ -50,23 +73,71 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         check_bounds(self)
-        if self.loss == "cross-entropy" and self.tet_lambda != 0:
-            raise ValueError(f"tet_lambda must be 0 with loss cross-entropy, not {self.tet_lambda}")
-        if self.batch_size < self.micro_batches:
-            raise ValueError(f"batch_size {self.batch_size} is smaller than micro_batches, {self.micro_batches}")
-        if list(self.decay_after) != sorted(set(self.decay_after)):
-            raise ValueError(f"decay_after must be strictly ascending, not {list(self.decay_after)}")
-        if self.selection == "best-validation" and self.validation_percent == 0:
-            raise ValueError("selection best-validation needs validation_percent above 0")
-        if len(self.pixel_mean) != len(self.pixel_std):
-            means, deviations = len(self.pixel_mean), len(self.pixel_std)
-            raise ValueError(f"pixel_mean has {means} value(s) and pixel_std {deviations}; both need one per channel")
+        for reason in self._refusals():
+            raise ValueError(reason)
+
+    def _refusals(self) -> list[str]:
+        """Why these values cannot be combined; empty if they can."""
+        means, deviations = len(self.pixel_mean), len(self.pixel_std)
+        refusals = {
+            f"tet_lambda must be 0 with loss cross-entropy, not {self.tet_lambda}": (
+                self.loss == "cross-entropy" and self.tet_lambda != 0
+            ),
+            f"batch_size {self.batch_size} is smaller than micro_batches, {self.micro_batches}": (
+                self.batch_size < self.micro_batches
+            ),
+            f"decay_after must be strictly ascending, not {list(self.decay_after)}": (
+                list(self.decay_after) != sorted(set(self.decay_after))
+            ),
+            f"decay_after must be empty with schedule cosine, not {list(self.decay_after)}": (
+                self.schedule == "cosine" and bool(self.decay_after)
+            ),
+            f"warmup_epochs must be smaller than epochs, {self.epochs}, not {self.warmup_epochs}": (
+                self.warmup_epochs >= self.epochs
+            ),
+            "nesterov needs momentum above 0": self.nesterov and self.momentum == 0,
+            "selection best-validation needs validation_percent above 0": (
+                self.selection == "best-validation" and self.validation_percent == 0
+            ),
+            f"pixel_mean has {means} value(s) and pixel_std {deviations}; both need one per channel": (
+                means != deviations
+            ),
+        }
+        return [reason for reason, holds in refusals.items() if holds]
 
 
 def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
     """Raises ValueError if the network cannot be trained with this configuration."""
+    if training.statistics == "recomputed" and network.normalization == "none":
+        raise ValueError("statistics recomputed needs a normalization, but model.normalization is none")
+    if training.distillation and network.time_steps < 2:
+        raise ValueError(f"distillation compares time steps, so model.time_steps must be above {network.time_steps}")
+    if training.distillation and network.readout not in ("mean-voltage", "boosting"):
+        raise ValueError(
+            f"distillation compares the currents of time steps, so model.readout must be mean-voltage or boosting, "
+            f"not {network.readout}"
+        )
     if training.loss == "tet" and network.readout not in ("mean-voltage", "boosting"):
         raise ValueError(
             f"loss tet averages over the time steps, so model.readout must be mean-voltage or boosting, "
             f"not {network.readout}"
         )
+
+
+LATER: Mapping[str, Any] = MappingProxyType(
+    {
+        "schedule": "steps",
+        "warmup_epochs": 0,
+        "nesterov": False,
+        "label_smoothing": 0.0,
+        "distillation": 0.0,
+        "average_decay": 0.0,
+        "statistics": "running",
+    }
+)
+"""Values that came after the first committed records, with the authors' choice, which those trainings had."""
+
+
+def recorded_training(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a recorded training; one that it lacks was the authors' choice."""
+    return {**LATER, **stored}

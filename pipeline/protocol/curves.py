@@ -21,6 +21,7 @@ from models.bounds import STRICT, Within
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.protocol.bands import Band, Bands
+from pipeline.protocol.config import recorded_training
 
 MEASURES = {"train_loss": 0.0, "train_accuracy": 0.1}
 """Columns of history.csv, with the amount by which the band is widened on both sides (loss; percentage points). Where
@@ -67,8 +68,8 @@ class Curves:
 
     def differences(self, network: Mapping[str, Any], training: Mapping[str, Any], data_digest: str) -> list[str]:
         """A line for each key in which a recipe differs from this one."""
-        mine = (self.network, self.training, {"data_digest": self.data_digest})
-        other = (_plain(network), _plain(training), {"data_digest": data_digest})
+        mine = (self.network, recorded_training(self.training), {"data_digest": self.data_digest})
+        other = (_plain(network), _plain(recorded_training(training)), {"data_digest": data_digest})
         return [
             f"{key} is {theirs.get(key)}, but {own.get(key)} in the reference"
             for own, theirs in zip(mine, other, strict=True)

@@ -13,6 +13,8 @@ from pipeline.ground.paths import PARAMS
 from pipeline.ground.schema import validate
 from pipeline.protocol.config import TrainingConfig, check_together
 
+_AUGMENTATIONS = {"images": ("none", "crop-flip", "autoaugment"), "event frames": ("none", "nda")}
+
 
 class ExperimentParams(Section):
     dataset: str
@@ -49,8 +51,14 @@ class ResultParams(Section):
             if dataset is None:
                 raise ValueError(f"experiments.{name}.dataset: there is no dataset {experiment.dataset!r}")
             frames, training = dataset.preprocess.frames, experiment.training
-            if frames is not None and (training.augmentation != "none" or training.pixel_mean):
-                raise ValueError(f"experiments.{name}.training: augmentation, pixel_mean and pixel_std are for images")
+            if frames is not None and training.pixel_mean:
+                raise ValueError(f"experiments.{name}.training: pixel_mean and pixel_std are for images")
+            kind = "images" if frames is None else "event frames"
+            if training.augmentation not in _AUGMENTATIONS[kind]:
+                raise ValueError(
+                    f"experiments.{name}.training.augmentation: {training.augmentation} is not for {kind}, as "
+                    f"datasets.{experiment.dataset}.preprocess.frames is {frames or 'null'}"
+                )
             if frames is not None and experiment.model.encoding != "direct":
                 raise ValueError(f"experiments.{name}.model.encoding must be direct for event frames")
             if frames is not None and frames != experiment.model.time_steps:

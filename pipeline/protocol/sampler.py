@@ -1,5 +1,7 @@
 """Selects the samples of each batch, as a function of (seed, epoch, sample index), independent of the workers."""
 
+from math import cos, pi
+
 import numpy as np
 
 from pipeline.data.counter import counter_hash
@@ -43,10 +45,31 @@ def encoding_seed(seed: int, epoch: int, step: int, index: int) -> int:
 
 
 def learning_rate(training: TrainingConfig, epoch: int) -> float:
-    """Learning rate in a 0-based epoch: divided by 10 for each percentage in decay_after that is past.
+    """Learning rate in a 0-based epoch.
+
+    In epoch e of w warm-up epochs it is (e + 1) / (w + 1) of the initial one (Goyal et al., "Accurate, Large Minibatch
+    SGD" (2017), by epoch instead of by step).
+    """
+    warm, decay = training.warmup_epochs, {"steps": _by_steps, "cosine": _by_cosine}[training.schedule]
+    if epoch < warm:
+        return training.learning_rate * (epoch + 1) / (warm + 1)
+    return decay(training, epoch)
+
+
+def _by_steps(training: TrainingConfig, epoch: int) -> float:
+    """Divided by 10 for each percentage in decay_after that is past.
 
     With 70 epochs, the first decay comes after epoch 49, as in the authors' train.py. Their comparison of floats is
     never true for most numbers of epochs; ours compares integers.
     """
     decays = sum(epoch > training.epochs * percent // 100 for percent in training.decay_after)
     return training.learning_rate / 10**decays
+
+
+def _by_cosine(training: TrainingConfig, epoch: int) -> float:
+    """Half a cosine from the initial rate, in the first epoch after the warm-up, to 0, after the last epoch.
+
+    Loshchilov & Hutter, "SGDR: Stochastic Gradient Descent with Warm Restarts" (2017), equation 5 without restarts.
+    """
+    past = (epoch - training.warmup_epochs) / (training.epochs - training.warmup_epochs)
+    return training.learning_rate * (1 + cos(pi * past)) / 2

@@ -47,7 +47,7 @@ class Evidence:
 def evidence_of(record: Record) -> Evidence:
     """The evidence of a record."""
     return Evidence(
-        choices=choices(record.protocols, record.ledger, record.training["selection"]),
+        choices=choices(record.protocols, record.ledger, record.training),
         left_out=None if record.ledger is None else _left_out(record.ledger),
         operations=read_operations(record.operations),
     )

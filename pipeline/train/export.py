@@ -29,7 +29,7 @@ def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
     state = finished(job)
     assert state is not None, f"{job.checkpoint()} is not finished"
     platforms, model = platforms_of(job), job.build()
-    model.load_state_dict(state.selected or state.weights)
+    model.load_state_dict(state.selected or state.averages or state.weights)
     with whole(folder / "model.safetensors") as temporary:
         checkpoint.save_network(model, temporary)
     write_whole(folder / "history.csv", _table(state).encode())

@@ -2,20 +2,23 @@
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from models.sresnet import SResNet
 from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
 from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import epoch_batches, learning_rate
-from pipeline.protocol.score import score
+from pipeline.protocol.score import Score, score
 from pipeline.train.checkpoints import Checkpoints, newest_checkpoint, read_state
 from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
+from pipeline.train.recomputed import recompute_statistics
 from pipeline.train.state import State
 from pipeline.train.step import step
 from pipeline.train.training import Training, begin, weights_of
@@ -100,34 +103,65 @@ def check_epoch(training: Training, batches: list[np.ndarray]) -> None:
 def end_epoch(training: Training) -> None:
     """Adds the epoch to the history, selects weights, and resets the state for the next epoch."""
     job, state = training.job, training.state
+    held = validated(training, training.evaluated)
     row: dict[str, float | None] = {
         "epoch": state.epoch + 1,
         "learning_rate": learning_rate(job.training, state.epoch),
         "train_loss": state.loss_sum / state.seen,
         "train_accuracy": 100.0 * state.correct / state.seen,
-        "validation_loss": None,
-        "validation_accuracy": None,
-        "test_accuracy_authors": None,
+        "validation_loss": held.loss() if held else None,
+        "validation_accuracy": held.accuracy() if held else None,
+        "test_accuracy_authors": test_accuracy(training, training.evaluated),
+        "validation_accuracy_recomputed": None,
+        "test_accuracy_recomputed": None,
     }
-    if len(training.validation):
-        held = score(training.model, training.store, training.validation, job.training, job.seed, training.workers)
-        row |= {"validation_loss": held.loss(), "validation_accuracy": held.accuracy()}
+    if held:
         select(training, int(held.correct.sum()))
-    if job.training.test_each_epoch:
-        test = Store(job.data, "test")
-        tested = score(training.model, test, np.arange(len(test)), job.training, job.seed, training.workers)
-        row["test_accuracy_authors"] = tested.authors_accuracy(2 * job.training.batch_size)
+    if job.training.statistics == "recomputed" and state.epoch + 1 == job.training.epochs:
+        row |= with_recomputed_statistics(training)
     state.history.append(row)
     state.samples.append(state.used)
     state.epoch, state.step, state.seen, state.correct, state.loss_sum = state.epoch + 1, 0, 0, 0, 0.0
     state.used = ""
 
 
+def validated(training: Training, model: SResNet) -> Score | None:
+    """Counts over the validation samples; None without any."""
+    if not len(training.validation):
+        return None
+    job = training.job
+    return score(model, training.store, training.validation, job.training, job.seed, training.workers)
+
+
+def test_accuracy(training: Training, model: SResNet) -> float | None:
+    """Percent of the test set by the authors' protocol; None unless test_each_epoch asks for it."""
+    job = training.job
+    if not job.training.test_each_epoch:
+        return None
+    test = Store(job.data, "test")
+    tested = score(model, test, np.arange(len(test)), job.training, job.seed, training.workers)
+    return tested.authors_accuracy(2 * job.training.batch_size)
+
+
+def with_recomputed_statistics(training: Training) -> dict[str, float | None]:
+    """Recomputes the statistics of the weights that are the result, keeps both, and returns their scores."""
+    model = deepcopy(training.evaluated)
+    if training.state.selected:
+        model.load_state_dict(training.state.selected)
+    recompute_statistics(training, model)
+    training.state.selected = weights_of(model)
+    held = validated(training, model)
+    return {
+        "validation_accuracy_recomputed": held.accuracy() if held else None,
+        "test_accuracy_recomputed": test_accuracy(training, model),
+    }
+
+
 def select(training: Training, correct: int) -> None:
     """Keeps the weights if selection is best-validation and every earlier epoch had fewer correct samples."""
     if training.job.training.selection == "best-validation" and correct > training.state.selected_correct:
         training.state.selected_correct = correct
-        training.state.selected = weights_of(training.model)
+        training.state.selected = weights_of(training.evaluated)
 
 
 def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
@@ -138,6 +172,7 @@ def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
     momentum = {
         name: training.optimizer.state[parameter]["momentum_buffer"].detach().cpu().clone()
         for name, parameter in training.model.named_parameters()
+        if training.job.training.momentum
     }
     checkpoints.save(
         replace(
@@ -146,5 +181,6 @@ def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
             samples=list(state.samples),
             weights=weights_of(training.model),
             momentum=momentum,
+            averages=weights_of(training.average) if training.average else {},
         )
     )

@@ -26,10 +26,15 @@ class State:
     """Parameters and buffers of the network."""
     momentum: dict[str, Tensor] = field(default_factory=dict)
     """Momentum of each parameter; empty before the first step."""
+    averages: dict[str, Tensor] = field(default_factory=dict)
+    """Averages of parameters and buffers; empty without average_decay."""
+    steps: int = 0
+    """Steps done in all epochs."""
     history: list[dict[str, float | None]] = field(default_factory=list)
     """One row per epoch."""
     samples: list[str] = field(default_factory=list)
     """Digest of the samples that each epoch used (used.py)."""
     selected: dict[str, Tensor] = field(default_factory=dict)
-    """Weights of the best validation epoch so far, with selection best-validation."""
+    """Weights that are the result instead of the last ones: of the best validation epoch so far, with selection
+    best-validation; with recomputed statistics, in the finished state."""
     selected_correct: int = -1

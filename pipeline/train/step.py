@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from pipeline.ground.errors import InputError
-from pipeline.protocol.augment import crop_flip
+from pipeline.protocol.augment import augmented
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches
 from pipeline.protocol.sampler import encoding_seed, micro_batches_of
+from pipeline.train.average import update_average
 from pipeline.train.loss import LOSSES
 from pipeline.train.training import Training
 from pipeline.train.used import extend
@@ -35,6 +36,10 @@ def step(training: Training, batch: np.ndarray) -> None:
             "a lower training.learning_rate may help"
         )
     training.optimizer.step()
+    state.steps += 1
+    if training.averages:
+        weights = [*training.parameters, *training.buffers]
+        update_average(training.averages, weights, job.training.average_decay, state.steps)
     state.used = extend(state.used, (training.store.ids[index] for index in batch))
     state.step, state.seen = state.step + 1, state.seen + len(batch)
     state.loss_sum, state.correct = state.loss_sum + loss_sum, state.correct + int(correct)
@@ -61,9 +66,7 @@ def contribution(training: Training, part: np.ndarray, index: int, batch_size: i
 def load_micro_batch(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
     """Network input (B, ...) and labels (B,) of one micro-batch."""
     job, store = training.job, training.store
-    pixels = store.read(part)
-    if job.training.augmentation == "crop-flip":
-        pixels = crop_flip(pixels, job.seed, training.state.epoch, part)
+    pixels = augmented(store.read(part), job.training, job.seed, training.state.epoch, part)
     labels = torch.from_numpy(store.labels[part]).to(training.device)
     return prepare(pixels, store.scale, job.training, training.device), labels
 

@@ -29,6 +29,11 @@ def check_trainable(where: str, network: NetworkConfig, training: TrainingConfig
             f"{where}.training.pixel_mean: {len(training.pixel_mean)} value(s), like pixel_std, but {data.title} has "
             f"{channels} channel(s); give one value per channel"
         )
+    if training.augmentation == "autoaugment" and channels != 3:
+        raise InputError(
+            f"{where}.training.augmentation: autoaugment is for images of 3 channels, but {data.title} has {channels}; "
+            "choose crop-flip"
+        )
     if network.normalization != "none":
         _check_variance(where, training, samples, data)
 

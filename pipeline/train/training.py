@@ -1,5 +1,6 @@
 """A training in progress, as one worker holds it."""
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -27,12 +28,19 @@ class Training:
     workers: Workers
     store: Store
     model: SResNet
+    average: SResNet | None
+    """The network with averaged weights; None without an average."""
     optimizer: SGD
     state: State
     device: torch.device
     samples: np.ndarray
     """Indices of the training samples; the other samples of the split are held out for validation."""
     validation: np.ndarray
+
+    @property
+    def evaluated(self) -> SResNet:
+        """The network that is scored, and whose weights are the result."""
+        return self.average or self.model
 
     # Cached: walking all modules at each step would cost as much as some layers do.
     @cached_property
@@ -42,6 +50,11 @@ class Training:
     @cached_property
     def buffers(self) -> list[Tensor]:
         return list(self.model.buffers())
+
+    @cached_property
+    def averages(self) -> list[Tensor]:
+        """Averages of parameters and buffers; running statistics are averaged like weights."""
+        return [] if self.average is None else [*self.average.parameters(), *self.average.buffers()]
 
     @cached_property
     def replay(self) -> Replay | None:
@@ -70,20 +83,28 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
     model.recompute = job.recompute
     config = job.training
     optimizer = SGD(
-        model.parameters(), lr=config.learning_rate, momentum=config.momentum, weight_decay=config.weight_decay
+        model.parameters(),
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        nesterov=config.nesterov,
+        weight_decay=config.weight_decay,
     )
     if state.weights:
         model.load_state_dict(state.weights)
     for name, parameter in model.named_parameters():
         if name in state.momentum:
             optimizer.state[parameter]["momentum_buffer"] = state.momentum[name].to(device)
+    average = deepcopy(model) if config.average_decay else None
+    if average is not None and state.averages:
+        average.load_state_dict(state.averages)
     return Training(
         job=job,
         workers=workers,
         store=store,
         model=model,
+        average=average,
         optimizer=optimizer,
-        state=replace(state, weights={}, momentum={}),
+        state=replace(state, weights={}, momentum={}, averages={}),
         device=device,
         samples=samples,
         validation=validation,

@@ -16,6 +16,8 @@ HISTORY_COLUMNS = (
     "validation_loss",
     "validation_accuracy",
     "test_accuracy_authors",
+    "validation_accuracy_recomputed",
+    "test_accuracy_recomputed",
     "samples_sha256",
 )
 _NUMBER = re.compile(r"\d+(\.\d+)?(e[+-]\d+)?", re.ASCII)
@@ -27,7 +29,13 @@ _FORMS = {
     "validation_loss": _LOSS,
     "samples_sha256": re.compile(r"[0-9a-f]{64}", re.ASCII),
 }
-_MAY_LACK = ("validation_loss", "validation_accuracy", "test_accuracy_authors")
+_MAY_LACK = (
+    "validation_loss",
+    "validation_accuracy",
+    "test_accuracy_authors",
+    "validation_accuracy_recomputed",
+    "test_accuracy_recomputed",
+)
 
 
 def read_history(path: Path) -> list[dict[str, str]]:

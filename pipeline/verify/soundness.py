@@ -50,18 +50,29 @@ def histories(report: ReportFolder) -> Iterator[Break]:
 
 
 def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:
-    """Every row has the scores that the configuration asks for after each epoch, and no others."""
+    """Every row has the scores that the configuration asks for after each epoch, and no others; those with recomputed
+    statistics are in the last row."""
     path, training = report.history_of(record), record.training
     full_batch = record.test["samples"] >= 2 * training["batch_size"]  # without one, the authors' score is empty
     wanted_columns = {
         "test_accuracy_authors": training["test_each_epoch"] and full_batch,
         "validation_accuracy": training["validation_percent"] > 0,
     }
+    rows = read_history(path)
     for column, wanted in wanted_columns.items():
-        filled = [bool(row[column]) for row in read_history(path)]
-        if any(one != wanted for one in filled):
-            expected = f"{column} {'in each row' if wanted else 'in no row'}, as the configuration says"
-            yield Break(link="history", file=report.name(path), expected=expected, found=f"in {sum(filled)} rows")
+        recomputed = wanted and training["statistics"] == "recomputed"
+        last = column.replace("_authors", "") + "_recomputed"
+        yield from _filled(report.name(path), rows, column, [wanted] * len(rows))
+        yield from _filled(report.name(path), rows, last, [False] * (len(rows) - 1) + [recomputed])
+
+
+def _filled(file: str, rows: list[dict[str, str]], column: str, wanted: list[bool]) -> Iterator[Break]:
+    """The rows that should have a value in this column have one, and no others."""
+    filled = [bool(row[column]) for row in rows]
+    if filled != wanted:
+        where = "each row" if all(wanted) else "the last row" if any(wanted) else "no row"
+        expected = f"{column} in {where}, as the configuration says"
+        yield Break(link="history", file=file, expected=expected, found=f"in {sum(filled)} rows")
 
 
 def selections(report: ReportFolder) -> Iterator[Break]:
@@ -84,7 +95,7 @@ def stray_points(record: Record) -> float:
 
 def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
     """For trainings that scored the test set after each epoch: accuracy of the selected epoch by the history, and by
-    the predictions, both over full batches (percent).
+    the predictions, both over full batches (percent). With recomputed statistics, the history has it in its last row.
     """
     for record in report.audit.records:
         rows = read_history(report.history_of(record))
@@ -92,8 +103,9 @@ def kept_epochs(report: ReportFolder) -> Iterator[tuple[Record, float, float]]:
         if record.training["selection"] == "best-validation":
             row = max(rows, key=lambda row: float(row["validation_accuracy"]))
         derived = record.protocols["full_batches_only"]
-        if row["test_accuracy_authors"] and derived is not None:
-            yield record, float(row["test_accuracy_authors"]), derived
+        stated = rows[-1]["test_accuracy_recomputed"] or row["test_accuracy_authors"]
+        if stated and derived is not None:
+            yield record, float(stated), derived
 
 
 def packages(report: ReportFolder) -> Iterator[Break]:

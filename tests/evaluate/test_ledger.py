@@ -8,6 +8,8 @@ from pipeline.evaluate.answers import answers_of
 from pipeline.evaluate.ledger import Dropped, Ledger, choices, make_ledger
 from tests.evaluate.made import FIVE
 
+AVERAGED = {"selection": "best-validation", "average_decay": 0.9, "statistics": "recomputed"}
+
 
 @pytest.fixture
 def history(tmp_path: Path) -> Path:
@@ -46,7 +48,7 @@ def test_a_record_has_all_of_it(history: Path) -> None:
 
 def test_points_by_hand(history: Path) -> None:
     ledger = make_ledger(answers_of(FIVE), 1, history)
-    lines = choices(ledger.protocols(), ledger.behind(), "last")
+    lines = choices(ledger.protocols(), ledger.behind(), AVERAGED | {"selection": "last", "average_decay": 0.0})
     assert [(line.percent, line.points) for line in lines] == [
         (60, None),
         (75, 15),
@@ -60,6 +62,6 @@ def test_points_by_hand(history: Path) -> None:
 
 def test_a_record_of_an_earlier_form_says_what_it_has() -> None:
     earlier = {"every_test_sample": 90.0, "full_batches_only": 90.5, "best_test_epoch": None}
-    lines = choices(earlier, None, "best-validation")
+    lines = choices(earlier, None, AVERAGED)
     assert [(line.percent, line.points) for line in lines] == [(90, None), (90.5, 0.5), (None, None), (None, None)]
-    assert "best validation epoch" in lines[0].what
+    assert "best validation epoch, averaged weights, recomputed statistics" in lines[0].what

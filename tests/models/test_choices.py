@@ -16,7 +16,13 @@ from tests.train.tiny import NETWORK, TRAINING
 
 CHOICES: dict[str, tuple[Any, ...]] = {
     name: get_args(kind) for name, kind in get_type_hints(NetworkConfig).items() if get_args(kind) and name[0] != "_"
-} | {"leak": (0.8744, 1.0), "time_steps": (2, 1), "loss": ("cross-entropy", "tet"), "frames": (False, True)}
+} | {
+    "leak": (0.8744, 0.0, 1.0),
+    "time_steps": (2, 1),
+    "loss": ("cross-entropy", "tet"),
+    "frames": (False, True),
+}
+OF_TRAINING = ("loss", "distillation", "statistics")
 DRAWS, EACH = 400, 16
 pytestmark = pytest.mark.filterwarnings("ignore:the fused kernels support only")
 
@@ -38,15 +44,15 @@ def some_pairs() -> list[dict[str, Any]]:
 
 
 def draws() -> list[dict[str, Any]]:
-    """Any of all combinations, the same each time."""
+    """Any of all combinations, the same each time; the authors' choices, which all go together, twice as often."""
     random = Random(0)
-    return [{name: random.choice(values) for name, values in CHOICES.items()} for _ in range(DRAWS)]
+    return [{name: random.choice((values[0], *values)) for name, values in CHOICES.items()} for _ in range(DRAWS)]
 
 
 def outcome(choice: dict[str, Any]) -> str | None:
     """Why it is refused; None if it was and gave finite gradients of every parameter."""
     parts = dict(choice)
-    training = replace(TRAINING, loss=parts.pop("loss", "cross-entropy"))
+    training = replace(TRAINING, **{name: parts.pop(name) for name in OF_TRAINING if name in parts})
     frames = parts.pop("frames", False)
     try:
         config = replace(NETWORK, **parts)
@@ -83,12 +89,17 @@ REFUSED = [
     ({"shortcut": "and"}, "shortcut and combines spikes with spikes, so downsampling must be spiking, not real"),
     ({"shortcut": "membrane", "downsampling": "spiking"}, "shortcut membrane passes membranes on"),
     ({"shortcut": "none", "downsampling": "spiking"}, "shortcut none has no downsampling"),
-    ({"leak": 1.0, "leak_trained": "layer"}, "leak_trained needs leak below 1"),
+    ({"leak": 1.0, "leak_trained": "layer"}, "leak_trained needs leak between 0 and 1"),
+    ({"leak": 0.0, "leak_trained": "channel"}, "leak_trained needs leak between 0 and 1"),
+    ({"leak": 0.0, "reset": "zero"}, "reset must be subtract with leak 0, which forgets what a reset leaves, not zero"),
     ({"neuron": "relu"}, "neuron relu has no time, so time_steps must be 1, not 2"),
     ({"neuron": "relu", "time_steps": 1, "encoding": "poisson"}, "neuron relu has no spikes, but encoding poisson"),
     ({"neuron": "relu", "time_steps": 1, "readout": "spike-count"}, "neuron relu has no spikes, but readout"),
     ({"encoding": "latency", "frames": True}, "encoding latency is for images; event frames need encoding direct"),
     ({"loss": "tet", "readout": "last-voltage"}, "loss tet averages .* must be mean-voltage or boosting, not last"),
+    ({"distillation": 1.0, "time_steps": 1}, "distillation compares time steps, so model.time_steps must be above 1"),
+    ({"distillation": 1.0, "readout": "spike-count"}, "distillation compares .* mean-voltage or boosting, not spike-"),
+    ({"statistics": "recomputed", "normalization": "none"}, "statistics recomputed needs a normalization"),
     ({"surrogate_width": 0.0}, "surrogate_width must lie in 1e-06 to 1,000, not 0.0"),
 ]
 

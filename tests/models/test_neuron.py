@@ -53,6 +53,12 @@ def test_reset_subtracts_the_threshold_and_keeps_the_rest(passes: str) -> None:
     assert spikes == [1, 1, 1, 0] == through_time([3.5, 0.0, 0.0, 0.0], leak=1.0)
 
 
+def test_with_a_leak_of_zero_a_current_alone_decides(passes: str) -> None:
+    """0.9 after 0.9 stays below the threshold, and a spike takes nothing from the next step."""
+    currents = [0.9, 0.9, 2.5, 1.5, -3.0, 1.1]
+    assert trajectory(currents, leak=0.0)[0] == [0, 0, 1, 1, 0, 1] == through_time(currents, leak=0.0)
+
+
 def test_negative_current_does_not_fire(passes: str) -> None:
     spikes, membranes = trajectory([-3.0, 1.0], leak=0.5)
     assert (spikes, membranes) == ([0, 0], [-3.0, -0.5])

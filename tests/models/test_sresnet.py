@@ -77,6 +77,16 @@ def test_frames_come_in_order() -> None:
     assert not torch.allclose(turned.flip(0), currents(model, frames))
 
 
+@pytest.mark.parametrize(("leak", "same"), [(0.0, True), (0.8744, False)])
+def test_without_memory_a_step_knows_nothing_of_the_others(passes: str, leak: float, same: bool) -> None:
+    """In another order, frames give the same currents in that order: with one set of statistics for all steps."""
+    model = small_network(frames=True, leak=leak, normalization="bn").eval()
+    inputs, order = small_inputs(model) * 3, [2, 0, 1]
+    with torch.no_grad():
+        found, other = model.currents(inputs), model.currents(inputs[:, order])
+    assert torch.equal(found[order], other) == same
+
+
 @pytest.mark.parametrize("readout", ["mean-voltage", "boosting"])
 def test_logits_are_the_mean_of_the_currents(readout: str) -> None:
     model = small_network(readout=readout, time_steps=5).eval()
@@ -171,7 +181,7 @@ def test_initial_weights_follow_from_the_seed() -> None:
     assert not torch.equal(one.stem.conv.weight, other.stem.conv.weight)
 
 
-@pytest.mark.parametrize("parts", [{"blocks": 0}, {"width": 0}, {"time_steps": 0}, {"leak": 0.0}, {"leak": 1.1}])
+@pytest.mark.parametrize("parts", [{"blocks": 0}, {"width": 0}, {"time_steps": 0}, {"leak": -0.1}, {"leak": 1.1}])
 def test_sizes_that_make_no_network(parts: dict[str, float]) -> None:
     (name,) = parts
     with pytest.raises(ValueError, match=f"{name} must"):

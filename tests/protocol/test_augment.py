@@ -1,5 +1,7 @@
 """Counter-based random numbers: they depend only on (seed, epoch, index, stream), not on the worker."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -7,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.data.counter import _mix, counter_hash
-from pipeline.protocol.augment import CROP_STREAM, PADDING, crop_flip
+from pipeline.protocol.augment import CROP_STREAM, PADDING, augmented, crop_flip
+from pipeline.protocol.autoaugment import autoaugment
+from pipeline.protocol.cutout import CUTOUT_STREAM, cutout
+from tests.train.tiny import TRAINING
 
 MASK = 2**64 - 1
 
@@ -136,3 +141,26 @@ def test_another_epoch_or_seed_crops_another_way_and_the_input_stays() -> None:
     assert not np.array_equal(crops[0], crops[1])
     assert not np.array_equal(crops[0], crops[2])
     np.testing.assert_array_equal(source, before)
+
+
+def test_a_cutout_by_hand() -> None:
+    """16 x 16 pixels around the pixel that the number's halves give, cut at the border."""
+    source, indices = images(30, size=20), np.arange(30) * 3
+    covered = cutout(source, np.array([1, 2, 3], np.uint8), 4, 2, indices)
+    for before, after, index in zip(source, covered, indices.tolist(), strict=True):
+        number = splitmix_by_hand(4, 2, index, CUTOUT_STREAM)
+        top, left = (number & 2**32 - 1) % 20 - 8, (number >> 32) % 20 - 8
+        expected = before.copy()
+        expected[:, max(top, 0) : top + 16, max(left, 0) : left + 16] = np.array([1, 2, 3])[:, None, None]
+        np.testing.assert_array_equal(after, expected)
+
+
+def test_autoaugment_comes_after_the_crop_and_before_a_cutout_in_the_mean_colour() -> None:
+    source, indices = images(20, size=32), np.arange(20)
+    training = replace(TRAINING, augmentation="autoaugment", pixel_mean=(0.4914, 0.4822, 0.4465), pixel_std=(0.2,) * 3)
+    expected = autoaugment(crop_flip(source, 1, 2, indices), 1, 2, indices)
+    np.testing.assert_array_equal(
+        augmented(source, training, 1, 2, indices),
+        cutout(expected, np.array([125, 123, 114], np.uint8), 1, 2, indices),
+    )
+    assert augmented(source, replace(TRAINING, augmentation="none"), 1, 2, indices) is source

@@ -106,6 +106,13 @@ def test_another_recipe_is_not_compared(tmp_path: Path, capsys: pytest.CaptureFi
     assert "data_digest is e, but d in the reference" in said
 
 
+def test_curves_without_a_newer_value_are_of_the_authors_choice(tmp_path: Path) -> None:
+    CURVES.write(curves_path(tmp_path, "tiny"))
+    same = {"epochs": 2, "decay_after": (70, 80)}
+    assert reference(tmp_path, "tiny", {"width": 2}, same | {"nesterov": False}, "d") == CURVES
+    assert reference(tmp_path, "tiny", {"width": 2}, same | {"nesterov": True}, "d") is None
+
+
 def test_what_makes_no_reference(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"2 finished training\(s\), but a band needs 3"):
         recorded("tiny", [finished(tmp_path / "few", seed) for seed in range(2)])

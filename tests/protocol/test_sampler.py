@@ -1,6 +1,7 @@
 """Batches are determined by (seed, epoch, sample) and use each sample once."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,3 +70,29 @@ def test_encoding_seeds_differ_by_everything_that_they_depend_on() -> None:
     seeds = {encoding_seed(s, e, t, h) for s in range(3) for e in range(3) for t in range(3) for h in range(3)}
     assert len(seeds) == 81
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_learning_rate_of_a_cosine_with_warm_up() -> None:
+    """Two epochs of warm-up, then four quarters of half a cosine: 1, (1 + sqrt(1/2)) / 2, 1/2, (1 - sqrt(1/2)) / 2."""
+    config = replace(TRAINING, epochs=6, learning_rate=3.0, schedule="cosine", warmup_epochs=2, decay_after=())
+    rates = [learning_rate(config, epoch) for epoch in range(6)]
+    assert rates == pytest.approx([1.0, 2.0, 3.0, 2.5606601717798214, 1.5, 0.43933982822017864], rel=1e-14)
+
+
+def test_steps_are_counted_from_the_first_epoch_after_a_warm_up_too() -> None:
+    config = replace(TRAINING, epochs=4, learning_rate=4.0, warmup_epochs=1, decay_after=(50,))
+    assert [learning_rate(config, epoch) for epoch in range(4)] == [2.0, 4.0, 4.0, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"schedule": "cosine"}, r"decay_after must be empty with schedule cosine, not \[70, 80, 90\]"),
+        ({"warmup_epochs": 2}, "warmup_epochs must be smaller than epochs, 2, not 2"),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov needs momentum above 0"),
+        ({"label_smoothing": 1.0}, "label_smoothing must lie in 0 to 0.9, not 1.0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        replace(TRAINING, **values)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from pipeline.ground.errors import InputError
@@ -66,15 +67,20 @@ def assert_same(one: State, other: State) -> None:
     assert one.weights.keys() == other.weights.keys()
     for name in one.weights:
         assert torch.equal(one.weights[name], other.weights[name]), name
-    for name in one.momentum:
-        assert torch.equal(one.momentum[name], other.momentum[name]), name
+    for part in ("momentum", "averages", "selected"):
+        tensors, others = getattr(one, part), getattr(other, part)
+        assert tensors.keys() == others.keys()
+        for name in tensors:
+            assert torch.equal(tensors[name], others[name]), name
 
 
-@pytest.mark.parametrize("workers", [2, 3])
-def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
+@pytest.mark.parametrize(
+    ("workers", "average_decay", "statistics"), [(2, 0.0, "running"), (3, 0.0, "running"), (2, 0.9, "recomputed")]
+)
+def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay: float, statistics: str) -> None:
     """Three shards on one, two (which does not divide them) and three workers; a last batch with an empty shard."""
     config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True)
-    job = tiny_job(tmp_path, config)
+    job = tiny_job(tmp_path, replace(config, average_decay=average_decay, statistics=statistics))
     alone = train_alone(job)
     many = train_on(workers, replace(job, runs=tmp_path / "others"))
     assert_same(alone, many)
@@ -85,7 +91,9 @@ def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int) -> None:
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop_at: int
 ) -> None:
-    job = tiny_job(tmp_path, replace(TRAINING, augmentation="crop-flip" if kind == "images" else "none"), kind=kind)
+    augmentation = "crop-flip" if kind == "images" else "nda"
+    parts = {"augmentation": augmentation, "average_decay": 0.9, "statistics": "recomputed"}
+    job = tiny_job(tmp_path, replace(TRAINING, **parts), kind=kind)
     undisturbed = train_alone(job)
     other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
     steps = 0
@@ -115,13 +123,15 @@ def test_another_configuration_starts_afresh(tmp_path: Path) -> None:
     assert finished(job) is not None
 
 
-def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_one_shard_is_plain_sgd_on_the_mean_loss(tmp_path: Path, nesterov: bool) -> None:
     """The same first step by torch's own means."""
-    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=1, epochs=1, batch_size=30))
+    job = tiny_job(tmp_path, replace(TRAINING, micro_batches=1, epochs=1, batch_size=30, nesterov=nesterov))
     state = train_alone(job)
     model = job.build()
     model.reset_parameters(torch.Generator().manual_seed(job.seed))
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.026844, momentum=0.9, weight_decay=1e-4)
+    about = {"lr": 0.026844, "momentum": 0.9, "weight_decay": 1e-4, "nesterov": nesterov}
+    optimizer = torch.optim.SGD(model.parameters(), **about)
     store = job.train_store()
     from pipeline.protocol.sampler import epoch_batches
 
@@ -180,5 +190,38 @@ def test_export_writes_the_same_bytes_each_time(tmp_path: Path) -> None:
     head = (tmp_path / "a" / "history.csv").read_text().splitlines()[0]
     assert head == (
         "epoch,learning_rate,train_loss,train_accuracy,validation_loss,validation_accuracy,test_accuracy_authors,"
-        "samples_sha256"
+        "validation_accuracy_recomputed,test_accuracy_recomputed,samples_sha256"
     )
+
+
+def test_averages_are_scored_and_exported_and_change_no_weight(tmp_path: Path) -> None:
+    jobs = [tiny_job(tmp_path, replace(TRAINING, average_decay=decay, validation_percent=40)) for decay in (0.0, 0.9)]
+    (plain, averaged), job = map(train_alone, jobs), jobs[1]
+    for name, value in plain.weights.items():
+        assert torch.equal(averaged.weights[name], value)
+    assert plain.averages == {}
+    assert plain.history[-1]["validation_loss"] != averaged.history[-1]["validation_loss"]
+    note_processor(job.platforms(), CPU, job.network.precision)
+    export(job, "tiny", "tiny-data", tmp_path / "a")
+    exported = load_file(tmp_path / "a" / "model.safetensors")
+    assert exported.keys() == averaged.averages.keys()
+    for name, value in exported.items():
+        assert torch.equal(value, averaged.averages[name])
+        assert not torch.equal(value, averaged.weights[name])
+
+
+def test_a_training_without_momentum(tmp_path: Path) -> None:
+    assert train_alone(tiny_job(tmp_path, replace(TRAINING, momentum=0.0, epochs=1))).momentum == {}
+
+
+@pytest.mark.parametrize("selection", ["last", "best-validation"])
+def test_scores_with_and_without_recomputed_statistics_are_in_the_history(tmp_path: Path, selection: str) -> None:
+    config = replace(TRAINING, validation_percent=40, test_each_epoch=True, batch_size=6, selection=selection)
+    plain = train_alone(tiny_job(tmp_path, config))
+    found = train_alone(tiny_job(tmp_path, replace(config, statistics="recomputed")))
+    added = ("validation_accuracy_recomputed", "test_accuracy_recomputed")
+    assert [{**row, **dict.fromkeys(added)} for row in found.history] == plain.history
+    assert [[row[name] is not None for name in added] for row in found.history] == [[False, False], [True, True]]
+    result = plain.selected or plain.weights
+    for name, value in found.selected.items():
+        assert torch.equal(value, result[name]) == ("running" not in name), name

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pipeline.train.loss import LOSSES
+from pipeline.train.loss import LOSSES, self_distillation
 from tests.models.small import small_network
 from tests.train.tiny import TRAINING
 
@@ -20,6 +20,9 @@ class Told:
 
     def currents(self, values: Tensor, *, generator: torch.Generator) -> Tensor:
         return self.given
+
+    def __call__(self, values: Tensor, *, generator: torch.Generator) -> Tensor:
+        return self.given.mean(0)
 
 
 def test_tet_by_hand() -> None:
@@ -35,6 +38,15 @@ def test_tet_by_hand() -> None:
     assert loss.item() == pytest.approx(0.75 * each + 0.25 * 0.75, rel=1e-12)
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+def test_label_smoothing_by_hand(loss: str) -> None:
+    """One step, currents (1, 0), the first class is right: the label (1, 0) with a share of 0.2 becomes (0.9, 0.1)."""
+    model = Told(torch.tensor([[[1.0, 0.0]]], dtype=torch.float64))
+    training = replace(TRAINING, loss=loss, label_smoothing=0.2)
+    _, found = LOSSES[loss](model, torch.zeros(1), torch.tensor([0]), torch.Generator(), training)  # type: ignore[arg-type]
+    assert found.item() == pytest.approx(0.9 * log(1 + exp(-1)) + 0.1 * log(1 + exp(1)), rel=1e-12)
+
+
 def test_with_one_step_tet_is_the_cross_entropy() -> None:
     model = small_network(time_steps=1)
     values, labels = torch.randn(4, 3, 8, 8, dtype=torch.float64), torch.tensor([0, 1, 2, 0])
@@ -42,6 +54,26 @@ def test_with_one_step_tet_is_the_cross_entropy() -> None:
     found = [LOSSES[name](model, values, labels, torch.Generator(), training) for name in ("tet", "cross-entropy")]
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_self_distillation_by_hand(loss: str) -> None:
+    """Three steps with probabilities of 2/3 and 1/3, 1/4 and 3/4, 1/2 and 1/2: the second teaches the third alone.
+
+    KL is 1/4 log(1/2) + 3/4 log(3/2), and its gradient by the student's currents is student - teacher.
+    """
+    currents = torch.tensor([[[2.0, 1.0]], [[1.0, 3.0]], [[5.0, 5.0]]], dtype=torch.float64).log().requires_grad_()
+    found = self_distillation(currents)
+    assert found.item() == pytest.approx(log(1 / 2) / 4 + 3 * log(3 / 2) / 4, rel=1e-12)
+    (gradient,) = torch.autograd.grad(found, currents)
+    torch.testing.assert_close(gradient, torch.tensor([[[0.0, 0]], [[0, 0]], [[1 / 4, -1 / 4]]], dtype=torch.float64))
+    about = (Told(currents), torch.zeros(1), torch.tensor([0]), torch.Generator())
+    (logits, without), (same, with_it) = (
+        LOSSES[loss](*about, replace(TRAINING, loss=loss, distillation=weight))  # type: ignore[arg-type]
+        for weight in (0.0, 0.5)
+    )
+    assert torch.equal(logits, same)
+    assert (with_it - without).item() == pytest.approx(found.item() / 2, rel=1e-9)
 
 
 @pytest.mark.parametrize(("loss", "weight"), [("cross-entropy", 0.1), ("tet", -0.1), ("tet", 1.5)])

@@ -49,6 +49,11 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"training\.validation_percent: 9 holds out no sample .*the largest class has 10",
     ),
+    "a policy for colour images": (
+        {"augmentation": "autoaugment"},
+        {},
+        r"training\.augmentation: autoaugment is for images of 3 channels, but Tiny has 1; choose crop-flip",
+    ),
     "three channels for one": (
         {"pixel_mean": (0.5,) * 3, "pixel_std": (0.5,) * 3},
         {},

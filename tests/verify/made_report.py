@@ -163,7 +163,7 @@ def _history(training: TrainingConfig) -> str:
     rows = [",".join(HISTORY_COLUMNS)]
     for epoch in range(training.epochs):
         batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
-        rows.append(f"{epoch + 1},0.1,1.5,50,,,,{epoch_digest(ids, batches)}")
+        rows.append(f"{epoch + 1},0.1,1.5,50,,,,,,{epoch_digest(ids, batches)}")
     return "\n".join(rows) + "\n"
 
 

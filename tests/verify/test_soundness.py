@@ -57,6 +57,12 @@ def other_epoch(report: Path) -> None:
     path.write_text(path.read_text().replace("6,0.1,1.5,50,,,,", "6,0.1,1.5,50,,,50.0,"))
 
 
+def recomputed_score(report: Path) -> None:
+    """The training's statistics are running averages."""
+    path = report / FOLDER / "history.csv"
+    path.write_text(path.read_text().replace("6,0.1,1.5,50,,,,,,", "6,0.1,1.5,50,,,,,100.0,"))
+
+
 def other_torch(report: Path) -> None:
     for path in (report / FOLDER / "config.json", report / "evidence/results/digits/0.json"):
         content = json.loads(path.read_text())
@@ -67,6 +73,7 @@ def other_torch(report: Path) -> None:
 FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (no_number, "predictions", "1 without, the first is test/8"),
     (fewer_epochs, "history", "5 row(s), the last of epoch 5"),
+    (recomputed_score, "history", "in 1 rows"),
     (other_epoch, "selection", "50.0 %: other weights, or other samples"),
     (other_torch, "packages", "one processor, torch 1.0.0"),
 ]

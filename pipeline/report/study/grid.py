@@ -168,12 +168,14 @@ def _reference(part: str, configurations: Mapping[str, CellConfiguration]) -> st
 
 
 def _changed(mine: CellConfiguration, theirs: CellConfiguration) -> CellConfiguration:
-    """Values that differ; a surrogate's width is part of its shape, and lambda part of the loss."""
+    """Values that differ; a surrogate's width is part of its shape, lambda of the loss, and decay_after of steps."""
     changed = {name: value for name, value in mine.items() if value != theirs[name]}
     if "surrogate" in changed:
         changed.pop("surrogate_width", None)
     if "loss" in changed:
         changed.pop("tet_lambda", None)
+    if "schedule" in changed:
+        changed.pop("decay_after", None)
     return changed
 
 
