@@ -1,5 +1,7 @@
 """Augmentation with counter-based random numbers (counter.py): a sample's does not depend on its batch."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,9 +15,9 @@ CROP_STREAM = 10
 
 
 def augmented(
-    pixels: npt.NDArray[np.uint8], training: TrainingConfig, seed: int, epoch: int, indices: Indices
-) -> npt.NDArray[np.uint8]:
-    """Pixels of samples, as the training augments them in this epoch."""
+    pixels: npt.NDArray[Any], training: TrainingConfig, seed: int, epoch: int, indices: Indices
+) -> npt.NDArray[Any]:
+    """Pixels of samples, as the training augments them in this epoch; event frames may be wider than uint8."""
     if training.augmentation == "none":
         return pixels
     if training.augmentation == "nda":

@@ -7,6 +7,7 @@ a quarter of the frame's, is ours. Shapes: B samples, T time steps, H height, W 
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +27,8 @@ _COSINE, _SINE, _TANGENT = (np.array([of(angle) for angle in _ANGLES]) for of in
 # A table, because numpy's functions need not round alike at each place of an array.
 
 
-def nda(frames: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.uint8]:
-    """Frames (B, T, 2, H, W), augmented; angles are whole degrees, and the nearest pixel counts."""
+def nda(frames: npt.NDArray[Any], seed: int, epoch: int, indices: Indices) -> npt.NDArray[Any]:
+    """Frames (B, T, 2, H, W) of any unsigned integers, augmented: whole degrees, and the nearest pixel."""
     kinds = counter_hash(seed, epoch, indices, KIND_STREAM)
     amounts = counter_hash(seed, epoch, indices, AMOUNT_STREAM)
     height, width = frames.shape[-2:]
@@ -38,11 +39,11 @@ def nda(frames: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) 
     rows = (rows - np.where(kind == ROLL, _within(amounts, 0, MOST_PIXELS), 0)[:, None, None]) % height
     columns = (columns - np.where(kind == ROLL, _within(amounts, 32, MOST_PIXELS), 0)[:, None, None]) % width
     columns[flipped] = width - 1 - columns[flipped]
-    flat = torch.from_numpy(frames).flatten(1, 2).flatten(2)
+    moved = frames.view(f"i{frames.itemsize}")  # torch computes little with unsigned types of more than 8 bits
+    flat = torch.from_numpy(moved).flatten(1, 2).flatten(2)
     place = torch.from_numpy((rows * width + columns).reshape(len(frames), 1, -1))
     taken = flat.gather(2, place.expand(-1, flat.shape[1], -1)) * torch.from_numpy(inside.reshape(place.shape))
-    augmented: npt.NDArray[np.uint8] = taken.view(frames.shape).numpy()
-    return augmented
+    return taken.view(frames.shape).numpy().view(frames.dtype)
 
 
 def _turned(

@@ -74,6 +74,15 @@ def test_a_sample_does_not_depend_on_its_batch(parts: int) -> None:
     np.testing.assert_array_equal(apart, nda(given, 0, 3, SAMPLES))
 
 
+@pytest.mark.parametrize("kind", [np.uint16, np.uint32])
+def test_wide_counts_move_like_narrow_ones(kind: type) -> None:
+    """A pixel with more than 255 events makes the whole dataset wider."""
+    narrow, indices = frames(64), np.arange(64)
+    wide = nda(narrow.astype(kind) * 257, 0, 0, indices)
+    assert wide.dtype == kind
+    np.testing.assert_array_equal(wide, nda(narrow, 0, 0, indices).astype(kind) * 257)
+
+
 def test_half_of_the_samples_are_flipped_and_the_input_stays() -> None:
     given = frames(len(SAMPLES))
     before = given.copy()
