@@ -9,7 +9,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
 from pipeline.ground.schema import validate
 from pipeline.preprocess.samples import Reading
-from pipeline.protocol.inputs import Inputs
+from pipeline.protocol.input_rule import Inputs
 
 _EARLIER = (
     "config.json does not say how a file becomes an input (`inputs`), which networks of earlier versions lack; train "

@@ -9,7 +9,7 @@ from pathlib import Path
 from models import checkpoint
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, whole, write_whole
-from pipeline.protocol.inputs import Inputs
+from pipeline.protocol.input_rule import Inputs
 from pipeline.train.checkpoints import newest_state
 from pipeline.train.job import Job
 from pipeline.train.state import State

@@ -27,6 +27,7 @@ from pipeline.judge.chain import REPORT_STAGE, Break
 from pipeline.judge.claims import read_claims
 from pipeline.judge.matching import name_of
 from pipeline.judge.measured import AGREEMENT_STAGE, MEASURED
+from pipeline.protocol.input_rule import Inputs
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.report import attestation, crate
 from pipeline.report.bundle import EVIDENCE, PARAMETERS, path_in_report
@@ -185,12 +186,17 @@ def split(report: ReportFolder) -> Iterator[Break]:
             (f"{EVIDENCE}/{result}", "train_rows", train.digest, record.digests["train_rows"]),
             (f"{EVIDENCE}/{result}", "dataset", dataset_of(test.dataset, train, test), record.dataset),
             (config, "data_digest", train.digest, report.config(record)["data_digest"]),
+            (config, "inputs", _inputs(train, record), report.config(record)["inputs"]),
         ]
         for file, what, one, other in pairs:
             for where, expected, found in value_differences(one, other, what):
                 yield Break(link="split", file=file, expected=f"{where} {expected}", found=str(found))
                 break
         yield from _samples(report, record, contents["train"])
+
+
+def _inputs(train: Manifest, record: Record) -> dict[str, Any]:
+    return asdict(Inputs.of(train, training_config(record.training)))
 
 
 def _counted_rows(

@@ -9,6 +9,7 @@ from models.bounds import STRICT, Natural
 from models.config import NetworkConfig
 from pipeline.ground.schema import check_parts, read_as
 from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.input_rule import Inputs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class RunConfig:
     dataset: str
     network: dict[str, Any]
     training: dict[str, Any]
+    inputs: dict[str, Any]
     data_digest: str
     identity: str
     platforms: list[str]
@@ -34,7 +36,7 @@ def read_run_config(path: Path) -> dict[str, Any]:
     """The content of a config.json by key. Raises InputError."""
     about = ("the configuration of a training", "a training writes it")
     config = read_as(RunConfig, path, *about)
-    check_parts(config, {"network": NetworkConfig, "training": TrainingConfig}, path, *about)
+    check_parts(config, {"network": NetworkConfig, "training": TrainingConfig, "inputs": Inputs}, path, *about)
     return vars(config)
 
 

@@ -74,6 +74,9 @@ def load_weights(path: Path) -> Weights:
         TypeError,
     ) as error:  # types that numpy lacks, too
         raise InputError(f"{path}: missing or damaged ({error}); train again") from None
+    for name, values in weights.items():
+        if values.dtype != np.float32:
+            raise InputError(f"{path}: missing or damaged (tensor {name} is {values.dtype}, not float32); train again")
     return weights
 
 

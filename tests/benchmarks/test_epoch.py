@@ -74,13 +74,13 @@ def test_bare_steps_go_through_all_batches(
     tmp_path: Path, small: argparse.Namespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, seen = made_job(tmp_path, small), []
-    features = SResNet.features
+    before = SResNet.before_readout
 
     def noted(self: SResNet, inputs: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
         seen.append(inputs.clone())
-        return features(self, inputs, generator)
+        return before(self, inputs, generator)
 
-    monkeypatch.setattr(SResNet, "features", noted)
+    monkeypatch.setattr(SResNet, "before_readout", noted)
     step, steps = bare_steps(job)
     for _ in range(steps + 1):
         step()

@@ -38,6 +38,7 @@ from pipeline.judge.audit import Audit, make_audit
 from pipeline.judge.claims import CountClaim, read_claims
 from pipeline.judge.measured import DECIDED_BY_IT, MEASURED, Measured
 from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.input_rule import Inputs
 from pipeline.protocol.params import load_params
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.report.write import write_report
@@ -179,6 +180,7 @@ def _train(root: Path, arrow: Path, artifacts: Path) -> None:
         "dataset": "digits",
         "network": asdict(experiment.model),
         "training": asdict(experiment.training),
+        "inputs": asdict(Inputs.of(_read_manifest(arrow, "train"), experiment.training)),
         "data_digest": digest,
         "identity": run_identity(experiment.model, experiment.training, 0, (digest,)),
         "platforms": [f"one processor, torch {torch.__version__}"],

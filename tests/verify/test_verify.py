@@ -25,6 +25,7 @@ from pipeline.verify.verify import verify
 from tests.verify.edits import PREDICTIONS, edit, edit_prediction, first
 from tests.verify.made_report import rewrite
 
+CONFIG = "evidence/artifacts/digits/0/config.json"
 HISTORY = "evidence/artifacts/digits/0/history.csv"
 RESULT = "evidence/results/digits/0.json"
 AUDIT = "audit.json"
@@ -215,10 +216,17 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     ),
     (
         "configuration",
-        lambda report: edit(report / "evidence/artifacts/digits/0/config.json", '"epochs": 6', '"epochs": 7'),
+        lambda report: edit(report / CONFIG, '"epochs": 6', '"epochs": 7'),
         "configuration",
         RESULT,
         "training/epochs 7",
+    ),
+    (
+        "scale of the inputs",
+        lambda report: edit(report / CONFIG, '"scale": 1.0', '"scale": 2.0'),
+        "split",
+        CONFIG,
+        "inputs/scale 1.0",
     ),
     ("other data", train_on_other_data, "train@digits-0", "data/arrow/digits/", "as preprocess@digits wrote it"),
     (
