@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.evaluate.predictions import About, Predictions
 from pipeline.evaluate.record import Record
+from pipeline.protocol.config import LATER
 
 ABOUT = About(experiment="tiny", seed=0, classes=["a", "b", "c"], model_sha256="m", data_digest="d")
 
@@ -47,7 +48,7 @@ RECORD = Record(
         "test_samples": 1000,
     },
     network={"blocks": 1, "width": 2, "time_steps": 2},
-    training={"epochs": 2, "batch_size": 10, "selection": "last"},
+    training={**LATER, "epochs": 2, "batch_size": 10, "selection": "last"},
     parameters=100,
     test={
         "samples": 1000,
