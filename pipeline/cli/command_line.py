@@ -158,6 +158,33 @@ def _plan() -> None:
     plan_trainings()
 
 
+def _duration(text: str) -> float:
+    from pipeline.cli.train import seconds_of
+
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+@app.command("train")
+def _train(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Under `runs:` in params.yaml, for example digits-0.")],
+    seconds: Annotated[
+        float, typer.Option("--for", metavar="TIME", parser=_duration, help="At most this long: 90s, 10m or 1.5h.")
+    ],
+) -> None:
+    """Train a run for a limited time.
+
+    For a batch system's limit, or a borrowed GPU. Stops after a whole step with a checkpoint, says what is left, and
+    exits with 0. The same command or `dvc repro` goes on there, with the same bits, also on another machine, if the
+    folder that it names is copied there. An epoch's validation is not interrupted.
+    """
+    from pipeline.cli.train import train_for
+
+    train_for(run, seconds)
+
+
 @app.command("sweep")
 def _sweep() -> None:
     """Train and evaluate all runs side by side.

@@ -4,24 +4,28 @@ import resource
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import torch
 
 from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.workers import in_this_process, workers_here
+from pipeline.data.store import read_manifest
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError, afterwards
 from pipeline.ground.files import write_whole
-from pipeline.ground.params import ClusterParams
+from pipeline.ground.params import ClusterParams, load_cluster
 from pipeline.ground.progress import line_printer
+from pipeline.protocol.curves import reference
 from pipeline.protocol.hardware import device_of
-from pipeline.protocol.params import ExperimentParams, RunParams
+from pipeline.protocol.params import ExperimentParams, RunParams, load_run
 from pipeline.protocol.reduce import in_threads
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal
 from pipeline.train.loop import train
 from pipeline.train.placement import publish_job
 from pipeline.train.progress import ProgressReport, on_terminal
+from pipeline.train.trainable import check_trainable
 
 Fit = Callable[[Job], tuple[str, int]]
 """Trains to the end, resuming if it was interrupted. Raises InputError.
@@ -45,6 +49,19 @@ def job_of(name: str, run: RunParams, experiment: ExperimentParams, cluster: Clu
     )
 
 
+def checked_job(name: str) -> tuple[Job, ClusterParams]:
+    """The training of a run of params.yaml, with its recorded curves, after checking it against its data.
+
+    Raises InputError.
+    """
+    (run, experiment), cluster = load_run(name), load_cluster()
+    job = job_of(name, run, experiment, cluster)
+    data = read_manifest(job.data, "train")
+    check_trainable(f"experiments.{run.experiment}", job.network, job.training, data)
+    curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training), data.digest)
+    return (job.compared(curves.bands(run.seed)) if curves else job), cluster
+
+
 def train_on(cluster: ClusterParams) -> Fit:
     """Trains with threads of this process if `in_this_process` says so, else with workers on Ray."""
 
@@ -58,8 +75,8 @@ def train_on(cluster: ClusterParams) -> Fit:
     return fit
 
 
-def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
-    """Trains with workers that are threads of this process, without Ray."""
+def train_in_process(job: Job, cluster: ClusterParams, halt: Callable[[], bool] | None = None) -> tuple[str, int]:
+    """Trains with workers that are threads of this process, without Ray, until the end or until `halt` returns true."""
     placement = publish_job(job, cluster)
     placement.download(job)
     job.log().parent.mkdir(parents=True, exist_ok=True)
@@ -77,7 +94,7 @@ def train_in_process(job: Job, cluster: ClusterParams) -> tuple[str, int]:
             afterwards(lambda: placement.download(job), say),
             placement.mirrored(here, 0, say),
         ):
-            in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say))
+            in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say, halt=halt))
     return f"trained in one process by {workers} worker(s), a thread each", resource.getrusage(
         resource.RUSAGE_SELF
     ).ru_maxrss * 1024

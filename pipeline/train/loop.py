@@ -26,12 +26,18 @@ from pipeline.train.used import epoch_digest, lost_or_doubled
 
 
 def train(
-    job: Job, workers: Workers, device: torch.device, say: Say, leave: Callable[[], bool] = lambda: False
+    job: Job,
+    workers: Workers,
+    device: torch.device,
+    say: Say,
+    leave: Callable[[], bool] = lambda: False,
+    halt: Callable[[], bool] | None = None,
 ) -> None:
     """Trains to the end, from the last checkpoint if there is one; the last checkpoint then holds the finished state.
 
-    Stops after an epoch if `leave` returns true on the first worker. Raises InputError if the loss is not finite, or if
-    an epoch does not use each of its samples once.
+    Stops after an epoch if `leave` returns true on the first worker, and after a step if `halt` does, which costs the
+    workers an exchange at each step. Raises InputError if the loss is not finite, or if an epoch does not use each of
+    its samples once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
@@ -44,8 +50,8 @@ def train(
         say(f"starts with {workers.size} worker(s); the first step of this code on a machine compiles its kernels")
     with Checkpoints(job.checkpoint(), number) as checkpoints:
         while training.state.epoch < job.training.epochs:
-            run_epoch(training, checkpoints, say)
-            if first_answer(workers, device, int(leave())):
+            halted = run_epoch(training, checkpoints, say, halt)
+            if halted or first_answer(workers, device, int(leave())):
                 return
 
 
@@ -66,8 +72,11 @@ def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
     return bool(workers.gather(torch.tensor([answer], device=device))[0])
 
 
-def run_epoch(training: Training, checkpoints: Checkpoints, say: Say) -> None:
-    """Trains the rest of the current epoch; saves a checkpoint every `checkpoint_seconds` and at the end."""
+def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Callable[[], bool] | None) -> bool:
+    """Trains the rest of the current epoch; saves a checkpoint every `checkpoint_seconds` and at the end.
+
+    Returns whether `halt` ended it after a step, with a checkpoint.
+    """
     job, state = training.job, training.state
     batches = epoch_batches(training.samples, job.training, job.seed, state.epoch)
     for group in training.optimizer.param_groups:
@@ -79,11 +88,15 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say) -> None:
         if time.monotonic() - saved >= job.checkpoint_seconds:
             checkpoint(training, checkpoints)
             saved = time.monotonic()
+        if halt is not None and first_answer(training.workers, training.device, int(halt())):
+            checkpoint(training, checkpoints)
+            return True
     check_epoch(training, batches)
     end_epoch(training)
     for line in job.bands.outside(state.history[-1]) if job.bands else ():
         say(f"WARNING: {line}")
     checkpoint(training, checkpoints)
+    return False
 
 
 def check_epoch(training: Training, batches: list[np.ndarray]) -> None:

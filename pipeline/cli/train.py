@@ -1,0 +1,83 @@
+"""`sresnet train RUN --for 10m`: trains for a limited time; a later command, here or elsewhere, goes on."""
+
+import re
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import torch
+
+from pipeline.cluster.workers import in_this_process
+from pipeline.ground.errors import InputError
+from pipeline.ground.lifetime import stage_lock, watched_run
+from pipeline.ground.params import ClusterParams
+from pipeline.ground.paths import PARAMS
+from pipeline.protocol.sampler import epoch_batches, hold_out
+from pipeline.train.checkpoints import newest_state
+from pipeline.train.export import finished
+from pipeline.train.job import Job
+from pipeline.train.jobs import checked_job, train_in_process
+from pipeline.train.placement import already_finished
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of a duration such as 90s, 10m or 1.5h. Raises ValueError."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    if not found or float(found[1]) == 0:
+        raise ValueError(f"{text!r}: expected a number above 0 with s, m or h, such as 10m")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def train_for(name: str, seconds: float) -> None:
+    """Trains a run of params.yaml for that time and prints what is left. Raises InputError."""
+    with stage_lock(f"train@{name}"), watched_run():
+        job, cluster = checked_job(name)
+        if not in_this_process(cluster, torch.cuda.device_count()):
+            raise InputError(
+                f"{PARAMS}: --for trains in this process: cluster.address must be local, cluster.workers auto or 1 "
+                "(with several GPUs, 1)"
+            )
+        if already_finished(job, cluster):
+            print(f"{name}: is trained; `dvc repro` goes on with it")
+            return
+        print(train_until(job, cluster, seconds))
+
+
+def train_until(job: Job, cluster: ClusterParams, seconds: float) -> str:
+    """Trains until the end or for that time, stops after a whole step, and returns what to say about it."""
+    before, began = Position.of(job), time.monotonic()
+    train_in_process(job, cluster, lambda: time.monotonic() - began >= seconds)
+    after, folder = Position.of(job), job.checkpoint().parent
+    if finished(job) is not None:
+        return f"{job.name}: trained; `dvc repro` goes on with it"
+    done = before.left - after.left
+    left = timedelta(seconds=round((time.monotonic() - began) / done * after.left)) if done else "unknown"
+    return (
+        f"{job.name}: stopped after step {after.step} of epoch {after.epoch + 1}/{job.training.epochs}; left: {left}\n"
+        f"its state: {folder}\n"
+        "to go on here: the same command, or `dvc repro`\n"
+        "elsewhere: copy that folder into runs/ of a checkout with this code, params.yaml and data"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position:
+    """How far a training is."""
+
+    epoch: int
+    """Finished epochs."""
+    step: int
+    """Steps done of the next epoch."""
+    left: int
+    """Steps until the end."""
+
+    @classmethod
+    def of(cls, job: Job) -> "Position":
+        """By the newest checkpoint."""
+        state = newest_state(job.checkpoint())
+        epoch, step = (state.epoch, state.step) if state else (0, 0)
+        samples, _ = hold_out(job.train_store().labels, job.training.validation_percent)
+        batches = len(epoch_batches(samples, job.training, job.seed, 0))
+        return cls(epoch=epoch, step=step, left=(job.training.epochs - epoch) * batches - step)
