@@ -45,6 +45,44 @@ def test_a_job_runs_on_the_cluster_that_the_other_file_describes() -> None:
     assert cluster_spec("RayJob") == cluster_spec("RayCluster")
 
 
+def cannot_start(job: dict[str, Any]) -> list[str]:
+    """Why KubeRay could not start a RayJob that its schema allows.
+
+    The job's submitter waits for the dashboard: in K8sJobMode from a pod of its own, through the head's Service. The
+    operator itself asks the dashboard through that Service in every mode. A stated dashboard-host is kept; without one
+    KubeRay sets 0.0.0.0. Source: KubeRay's controllers/ray/common/job.go, common/pod.go, utils/validation.go.
+    """
+    spec, head = job["spec"], job["spec"]["rayClusterSpec"]["headGroupSpec"]
+    sidecar = spec["submissionMode"] == "SidecarMode"
+    pod, (container, *_) = head["template"]["spec"], head["template"]["spec"]["containers"]
+    reasons = {
+        "the dashboard listens on the pod's loopback alone": head["rayStartParams"].get("dashboard-host", "0.0.0.0")
+        in ("127.0.0.1", "localhost", "::1"),
+        "the Service has no port named dashboard": "dashboard" not in [port["name"] for port in container["ports"]],
+        "a sidecar cannot have a submitter's template": sidecar and "submitterPodTemplate" in spec,
+        "a sidecar needs a head that does not restart": sidecar and pod.get("restartPolicy", "Never") != "Never",
+    }
+    return [reason for reason, holds in reasons.items() if holds]
+
+
+def test_the_job_can_start() -> None:
+    assert cannot_start(read(CLUSTER / "kubernetes" / "rayjob.yaml")) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda spec, head: head["rayStartParams"].update({"dashboard-host": "127.0.0.1"}), "loopback"),
+        (lambda spec, head: head["template"]["spec"]["containers"][0].update(ports=[]), "port named dashboard"),
+        (lambda spec, head: spec.update(submissionMode="SidecarMode", submitterPodTemplate={}), "submitter's template"),
+    ],
+)
+def test_a_job_that_cannot_start_is_named(change: Any, reason: str) -> None:
+    job = read(CLUSTER / "kubernetes" / "rayjob.yaml")
+    change(job["spec"], job["spec"]["rayClusterSpec"]["headGroupSpec"])
+    assert [reason in found for found in cannot_start(job)] == [True]
+
+
 @pytest.mark.parametrize(("repro", "status"), [(0, 0), (3, 3)])
 def test_the_job_pushes_what_was_done_and_ends_as_the_pipeline_did(tmp_path: Path, repro: int, status: int) -> None:
     """Its entrypoint has nothing that a shell on the way could expand."""
