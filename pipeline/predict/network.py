@@ -42,7 +42,7 @@ def trained_network(name: str) -> Trained:
     reading = None
     if inputs.kind == "frames":
         reading = validate(Reading, inputs.framing, Path(source) / "config.json", prefix=("inputs", "framing"))
-    _check_fits(source, model, inputs)
+    _check_fits(source, model, inputs, reading)
     return Trained(name=source, model=model, inputs=inputs, reading=reading)
 
 
@@ -59,11 +59,16 @@ def _source(name: str) -> str:
     return name if "/" in name else str(run)
 
 
-def _check_fits(source: str, model: SResNet, inputs: Inputs) -> None:
+def _check_fits(source: str, model: SResNet, inputs: Inputs, reading: Reading | None) -> None:
     steps = [model.config.time_steps] if model.frames else []
     takes = ("frames" if model.frames else "images", [*steps, *model.input_shape], model.classes)
     if takes != (inputs.kind, inputs.sample_shape, len(inputs.classes)):
         raise InputError(
             f"{source}: config.json says {inputs.kind} of shape {inputs.sample_shape} and {len(inputs.classes)} "
             f"classes, but the network takes {takes[0]} of shape {takes[1]} and has {takes[2]}; fetch both again"
+        )
+    if reading and [reading.num_frames, 2, reading.size, reading.size] != inputs.sample_shape:
+        raise InputError(
+            f"{source}: config.json frames recordings into {reading.num_frames} frames of {reading.size} pixels, but "
+            f"says that a sample has the shape {inputs.sample_shape}; fetch it again"
         )

@@ -1,9 +1,9 @@
 """The rule by which a file becomes an input of a trained network. Needs no torch, since verify reads it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from models.bounds import STRICT
+from models.bounds import STRICT, Within
 from pipeline.data.store import Manifest
 from pipeline.protocol.config import TrainingConfig
 
@@ -27,9 +27,17 @@ class Inputs:
     """Width and height of the camera's sensor (pixels); None for images."""
     framing: dict[str, Any] | None
     """How a recording becomes frames, as in the manifest; None for images."""
-    scale: float
-    pixel_mean: list[float]
-    pixel_std: list[float]
+    scale: Annotated[float, Within(1e-9, 1)]
+    """Factor of the stored integers: 1/255 for images, 1/k^2 for sums of counts over k x k pixels."""
+    pixel_mean: Annotated[list[float], Within(0, 1)]
+    pixel_std: Annotated[list[float], Within(0.001, 1)]
+
+    def __post_init__(self) -> None:
+        if len(self.sample_shape) != (3 if self.kind == "images" else 4):
+            raise ValueError(f"sample_shape {self.sample_shape} is not that of {self.kind}")
+        means, deviations = len(self.pixel_mean), len(self.pixel_std)
+        if means != deviations or means not in (0, self.sample_shape[-3]):
+            raise ValueError(f"pixel_mean has {means} value(s) and pixel_std {deviations}; both need one per channel")
 
     @classmethod
     def of(cls, manifest: Manifest, training: TrainingConfig) -> "Inputs":

@@ -146,7 +146,10 @@ def test_an_unknown_network_is_named() -> None:
         (lambda inputs: None, "does not say how a file becomes an input"),
         (lambda inputs: inputs | {"classes": ["cup"]}, "1 classes, but the network takes images of shape"),
         (lambda inputs: inputs | {"scale": "1"}, "inputs.scale"),
-        (lambda inputs: inputs | {"kind": "frames"}, "inputs.framing"),
+        (lambda inputs: inputs | {"kind": "frames"}, "sample_shape: [3, 8, 8] is not that of frames"),
+        (lambda inputs: inputs | {"scale": 0.0}, "inputs.scale"),
+        (lambda inputs: inputs | {"pixel_std": [0.0, 1.0, 1.0]}, "inputs.pixel_std"),
+        (lambda inputs: inputs | {"pixel_mean": [0.5]}, "pixel_mean: has 1 value(s) and pixel_std 3"),
     ],
 )
 def test_inputs_that_do_not_fit_are_named(tmp_path: Path, change: object, reason: str) -> None:
@@ -155,6 +158,15 @@ def test_inputs_that_do_not_fit_are_named(tmp_path: Path, change: object, reason
     config["inputs"] = change(config["inputs"])  # type: ignore[operator]
     (tmp_path / "config.json").write_text(json.dumps(config))
     assert reason in error_of(lambda: main_raises(["predict", str(tmp_path), "a.png"]))
+
+
+def test_frames_of_another_number_are_refused(tmp_path: Path) -> None:
+    event_network(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["inputs"]["framing"]["num_frames"] = 10**9
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    said = error_of(lambda: main_raises(["predict", str(tmp_path), "a.aedat"]))
+    assert "into 1000000000 frames of 8 pixels, but says that a sample has the shape [3, 2, 8, 8]" in said
 
 
 def main_raises(arguments: list[str]) -> None:

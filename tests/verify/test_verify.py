@@ -223,7 +223,7 @@ CAREFUL: list[tuple[str, Callable[[Path], None], str, str, str]] = [
     ),
     (
         "scale of the inputs",
-        lambda report: edit(report / CONFIG, '"scale": 1.0', '"scale": 2.0'),
+        lambda report: edit(report / CONFIG, '"scale": 1.0', '"scale": 0.5'),
         "split",
         CONFIG,
         "inputs/scale 1.0",
