@@ -3,7 +3,6 @@
 import argparse
 
 from pipeline.ground import paths, stage
-from pipeline.protocol.params import load_run
 from pipeline.train.export import export
 from pipeline.train.jobs import Fit, checked_job, train_on
 from pipeline.train.placement import already_finished
@@ -11,7 +10,7 @@ from pipeline.train.placement import already_finished
 
 def main(name: str, fit: Fit | None = None) -> stage.Done:
     """Trains the run, or resumes it, and writes its artifacts; `fit` replaces the training function."""
-    (job, cluster), (run, _) = checked_job(name), load_run(name)
+    job, run, cluster = checked_job(name)
     note, peak = "taken from the finished state in runs/, not trained again", 0
     if not already_finished(job, cluster):
         note, peak = (fit or train_on(cluster))(job)

@@ -33,7 +33,7 @@ def seconds_of(text: str) -> float:
 def train_for(name: str, seconds: float) -> None:
     """Trains a run of params.yaml for that time and prints what is left. Raises InputError."""
     with stage_lock(f"train@{name}"), watched_run():
-        job, cluster = checked_job(name)
+        job, _, cluster = checked_job(name)
         if not in_this_process(cluster, torch.cuda.device_count()):
             raise InputError(
                 f"{PARAMS}: --for trains in this process: cluster.address must be local, cluster.workers auto or 1 "

@@ -49,7 +49,7 @@ def job_of(name: str, run: RunParams, experiment: ExperimentParams, cluster: Clu
     )
 
 
-def checked_job(name: str) -> tuple[Job, ClusterParams]:
+def checked_job(name: str) -> tuple[Job, RunParams, ClusterParams]:
     """The training of a run of params.yaml, with its recorded curves, after checking it against its data.
 
     Raises InputError.
@@ -59,7 +59,7 @@ def checked_job(name: str) -> tuple[Job, ClusterParams]:
     data = read_manifest(job.data, "train")
     check_trainable(f"experiments.{run.experiment}", job.network, job.training, data)
     curves = reference(paths.RESULTS, run.experiment, asdict(job.network), asdict(job.training), data.digest)
-    return (job.compared(curves.bands(run.seed)) if curves else job), cluster
+    return (job.compared(curves.bands(run.seed)) if curves else job), run, cluster
 
 
 def train_on(cluster: ClusterParams) -> Fit:

@@ -67,6 +67,6 @@ def test_wrong_durations_are_named(text: str, capsys: pytest.CaptureFixture[str]
 
 def test_workers_on_ray_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     two = ONE.model_copy(update={"workers": 2})
-    monkeypatch.setattr(command, "checked_job", lambda name: (tiny_job(tmp_path, TRAINING), two))
+    monkeypatch.setattr(command, "checked_job", lambda name: (tiny_job(tmp_path, TRAINING), None, two))
     with pytest.raises(InputError, match=r"cluster\.workers auto or 1"):
         command.train_for("tiny-0", 60.0)

@@ -29,6 +29,7 @@ from pipeline.ground import digests, lifetime, paths, stage
 from pipeline.ground.files import sha256
 from pipeline.ground.params import load_cluster, load_dataset
 from pipeline.protocol import params
+from pipeline.train import jobs
 from stages import agreement, download, evaluate, preprocess, report
 from stages import train as train_stage
 from tests.verify.forger import mend
@@ -243,7 +244,7 @@ def inside(root: Path) -> Iterator[None]:
         (params, {"load_params": lambda path=path: load(path)}),
         (download, of_dataset),
         (preprocess, of_dataset | of_cluster),
-        (train_stage, of_run),
+        (jobs, of_run),
         (evaluate, of_run),
         (embedded, {"_processes": Here}),
     ]
