@@ -258,7 +258,8 @@ def ends_of_epochs(job: Job) -> Iterator[dict[int, float]]:
         if job.checkpoint().exists():
             written = job.checkpoint().stat().st_mtime
             state = newest_state(job.checkpoint())
-            if state is not None and state.step == 0:
+            replaced = job.checkpoint().stat().st_mtime != written  # while it was read: the next poll sees the new one
+            if state is not None and state.step == 0 and not replaced:
                 ends.setdefault(state.epoch, written)
 
     def watch() -> None:
