@@ -117,6 +117,10 @@ class Manifest:
     framing: dict[str, Any] | None = None
     """preprocess.samples.Reading, by which another recording becomes such frames; None for images."""
 
+    def __post_init__(self) -> None:
+        if len(self.sample_shape) != (3 if self.kind == "images" else 4):
+            raise ValueError(f"sample_shape {self.sample_shape} is not that of {self.kind}")
+
 
 def rows_digest(digests: Iterable[str]) -> str:
     """Digest of a set of rows from their digests."""

@@ -186,7 +186,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
             (f"{EVIDENCE}/{result}", "train_rows", train.digest, record.digests["train_rows"]),
             (f"{EVIDENCE}/{result}", "dataset", dataset_of(test.dataset, train, test), record.dataset),
             (config, "data_digest", train.digest, report.config(record)["data_digest"]),
-            (config, "inputs", _inputs(train, record), report.config(record)["inputs"]),
+            (config, "inputs", _inputs(train, record, report.evidence / result), report.config(record)["inputs"]),
         ]
         for file, what, one, other in pairs:
             for where, expected, found in value_differences(one, other, what):
@@ -195,8 +195,12 @@ def split(report: ReportFolder) -> Iterator[Break]:
         yield from _samples(report, record, contents["train"])
 
 
-def _inputs(train: Manifest, record: Record) -> dict[str, Any]:
-    return asdict(Inputs.of(train, training_config(record.training)))
+def _inputs(train: Manifest, record: Record, file: Path) -> dict[str, Any]:
+    """Raises InputError, with the record's file, if the training's pixel values do not fit the split's channels."""
+    try:
+        return asdict(Inputs.of(train, training_config(record.training)))
+    except ValueError as error:
+        raise InputError(f"{file}: training: {error}") from None
 
 
 def _counted_rows(

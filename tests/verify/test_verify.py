@@ -339,6 +339,21 @@ def test_damaged_files_are_named_without_a_traceback(report: Path) -> None:
         assert any("not valid JSON" in found.found for found in verify(report).breaks)
 
 
+def test_shapes_and_channels_that_disagree_are_said_with_their_file(report: Path) -> None:
+    manifest = report / "evidence/data/arrow/digits/train.json"
+    whole = manifest.read_text()
+    for shape, file, text in (
+        ("[1, 2, 2, 2]", "evidence/data/arrow/digits/train.json", "is not that of images"),
+        ("[3, 2, 2]", RESULT, "both need one per channel"),
+    ):
+        manifest.write_text(json.dumps(json.loads(whole) | {"sample_shape": json.loads(shape)}))
+        result = json.loads((report / RESULT).read_text())
+        result["training"] |= {"pixel_mean": [0.5], "pixel_std": [0.5]}
+        (report / RESULT).write_text(json.dumps(result))
+        found = {one.file: one.found for one in verify(report).breaks if text in one.found}
+        assert [*found] == [file]
+
+
 def test_what_is_no_report_and_no_key_is_said(report: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("elsewhere")  # as in a checkout: not the first thing to say
     with pytest.raises(InputError, match=r"no ro-crate-metadata\.json in it; expected a report folder"):
