@@ -24,7 +24,7 @@ from pipeline.train.training import Training
 def recompute_statistics(training: Training, model: SResNet) -> None:
     """Replaces a network's running statistics by those over the batches of this epoch, augmented as in it.
 
-    A mean is the mean of the micro-batches' means, weighted by their sizes; a variance is that of their variances, by n,
+    A mean is the mean of the micro-batches' means, weighted by their sizes; a variance is that of their variances by n
     and squared means, minus the squared mean: the mean and variance of all values together. Sums are float64 and in a
     fixed order, for any number of workers.
     """
