@@ -68,7 +68,8 @@ def train_until(job: Job, cluster: ClusterParams, ends: float) -> str:
         f"{clock.left(now.left)}\n"
         f"its state: {folder}\n"
         "to go on here: the same command, or `dvc repro`\n"
-        "elsewhere: copy that folder into runs/ of a checkout with this code, params.yaml and data"
+        "elsewhere: copy that folder into runs/ of a checkout with this code, params.yaml and data, and torch "
+        f"{torch.__version__}"
     )
 
 
