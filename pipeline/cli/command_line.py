@@ -171,14 +171,16 @@ def _duration(text: str) -> float:
 def _train(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Under `runs:` in params.yaml, for example digits-0.")],
     seconds: Annotated[
-        float, typer.Option("--for", metavar="TIME", parser=_duration, help="At most this long: 90s, 10m or 1.5h.")
+        float,
+        typer.Option("--for", metavar="TIME", parser=_duration, help="From this command's start: 90s, 10m or 1.5h."),
     ],
 ) -> None:
     """Train a run for a limited time.
 
     For a batch system's limit, or a borrowed GPU. Stops after a whole step with a checkpoint, says what is left, and
     exits with 0. The same command or `dvc repro` goes on there, with the same bits, also on another machine, if the
-    folder that it names is copied there. An epoch's validation is not interrupted.
+    folder that it names is copied there. A step, and what follows the last one of an epoch (scores, recomputed
+    statistics), are not interrupted: leave some time for them before a hard limit.
     """
     from pipeline.cli.train import train_for
 

@@ -31,7 +31,8 @@ from pipeline.train.progress import duration
 _CAVEAT = (
     "Steps were measured in one process, with random pixels, while the machine did whatever else it did; several "
     "workers are taken to share a step's micro-batches evenly. Not in it: fetching, preprocessing, evaluation, scores "
-    "of validation and test after an epoch, and the start of the processes (seconds, half a minute with Ray)."
+    "of validation and test after an epoch, statistics that are recomputed (a third of an epoch), and the start of the "
+    "processes (seconds, half a minute with Ray)."
 )
 
 _COLUMNS = 80

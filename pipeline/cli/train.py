@@ -3,13 +3,14 @@
 import re
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
+import psutil
 import torch
 
 from pipeline.cluster.workers import in_this_process
 from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import stage_lock, watched_run
+from pipeline.ground.names import shown
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import PARAMS
 from pipeline.protocol.sampler import epoch_batches, hold_out
@@ -18,6 +19,7 @@ from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.jobs import checked_job, train_in_process
 from pipeline.train.placement import already_finished
+from pipeline.train.progress import duration
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
@@ -31,35 +33,68 @@ def seconds_of(text: str) -> float:
 
 
 def train_for(name: str, seconds: float) -> None:
-    """Trains a run of params.yaml for that time and prints what is left. Raises InputError."""
-    with stage_lock(f"train@{name}"), watched_run():
-        job, _, cluster = checked_job(name)
-        if not in_this_process(cluster, torch.cuda.device_count()):
-            raise InputError(
-                f"{PARAMS}: --for trains in this process: cluster.address must be local, cluster.workers auto or 1 "
-                "(with several GPUs, 1)"
-            )
-        if already_finished(job, cluster):
-            print(f"{name}: is trained; `dvc repro` goes on with it")
-            return
-        print(train_until(job, cluster, seconds))
+    """Trains a run of params.yaml for that time from this process's start; prints what is left. Raises InputError."""
+    began = time.monotonic() - (time.time() - psutil.Process().create_time())
+    try:
+        with stage_lock(f"train@{name}"), watched_run():
+            _train_for(name, began + seconds)
+    except InputError as error:
+        raise InputError(f"{shown(name)}: {error}") from None
 
 
-def train_until(job: Job, cluster: ClusterParams, seconds: float) -> str:
-    """Trains until the end or for that time, stops after a whole step, and returns what to say about it."""
-    before, began = Position.of(job), time.monotonic()
-    train_in_process(job, cluster, lambda: time.monotonic() - began >= seconds)
-    after, folder = Position.of(job), job.checkpoint().parent
+def _train_for(name: str, ends: float) -> None:
+    job, _, cluster = checked_job(name)
+    if not in_this_process(cluster, torch.cuda.device_count()):
+        raise InputError(
+            f"{PARAMS}: --for trains in this process: cluster.address must be local, cluster.workers auto or 1 "
+            "(with several GPUs, 1)"
+        )
+    if already_finished(job, cluster):
+        print(f"{name}: is trained; `dvc repro` goes on with it")
+        return
+    print(train_until(job, cluster, ends))
+
+
+def train_until(job: Job, cluster: ClusterParams, ends: float) -> str:
+    """Trains until the end or until that time (of time.monotonic), stops after a whole step, and returns what to say
+    about it."""
+    clock = Clock(ends=ends)
+    train_in_process(job, cluster, clock)
+    now, folder = Position.of(job), job.checkpoint().parent
     if finished(job) is not None:
         return f"{job.name}: trained; `dvc repro` goes on with it"
-    done = before.left - after.left
-    left = timedelta(seconds=round((time.monotonic() - began) / done * after.left)) if done else "unknown"
     return (
-        f"{job.name}: stopped after step {after.step} of epoch {after.epoch + 1}/{job.training.epochs}; left: {left}\n"
+        f"{job.name}: stopped after step {now.step} of epoch {now.epoch + 1}/{job.training.epochs}; left: "
+        f"{clock.left(now.left)}\n"
         f"its state: {folder}\n"
         "to go on here: the same command, or `dvc repro`\n"
-        "elsewhere: copy that folder into runs/ of a checkout with this code, params.yaml and data"
+        "elsewhere: copy that folder into runs/ of a checkout with this code, params.yaml and data, and torch "
+        f"{torch.__version__}"
     )
+
+
+@dataclass(kw_only=True)
+class Clock:
+    """Called after each step, says whether the time is over. Times are those of time.monotonic."""
+
+    ends: float
+    first: float = 0.0
+    """The end of the first step, which may have compiled kernels."""
+    last: float = 0.0
+    """The end of the last step."""
+    steps: int = 0
+
+    def __call__(self) -> bool:
+        self.last = time.monotonic()
+        self.first = self.first if self.steps else self.last
+        self.steps += 1
+        return self.last >= self.ends
+
+    def left(self, steps: int) -> str:
+        """How long so many more steps take, by the mean of those after the first."""
+        if self.steps < 2:
+            return f"{steps} steps"
+        return f"{steps} steps, {duration((self.last - self.first) / (self.steps - 1) * steps)}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -119,8 +119,6 @@ class Choice:
     """A displayed line of the ledger."""
 
     what: str
-    key: str
-    """Key of the percentage in a record's `protocols`."""
     percent: float | None
     points: float | None = None
     """Difference (percentage points) to what it is compared with: ours, unless `what` says otherwise."""
@@ -139,14 +137,23 @@ def choices(
         "mean_of_batch_means": "partial batch kept, mean of batch means",
         "best_test_epoch": "the authors': best epoch on the test set, partial batch dropped",
     }
-    lines = [Choice(what=f"ours: every test sample once, {weights}", key="every_test_sample", percent=ours)]
+    lines = [Choice(what=f"ours: every test sample once, {weights}", percent=ours)]
     for key, what in others.items():
         percent = protocols.get(key)
-        lines.append(Choice(what=what, key=key, percent=percent, points=_more(percent, ours)))
+        lines.append(Choice(what=what, percent=percent, points=_more(percent, ours)))
     if behind and best is not None:
         what = f"of it, epoch {behind['best_epoch']} instead of the last, scored alike"
-        lines.append(Choice(what=what, key="best_test_epoch", percent=best, points=_more(best, behind["last_epoch"])))
+        lines.append(Choice(what=what, percent=best, points=_more(best, behind["last_epoch"])))
+        lines += _as_trained(protocols["full_batches_only"], behind["last_epoch"], training)
     return lines
+
+
+def _as_trained(full_batches: float | None, last_epoch: float, training: dict[str, Any]) -> list[Choice]:
+    """The line for running statistics, if the result has recomputed ones and the last epoch's weights."""
+    if training["statistics"] == "running" or training["selection"] != "last":
+        return []
+    what = "statistics as trained instead of recomputed, partial batch dropped in both"
+    return [Choice(what=what, percent=last_epoch, points=_more(last_epoch, full_batches))]
 
 
 def _more(percent: float | None, other: float | None) -> float | None:

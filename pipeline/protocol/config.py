@@ -79,6 +79,7 @@ class TrainingConfig:
     def _refusals(self) -> list[str]:
         """Why these values cannot be combined; empty if they can."""
         means, deviations = len(self.pixel_mean), len(self.pixel_std)
+        full = self.epochs * min(self.decay_after, default=100) // 100
         refusals = {
             f"tet_lambda must be 0 with loss cross-entropy, not {self.tet_lambda}": (
                 self.loss == "cross-entropy" and self.tet_lambda != 0
@@ -95,7 +96,9 @@ class TrainingConfig:
             f"warmup_epochs must be smaller than epochs, {self.epochs}, not {self.warmup_epochs}": (
                 self.warmup_epochs >= self.epochs
             ),
-            "nesterov needs momentum above 0": self.nesterov and self.momentum == 0,
+            f"warmup_epochs must be at most {full}, not {self.warmup_epochs}: with decay_after {list(self.decay_after)}"
+            " no epoch would have the whole learning rate": (self.schedule == "steps" and self.warmup_epochs > full),
+            "nesterov needs momentum above 0; raise it, or set nesterov to false": self.nesterov and self.momentum == 0,
             "selection best-validation needs validation_percent above 0": (
                 self.selection == "best-validation" and self.validation_percent == 0
             ),
@@ -109,19 +112,15 @@ class TrainingConfig:
 def check_together(network: NetworkConfig, training: TrainingConfig) -> None:
     """Raises ValueError if the network cannot be trained with this configuration."""
     if training.statistics == "recomputed" and network.normalization == "none":
-        raise ValueError("statistics recomputed needs a normalization, but model.normalization is none")
+        raise ValueError("statistics recomputed needs a normalization, but model.normalization is none; choose running")
     if training.distillation and network.time_steps < 2:
-        raise ValueError(f"distillation compares time steps, so model.time_steps must be above {network.time_steps}")
-    if training.distillation and network.readout not in ("mean-voltage", "boosting"):
-        raise ValueError(
-            f"distillation compares the currents of time steps, so model.readout must be mean-voltage or boosting, "
-            f"not {network.readout}"
-        )
-    if training.loss == "tet" and network.readout not in ("mean-voltage", "boosting"):
-        raise ValueError(
-            f"loss tet averages over the time steps, so model.readout must be mean-voltage or boosting, "
-            f"not {network.readout}"
-        )
+        raise ValueError("distillation compares time steps, but model.time_steps is 1; set distillation to 0")
+    for each, what in ((training.loss == "tet", "loss tet"), (training.distillation, "distillation")):
+        if each and network.readout not in ("mean-voltage", "boosting"):
+            raise ValueError(
+                f"{what} takes the currents of each time step as logits, so model.readout must be mean-voltage or "
+                f"boosting, not {network.readout}"
+            )
 
 
 LATER: Mapping[str, Any] = MappingProxyType(

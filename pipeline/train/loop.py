@@ -35,9 +35,9 @@ def train(
 ) -> None:
     """Trains to the end, from the last checkpoint if there is one; the last checkpoint then holds the finished state.
 
-    Stops after an epoch if `leave` returns true on the first worker, and after a step if `halt` does, which costs the
-    workers an exchange at each step. Raises InputError if the loss is not finite, or if an epoch does not use each of
-    its samples once.
+    Stops after an epoch if `leave` returns true on the first worker, and after a step if `halt` does, which only that
+    worker calls and which costs the workers an exchange at each step. Raises InputError if the loss is not finite, or
+    if an epoch does not use each of its samples once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
@@ -88,7 +88,9 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Call
         if time.monotonic() - saved >= job.checkpoint_seconds:
             checkpoint(training, checkpoints)
             saved = time.monotonic()
-        if halt is not None and first_answer(training.workers, training.device, int(halt())):
+        if halt is not None and first_answer(
+            training.workers, training.device, int(not training.workers.rank and halt())
+        ):
             checkpoint(training, checkpoints)
             return True
     check_epoch(training, batches)

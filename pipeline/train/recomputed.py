@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.hooks import layer_hooks
+from models.kernels.operation import Statistics
 from models.normalization import Normalization, share_of_batch
 from models.sresnet import SResNet
 from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches
@@ -22,8 +24,9 @@ from pipeline.train.training import Training
 def recompute_statistics(training: Training, model: SResNet) -> None:
     """Replaces a network's running statistics by those over the batches of this epoch, augmented as in it.
 
-    A mean is the mean of the micro-batches' means, weighted by their sizes; a variance is that of their variances and
-    squared means, minus the squared mean. Sums are float64 and in a fixed order, for any number of workers.
+    A mean is the mean of the micro-batches' means, weighted by their sizes; a variance is that of their variances by n
+    and squared means, minus the squared mean: the mean and variance of all values together. Sums are float64 and in a
+    fixed order, for any number of workers.
     """
     model.train()
     layers = [module for module in model.modules() if isinstance(module, Normalization)]
@@ -39,20 +42,33 @@ def recompute_statistics(training: Training, model: SResNet) -> None:
 def _of_batch(training: Training, model: SResNet, layers: list[Normalization], step: int, batch: np.ndarray) -> Tensor:
     """Sums over the samples of a batch, (D,): of the means, then of the variances plus squared means."""
     micro_batches, seed, epoch = training.job.training.micro_batches, training.job.seed, training.state.epoch
-    parts = micro_batches_of(batch, micro_batches)
-    own = []
+    parts, own = micro_batches_of(batch, micro_batches), []
     for index in micro_batches_of_worker(training.workers, micro_batches):
         if len(parts[index]):
             values, _ = load_micro_batch(training, parts[index])
             generator = torch.Generator(training.device).manual_seed(encoding_seed(seed, epoch, step, index))
-            with share_of_batch(1):
-                model(values, generator=generator)
-        own.append(_moments(layers) * len(parts[index]))
-    return sum_over_micro_batches(own or [_moments(layers) * 0], training.workers, micro_batches)
+            own.append(_moments(model, layers, values, generator) * len(values))
+        else:
+            own.append(_nothing(layers))
+    return sum_over_micro_batches(own or [_nothing(layers)], training.workers, micro_batches)
 
 
-def _moments(layers: list[Normalization]) -> Tensor:
-    """The running means, then the running variances plus the squared means, (D,)."""
-    means = torch.cat([layer.running_mean.flatten() for layer in layers]).double()
-    variances = torch.cat([layer.running_var.flatten() for layer in layers]).double()
-    return torch.cat([means, variances + means.square()])
+def _moments(model: SResNet, layers: list[Normalization], values: Tensor, generator: torch.Generator) -> Tensor:
+    """Means of a micro-batch, then variances by n plus squared means, (D,); they also become the running statistics."""
+    counts: dict[Normalization, int] = {}
+
+    def note(name: str, layer: Normalization, given: object, output: tuple[Tensor, Tensor, Statistics]) -> None:
+        counts[layer] = output[2].count
+
+    with share_of_batch(1), layer_hooks(model, Normalization, note):
+        model(values, generator=generator)
+    means = torch.cat([layer.running_mean.flatten().double() for layer in layers])
+    # Running variances are by n - 1, with which variances within and between parts would not add up.
+    variances = [layer.running_var.flatten().double() * (1 - 1 / counts[layer]) for layer in layers]
+    return torch.cat([means, torch.cat(variances) + means.square()])
+
+
+def _nothing(layers: list[Normalization]) -> Tensor:
+    """What a micro-batch without samples adds, (D,)."""
+    numbers = 2 * sum(layer.running_mean.numel() for layer in layers)
+    return torch.zeros(numbers, dtype=torch.float64, device=layers[0].running_mean.device)

@@ -2,6 +2,7 @@
 leads to the tested weights, seeds are different trainings, package versions agree. Shapes: N samples, K classes.
 """
 
+import math
 from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
@@ -14,7 +15,9 @@ from pipeline.evaluate.record import Record
 from pipeline.judge.audit import run_folder
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import FREE_OF_ACCURACY, name_of
+from pipeline.protocol.sampler import learning_rate
 from pipeline.report.bundle import EVIDENCE
+from pipeline.verify.configurations import training_config
 from pipeline.verify.history import read_history
 from pipeline.verify.report_folder import ReportFolder
 
@@ -38,7 +41,7 @@ def outputs(report: ReportFolder) -> Iterator[Break]:
 
 
 def histories(report: ReportFolder) -> Iterator[Break]:
-    """A training's history has one row for each epoch of its configuration."""
+    """A training's history has one row for each epoch of its configuration, with its learning rate and scores."""
     for record in report.audit.records:
         path = report.history_of(record)
         epochs = [row["epoch"] for row in read_history(path)]
@@ -46,7 +49,19 @@ def histories(report: ReportFolder) -> Iterator[Break]:
         if epochs != [str(epoch + 1) for epoch in range(expected)]:
             found = f"{len(epochs)} row(s), the last of epoch {epochs[-1] if epochs else 'none'}"
             yield Break(link="history", file=report.name(path), expected=f"the epochs 1 to {expected}", found=found)
+        yield from _rates(report, record)
         yield from _scored_epochs(report, record)
+
+
+def _rates(report: ReportFolder, record: Record) -> Iterator[Break]:
+    """Every row has the learning rate that the configuration gives its epoch."""
+    path, training = report.history_of(record), training_config(record.training)
+    for epoch, row in enumerate(read_history(path)):
+        rate = learning_rate(training, epoch)
+        if not math.isclose(float(row["learning_rate"]), rate, rel_tol=1e-12):
+            expected = f"learning_rate {rate} in epoch {epoch + 1}, as the configuration gives it"
+            yield Break(link="history", file=report.name(path), expected=expected, found=row["learning_rate"])
+            return
 
 
 def _scored_epochs(report: ReportFolder, record: Record) -> Iterator[Break]:

@@ -55,9 +55,19 @@ def test_points_by_hand(history: Path) -> None:
         (50, -10),
         (72.98, pytest.approx(12.98)),
         (72.98, pytest.approx(2.98)),
+        (70, -5),
     ]
     assert "last epoch" in lines[0].what
-    assert "epoch 2 " in lines[-1].what
+    assert "epoch 2 " in lines[-2].what
+    assert "statistics as trained instead of recomputed" in lines[-1].what
+
+
+@pytest.mark.parametrize("changes", [{"statistics": "running"}, {"selection": "best-validation"}])
+def test_the_number_as_trained_is_the_last_epochs(history: Path, changes: dict[str, str]) -> None:
+    """The history does not say which epoch a validation kept."""
+    ledger = make_ledger(answers_of(FIVE), 1, history)
+    lines = choices(ledger.protocols(), ledger.behind(), AVERAGED | {"selection": "last"} | changes)
+    assert not any("as trained" in line.what for line in lines)
 
 
 def test_a_record_of_an_earlier_form_says_what_it_has() -> None:

@@ -1,10 +1,13 @@
 """A record is evidence by its configuration, whatever its name. Differences are listed."""
 
+import json
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from pipeline.judge.claims import Rows
+from pipeline.ground.paths import CLAIMS, PROFILES
+from pipeline.judge.claims import AccuracyClaim, Rows, read_claims
 from pipeline.judge.matching import (
     FREE_OF_ACCURACY,
     FREE_OF_WEIGHTS,
@@ -14,6 +17,8 @@ from pipeline.judge.matching import (
     objections,
     unpaired,
 )
+from pipeline.protocol.config import LATER
+from pipeline.protocol.params import load_params
 from tests.judge.claimed import CONFIGURATION, configured, run
 
 
@@ -101,3 +106,16 @@ def test_pairs_share_a_test_set_and_no_weights() -> None:
     assert unpaired([run()], [run(experiment="other")]) == ["any/0.json and other/0.json have the same model"]
     strangers = run(experiment="other", digests={"model": "m", "test_rows": "t"})
     assert unpaired([run()], [strangers]) == ["any/0.json and other/0.json have other test_rows"]
+
+
+def test_each_part_of_profile_low_latency_is_a_difference_from_the_paper() -> None:
+    (claim,) = (claim for claim in read_claims(CLAIMS).claims if claim.id == "cifar10-accuracy")
+    assert isinstance(claim, AccuracyClaim)
+    claimed = configured(training=asdict(claim.configuration.training))
+    authors = claimed.parts["training"]
+    recipe = asdict(load_params(PROFILES / "low-latency.yaml").experiments["low-latency-cifar10"].training)
+    parts = {key: value for key, value in json.loads(json.dumps(recipe)).items() if value != authors[key]}
+    assert parts.keys() > LATER.keys()
+    for key, value in parts.items():
+        record = run(training=authors | {key: value})
+        assert [text.split()[0] for text in differences(claimed, record, FREE_OF_ACCURACY)] == [f"training.{key}"]

@@ -96,9 +96,9 @@ REFUSED = [
     ({"neuron": "relu", "time_steps": 1, "encoding": "poisson"}, "neuron relu has no spikes, but encoding poisson"),
     ({"neuron": "relu", "time_steps": 1, "readout": "spike-count"}, "neuron relu has no spikes, but readout"),
     ({"encoding": "latency", "frames": True}, "encoding latency is for images; event frames need encoding direct"),
-    ({"loss": "tet", "readout": "last-voltage"}, "loss tet averages .* must be mean-voltage or boosting, not last"),
-    ({"distillation": 1.0, "time_steps": 1}, "distillation compares time steps, so model.time_steps must be above 1"),
-    ({"distillation": 1.0, "readout": "spike-count"}, "distillation compares .* mean-voltage or boosting, not spike-"),
+    ({"loss": "tet", "readout": "last-voltage"}, "loss tet takes .* must be mean-voltage or boosting, not last"),
+    ({"distillation": 1.0, "time_steps": 1}, "distillation compares time steps, but model.time_steps is 1; set"),
+    ({"distillation": 1.0, "readout": "spike-count"}, "distillation takes .* mean-voltage or boosting, not spike-"),
     ({"statistics": "recomputed", "normalization": "none"}, "statistics recomputed needs a normalization"),
     ({"surrogate_width": 0.0}, "surrogate_width must lie in 1e-06 to 1,000, not 0.0"),
 ]

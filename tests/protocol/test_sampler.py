@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from pipeline.protocol.sampler import encoding_seed, epoch_batches, hold_out, learning_rate, micro_batches_of
 from tests.train.tiny import TRAINING
@@ -84,12 +86,35 @@ def test_steps_are_counted_from_the_first_epoch_after_a_warm_up_too() -> None:
     assert [learning_rate(config, epoch) for epoch in range(4)] == [2.0, 4.0, 4.0, 0.4]
 
 
+@pytest.mark.parametrize(("epochs", "warm"), [(1, 0), (2, 1), (7, 0), (30, 5), (5, 4)])
+def test_a_cosine_with_warm_up_is_torchs(epochs: int, warm: int) -> None:
+    config = replace(TRAINING, epochs=epochs, learning_rate=0.1, schedule="cosine", warmup_epochs=warm, decay_after=())
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    rising = LinearLR(optimizer, start_factor=1 / (warm + 1), total_iters=warm)
+    falling = CosineAnnealingLR(optimizer, T_max=epochs - warm)
+    schedule = SequentialLR(optimizer, [rising, falling], [warm]) if warm else falling
+    for epoch in range(epochs):
+        assert learning_rate(config, epoch) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-12)
+        optimizer.step()
+        schedule.step()
+
+
+def test_a_warm_up_may_end_where_the_first_decay_comes() -> None:
+    config = replace(TRAINING, epochs=10, learning_rate=8.0, warmup_epochs=7)
+    rates = [learning_rate(config, epoch) for epoch in range(10)]
+    assert rates == pytest.approx([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 0.8, 0.08])
+
+
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
         ({"schedule": "cosine"}, r"decay_after must be empty with schedule cosine, not \[70, 80, 90\]"),
         ({"warmup_epochs": 2}, "warmup_epochs must be smaller than epochs, 2, not 2"),
-        ({"nesterov": True, "momentum": 0.0}, "nesterov needs momentum above 0"),
+        (
+            {"epochs": 10, "warmup_epochs": 8},
+            r"warmup_epochs must be at most 7, not 8: with decay_after \[70, 80, 90\]",
+        ),
+        ({"nesterov": True, "momentum": 0.0}, "nesterov needs momentum above 0; raise it, or set nesterov to false"),
         ({"label_smoothing": 1.0}, "label_smoothing must lie in 0 to 0.9, not 1.0"),
     ],
 )

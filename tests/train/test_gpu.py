@@ -20,7 +20,7 @@ from pipeline.train.replay import Replay
 from pipeline.train.state import State
 from pipeline.train.training import Training
 from tests.train.test_loop import assert_same
-from tests.train.tiny import NETWORK, TRAINING, tiny_job
+from tests.train.tiny import NETWORK, RECIPE, TRAINING, tiny_job
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 GPU, RECORD = torch.device("cuda"), Replay.record
@@ -51,6 +51,17 @@ def test_recorded_kernels_give_the_same_bits(
     monkeypatch.setattr(Replay, "record", lambda *given: sizes.append(len(given[2])) or RECORD(*given))
     recorded = trained(job)
     assert sorted(sizes) == [1, 2, 4, 5]
+    monkeypatch.setattr(Training, "replay", None)
+    assert_same(recorded, trained(replace(job, runs=tmp_path / "called")))
+
+
+@pytest.mark.parametrize("loss", ["cross-entropy", "tet"])
+def test_recorded_kernels_give_the_same_bits_with_all_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loss: Any
+) -> None:
+    parts = RECIPE | {"loss": loss, "tet_lambda": 0.0, "augmentation": "autoaugment", "validation_percent": 20}
+    job = tiny_job(tmp_path, replace(TRAINING, **parts), channels=3)
+    recorded = trained(job)
     monkeypatch.setattr(Training, "replay", None)
     assert_same(recorded, trained(replace(job, runs=tmp_path / "called")))
 

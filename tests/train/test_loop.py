@@ -21,7 +21,7 @@ from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.state import State
-from tests.train.tiny import TRAINING, tiny_job
+from tests.train.tiny import RECIPE, TRAINING, tiny_job
 
 CPU = torch.device("cpu")
 
@@ -74,13 +74,13 @@ def assert_same(one: State, other: State) -> None:
             assert torch.equal(tensors[name], others[name]), name
 
 
-@pytest.mark.parametrize(
-    ("workers", "average_decay", "statistics"), [(2, 0.0, "running"), (3, 0.0, "running"), (2, 0.9, "recomputed")]
-)
-def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay: float, statistics: str) -> None:
-    """Three shards on one, two (which does not divide them) and three workers; a last batch with an empty shard."""
-    config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True)
-    job = tiny_job(tmp_path, replace(config, average_decay=average_decay, statistics=statistics))
+@pytest.mark.parametrize(("workers", "parts"), [(2, {}), (3, {}), (2, RECIPE), (4, RECIPE)])
+def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, parts: dict[str, Any]) -> None:
+    """Three shards on one, two (which does not divide them), three and four workers; a last batch with an empty
+    shard."""
+    config = replace(TRAINING, micro_batches=3, batch_size=9, validation_percent=20, test_each_epoch=True, **parts)
+    augmentation = "autoaugment" if parts else "none"
+    job = tiny_job(tmp_path, replace(config, augmentation=augmentation), channels=3)
     alone = train_alone(job)
     many = train_on(workers, replace(job, runs=tmp_path / "others"))
     assert_same(alone, many)
@@ -91,9 +91,8 @@ def test_workers_do_not_change_a_bit(tmp_path: Path, workers: int, average_decay
 def test_an_interrupted_training_ends_as_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, stop_at: int
 ) -> None:
-    augmentation = "crop-flip" if kind == "images" else "nda"
-    parts = {"augmentation": augmentation, "average_decay": 0.9, "statistics": "recomputed"}
-    job = tiny_job(tmp_path, replace(TRAINING, **parts), kind=kind)
+    augmentation = "autoaugment" if kind == "images" else "nda"
+    job = tiny_job(tmp_path, replace(TRAINING, augmentation=augmentation, **RECIPE), kind=kind, channels=3)
     undisturbed = train_alone(job)
     other = replace(job, runs=tmp_path / "others", checkpoint_seconds=0)  # 0: after each step
     steps = 0

@@ -6,6 +6,7 @@ from math import exp, log
 import pytest
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from pipeline.train.loss import LOSSES, self_distillation
 from tests.models.small import small_network
@@ -74,6 +75,32 @@ def test_self_distillation_by_hand(loss: str) -> None:
     )
     assert torch.equal(logits, same)
     assert (with_it - without).item() == pytest.approx(found.item() / 2, rel=1e-9)
+
+
+def test_steps_that_are_equally_sure_teach_nothing() -> None:
+    """The first step is then both, so the loss and its gradient are 0. With one step, it is always so."""
+    for currents in (torch.tensor([[[1.0, 0.0]], [[0.0, 1.0]]]), torch.tensor([[[3.0, 0.0]]])):
+        found = self_distillation(currents.requires_grad_())
+        assert found.item() == 0
+        assert not torch.autograd.grad(found, currents)[0].any()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_recorded_loss_gives_the_same_bits(loss: str) -> None:
+    """The operations of one call, with their gradients, on the currents of another one: no operation depends on a value
+    that Python reads, and none is read, as a CUDA graph needs."""
+    training = replace(TRAINING, loss=loss, label_smoothing=0.1, distillation=0.5)
+
+    def compute(currents: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        currents = currents.detach().requires_grad_()
+        logits, found = LOSSES[loss](Told(currents), torch.zeros(1), labels, torch.Generator(), training)  # type: ignore[arg-type]
+        return logits, found, torch.autograd.grad(found, currents)[0]
+
+    given = [(torch.randn(4, 5, 3), torch.tensor([0, 2, 1, 1, 2]).roll(place)) for place in range(2)]
+    recorded = make_fx(compute, tracing_mode="fake")(*given[0])
+    assert "_local_scalar_dense" not in recorded.code
+    for one, other in zip(recorded(*given[1]), compute(*given[1]), strict=True):
+        assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize(("loss", "weight"), [("cross-entropy", 0.1), ("tet", -0.1), ("tet", 1.5)])

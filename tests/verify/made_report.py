@@ -40,7 +40,7 @@ from pipeline.judge.measured import DECIDED_BY_IT, MEASURED, Measured
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.input_rule import Inputs
 from pipeline.protocol.params import load_params
-from pipeline.protocol.sampler import epoch_batches
+from pipeline.protocol.sampler import epoch_batches, learning_rate
 from pipeline.report.write import write_report
 from pipeline.train.identity import run_identity
 from pipeline.train.used import epoch_digest
@@ -164,7 +164,7 @@ def _history(training: TrainingConfig) -> str:
     rows = [",".join(HISTORY_COLUMNS)]
     for epoch in range(training.epochs):
         batches = epoch_batches(np.arange(len(LABELS)), training, 0, epoch)
-        rows.append(f"{epoch + 1},0.1,1.5,50,,,,,,{epoch_digest(ids, batches)}")
+        rows.append(f"{epoch + 1},{learning_rate(training, epoch)},1.5,50,,,,,,{epoch_digest(ids, batches)}")
     return "\n".join(rows) + "\n"
 
 

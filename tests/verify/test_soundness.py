@@ -54,13 +54,19 @@ def fewer_epochs(report: Path) -> None:
 def other_epoch(report: Path) -> None:
     """The history says 50 % of the test samples, the predictions have all eight of the full batches right."""
     path = report / FOLDER / "history.csv"
-    path.write_text(path.read_text().replace("6,0.1,1.5,50,,,,", "6,0.1,1.5,50,,,50.0,"))
+    path.write_text(path.read_text().replace("6,0.003,1.5,50,,,,", "6,0.003,1.5,50,,,50.0,"))
 
 
 def recomputed_score(report: Path) -> None:
     """The training's statistics are running averages."""
     path = report / FOLDER / "history.csv"
-    path.write_text(path.read_text().replace("6,0.1,1.5,50,,,,,,", "6,0.1,1.5,50,,,,,100.0,"))
+    path.write_text(path.read_text().replace("6,0.003,1.5,50,,,,,,", "6,0.003,1.5,50,,,,,100.0,"))
+
+
+def another_rate(report: Path) -> None:
+    """The rate has decayed after 70 and 80 % of six epochs."""
+    path = report / FOLDER / "history.csv"
+    path.write_text(path.read_text().replace("6,0.003,1.5,", "6,0.3,1.5,"))
 
 
 def other_torch(report: Path) -> None:
@@ -74,6 +80,7 @@ FAULTS: list[tuple[Callable[[Path], None], str, str]] = [
     (no_number, "predictions", "1 without, the first is test/8"),
     (fewer_epochs, "history", "5 row(s), the last of epoch 5"),
     (recomputed_score, "history", "in 1 rows"),
+    (another_rate, "history", "0.3"),
     (other_epoch, "selection", "50.0 %: other weights, or other samples"),
     (other_torch, "packages", "one processor, torch 1.0.0"),
 ]
