@@ -16,7 +16,7 @@ AT_ONCE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Samples:
+class DeviceSamples:
     """The samples of a split."""
 
     store: Store
@@ -26,7 +26,7 @@ class Samples:
     """The bytes of each sample, (N, bytes), on the device; None if batches are read from the shards."""
 
     @classmethod
-    def of(cls, store: Store, device: torch.device, room: int) -> "Samples":
+    def of(cls, store: Store, device: torch.device, room: int) -> "DeviceSamples":
         """Copies the pixels to the device if they take at most `room` bytes. Raises InputError."""
         fits = bool(room) and len(store) * bytes_of_sample(store) <= room
         labels = on_device(store.labels, device)

@@ -17,7 +17,7 @@ from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import hold_out
 from pipeline.train.job import Job
 from pipeline.train.replay import Replay, records
-from pipeline.train.samples import Samples, room_on
+from pipeline.train.samples import DeviceSamples, room_on
 from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable
 
@@ -62,10 +62,10 @@ class Training:
         return [] if self.average is None else [*self.average.parameters(), *self.average.buffers()]
 
     @cached_property
-    def data(self) -> Samples:
+    def data(self) -> DeviceSamples:
         """The training split; in the GPU's memory if it fits and its augmentation gives the CPU's bits there."""
         exact = self.job.training.augmentation in EXACT
-        return Samples.of(self.store, self.device, room_on(self.device) if exact else 0)
+        return DeviceSamples.of(self.store, self.device, room_on(self.device) if exact else 0)
 
     @cached_property
     def replay(self) -> Replay | None:

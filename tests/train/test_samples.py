@@ -18,7 +18,7 @@ from pipeline.protocol.reduce import Alone
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.train import samples, training
 from pipeline.train.loop import train
-from pipeline.train.samples import Samples, bytes_of_sample
+from pipeline.train.samples import DeviceSamples, bytes_of_sample
 from pipeline.train.state import State
 from pipeline.train.step import read_totals, step
 from pipeline.train.training import begin
@@ -64,7 +64,7 @@ def test_samples_are_those_of_the_shards(
     monkeypatch.setattr(samples, "AT_ONCE", 7)
     store = tiny_job(tmp_path, TRAINING, kind=kind).train_store()
     indices = np.array([29, 3, 3, 0, 17])
-    pixels, labels = Samples.of(store, CPU, room).read(indices)
+    pixels, labels = DeviceSamples.of(store, CPU, room).read(indices)
     assert np.array_equal(pixels.numpy(), store.read(indices))
     assert labels.tolist() == store.labels[indices].tolist()
 
@@ -73,7 +73,7 @@ def test_a_split_is_copied_if_it_fits(tmp_path: Path) -> None:
     store = tiny_job(tmp_path, TRAINING).train_store()
     size = 30 * 8 * 8
     assert len(store) * bytes_of_sample(store) == size
-    assert [Samples.of(store, CPU, room).rows is not None for room in (0, size - 1, size)] == [False, False, True]
+    assert [DeviceSamples.of(store, CPU, room).rows is not None for room in (0, size - 1, size)] == [False, False, True]
 
 
 def test_shards_of_two_widths_are_copied_in_the_wider(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_shards_of_two_widths_are_copied_in_the_wider(tmp_path: Path) -> None:
     for place, rows in enumerate((narrow, wide)):
         write_shard(rows, store.folder / shard_name("train", place, 2), "frames", "none", {})
     mixed = Store(store.folder, "train")
-    pixels, _ = Samples.of(mixed, CPU, 1 << 20).read(np.array([29, 0]))
+    pixels, _ = DeviceSamples.of(mixed, CPU, 1 << 20).read(np.array([29, 0]))
     assert pixels.dtype == torch.uint16
     assert np.array_equal(pixels.numpy(), mixed.read(np.array([29, 0])))
 
