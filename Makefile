@@ -107,6 +107,9 @@ bench: setup ## measure every speed of training, and write docs/training-speed.m
 	python -m benchmarks.peers
 	python -m benchmarks.speed_page
 
+bench-gpu: setup ## measure a training and its steps on a GPU, and write the tables of docs/gpu.md
+	python -m benchmarks.gpu
+
 bench-precision: setup ## bfloat16 against float32: spikes and accuracy; writes results/bench-precision.json
 	python -m benchmarks.precision
 
@@ -127,4 +130,4 @@ bench-scaling: setup ## measure two workers against one, and plain DDP; writes r
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-.PHONY: help setup repro docs wheel clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 chaos bench bench-precision bench-study bench-start bench-sweep bench-events bench-scaling
+.PHONY: help setup repro docs wheel clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 chaos bench bench-gpu bench-precision bench-study bench-start bench-sweep bench-events bench-scaling

@@ -42,7 +42,7 @@ from pipeline.preprocess.preprocess import preprocess
 from pipeline.protocol.augment import crop_flip
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.hardware import keep_memory
-from pipeline.protocol.inputs import prepare
+from pipeline.protocol.inputs import standardized
 from pipeline.protocol.sampler import epoch_batches
 from pipeline.train.checkpoints import newest_state
 from pipeline.train.export import export
@@ -211,8 +211,8 @@ def batches(job: Job) -> list[tuple[Tensor, Tensor]]:
     ready = []
     for part in epoch_batches(np.arange(len(store)), config, job.seed, 0)[:BARE_STEPS]:
         if len(part) == config.batch_size:
-            pixels = crop_flip(store.read(part), job.seed, 0, part)
-            values = prepare(pixels, store.scale, config, torch.device("cpu"))
+            pixels = crop_flip(torch.from_numpy(store.read(part)), job.seed, 0, part)
+            values = standardized(pixels, store.scale, config)
             ready.append((values, torch.from_numpy(store.labels[part])))
     return ready
 

@@ -43,20 +43,10 @@ def measured(case: Case, form: Form, threads: int) -> int:
     step_of(replace(case, batch=1, network=replace(case.network, time_steps=2, blocks=1, width=8)), form)()
     step = step_of(case, form)
     gc.collect()
-    if case.device == "cuda":
-        return _on_gpu(step)
     Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")  # resets the peak, see proc(5)
     before = _status("VmRSS")
     step()
     return _status("VmHWM") - before
-
-
-def _on_gpu(step: object) -> int:
-    assert callable(step)
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    step()
-    return torch.cuda.max_memory_allocated() - before
 
 
 def _status(key: str) -> int:

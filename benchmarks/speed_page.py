@@ -11,7 +11,6 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS, ROOT
 
 PAGE = ROOT / "docs" / "training-speed.md"
-GPU = "GPU, "
 LIBRARIES = {"spikingjelly": "SpikingJelly, multi-step", "snntorch": "snnTorch", "norse": "Norse", "sinabs": "Sinabs"}
 INTRODUCTION = """# Speed of training
 
@@ -55,16 +54,15 @@ def steps(result: Result) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, row in (result["rows"] | result["recompute"]).items():
-        on = f", {result['gpu']}" if name.startswith(GPU) else ""
         cells = [
             seconds(row["median_seconds"]["through-time"]),
             ranged(row["faster_than_step_by_step"]),
             ranged(row["against_convolutions"]),
             *memory(row["peak_bytes"]),
         ]
-        lines.append(f"| {name}{on} | {' | '.join(cells)} |")
-    profiles = {name: row["profile"] for name, row in result["rows"].items() if row["profile"]}
-    return "\n".join([*lines, *(["", where_time_goes(profiles)] if profiles else [])])
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    profiles = {name: row["profile"] for name, row in result["rows"].items()}
+    return "\n".join([*lines, "", where_time_goes(profiles)])
 
 
 def where_time_goes(profiles: dict[str, Result]) -> str:
@@ -156,8 +154,7 @@ def precision(result: Result) -> str:
 def missing(found: dict[str, Result]) -> str:
     """Names the missing measurements."""
     absent = [f"`results/bench-{name}.json`" for name, result in found.items() if not result]
-    gpu = any(name.startswith(GPU) for name in found["train"].get("rows", {}))
-    notes = [] if gpu else ["Not measured by these commands: a GPU; [On a GPU](gpu.md) has what was seen on one."]
+    notes = ["Not measured by these commands: a GPU; [On a GPU](gpu.md) has what was seen on one."]
     notes += [f"Not measured: {', '.join(absent)}."] if absent else []
     kept = [f"`results/bench-{name}.json`" for name, result in found.items() if result]
     notes += [f"Every round is in {', '.join(kept)}."] if kept else []

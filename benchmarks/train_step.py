@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -34,14 +34,12 @@ CASES: dict[str, Case] = {
     "bfloat16, T = 50, batch 2": Case(network=BFLOAT16, batch=2),
     "inference, float32, T = 50, batch 2": Case(network=S_RESNET38, batch=2, inference=True),
 }
-ON_GPU: dict[str, Case] = {
-    f"GPU, bfloat16, T = 50, batch {batch}": Case(network=BFLOAT16, batch=batch, device="cuda") for batch in (21, 128)
-}
 MEMORY: dict[str, Case] = {
     f"float32, T = 50, batch 2, recompute {what}": Case(network=S_RESNET38, batch=2, recompute=what)
     for what in ("spikes", "blocks")
 }
 Ratio = dict[str, float]
+Name = TypeVar("Name", bound=str)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     load = os.getloadavg()[0]
     torch.set_num_threads(settings.threads)
     keep_memory()
-    rows = {name: row(name, case, settings) for name, case in (CASES | gpu_cases()).items()}
+    rows = {name: row(name, case, settings) for name, case in CASES.items()}
     saved = {name: row(name, case, settings) for name, case in MEMORY.items()}
     result = {"rows": rows, "recompute": saved} | circumstances(settings, load)
     write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
@@ -68,10 +66,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=positive, default=5, help="measurements of each form, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / "bench-train.json", help="file of the result")
     return parser.parse_args(arguments)
-
-
-def gpu_cases() -> dict[str, Case]:
-    return ON_GPU if torch.cuda.is_available() else {}
 
 
 def row(name: str, case: Case, settings: argparse.Namespace) -> dict[str, Any]:
@@ -94,15 +88,15 @@ def row(name: str, case: Case, settings: argparse.Namespace) -> dict[str, Any]:
         "median_seconds": {form: statistics.median(taken) for form, taken in seconds.items()},
         "seconds": seconds,
         "peak_bytes": memory,
-        "profile": profile_of(case) if case.device == "cpu" else None,
+        "profile": profile_of(case),
     }
 
 
-def measure(steps: dict[Form, Callable[[], None]], rounds: int, device: str = "cpu") -> dict[Form, list[float]]:
+def measure(steps: dict[Name, Callable[[], None]], rounds: int, device: str = "cpu") -> dict[Name, list[float]]:
     """Seconds of each form in each round; the order rotates from round to round."""
     for step in steps.values():
         duration(step, device)
-    taken: dict[Form, list[float]] = {form: [] for form in steps}
+    taken: dict[Name, list[float]] = {form: [] for form in steps}
     forms = list(steps)
     for index in range(rounds):
         turn = index % len(forms)
@@ -120,7 +114,7 @@ def duration(step: Callable[[], None], device: str) -> float:
     return time.perf_counter() - start
 
 
-def ratios(seconds: dict[Form, list[float]], above: Form, below: Form) -> Ratio:
+def ratios(seconds: dict[Name, list[float]], above: Name, below: Name) -> Ratio:
     """Median and range of the rounds' ratios."""
     each = [a / b for a, b in zip(seconds[above], seconds[below], strict=True)]
     return {"median": statistics.median(each), "low": min(each), "high": max(each)}
@@ -128,10 +122,8 @@ def ratios(seconds: dict[Form, list[float]], above: Form, below: Form) -> Ratio:
 
 def circumstances(settings: argparse.Namespace, load: float) -> dict[str, object]:
     """Settings and versions that the figures depend on."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return {
         "machine": describe(torch.device("cpu")),
-        "gpu": describe(device) if device.type == "cuda" else None,
         "cpus": os.cpu_count(),
         "load_before": load,
         "wait_policy": os.environ[WAIT_POLICY],

@@ -21,13 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks import positive
+from benchmarks.marked import insert
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS, ROOT
 from pipeline.judge.equivalence import ALPHA, CHANCE, Earlier, Goal, decide, decide_larger, needed
 
 DOCUMENT = ROOT / "docs" / "verdicts.md"
-BEGIN, END = "<!-- rates -->", "<!-- /rates -->"
+SECTION = "rates"
+"""Of docs/verdicts.md."""
 TESTS = ((355, 90.0, 5.2), (1000, 72.98, 3.5), (10000, 94.14, 1.0))
 """Test samples, value and margin (points), near the claims about Digits, CIFAR10-DVS and CIFAR-10."""
 SEEDS = (1, 2, 3, 5)
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     result = simulate(chosen.runs)
     write_whole(chosen.output, shown(result).encode())
-    insert(chosen.document, tables(result))
+    insert(chosen.document, {SECTION: tables(result)})
     print(f"bound {100 * ALPHA:g} %, worst of all {worst(of_shape(result, 'normal'))}")
     print(f"written to {chosen.output} and {chosen.document}")
 
@@ -283,16 +285,6 @@ def of_shape(result: dict[str, Any], shape: str) -> list[dict[str, Any]]:
 def worst(rows: list[dict[str, Any]]) -> str:
     found = (max(map(error, rows)) for error in (false_reproduced, false_outside))
     return "{} (false REPRODUCED) and {} (false BELOW or ABOVE)".format(*map(part, found))
-
-
-def insert(document: Path, section: str) -> None:
-    """Replaces the section between the two marks. Raises InputError if they are missing."""
-    text = document.read_text(encoding="utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise InputError(f"{document}: no {BEGIN} before {END}; the rates stand between them")
-    write_whole(document, f"{before}{BEGIN}\n{section}\n{END}{after}".encode())
 
 
 def shown(result: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ def timed_step(
     network: NetworkConfig, training: TrainingConfig, folder: Path, recompute: Recompute
 ) -> Callable[[], float]:
     """A function that does a training step on the first batch of the split in `folder` and returns its seconds."""
-    job = _job_on(folder, network, training, recompute)
+    job = job_on_noise(folder, network, training, recompute)
     made = begin(job, Alone(), torch.device("cpu"), State())
     batch = epoch_batches(made.samples, job.training, 0, 0)[0]
 
@@ -72,8 +72,8 @@ def timed_step(
     return once
 
 
-def _job_on(folder: Path, network: NetworkConfig, training: TrainingConfig, recompute: Recompute) -> Job:
-    """A job that trains on all samples in `folder`; its checkpoints go there too."""
+def job_on_noise(folder: Path, network: NetworkConfig, training: TrainingConfig, recompute: Recompute) -> Job:
+    """A job that trains on all samples that `write_noise` wrote; its checkpoints go to the folder too."""
     return Job(
         name="plan",
         network=network,

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any, ClassVar, Literal, NamedTuple, get_args
 
@@ -226,6 +227,7 @@ class Store:
         shards = [
             _Shard(self.folder / shard_name(self.split, i, self.manifest.shards)) for i in range(self.manifest.shards)
         ]
+        self._shards = shards
         self._places = [(shard, batch) for shard in shards for batch in range(len(shard.lengths))]
         self._starts = np.cumsum([0, *(length for shard in shards for length in shard.lengths)])
         self._kept: dict[int, npt.NDArray[Any]] = {}
@@ -243,6 +245,11 @@ class Store:
     def __reduce__(self) -> tuple[type["Store"], tuple[Path, str]]:
         # Pickled by path: another process maps the files itself.
         return Store, (self.folder, self.split)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The integer type that holds the pixels of every shard, which may differ in width. Raises InputError."""
+        return np.result_type(*(shard.pixels(0).dtype for shard in self._shards))
 
     def read(self, indices: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
         """Pixels of the samples, (len(indices), *sample_shape), in the order of `indices`. Raises InputError."""

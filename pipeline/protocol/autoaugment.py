@@ -9,7 +9,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 from torchvision.transforms.v2 import functional
@@ -54,10 +53,10 @@ _NUMBER = np.array([[_NAMES_LEVELS.index((name, level)) for name, _, level in pa
 _PROBABILITY = np.array([[probability for _, probability, _ in pair] for pair in POLICY])
 
 
-def autoaugment(images: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.uint8]:
-    """Images (B, 3, H, W), each after the two operations of a random row of the policy."""
+def autoaugment(images: Tensor, seed: int, epoch: int, indices: Indices) -> Tensor:
+    """Images (B, 3, H, W) on the CPU, uint8, each after the two operations of a random row of the policy."""
     rows = (counter_hash(seed, epoch, indices, POLICY_STREAM) % np.uint64(len(POLICY))).astype(np.int64)
-    changed = torch.from_numpy(images).clone()
+    changed = images.clone()
     for place, stream in enumerate(OPERATION_STREAMS):
         drawn = counter_hash(seed, epoch, indices, stream)
         acts = (drawn >> np.uint64(11)) * 2.0**-53 < _PROBABILITY[rows, place]
@@ -69,8 +68,7 @@ def autoaugment(images: npt.NDArray[np.uint8], seed: int, epoch: int, indices: I
                 chosen = torch.from_numpy((numbers == number) & signed)
                 if chosen.any():
                     changed[chosen] = operate(changed[chosen], *_NAMES_LEVELS[int(number)], sign)
-    augmented: npt.NDArray[np.uint8] = changed.numpy()
-    return augmented
+    return changed
 
 
 def operate(images: Tensor, name: str, level: int, sign: int) -> Tensor:

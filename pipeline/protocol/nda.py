@@ -7,14 +7,16 @@ a quarter of the frame's, is ours. Shapes: B samples, T time steps, H height, W 
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from pipeline.data.counter import Indices, counter_hash
 from pipeline.protocol.cutout import hole
+from pipeline.protocol.inputs import on_device
+from pipeline.protocol.resample import resample
 
 KIND_STREAM, AMOUNT_STREAM = 15, 16
 ROLL, ROTATION, SHEAR, CUTOUT = range(4)
@@ -27,36 +29,38 @@ _COSINE, _SINE, _TANGENT = (np.array([of(angle) for angle in _ANGLES]) for of in
 # A table, because numpy's functions need not round alike at each place of an array.
 
 
-def nda(frames: npt.NDArray[Any], seed: int, epoch: int, indices: Indices) -> npt.NDArray[Any]:
+def nda(frames: Tensor, seed: int, epoch: int, indices: Indices) -> Tensor:
     """Frames (B, T, 2, H, W) of any unsigned integers, augmented: whole degrees, and the nearest pixel."""
     kinds = counter_hash(seed, epoch, indices, KIND_STREAM)
     amounts = counter_hash(seed, epoch, indices, AMOUNT_STREAM)
-    height, width = frames.shape[-2:]
-    kind, flipped = (kinds % np.uint64(4)).astype(np.int64), kinds >> np.uint64(32) & np.uint64(1) == 1
-    rows, columns = _turned(kind, amounts, height, width)
+    kind, (height, width) = (kinds % np.uint64(4)).astype(np.int64), frames.shape[-2:]
+    roll = [np.where(kind == ROLL, _within(amounts, shift, MOST_PIXELS), 0) for shift in (0, 32)]
+    flips = (kinds >> np.uint64(32) & np.uint64(1)).astype(np.int64)
+    down, right, flip, cut = on_device(np.stack([*roll, flips, kind == CUTOUT]), frames.device)[:, :, None, None]
+    rows, columns = _turned(kind, amounts, height, width, frames.device)
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    inside &= ~(hole(amounts, (height, width), (height // 4, width // 4)) & (kind == CUTOUT)[:, None, None])
-    rows = (rows - np.where(kind == ROLL, _within(amounts, 0, MOST_PIXELS), 0)[:, None, None]) % height
-    columns = (columns - np.where(kind == ROLL, _within(amounts, 32, MOST_PIXELS), 0)[:, None, None]) % width
-    columns[flipped] = width - 1 - columns[flipped]
-    moved = frames.view(f"i{frames.itemsize}")  # torch computes little with unsigned types of more than 8 bits
-    flat = torch.from_numpy(moved).flatten(1, 2).flatten(2)
-    place = torch.from_numpy((rows * width + columns).reshape(len(frames), 1, -1))
-    taken = flat.gather(2, place.expand(-1, flat.shape[1], -1)) * torch.from_numpy(inside.reshape(place.shape))
-    return taken.view(frames.shape).numpy().view(frames.dtype)
+    covered = hole(amounts, (height, width), (height // 4, width // 4), frames.device) & (cut == 1)
+    columns = (columns - right) % width
+    columns = torch.where(flip == 1, width - 1 - columns, columns)
+    return resample(frames, rows - down, columns, inside & ~covered)
 
 
 def _turned(
-    kind: npt.NDArray[np.int64], amounts: npt.NDArray[np.uint64], height: int, width: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Row and column, each (B, H, W), from which a pixel comes, after a rotation or shear around the centre."""
+    kind: npt.NDArray[np.int64], amounts: npt.NDArray[np.uint64], height: int, width: int, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Row and column, each (B, H, W), from which a pixel comes, after a rotation or shear around the centre.
+
+    In float64, with one rounding an operation, as on every device.
+    """
     angle = _within(amounts, 0, MOST_DEGREES) + MOST_DEGREES
-    straight = np.full_like(angle, MOST_DEGREES)
-    turn, shear = (np.where(kind == one, angle, straight)[:, None, None] for one in (ROTATION, SHEAR))
-    y, x = np.arange(height)[:, None] - (height - 1) / 2, np.arange(width) - (width - 1) / 2
-    rows = _COSINE[turn] * y + _SINE[turn] * x + (height - 1) / 2
-    columns = _COSINE[turn] * x - _SINE[turn] * y + _TANGENT[shear] * y + (width - 1) / 2
-    return np.floor(rows + 0.5).astype(np.int64), np.floor(columns + 0.5).astype(np.int64)
+    turn, shear = (np.where(kind == one, angle, MOST_DEGREES) for one in (ROTATION, SHEAR))
+    factors = np.stack([_COSINE[turn], _SINE[turn], _TANGENT[shear]])
+    cosine, sine, tangent = on_device(factors, device)[:, :, None, None]
+    y = torch.arange(height, dtype=torch.float64, device=device)[:, None] - (height - 1) / 2
+    x = torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2
+    rows = cosine * y + sine * x + (height - 1) / 2
+    columns = cosine * x - sine * y + tangent * y + (width - 1) / 2
+    return (rows + 0.5).floor().to(torch.int64), (columns + 0.5).floor().to(torch.int64)
 
 
 def _within(amounts: npt.NDArray[np.uint64], shift: int, most: int) -> npt.NDArray[np.int64]:

@@ -9,7 +9,7 @@ from torch.nn.functional import cross_entropy
 from models.sresnet import SResNet
 from pipeline.data.store import Store
 from pipeline.protocol.config import TrainingConfig
-from pipeline.protocol.inputs import prepare
+from pipeline.protocol.inputs import on_device, prepare
 from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import encoding_seed
 
@@ -65,7 +65,7 @@ def _count(
     device = next(model.parameters()).device
     generator = torch.Generator(device).manual_seed(generator_seed)
     logits = model(prepare(store.read(batch), store.scale, training, device), generator=generator)
-    labels = torch.from_numpy(store.labels[batch]).to(device)
+    labels = on_device(store.labels[batch], device)
     correct = (logits.argmax(1) == labels).sum()
     loss = cross_entropy(logits, labels, reduction="sum")
-    return torch.stack([torch.tensor(len(batch), device=device).double(), correct.double(), loss.double()])
+    return torch.stack([loss.new_full((), len(batch), dtype=torch.float64), correct.double(), loss.double()])

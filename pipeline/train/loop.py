@@ -20,7 +20,7 @@ from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
 from pipeline.train.recomputed import recompute_statistics
 from pipeline.train.state import State
-from pipeline.train.step import step
+from pipeline.train.step import read_totals, step
 from pipeline.train.training import Training, begin, weights_of
 from pipeline.train.used import epoch_digest, lost_or_doubled
 
@@ -69,6 +69,8 @@ def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> 
 
 def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
     """The first worker's answer, on all workers."""
+    if workers.size == 1:
+        return bool(answer)
     return bool(workers.gather(torch.tensor([answer], device=device))[0])
 
 
@@ -84,7 +86,9 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Call
     progress, saved = Progress(job.training, len(batches), say), time.monotonic()
     for batch in batches[state.step :]:
         step(training, batch)
-        progress.step(state, len(batch))
+        if progress.due(state.step, len(batch)):
+            read_totals(training)
+            progress.report(state)
         if time.monotonic() - saved >= job.checkpoint_seconds:
             checkpoint(training, checkpoints)
             saved = time.monotonic()
@@ -138,6 +142,7 @@ def end_epoch(training: Training) -> None:
     state.samples.append(state.used)
     state.epoch, state.step, state.seen, state.correct, state.loss_sum = state.epoch + 1, 0, 0, 0, 0.0
     state.used = ""
+    training.totals.zero_()
 
 
 def validated(training: Training, model: SResNet) -> Score | None:
@@ -180,7 +185,11 @@ def select(training: Training, correct: int) -> None:
 
 
 def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
-    """Saves a copy of the state in the background; only on the first worker, since all have the same state."""
+    """Saves a copy of the state in the background; only on the first worker, since all have the same state.
+
+    Raises InputError if a loss was not finite, so that no state after it is saved.
+    """
+    read_totals(training)
     if training.workers.rank:
         return
     state = training.state

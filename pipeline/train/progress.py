@@ -67,18 +67,23 @@ class Progress:
         self.done = self.done_steps = 0  # since the clock was started, for the rates
         self.first = True
 
-    def step(self, state: State, samples: int) -> None:
-        """Call after each step. The last step of an epoch is always reported. The first step may compile kernels, so
-        the clock starts after it."""
+    def due(self, step: int, samples: int) -> bool:
+        """Whether to report now; call after each step (counted from 1) with its number of samples.
+
+        The last step of an epoch is always reported. The first step may compile kernels, so the clock starts after it.
+        """
         now = time.monotonic()
-        if self.first and state.step != self.steps:
+        if self.first and step != self.steps:
             self.first, self.began, self.reported = False, now, now
-            return
+            return False
         self.done += samples
         self.done_steps += 1
-        if now - self.reported >= self.every_seconds or state.step == self.steps:
-            self.reported = now
-            self.say(self._report(state, max(now - self.began, 1e-9)))
+        return now - self.reported >= self.every_seconds or step == self.steps
+
+    def report(self, state: State) -> None:
+        """Says where the training is; its losses and counts have to be those of the last step."""
+        self.reported = now = time.monotonic()
+        self.say(self._report(state, max(now - self.began, 1e-9)))
 
     def _report(self, state: State, seconds: float) -> ProgressReport:
         epochs, rate = self.training.epochs, self.done / seconds

@@ -2,7 +2,7 @@
 Python takes longer than running them. A replay runs the same kernels, so results are the same bit for bit
 (torch.cuda.CUDAGraph)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 
 WARM_UP = 2
 """Calls before recording, in which kernels are compiled and algorithms selected."""
-Compute = Callable[[Tensor, Tensor], Tensor]
-"""A function of samples (B, ...) and labels (B,)."""
+Compute = Callable[..., Tensor]
+"""A function of tensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,46 +19,54 @@ class RecordedGraph:
     """A recorded computation, and the memory that it reads and writes."""
 
     graph: torch.cuda.CUDAGraph
-    values: Tensor
-    labels: Tensor
+    inputs: tuple[Tensor, ...]
     output: Tensor
+
+
+def records(device: torch.device) -> bool:
+    """Whether computations are recorded there."""
+    return device.type == "cuda"
 
 
 class Replay:
     """Records and replays computations. Tensors that they read besides their arguments must keep their memory address.
 
-    There is one recording per pair of sample count and batch size; all share one memory pool for intermediate values.
+    There is one recording per key; all share one memory pool for intermediate values.
     """
 
     def __init__(self, changed: list[Tensor]) -> None:
         """`changed` are the tensors that a computation writes in place."""
         self.changed = changed
-        self.recordings: dict[tuple[int, int], RecordedGraph] = {}
+        self.recordings: dict[Hashable, RecordedGraph] = {}
 
-    def __call__(self, compute: Compute, values: Tensor, labels: Tensor, batch_size: int) -> Tensor:
-        """The result of `compute(values, labels)`; recorded at the first call with this sample count and batch size."""
-        key = (len(values), batch_size)
+    def __call__(self, key: Hashable, compute: Compute, *inputs: Tensor) -> Tensor:
+        """The result of `compute(*inputs)`, recorded at the first call with this key.
+
+        The key has to determine the shapes of the inputs and all other values that the computation depends on: numbers
+        of Python become constants of the recording.
+        """
         if key not in self.recordings:
-            self.recordings[key] = self.record(compute, values.clone(), labels.clone())
+            self.recordings[key] = self.record(compute, *(value.clone() for value in inputs))
         recording = self.recordings[key]
-        recording.values.copy_(values)
-        recording.labels.copy_(labels)
+        for kept, value in zip(recording.inputs, inputs, strict=True):
+            kept.copy_(value)
         recording.graph.replay()
         return recording.output.clone()
 
-    def record(self, compute: Compute, values: Tensor, labels: Tensor) -> RecordedGraph:
+    def record(self, compute: Compute, *inputs: Tensor) -> RecordedGraph:
         """Records a computation, and restores the tensors that it changes."""
-        before = [tensor.clone() for tensor in self.changed]
+        before = [tensor.detach().clone() for tensor in self.changed]
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                compute(values, labels)
+                compute(*inputs)
         torch.cuda.current_stream().wait_stream(stream)
         graph, others = torch.cuda.CUDAGraph(), list(self.recordings.values())
         pool = others[0].graph.pool() if others else None
         with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
-            output = compute(values, labels)
-        for tensor, kept in zip(self.changed, before, strict=True):
-            tensor.copy_(kept)
-        return RecordedGraph(graph=graph, values=values, labels=labels, output=output)
+            output = compute(*inputs)
+        with torch.no_grad():
+            for tensor, kept in zip(self.changed, before, strict=True):
+                tensor.copy_(kept)
+        return RecordedGraph(graph=graph, inputs=inputs, output=output)

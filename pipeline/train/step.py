@@ -5,13 +5,15 @@ and running statistics are summed over micro-batches in a fixed order (reduce.py
 Shapes: B samples of a micro-batch, D numbers that a micro-batch contributes.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.ground.errors import InputError
 from pipeline.protocol.augment import augmented
-from pipeline.protocol.inputs import prepare
+from pipeline.protocol.inputs import standardized, to_device
 from pipeline.protocol.reduce import micro_batches_of_worker, sum_over_micro_batches
 from pipeline.protocol.sampler import encoding_seed, micro_batches_of
 from pipeline.train.average import update_average
@@ -29,20 +31,13 @@ def step(training: Training, batch: np.ndarray) -> None:
     mine = [(index, parts[index]) for index in micro_batches_of_worker(training.workers, job.training.micro_batches)]
     own = [contribution(training, part, index, len(batch), buffers) for index, part in mine or [(0, batch[:0])]]
     total = sum_over_micro_batches(own, training.workers, job.training.micro_batches)
-    loss_sum, correct = apply_sum(training, total)
-    if not np.isfinite(loss_sum):
-        raise InputError(
-            f"{job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {state.step + 1}; "
-            "a lower training.learning_rate may help"
-        )
-    training.optimizer.step()
+    apply_sum(training, total)
     state.steps += 1
     if training.averages:
         weights = [*training.parameters, *training.buffers]
         update_average(training.averages, weights, job.training.average_decay, state.steps)
     state.used = extend(state.used, (training.store.ids[index] for index in batch))
     state.step, state.seen = state.step + 1, state.seen + len(batch)
-    state.loss_sum, state.correct = state.loss_sum + loss_sum, state.correct + int(correct)
 
 
 def contribution(training: Training, part: np.ndarray, index: int, batch_size: int, buffers: list[Tensor]) -> Tensor:
@@ -60,15 +55,15 @@ def contribution(training: Training, part: np.ndarray, index: int, batch_size: i
 
     if training.replay is None:
         return compute(values, labels)
-    return training.replay(compute, values, labels, batch_size)
+    return training.replay((len(values), batch_size), compute, values, labels)
 
 
 def load_micro_batch(training: Training, part: np.ndarray) -> tuple[Tensor, Tensor]:
     """Network input (B, ...) and labels (B,) of one micro-batch."""
-    job, store = training.job, training.store
-    pixels = augmented(store.read(part), job.training, job.seed, training.state.epoch, part)
-    labels = torch.from_numpy(store.labels[part]).to(training.device)
-    return prepare(pixels, store.scale, job.training, training.device), labels
+    job = training.job
+    pixels, labels = training.data.read(part)
+    pixels = augmented(pixels, job.training, job.seed, training.state.epoch, part)
+    return standardized(to_device(pixels, training.device), training.store.scale, job.training), labels
 
 
 def gradients_and_statistics(
@@ -89,13 +84,41 @@ def gradients_and_statistics(
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
 
 
-def apply_sum(training: Training, total: Tensor) -> tuple[float, float]:
-    """Copies the sum over micro-batches into gradients and buffers; returns sum of losses and number correct."""
+def apply_sum(training: Training, total: Tensor) -> None:
+    """Optimizes with the sum over micro-batches (D,); on a GPU by a recording."""
+    if not training.state.steps or training.updates is None:
+        update(training, total)
+        return
+    rate = training.optimizer.param_groups[0]["lr"]
+    if rate not in training.updates.recordings:
+        training.updates.recordings.clear()  # the rate is a constant of a recording, and changes between epochs only
+    training.updates(rate, partial(update, training), total)
+
+
+def update(training: Training, total: Tensor) -> Tensor:
+    """Copies the sum into gradients and buffers, and does the optimizer's step; returns the epoch's totals with it."""
     *pieces, metrics = total.split(training.sizes)
     count = len(training.parameters)
     for parameter, gradient in zip(training.parameters, pieces[:count], strict=True):
         parameter.grad = gradient.view_as(parameter)
     for buffer, value in zip(training.buffers, pieces[count:], strict=True):
         buffer.copy_(value.view_as(buffer))
-    loss_sum, correct = metrics.tolist()
-    return loss_sum, correct
+    training.totals[:2].add_(metrics)
+    training.totals[2].add_(training.totals[0].isfinite())
+    training.optimizer.step()
+    return training.totals
+
+
+def read_totals(training: Training) -> None:
+    """Copies the epoch's sums from the device into the state, after all steps that are queued there.
+
+    Raises InputError if a loss was not finite.
+    """
+    state = training.state
+    loss_sum, correct, finite = training.totals.tolist()
+    if not np.isfinite(loss_sum):
+        raise InputError(
+            f"{training.job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {int(finite) + 1}; "
+            "a lower training.learning_rate may help"
+        )
+    state.loss_sum, state.correct = loss_sum, int(correct)

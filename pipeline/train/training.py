@@ -12,10 +12,12 @@ from torch.optim import SGD
 from models.sresnet import SResNet
 from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
+from pipeline.protocol.augment import EXACT
 from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import hold_out
 from pipeline.train.job import Job
-from pipeline.train.replay import Replay
+from pipeline.train.replay import Replay, records
+from pipeline.train.samples import DeviceSamples, room_on
 from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable
 
@@ -33,6 +35,9 @@ class Training:
     optimizer: SGD
     state: State
     device: torch.device
+    totals: Tensor
+    """Sum of losses, correct samples, and steps before the first loss that is not finite, of this epoch so far: (3,),
+    float64, on the device, so that no step waits for them."""
     samples: np.ndarray
     """Indices of the training samples; the other samples of the split are held out for validation."""
     validation: np.ndarray
@@ -57,10 +62,23 @@ class Training:
         return [] if self.average is None else [*self.average.parameters(), *self.average.buffers()]
 
     @cached_property
+    def data(self) -> DeviceSamples:
+        """The training split; in the GPU's memory if it fits and its augmentation gives the CPU's bits there."""
+        exact = self.job.training.augmentation in EXACT
+        return DeviceSamples.of(self.store, self.device, room_on(self.device) if exact else 0)
+
+    @cached_property
     def replay(self) -> Replay | None:
-        """CUDA graph of a step, on a GPU; None with Poisson encoding, whose random numbers a replay would repeat."""
-        on_gpu = self.device.type == "cuda" and self.job.network.encoding != "poisson"
-        return Replay(self.buffers) if on_gpu else None
+        """CUDA graphs of micro-batches; None on a CPU, and with Poisson encoding, whose numbers they would repeat."""
+        recorded = records(self.device) and self.job.network.encoding != "poisson"
+        return Replay(self.buffers) if recorded else None
+
+    @cached_property
+    def updates(self) -> Replay | None:
+        """CUDA graph of the optimizer's step; None on a CPU. Read it after the first step, which makes the momentum."""
+        momentum = [value for state in self.optimizer.state.values() for value in state.values()]
+        changed = [*self.parameters, *self.buffers, *momentum, self.totals]
+        return Replay(changed) if records(self.device) else None
 
     @cached_property
     def sizes(self) -> list[int]:
@@ -106,6 +124,7 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
         optimizer=optimizer,
         state=replace(state, weights={}, momentum={}, averages={}),
         device=device,
+        totals=torch.tensor([state.loss_sum, state.correct, state.step], dtype=torch.float64, device=device),
         samples=samples,
         validation=validation,
     )

@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.speed_page import PAGE, main, speed_page
 from pipeline.ground.paths import ROOT
 
-AROUND = {"machine": "x86_64 Some CPU, torch 2.15.0", "gpu": None, "cpus": 2, "threads": 2, "rounds": 3}
+AROUND = {"machine": "x86_64 Some CPU, torch 2.15.0", "cpus": 2, "threads": 2, "rounds": 3}
 RATIO = {"median": 3.4, "low": 2.95, "high": 3.6}
 ROW = {
     "faster_than_step_by_step": RATIO,
@@ -82,16 +82,6 @@ def test_what_was_not_measured_is_named(tmp_path: Path) -> None:
     text = written(tmp_path, {"train": TRAIN})
     assert "Not measured: `results/bench-growth.json`, `results/bench-peers.json`" in text
     assert "growth.svg" not in text
-
-
-def test_a_gpu_has_figures_only_if_it_was_measured(tmp_path: Path) -> None:
-    measured = TRAIN | {
-        "rows": {"GPU, bfloat16, T = 50, batch 21": ROW | {"profile": None}},
-        "gpu": "Some GPU, torch 2.15.0",
-    }
-    text = written(tmp_path, {"train": measured})
-    assert "| GPU, bfloat16, T = 50, batch 21, Some GPU, torch 2.15.0 | 1.79 s |" in text
-    assert "On a GPU" not in text
 
 
 def test_the_committed_page_says_what_the_committed_results_say() -> None:

@@ -8,8 +8,6 @@ import numpy as np
 import pytest
 
 from benchmarks.verdict_rates import (
-    BEGIN,
-    END,
     TESTS,
     allowance,
     draw,
@@ -23,6 +21,8 @@ from benchmarks.verdict_rates import (
 )
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import RESULTS, ROOT
+
+BEGIN, END = "<!-- rates -->", "<!-- /rates -->"
 
 RUNS = 1000
 

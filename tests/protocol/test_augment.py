@@ -1,14 +1,16 @@
 """Counter-based random numbers: they depend only on (seed, epoch, index, stream), not on the worker."""
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.data.counter import _mix, counter_hash
+from pipeline.data.counter import Indices, _mix, counter_hash
 from pipeline.protocol.augment import CROP_STREAM, PADDING, augmented, crop_flip
 from pipeline.protocol.autoaugment import autoaugment
 from pipeline.protocol.cutout import CUTOUT_STREAM, cutout
@@ -32,6 +34,10 @@ def images(number: int, *, channels: int = 3, size: int = 12) -> npt.NDArray[np.
     """Every pixel its own value, none of them 0."""
     drawn = np.random.default_rng(number).integers(1, 256, (number, channels, size, size))
     return drawn.astype(np.uint8)
+
+
+def moved(given: npt.NDArray[np.uint8], seed: int, epoch: int, indices: Indices) -> npt.NDArray[np.uint8]:
+    return crop_flip(torch.from_numpy(given), seed, epoch, indices).numpy()
 
 
 def test_the_numbers_are_golden() -> None:
@@ -82,7 +88,7 @@ def test_the_numbers_are_uniform_in_every_bit() -> None:
 
 def test_a_crop_is_a_window_of_the_padded_image_mirrored_or_not() -> None:
     source = images(40)
-    cropped = crop_flip(source, 5, 2, np.arange(40))
+    cropped = moved(source, 5, 2, np.arange(40))
     assert (cropped.shape, cropped.dtype) == (source.shape, np.uint8)
     seen = set()
     for before, after in zip(source, cropped, strict=True):
@@ -102,7 +108,7 @@ def test_a_crop_is_a_window_of_the_padded_image_mirrored_or_not() -> None:
 
 def test_offsets_and_mirroring_are_read_from_the_number_as_stated() -> None:
     source, indices = images(6, size=9), np.array([4, 8, 15, 16, 23, 42])
-    cropped = crop_flip(source, 1, 0, indices)
+    cropped = moved(source, 1, 0, indices)
     for before, after, index in zip(source, cropped, indices.tolist(), strict=True):
         number = splitmix_by_hand(1, 0, index, CROP_STREAM)
         top, left = number % 9, (number >> 16) % 9
@@ -113,9 +119,9 @@ def test_offsets_and_mirroring_are_read_from_the_number_as_stated() -> None:
 @pytest.mark.parametrize("parts", [2, 3, 10])
 def test_a_sample_does_not_depend_on_its_batch(parts: int) -> None:
     source, indices = images(10), np.arange(10) * 7
-    whole = crop_flip(source, 0, 3, indices)
+    whole = moved(source, 0, 3, indices)
     pieces = [
-        crop_flip(part, 0, 3, chosen)
+        moved(part, 0, 3, chosen)
         for part, chosen in zip(np.array_split(source, parts), np.array_split(indices, parts), strict=True)
     ]
     np.testing.assert_array_equal(np.concatenate(pieces), whole)
@@ -124,20 +130,20 @@ def test_a_sample_does_not_depend_on_its_batch(parts: int) -> None:
 def test_every_offset_comes_up_and_half_of_the_images_are_mirrored() -> None:
     pixel = np.zeros((2000, 1, 9, 9), np.uint8)
     pixel[:, 0, 4, 4] = 255
-    cropped = crop_flip(pixel, 0, 0, np.arange(2000))
+    cropped = moved(pixel, 0, 0, np.arange(2000))
     counts = (cropped == 255).sum(axis=(0, 1))
     assert counts.sum() == 2000
     assert counts.min() > 5
     edge = np.zeros((2000, 1, 20, 20), np.uint8)
     edge[..., 4] = 255  # from the padded left: 0 to 8, mirrored 11 to 19
-    mirrored = (crop_flip(edge, 0, 0, np.arange(2000))[:, 0, 10] == 255).argmax(axis=1) > 10
+    mirrored = (moved(edge, 0, 0, np.arange(2000))[:, 0, 10] == 255).argmax(axis=1) > 10
     assert abs(mirrored.mean() - 0.5) < 0.05
 
 
 def test_another_epoch_or_seed_crops_another_way_and_the_input_stays() -> None:
     source = images(20)
     before = source.copy()
-    crops = [crop_flip(source, seed, epoch, np.arange(20)) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
+    crops = [moved(source, seed, epoch, np.arange(20)) for seed, epoch in ((0, 0), (0, 1), (1, 0))]
     assert not np.array_equal(crops[0], crops[1])
     assert not np.array_equal(crops[0], crops[2])
     np.testing.assert_array_equal(source, before)
@@ -146,7 +152,8 @@ def test_another_epoch_or_seed_crops_another_way_and_the_input_stays() -> None:
 def test_a_cutout_by_hand() -> None:
     """16 x 16 pixels around the pixel that the number's halves give, cut at the border."""
     source, indices = images(30, size=20), np.arange(30) * 3
-    covered = cutout(source, np.array([1, 2, 3], np.uint8), 4, 2, indices)
+    colour = torch.tensor([1, 2, 3], dtype=torch.uint8)
+    covered = cutout(torch.from_numpy(source), colour, 4, 2, indices).numpy()
     for before, after, index in zip(source, covered, indices.tolist(), strict=True):
         number = splitmix_by_hand(4, 2, index, CUTOUT_STREAM)
         top, left = (number & 2**32 - 1) % 20 - 8, (number >> 32) % 20 - 8
@@ -156,11 +163,20 @@ def test_a_cutout_by_hand() -> None:
 
 
 def test_autoaugment_comes_after_the_crop_and_before_a_cutout_in_the_mean_colour() -> None:
-    source, indices = images(20, size=32), np.arange(20)
+    source, indices = torch.from_numpy(images(20, size=32)), np.arange(20)
     training = replace(TRAINING, augmentation="autoaugment", pixel_mean=(0.4914, 0.4822, 0.4465), pixel_std=(0.2,) * 3)
     expected = autoaugment(crop_flip(source, 1, 2, indices), 1, 2, indices)
-    np.testing.assert_array_equal(
-        augmented(source, training, 1, 2, indices),
-        cutout(expected, np.array([125, 123, 114], np.uint8), 1, 2, indices),
-    )
+    colour = torch.tensor([125, 123, 114], dtype=torch.uint8)
+    assert torch.equal(augmented(source, training, 1, 2, indices), cutout(expected, colour, 1, 2, indices))
     assert augmented(source, replace(TRAINING, augmentation="none"), 1, 2, indices) is source
+
+
+@pytest.mark.parametrize(
+    ("augmentation", "shape", "digest"),
+    [("crop-flip", (64, 3, 32, 32), "6974f75063fbd678"), ("nda", (64, 3, 2, 34, 30), "c04707176758de72")],
+)
+def test_augmented_pixels_are_golden(augmentation: str, shape: tuple[int, ...], digest: str) -> None:
+    """As the committed results were trained with, when numpy computed them. Every augmentation that is called exact."""
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    found = augmented(pixels, replace(TRAINING, augmentation=augmentation), 3, 7, np.arange(64) * 3)
+    assert hashlib.sha256(found.numpy().tobytes()).hexdigest()[:16] == digest

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from models.normalization import NORMALIZATIONS
 from pipeline.protocol.reduce import Alone, in_threads, sum_over_micro_batches
+from pipeline.protocol.sampler import epoch_batches
 from pipeline.train import step
 from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.replay import Replay
 from pipeline.train.state import State
-from pipeline.train.training import Training
+from pipeline.train.training import Training, begin
 from tests.train.test_loop import assert_same
 from tests.train.tiny import NETWORK, RECIPE, TRAINING, tiny_job
 
@@ -44,14 +45,17 @@ def trained(job: Job, workers: int = 1) -> State:
 def test_recorded_kernels_give_the_same_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, normalization: str, precision: Any
 ) -> None:
-    """Shards of two sizes and a smaller last batch: four recordings."""
+    """Shards of two sizes and a smaller last batch: four recordings of samples, and one of the optimizer's step, as the
+    rate stays."""
     network = replace(NETWORK, normalization=normalization, precision=precision)
     job = replace(tiny_job(tmp_path, replace(TRAINING, micro_batches=2, batch_size=9)), network=network)
     sizes: list[int] = []
     monkeypatch.setattr(Replay, "record", lambda *given: sizes.append(len(given[2])) or RECORD(*given))
     recorded = trained(job)
-    assert sorted(sizes) == [1, 2, 4, 5]
-    monkeypatch.setattr(Training, "replay", None)
+    numbers = sum(value.numel() for value in recorded.weights.values()) + 2
+    assert sorted(sizes) == [1, 2, 4, 5, numbers]
+    for name in ("replay", "updates"):
+        monkeypatch.setattr(Training, name, None)
     assert_same(recorded, trained(replace(job, runs=tmp_path / "called")))
 
 
@@ -64,6 +68,27 @@ def test_recorded_kernels_give_the_same_bits_with_all_parts(
     recorded = trained(job)
     monkeypatch.setattr(Training, "replay", None)
     assert_same(recorded, trained(replace(job, runs=tmp_path / "called")))
+
+
+@pytest.mark.parametrize(("kind", "augmentation"), [("images", "crop-flip"), ("frames", "nda")])
+def test_a_copied_split_is_augmented_as_on_the_host_and_no_step_waits(
+    tmp_path: Path, kind: Any, augmentation: str
+) -> None:
+    config = replace(TRAINING, augmentation=augmentation, average_decay=0.9)
+    job = tiny_job(tmp_path, config, kind=kind)
+    begun, host = (begin(job, Alone(), device, State()) for device in (GPU, torch.device("cpu")))
+    assert begun.data.rows is not None
+    batches = epoch_batches(begun.samples, config, 0, 0)
+    assert torch.equal(step.load_micro_batch(begun, batches[0])[0].cpu(), step.load_micro_batch(host, batches[0])[0])
+    for batch in batches:  # compiles and records
+        step.step(begun, batch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for batch in batches:
+            step.step(begun, batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    step.read_totals(begun)
 
 
 @pytest.mark.parametrize("workers", [2, 3])

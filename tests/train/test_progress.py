@@ -16,13 +16,13 @@ from tests.train.tiny import TRAINING
 def test_the_line_says_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first step, which may compile, does not count: 10 samples in 6 s. 3 epochs of 4 steps of 10 samples: 2 of 12
     steps done, 100 samples left, 60 s."""
-    clock = iter([0.0, 1.0, 7.0])
+    clock = iter([0.0, 1.0, 7.0, 7.0])
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     said: list[str | ProgressReport] = []
     watch = Progress(replace(TRAINING, epochs=3, batch_size=10), 4, said.append)
-    watch.step(State(epoch=0, step=1, loss_sum=20.0, correct=5, seen=10), 10)
-    assert said == []  # a line every five seconds, not for each step
-    watch.step(State(epoch=0, step=2, loss_sum=30.0, correct=15, seen=20), 10)
+    assert not watch.due(1, 10)  # a line every five seconds, not for each step
+    assert watch.due(2, 10)
+    watch.report(State(epoch=0, step=2, loss_sum=30.0, correct=15, seen=20))
     (report,) = said
     assert str(report) == "epoch 1/3  step 2/4  2 samples/s  loss 1.5000  accuracy 75.00 %  left 1:00"
     assert isinstance(report, ProgressReport)
