@@ -108,8 +108,8 @@ class Contrast:
 
     def degrees(self, seeds: npt.ArrayLike) -> Floats:
         """Satterthwaite's degrees of freedom."""
-        pooled, variance = self.pooled / np.asarray(seeds), self.variance(seeds)
-        return np.asarray(1 / ((pooled / variance) ** 2 / self.freedom + 1 / (self.sample_count - 1)), dtype=float)
+        pooled = np.minimum(self.pooled / np.asarray(seeds) / self.variance(seeds), 1.0)
+        return np.asarray(1 / (pooled**2 / self.freedom + 1 / (self.sample_count - 1)), dtype=float)
 
     def decides(self, seeds: npt.ArrayLike) -> Floats:
         """Smallest true difference of log-odds that so many seeds tell from 0 with probability POWER."""
