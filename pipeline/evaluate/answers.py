@@ -4,6 +4,7 @@ A record's counts can be derived from these without the voltages, so they are co
 small. Shapes: N samples, T time steps.
 """
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,6 +33,16 @@ class AboutAnswers(About):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleHits:
+    """Which samples of a test split a training classifies correctly."""
+
+    right: npt.NDArray[np.bool_]
+    """(N,)"""
+    order: str
+    """Digest of the samples' ids in their order: hits with the same one can be paired by index."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Answers:
     """Every sample of a test split once, in the order of the split."""
 
@@ -48,6 +59,10 @@ class Answers:
         """Whether each sample is classified correctly after all steps, (N,)."""
         right: npt.NDArray[np.bool_] = self.steps[:, -1] == self.labels
         return right
+
+    def paired_hits(self) -> SampleHits:
+        """The hits in a form that can be compared with those of other trainings."""
+        return SampleHits(right=self.hits, order=hashlib.sha256("\0".join(self.ids).encode()).hexdigest())
 
     def columns(self) -> dict[str, list[Any]]:
         """The columns of the file as plain values."""

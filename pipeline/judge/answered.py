@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.evaluate.answers import ANSWERS, read_answers
+from pipeline.evaluate.answers import ANSWERS, SampleHits, read_answers
 from pipeline.evaluate.record import Record, about_answers, check_record, scored_by_answers
 from pipeline.ground.differences import value_differences
 from pipeline.ground.errors import InputError
@@ -18,14 +18,14 @@ def answers_path(record: Record) -> Path:
     return Path("results") / record.experiment / str(record.seed) / ANSWERS
 
 
-def has_answers(record: Record, root: Path) -> bool:
-    """Whether the per-sample answers of a result exist below `root`.
+def checked_hits(record: Record, root: Path) -> SampleHits | None:
+    """The test samples that a result's per-sample answers below `root` get right; None if there are no answers.
 
     Raises InputError if they belong to another result, or give other numbers than the result states.
     """
     path, result = root / answers_path(record), root / "results" / name_of(record)
     if not path.exists():
-        return False
+        return None
     check_record(record, result)
     about, answers = read_answers(path)
     for where, expected, found in value_differences(asdict(about_answers(record)), asdict(about)):
@@ -33,4 +33,4 @@ def has_answers(record: Record, root: Path) -> bool:
     derived = scored_by_answers(answers, record)
     for where, expected, found in value_differences(derived, {part: getattr(record, part) for part in derived}):
         raise InputError(f"{result}: {where} is {found}, {path} gives {expected}; {_REMEDY}")
-    return True
+    return answers.paired_hits()

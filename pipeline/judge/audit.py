@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluate.answers import SampleHits
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import check_name, checked
-from pipeline.judge.answered import has_answers
+from pipeline.judge.answered import checked_hits
 from pipeline.judge.chain import stages_of
 from pipeline.judge.claims import AccuracyClaim, Claim, Deviation, DifferenceClaim, NotChecked, read_claims
 from pipeline.judge.matching import FREE_OF_ACCURACY, matching_records, name_of
@@ -36,6 +37,8 @@ class Audit:
     """Results of other profiles whose per-sample answers exist and give their numbers. Their accuracy counts."""
     unchecked: list[Record]
     """Results of other profiles without per-sample answers. They are shown, but decide nothing."""
+    hits: dict[str, SampleHits]
+    """By record (name_of), what the per-sample answers of `recorded` get right."""
     measured: Measured | None
     """Measurements that decide the claims that need no training; None if there are none."""
 
@@ -82,8 +85,10 @@ def make_audit(
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
     mine = [records.pop(path) for path in current]
-    recorded = [record for record in records.values() if has_answers(record, root)]
-    unchecked = [record for record in records.values() if record not in recorded]
+    answered = {name_of(record): checked_hits(record, root) for record in records.values()}
+    hits = {name: found for name, found in answered.items() if found is not None}
+    recorded = [record for record in records.values() if name_of(record) in hits]
+    unchecked = [record for record in records.values() if name_of(record) not in hits]
     measured = read_measured(root)
     return Audit(
         profile=profile,
@@ -94,6 +99,7 @@ def make_audit(
         records=mine,
         recorded=recorded,
         unchecked=unchecked,
+        hits=hits,
         measured=measured,
     )
 

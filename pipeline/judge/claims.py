@@ -9,9 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, computed_field, model_validator
 
 from models.config import NetworkConfig
+from pipeline.ground.errors import InputError
 from pipeline.ground.params import PositiveFloat, PositiveInt, Section
 from pipeline.ground.schema import validate
 from pipeline.ground.yaml_file import read_yaml
+from pipeline.judge.ablations import ABLATIONS, ablation_claims
 from pipeline.protocol.config import TrainingConfig
 
 _SIGNED_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
@@ -271,5 +273,13 @@ def half_unit(number: str) -> float:
 
 
 def read_claims(path: Path) -> Registry:
-    """The checked content of claims.yaml. Raises InputError that names every wrong key."""
-    return validate(Registry, read_yaml(path), path)
+    """The checked content of claims.yaml, and of the table beside it. Raises InputError that names every wrong key."""
+    content = read_yaml(path)
+    registry, table = validate(Registry, content, path), path.with_name(ABLATIONS)
+    rows = [
+        validate(DifferenceClaim, claim, table, prefix=(place.rpartition(": ")[2],))
+        for place, claim in ablation_claims(table, content)
+    ]
+    if same := sorted({row.id for row in rows} & {claim.id for claim in registry.claims}):
+        raise InputError(f"{table}: {path.name} has claims with the id {', '.join(same)} already")
+    return registry.model_copy(update={"claims": [*registry.claims, *rows]})

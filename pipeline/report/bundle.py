@@ -15,6 +15,7 @@ from pipeline.evaluate.record import Record
 from pipeline.ground.files import write_whole
 from pipeline.ground.stage_record import path_of
 from pipeline.ground.yaml_file import read_yaml
+from pipeline.judge.ablations import ABLATIONS
 from pipeline.judge.answered import answers_path
 from pipeline.judge.audit import Audit, run_folder
 from pipeline.judge.chain import REPORT_STAGE
@@ -66,7 +67,7 @@ def _paths(audit: Audit) -> Iterator[Path]:
 
 
 def _stated(audit: Audit) -> Iterator[Path]:
-    yield Path("paper") / "claims.yaml"
+    yield from (Path("paper") / name for name in ("claims.yaml", ABLATIONS))
     yield SEAL
     yield MEASURED
     yield COSTS

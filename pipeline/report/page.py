@@ -109,7 +109,7 @@ def notes_of(records: Iterable[Record]) -> dict[str, str]:
 
 def make_page(audit: Audit, root: Path, splits: list[SplitManifest]) -> Page:
     """Gathers what the report shows from its evidence, which lies below `root`."""
-    study = make_study_page(audit.recorded, audit.unchecked)
+    study = make_study_page(audit.recorded, audit.unchecked, audit.hits)
     return Page(
         audit=audit,
         judged=by_verdict(audit),
@@ -194,7 +194,7 @@ def page_files(page: Page, vega: str) -> dict[str, bytes]:
     text = _html("report.html.j2", page, vega)
     text_only = _environment().get_template("report.md.j2").render(page=page)
     files = {"index.html": text, "report.md": text_only.encode(), **handouts(page.audit)}
-    return files | ({"study.html": _html("study.html.j2", page, vega)} if page.study.parts else {})
+    return files | ({"study.html": _html("study.html.j2", page, vega)} if page.study.datasets else {})
 
 
 def _html(template: str, page: Page, vega: str) -> bytes:

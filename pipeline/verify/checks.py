@@ -22,6 +22,7 @@ from pipeline.ground.files import MOST_LEVELS, TOO_DEEP, sha256
 from pipeline.ground.stage_record import RECORDS, path_of
 from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge import chain
+from pipeline.judge.ablations import claim_files
 from pipeline.judge.audit import run_folder
 from pipeline.judge.chain import REPORT_STAGE, Break
 from pipeline.judge.claims import read_claims
@@ -267,7 +268,8 @@ def _some(values: dict[str, Any], *names: str) -> dict[str, Any]:
 def claims(report: ReportFolder) -> Iterator[Break]:
     """The judged claims, with the deviations and the list of unchecked points, are those of this repository."""
     path = report.evidence / "paper" / "claims.yaml"
-    same = path.read_bytes() == paths.CLAIMS.read_bytes()
+    here, there = ({file.name: file.read_bytes() for file in claim_files(one)} for one in (paths.CLAIMS, path))
+    same = here == there
     own, judged = ({} if same else read_claims(one).model_dump(mode="json") for one in (paths.CLAIMS, path))
     for where, ours, theirs in value_differences(own, judged):
         expected = f"{where} {ours} as in {paths.CLAIMS}"

@@ -12,7 +12,7 @@ import pytest
 from pipeline.evaluate.answers import AboutAnswers, Answers, read_answers, write_answers
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
-from pipeline.judge.answered import answers_path, has_answers
+from pipeline.judge.answered import answers_path, checked_hits
 from tests.judge.recorded import write_recorded
 
 Lie = Callable[[AboutAnswers, Answers], tuple[AboutAnswers, Answers]]
@@ -25,9 +25,11 @@ def record(tmp_path: Path) -> Record:
 
 
 def test_answers_that_give_the_numbers_are_evidence(tmp_path: Path, record: Record) -> None:
-    assert has_answers(record, tmp_path)
+    hits = checked_hits(record, tmp_path)
+    assert hits is not None
+    assert hits.right.sum() == record.test["correct"]
     (tmp_path / answers_path(record)).unlink()
-    assert not has_answers(record, tmp_path)
+    assert checked_hits(record, tmp_path) is None
 
 
 def about(**changes: Any) -> Lie:
@@ -73,14 +75,14 @@ def test_each_lie_is_one_error(tmp_path: Path, record: Record, lie: Lie, said: s
     about, answers = lie(*read_answers(path))
     write_answers(answers, about, path)
     with pytest.raises(InputError, match=said):
-        has_answers(record, tmp_path)
+        checked_hits(record, tmp_path)
 
 
 def test_answers_of_another_result_are_refused(tmp_path: Path, record: Record) -> None:
     other = write_recorded(tmp_path, "other", seed=3)
     shutil.copy(tmp_path / answers_path(other), tmp_path / answers_path(record))
     with pytest.raises(InputError, match=rf"{ANSWERS}experiment is other, .* has mine;"):
-        has_answers(record, tmp_path)
+        checked_hits(record, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_each_number_that_answers_give_is_compared(
 ) -> None:
     replace(record, **{part: getattr(record, part) | {key: 99}}).write(tmp_path / "results" / "mine" / "0.json")
     with pytest.raises(InputError, match=RECORD + said):
-        has_answers(read_record(tmp_path / "results" / "mine" / "0.json"), tmp_path)
+        checked_hits(read_record(tmp_path / "results" / "mine" / "0.json"), tmp_path)
 
 
 def test_what_needs_voltages_or_a_history_is_as_recorded(tmp_path: Path, record: Record) -> None:
@@ -109,4 +111,4 @@ def test_what_needs_voltages_or_a_history_is_as_recorded(tmp_path: Path, record:
         firing={},
     )
     stated.write(tmp_path / "results" / "mine" / "0.json")
-    assert has_answers(stated, tmp_path)
+    assert checked_hits(stated, tmp_path)

@@ -40,6 +40,7 @@ def audit_of(records: list[Record], claims: list[Claim] = CLAIMS, recorded: list
         records=records,
         recorded=more,
         unchecked=[],
+        hits={},
         measured=None,
     )
 

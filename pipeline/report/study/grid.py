@@ -1,8 +1,8 @@
 """The effect of each part of the network: each experiment of profile `study` against the one that differs least from
 it.
 
-Differences are paired by seed, on the same samples; their intervals do not include the choice of test samples
-(pooled.py). Accuracies in percent, differences in percentage points.
+Differences are paired by seed, on the same samples (pooled.py). Accuracies in percent, differences in percentage
+points.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,15 +11,27 @@ from math import inf
 from statistics import fmean
 from typing import Any, Literal
 
+from pipeline.evaluate.answers import SampleHits
 from pipeline.evaluate.operations import read_operations
 from pipeline.evaluate.record import Record
 from pipeline.ground.errors import InputError
-from pipeline.report.study.pooled import PairedDifference, PooledSpread, beyond_chance, difference, spread_of
+from pipeline.judge.matching import name_of
+from pipeline.report.study.pooled import (
+    PairedDifference,
+    PooledSpread,
+    Scores,
+    beyond_chance,
+    difference,
+    scores_of,
+    spread_of,
+)
 
 PREFIX = "study-"
 BASE = "base"
 SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "robustness.json", "fine-tuning.json"
 """Files in the results folder with the measurements of benchmarks/study.py, robustness.py and fine_tuning.py."""
+INTERVALS = "study-intervals.json"
+"""File in the results folder with the simulation of benchmarks/study_intervals.py."""
 UNSTABLE_POINTS = 20.0
 """If seeds differ by more (points), some trainings failed, and their mean is meaningless."""
 CellConfiguration = dict[str, Any]
@@ -32,14 +44,12 @@ class Cell:
 
     part: str
     """Name without prefix and dataset, for example bn."""
-    changed: str
-    """What differs from the reference, for example normalization bn."""
+    changes: CellConfiguration
+    """Values that differ from the reference's, for example normalization: bn."""
     reference: str
     """The part that it is compared with; the base's is itself."""
     accuracies: dict[int, float]
     """Accuracy by seed (percent)."""
-    samples: int
-    """Number of test samples."""
     by_step: list[float]
     """Accuracy if the decision is taken after each time step, mean over the seeds."""
     state: CellState
@@ -54,6 +64,11 @@ class Cell:
     @property
     def accuracy(self) -> float:
         return fmean(self.accuracies.values())
+
+    @property
+    def changed(self) -> str:
+        """The changes as text, for example normalization bn."""
+        return ", ".join(f"{name} {value}" for name, value in self.changes.items())
 
     def words(self, significant: bool) -> str:
         """The label of the difference: its direction if the interval excludes 0, or the reason for no statement."""
@@ -85,11 +100,49 @@ def grouped(
     return by_part
 
 
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What the intervals of a dataset are computed from: its trainings that have per-sample answers."""
+
+    scores: Scores
+    spread: PooledSpread
+    """Of all steady parts."""
+
+
+def compared(by_part: Mapping[str, list[Record]], hits: Mapping[str, SampleHits]) -> Compared | None:
+    """None if no trainings have answers, or too few for a spread. `hits` is by record (name_of).
+
+    Raises InputError for answers in another order than those of the other trainings.
+    """
+    answered = {
+        part: {record.seed: _in_order(record, hits, by_part).right for record in records if name_of(record) in hits}
+        for part, records in by_part.items()
+    }
+    answered = {part: own for part, own in answered.items() if own}
+    if not answered:
+        return None
+    scores = scores_of(answered)
+    spread = spread_of(scores, [part for part in answered if state_of(by_part[part]) == "steady"])
+    return Compared(scores=scores, spread=spread) if spread else None
+
+
+def _in_order(record: Record, hits: Mapping[str, SampleHits], by_part: Mapping[str, list[Record]]) -> SampleHits:
+    first = next(one for records in by_part.values() for one in records if name_of(one) in hits)
+    if hits[name_of(record)].order != hits[name_of(first)].order:
+        raise InputError(
+            f"{name_of(record)}: its per-sample answers have other samples, or another order, than those of "
+            f"{name_of(first)}; differences need the same; evaluate one of them again"
+        )
+    return hits[name_of(record)]
+
+
 def cells(
-    by_part: Mapping[str, list[Record]], configurations: Mapping[str, CellConfiguration], spread: PooledSpread | None
+    by_part: Mapping[str, list[Record]],
+    configurations: Mapping[str, CellConfiguration],
+    evidence: Compared | None,
 ) -> list[Cell]:
     """The base first, then sorted from the best difference to the worst; parts without a difference last."""
-    made = [_cell(part, by_part, configurations, spread) for part in by_part]
+    made = [_cell(part, by_part, configurations, evidence) for part in by_part]
     return sorted(made, key=lambda cell: (cell.part != BASE, -cell.difference.points if cell.difference else inf))
 
 
@@ -100,13 +153,6 @@ def _check_samples(record: Record, base: Record) -> None:
                 f"{record.experiment}-{record.seed}: its {rows} differ from those of {base.experiment}-{base.seed}; "
                 "differences need the same samples; preprocess and train one of them again"
             )
-
-
-def spread_of_steady(by_part: Mapping[str, list[Record]]) -> PooledSpread | None:
-    """The spread over all steady parts, with the base's seeds."""
-    samples = by_part[BASE][0].test["samples"]
-    ordered = [by_part[BASE], *(records for part, records in by_part.items() if part != BASE)]
-    return spread_of([accuracies_of(records) for records in ordered if state_of(records) == "steady"], samples)
 
 
 def state_of(records: list[Record]) -> CellState:
@@ -126,29 +172,36 @@ def _cell(
     part: str,
     by_part: Mapping[str, list[Record]],
     configurations: Mapping[str, CellConfiguration],
-    spread: PooledSpread | None,
+    evidence: Compared | None,
 ) -> Cell:
     records, reference = by_part[part], _reference(part, configurations)
-    baseline, state = by_part.get(reference, []), state_of(records)
-    steady = state == "steady" and bool(baseline) and state_of(baseline) == "steady"
-    from_reference = difference(
-        accuracies_of(records), accuracies_of(baseline), records[0].test["samples"], spread if steady else None
-    )
     costs = [cost_of(record) for record in records]
-    changed = _changed(configurations[part], configurations[reference])
     return Cell(
         part=part,
-        changed=", ".join(f"{name} {value}" for name, value in changed.items()),
+        changes=_changed(configurations[part], configurations[reference]),
         reference=reference,
         accuracies=accuracies_of(records),
-        samples=records[0].test["samples"],
         by_step=[fmean(each) for each in zip(*(_by_step(record) for record in records), strict=True)],
-        state=state,
-        difference=from_reference if part != reference else None,
+        state=state_of(records),
+        difference=_difference(part, reference, by_part, evidence) if part != reference else None,
         operations=fmean(operations for operations, _ in costs),
         microjoules=fmean(microjoules for _, microjoules in costs),
         parameters=records[0].parameters,
     )
+
+
+def _difference(
+    part: str, reference: str, by_part: Mapping[str, list[Record]], evidence: Compared | None
+) -> PairedDifference | None:
+    """With an interval if both are steady and have per-sample answers; None without a common seed."""
+    pair = [by_part[part], by_part.get(reference, [])]
+    if evidence and all(records and state_of(records) == "steady" for records in pair):
+        first, second = (evidence.scores.rows.get(name, {}) for name in (part, reference))
+        if first.keys() & second.keys():
+            return difference(evidence.scores, part, reference, evidence.spread)
+    own, others = map(accuracies_of, pair)
+    gaps = [own[seed] - others[seed] for seed in own.keys() & others.keys()]
+    return PairedDifference(n=len(gaps), points=fmean(gaps), low=None, high=None, p_value=1.0) if gaps else None
 
 
 def accuracies_of(records: Iterable[Record]) -> dict[int, float]:
@@ -191,24 +244,6 @@ def cost_of(record: Record) -> tuple[float, float]:
 def significant(every: list[Cell]) -> set[str]:
     """Parts whose difference is significant at 5 %, corrected for all comparisons of a dataset."""
     return beyond_chance({c.part: c.difference.p_value for c in every if c.difference and c.difference.low is not None})
-
-
-def places(every: list[Cell], spread: PooledSpread | None) -> dict[str, tuple[int, int]]:
-    """The 95 % interval of the rank of each steady part (1 is best), for each part by itself.
-
-    It ranks below all parts that are significantly better and above all that are significantly worse, by tests against
-    each other part, corrected for their number (Mogstad, Romano, Shaikh, Wilhelm 2024, Inference for Ranks).
-    """
-    steady = [cell for cell in every if cell.state == "steady"]
-    return {cell.part: _place(cell, [other for other in steady if other is not cell], spread) for cell in steady}
-
-
-def _place(cell: Cell, others: list[Cell], spread: PooledSpread | None) -> tuple[int, int]:
-    made = {other.part: difference(other.accuracies, cell.accuracies, cell.samples, spread) for other in others}
-    found = {part: one for part, one in made.items() if one is not None}
-    surely = beyond_chance({part: one.p_value for part, one in found.items()})
-    better = sum(found[part].points > 0 for part in surely)
-    return 1 + better, 1 + len(others) - (len(surely) - better)
 
 
 def not_run(declared: Mapping[str, CellConfiguration], records: Iterable[Record]) -> list[str]:

@@ -10,43 +10,57 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.evaluate.record import read_record
 from pipeline.ground.files import read_json, write_whole
-from pipeline.report.study.figures import picture
-from pipeline.report.study.grid import FINE_TUNING, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, Cell, not_run
-from pipeline.report.study.part import Declared, StudyPart, make_part
+from pipeline.judge.answered import checked_hits
+from pipeline.judge.matching import name_of
+from pipeline.report.study.chart import picture
+from pipeline.report.study.dataset import Declared, make_dataset
+from pipeline.report.study.grid import FINE_TUNING, INTERVALS, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, not_run
+from pipeline.report.study.questions import content_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_study(declared: Mapping[str, Declared], results: Path, into: Path) -> list[Path]:
+def write_study(declared: Mapping[str, Declared], root: Path, into: Path) -> list[Path]:
     """Writes study.md and study-<dataset>.svg into a folder; returns their paths. `declared` is by run name.
 
-    Raises InputError for an incomplete record.
+    Raises InputError for an incomplete record in results/ below `root`, or one that its per-sample answers contradict.
     """
+    results = root / "results"
     known = [read_record(path) for path in sorted(results.glob(f"{PREFIX}*/*.json"))]
-    datasets = dict.fromkeys(about.dataset for about in declared.values())
-    seconds = measured(results / SECONDS)
-    made = (make_part(name, known, declared, seconds.get("datasets")) for name in datasets)
-    parts = [part for part in made if part is not None]
-    pictures = {into / f"study-{part.name}.svg": picture(part) for part in parts}
+    answered = {name_of(record): checked_hits(record, root) for record in known}
+    hits = {name: found for name, found in answered.items() if found}
+    names, seconds = dict.fromkeys(about.dataset for about in declared.values()), measured(results / SECONDS)
+    made = (make_dataset(name, known, declared, hits, seconds.get("datasets")) for name in names)
+    datasets = [one for one in made if one is not None]
+    pictures = {into / f"study-{one.name}.svg": picture(one) for one in datasets if one.compared}
     for path, content in pictures.items():
         write_whole(path, content)
     missing = not_run({name: about.configuration for name, about in declared.items()}, known)
-    environment = Environment(  # noqa: S701 # Markdown
-        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    text = environment.get_template("study.md.j2").render(
-        parts=parts,
-        both=in_both(parts),
-        robust=robustness(measured(results / ROBUSTNESS)),
-        tuned=measured(results / FINE_TUNING),
-        timed_on=seconds.get("machine"),
-        missing=missing,
-        planned=len(declared),
-        by_dataset=counted(declared, missing),
-        unstable=UNSTABLE_POINTS,
+    text = (
+        _environment()
+        .get_template("study.md.j2")
+        .render(
+            **content_of(datasets),
+            robust=robustness(measured(results / ROBUSTNESS)),
+            tuned=measured(results / FINE_TUNING),
+            simulated=measured(results / INTERVALS),
+            timed_on=seconds.get("machine"),
+            missing=missing,
+            planned=len(declared),
+            by_dataset=counted(declared, missing),
+            unstable=UNSTABLE_POINTS,
+        )
     )
     write_whole(into / "study.md", f"{text.rstrip()}\n".encode())
     return [into / "study.md", *pictures]
+
+
+def _environment() -> Environment:
+    environment = Environment(  # noqa: S701 # Markdown
+        loader=FileSystemLoader(_TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["sentence"] = lambda text: text[0].upper() + text[1:]
+    return environment
 
 
 def measured(path: Path) -> dict[str, Any]:
@@ -73,17 +87,6 @@ def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for experiment, ones in by_experiment.items()
     ]
-
-
-def in_both(parts: list[StudyPart]) -> list[tuple[str, list[Cell | None]]]:
-    """Comparisons (same change, same reference) that several datasets have, with each dataset's cell."""
-    named = [{(cell.part, cell.reference, cell.changed): cell for cell in part.others} for part in parts]
-    keys = list(dict.fromkeys(key for each in named for key in each))
-    rows = [
-        (f"{part} - {reference}", [each.get((part, reference, changed)) for each in named])
-        for part, reference, changed in keys
-    ]
-    return [(name, row) for name, row in rows if sum(cell is not None for cell in row) > 1]
 
 
 def counted(declared: Mapping[str, Declared], missing: list[str]) -> dict[str, tuple[int, int]]:

@@ -1,28 +1,73 @@
-"""Differences between parts of the study, with the spread pooled over all parts of a dataset, since each has few seeds.
+"""Differences between parts of the study: over seeds and test samples together, with one spread over seeds for all
+parts of a dataset, since each has few seeds.
 
 Accuracies are compared as log-odds, whose spread over seeds is about the same at 95 % as at 70 %. The log-odds of a
-training are modelled as an effect of its part, plus an effect of its seed, plus a normal residual with the same
-deviation for all (two-way analysis of variance, Fisher 1925). The uncertainty due to the test samples is not included.
+training on the test samples at hand are an effect of its part, plus an effect of its seed, plus two residuals:
+
+- of the seed: normal, with one deviation for all trainings; the variance that is left in a two-way analysis of
+  variance (Fisher 1925), less what the test samples add to it;
+- of the test samples: its covariance between any two trainings follows from the samples that both classify correctly
+  (delta method, paired like McNemar's test), so that samples that are hard for both cancel in a difference.
+
+The variance of a difference is the sum of both, with Satterthwaite's degrees of freedom (1946). A bootstrap over seeds
+and samples (Owen 2007, The pigeonhole bootstrap) estimates the same from a part's own three seeds, and covers less
+often: `python -m benchmarks.study_intervals` simulates both. Everything here follows from counts, so it needs no random
+numbers. Shapes: J trainings, N test samples.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import log, sqrt
-from statistics import fmean
+from itertools import count
+from math import sqrt
 
 import numpy as np
-from scipy.special import expit, stdtr, stdtrit
+import numpy.typing as npt
+from scipy.special import expit, ndtri, stdtr, stdtrit
 
 LEVEL = 0.95
+POWER = 0.8
+"""Probability with which a stated number of seeds decides."""
+MOST_SEEDS = 100
+"""Upper limit of the number of seeds that is stated as needed."""
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Trainings that were scored on the same test samples."""
+
+    samples: int
+    rows: Mapping[str, Mapping[int, int]]
+    """Index of each training, by part and seed."""
+    correct: npt.NDArray[np.int64]
+    """(J,)"""
+    odds: Floats
+    """Log-odds of a correct answer, (J,)."""
+    covariance: Floats
+    """Of the log-odds, over the choice of the test samples, (J, J)."""
+
+    def paired(self, first: str, second: str) -> tuple[list[int], list[int]]:
+        """Rows of both parts for their common seeds."""
+        own, other = self.rows[first], self.rows[second]
+        seeds = sorted(own.keys() & other.keys())
+        return [own[seed] for seed in seeds], [other[seed] for seed in seeds]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PooledSpread:
-    """Residual spread of trainings, after removing the effects of part and seed."""
+    """Residual spread of trainings over seeds, after removing the effects of part and seed."""
 
-    deviation: float
-    """Standard deviation of log-odds."""
+    total: float
+    """Variance of log-odds on one choice of test samples."""
+    seeds: float
+    """The part of it that is not due to the test samples, 0 if they explain all of it."""
     freedom: int
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of log-odds over seeds, without the noise of the test samples."""
+        return sqrt(self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,28 +83,90 @@ class PairedDifference:
     high: float | None
     p_value: float
     """Two-sided, for equal log-odds; 1 without a spread."""
+    seeds_needed: int | None = None
+    """Number of seeds that would decide it; None if more than MOST_SEEDS, or without an interval."""
 
 
-def log_odds(percent: float, samples: int) -> float:
-    """Log-odds of an accuracy; adding half a sample on either side keeps 0 and 100 % finite (Haldane 1956)."""
-    correct = percent / 100 * samples
-    return log((correct + 0.5) / (samples - correct + 0.5))
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """Variance of a difference of mean log-odds by the number of seeds m: each_seed / m + samples."""
+
+    n: int
+    """Number of seeds that it was estimated from."""
+    each_seed: float
+    """Variance that more seeds reduce: spread over seeds, and answers that differ between seeds."""
+    samples: float
+    """Variance that only more test samples reduce."""
+    pooled: float
+    """Estimate of 2 * PooledSpread.total, whose error has `freedom` degrees of freedom."""
+    freedom: int
+    sample_count: int
+
+    def variance(self, seeds: npt.ArrayLike) -> Floats:
+        least = 1e-9 * self.pooled / np.asarray(seeds)  # of two parts that answer alike
+        return np.maximum(self.each_seed / np.asarray(seeds) + self.samples, least)
+
+    def degrees(self, seeds: npt.ArrayLike) -> Floats:
+        """Satterthwaite's degrees of freedom."""
+        pooled = np.minimum(self.pooled / np.asarray(seeds) / self.variance(seeds), 1.0)
+        return np.asarray(1 / (pooled**2 / self.freedom + 1 / (self.sample_count - 1)), dtype=float)
+
+    def decides(self, seeds: npt.ArrayLike) -> Floats:
+        """Smallest true difference of log-odds that so many seeds tell from 0 with probability POWER."""
+        quantile = stdtrit(self.degrees(seeds), (1 + LEVEL) / 2) + float(ndtri(POWER))
+        return np.asarray(quantile * np.sqrt(self.variance(seeds)), dtype=float)
+
+    def seeds_needed(self, odds: float) -> int | None:
+        """The smallest number of seeds that decides a true difference of log-odds; None if more than MOST_SEEDS."""
+        more = np.arange(self.n + 1, MOST_SEEDS + 1)
+        enough = np.flatnonzero(self.decides(more) <= abs(odds))
+        return int(more[enough[0]]) if len(enough) and self.n > 1 else None
 
 
-def spread_of(parts: Sequence[Mapping[int, float]], samples: int) -> PooledSpread | None:
-    """The pooled spread of accuracies (percent), given by part and seed; parts without all seeds of the first are left
-    out.
+def scores_of(hits: Mapping[str, Mapping[int, Bools]]) -> Scores:
+    """Scores from which samples each training classifies correctly, (N,) in the same order, by part and seed."""
+    numbers = count()
+    rows = {part: {seed: next(numbers) for seed in own} for part, own in hits.items()}
+    table = np.array([each for own in hits.values() for each in own.values()], dtype=np.float64)  # their sums are exact
+    samples, both = table.shape[1], table @ table.T
+    correct = np.diagonal(both)
+    shares = (correct + 0.5) / (samples + 1)
+    each = (samples * both - np.outer(correct, correct)) / (samples**2 * (samples - 1))
+    slopes = 1 / (shares * (1 - shares))
+    return Scores(
+        samples=samples,
+        rows=rows,
+        correct=correct.astype(np.int64),
+        odds=log_odds(correct, samples),
+        covariance=each * np.outer(slopes, slopes),
+    )
 
-    None with fewer than two parts or two seeds, or if the spread is 0.
+
+def log_odds(correct: npt.ArrayLike, samples: int) -> Floats:
+    """Log-odds of counts; adding half a sample on either side keeps 0 and all finite (Haldane 1956)."""
+    counts = np.asarray(correct, dtype=np.float64)
+    return np.asarray(np.log((counts + 0.5) / (samples - counts + 0.5)))
+
+
+def spread_of(scores: Scores, parts: Sequence[str]) -> PooledSpread | None:
+    """The pooled spread of these parts, which may have different seeds.
+
+    None if nothing is left over for it (fewer than two parts or two seeds), or if it is 0.
     """
-    seeds = sorted(parts[0]) if parts else []
-    rows = [[log_odds(one[seed], samples) for seed in seeds] for one in parts if one.keys() >= set(seeds)]
-    if len(rows) < 2 or len(seeds) < 2:
+    chosen = [(part, seed) for part in parts for seed in scores.rows[part]]
+    rows, seeds = [scores.rows[part][seed] for part, seed in chosen], sorted({seed for _, seed in chosen})
+    effects = [[part == name for name in parts] + [seed == one for one in seeds] for part, seed in chosen]
+    design = np.array(effects, dtype=np.float64).reshape(len(rows), -1)
+    basis, sizes, _ = np.linalg.svd(design, full_matrices=False)
+    explained = basis[:, sizes > 1e-9]
+    if (freedom := len(rows) - explained.shape[1]) <= 0:
         return None
-    odds, freedom = np.array(rows), (len(rows) - 1) * (len(seeds) - 1)
-    rest = odds - odds.mean(1, keepdims=True) - odds.mean(0, keepdims=True) + odds.mean()
-    deviation = sqrt(float((rest**2).sum()) / freedom)
-    return PooledSpread(deviation=deviation, freedom=freedom) if deviation > 0 else None
+    left = np.eye(len(rows)) - explained @ explained.T
+    total = float(scores.odds[rows] @ left @ scores.odds[rows]) / freedom
+    noise = float((left * scores.covariance[np.ix_(rows, rows)]).sum()) / freedom
+    if total <= np.finfo(float).eps:
+        return None
+    return PooledSpread(total=total, seeds=max(total - noise, 0.0), freedom=freedom)
 
 
 def in_points(middle: float, odds: float) -> float:
@@ -67,23 +174,42 @@ def in_points(middle: float, odds: float) -> float:
     return 100 * float(expit(middle + odds / 2) - expit(middle - odds / 2))
 
 
-def difference(
-    first: Mapping[int, float], second: Mapping[int, float], samples: int, spread: PooledSpread | None
-) -> PairedDifference | None:
-    """Difference of accuracies (percent) by seed; None without a common seed."""
-    seeds = sorted(first.keys() & second.keys())
-    if not seeds:
+def difference(scores: Scores, first: str, second: str, spread: PooledSpread) -> PairedDifference | None:
+    """Difference of two parts with its interval; None without a common seed."""
+    rows = scores.paired(first, second)
+    if not (n := len(rows[0])):
         return None
-    points, n = fmean(first[seed] - second[seed] for seed in seeds), len(seeds)
-    if spread is None:
-        return PairedDifference(n=n, points=points, low=None, high=None, p_value=1.0)
-    above, below = (fmean(log_odds(one[seed], samples) for seed in seeds) for one in (first, second))
-    odds, middle = above - below, (above + below) / 2
-    error = spread.deviation * sqrt(2 / n)
-    reach = float(stdtrit(spread.freedom, (1 + LEVEL) / 2)) * error
-    low, high = (in_points(middle, end) for end in (odds - reach, odds + reach))
-    p_value = 2 * float(stdtr(spread.freedom, -abs(odds) / error))
-    return PairedDifference(n=n, points=points, low=low, high=high, p_value=p_value)
+    above, below = (float(scores.odds[own].mean()) for own in rows)
+    odds, contrast = above - below, contrast_of(scores, first, second, spread)
+    error, freedom = sqrt(float(contrast.variance(n))), float(contrast.degrees(n))
+    reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
+    low, high = (in_points((above + below) / 2, end) for end in (odds - reach, odds + reach))
+    return PairedDifference(
+        n=n,
+        points=100 * float(scores.correct[rows[0]].mean() - scores.correct[rows[1]].mean()) / scores.samples,
+        low=low,
+        high=high,
+        p_value=2 * float(stdtr(freedom, -abs(odds) / error)),
+        seeds_needed=contrast.seeds_needed(odds) if low <= 0 <= high else None,
+    )
+
+
+def contrast_of(scores: Scores, first: str, second: str, spread: PooledSpread) -> Contrast:
+    """How the variance of a difference falls with the number of seeds; the parts have a common seed."""
+    rows = scores.paired(first, second)
+    n = len(rows[0])
+    own, across = (scores.covariance[np.ix_(rows[0], rows[at])] for at in (0, 1))
+    table = own + scores.covariance[np.ix_(rows[1], rows[1])] - across - across.T
+    total, between = float(table.sum()) / n**2, float(table.sum() - np.trace(table)) / max(n * (n - 1), 1)
+    samples = min(max(between, 0.0), total)
+    return Contrast(
+        n=n,
+        each_seed=2 * spread.seeds + n * (total - samples),
+        samples=samples,
+        pooled=2 * spread.total,
+        freedom=spread.freedom,
+        sample_count=scores.samples,
+    )
 
 
 def beyond_chance(p_values: Mapping[str, float]) -> set[str]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.ground import paths
 from pipeline.protocol.params import ExperimentParams, load_params
+from pipeline.report.study.dataset import Declared
 from pipeline.report.study.page import write_study
-from pipeline.report.study.part import Declared
 
 
 def write(into: Path = paths.ROOT / "docs") -> list[Path]:
@@ -20,7 +20,7 @@ def write(into: Path = paths.ROOT / "docs") -> list[Path]:
         )
         for name, run in profile.runs.items()
     }
-    return write_study(declared, paths.RESULTS, into)
+    return write_study(declared, paths.ROOT, into)
 
 
 def as_recorded(experiment: ExperimentParams) -> dict[str, object]:

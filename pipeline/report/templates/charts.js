@@ -14,6 +14,7 @@
       font: "system-ui, sans-serif",
       range: { heatmap: isDark ? ["#1a2027", "#6cb6ff"] : ["#f0f4f8", "#0b4f82"] },
       view: { stroke: "transparent" },
+      text: { color: ink },
       title: { color: ink, fontSize: 12 },
       axis: { ...text, gridColor: line, domainColor: line, tickColor: line, labelLimit: 220 },
       legend: { ...text, orient: "top", direction: "horizontal" },

@@ -1,71 +1,121 @@
-"""One spread for all parts, by hand, and the coverage of its intervals."""
+"""One spread for all parts and the noise of the test samples, by hand, and the coverage of the intervals."""
 
 from math import log, sqrt
 
 import numpy as np
 import pytest
-from scipy.special import expit
 
-from pipeline.report.study.pooled import beyond_chance, difference, in_points, log_odds, spread_of
+from pipeline.report.study.pooled import (
+    Bools,
+    Contrast,
+    PooledSpread,
+    beyond_chance,
+    contrast_of,
+    difference,
+    in_points,
+    log_odds,
+    scores_of,
+    spread_of,
+)
 
-SAMPLES = 1_000_000
-"""So many that the half sample of log_odds does not matter."""
+SAMPLES = 1000
 
 
-def percents(odds: list[float]) -> dict[int, float]:
-    return {seed: 100 * float(expit(value)) for seed, value in enumerate(odds)}
+def first(correct: int) -> Bools:
+    """Hits of a training that gets the first samples right."""
+    return np.arange(SAMPLES) < correct
+
+
+def nested(**counts: list[int]) -> dict[str, dict[int, Bools]]:
+    """Hits by part and seed, where a better training gets all that a worse one gets."""
+    return {part: {seed: first(correct) for seed, correct in enumerate(own)} for part, own in counts.items()}
 
 
 def test_log_odds_stay_finite() -> None:
-    assert log_odds(75.0, 200) == pytest.approx(log(150.5 / 50.5))
-    assert log_odds(100.0, 10) == -log_odds(0.0, 10) == pytest.approx(log(10.5 / 0.5))
+    assert log_odds(150, 200) == pytest.approx(log(150.5 / 50.5))
+    assert log_odds(10, 10) == -log_odds(0, 10) == pytest.approx(log(10.5 / 0.5))
+
+
+def test_samples_that_two_trainings_both_get_right_make_them_vary_together() -> None:
+    """p = 0.8 and 0.5, both right 0.5: covariance (0.5 - 0.4) / (N - 1), over 0.16 and 0.25 for log-odds."""
+    scores = scores_of({"a": {0: first(800)}, "b": {0: first(500)}})
+    slopes = [1 / (0.16 * 0.16), 1 / (0.16 * 0.25), 1 / (0.25 * 0.25)]
+    expected = [slope * p / (SAMPLES - 1) for slope, p in zip(slopes, (0.16, 0.1, 0.25), strict=True)]
+    found = scores.covariance
+    assert [found[0, 0], found[0, 1], found[1, 1]] == pytest.approx(expected, rel=5e-3)
+    apart = scores_of({"a": {0: first(500)}, "b": {0: np.roll(first(500), 250)}})
+    assert apart.covariance[0, 1] == pytest.approx(0, abs=1e-9), "half of what each gets right the other gets wrong"
 
 
 def test_the_spread_is_what_parts_and_seeds_do_not_explain() -> None:
-    """Rests of +0.1 and -0.1 in each of 2 x 2: squares sum to 0.04, over (2-1)(2-1). A seed's part is no spread."""
-    spread = spread_of([percents([1.1, 4.9]), percents([1.9, 6.1])], SAMPLES)
+    """Rests of +r and -r in each of 2 x 2 trainings: squares sum to 4 r^2, over (2-1)(2-1). A seed's part is none."""
+    scores = scores_of(nested(a=[700, 900], b=[500, 600]))
+    spread = spread_of(scores, ["a", "b"])
     assert spread is not None
-    assert spread.freedom == 1
-    assert spread.deviation == pytest.approx(0.2, rel=1e-3)
-    assert spread_of([percents([1.0, 2.0])], SAMPLES) is None
-    assert spread_of([percents([1.0]), percents([2.0])], SAMPLES) is None
-    assert spread_of([percents([1.0, 2.0]), {0: 50.0}], SAMPLES) is None
-    assert spread_of([], SAMPLES) is None
+    rest = (scores.odds[0] - scores.odds[1] - scores.odds[2] + scores.odds[3]) / 4
+    assert (spread.freedom, spread.total) == (1, pytest.approx(4 * rest**2))
+    noise = np.array([1, -1, -1, 1]) / 2
+    assert spread.seeds == pytest.approx(max(spread.total - noise @ scores.covariance @ noise, 0))
+    assert spread.deviation == pytest.approx(sqrt(spread.seeds))
+
+
+@pytest.mark.parametrize("counts", [{"a": [500, 600]}, {"a": [500], "b": [600]}, {"a": [500, 600], "b": [500, 600]}])
+def test_without_rests_there_is_no_spread(counts: dict[str, list[int]]) -> None:
+    assert spread_of(scores_of(nested(**counts)), list(counts)) is None
+
+
+def test_parts_may_have_more_seeds_than_others() -> None:
+    """The third seed of one part alone explains itself and changes nothing."""
+    two = spread_of(scores_of(nested(a=[700, 900], b=[500, 600])), ["a", "b"])
+    three = spread_of(scores_of(nested(a=[700, 900, 800], b=[500, 600])), ["a", "b"])
+    assert two is not None
+    assert three is not None
+    assert (three.total, three.freedom) == (pytest.approx(two.total), two.freedom)
 
 
 def test_a_difference_by_hand() -> None:
-    """Log-odds 1 above those of 0: 0.2 * sqrt(2 / 2) is its error, and t with one degree of freedom 12.706."""
-    spread = spread_of([percents([1.1, 4.9]), percents([1.9, 6.1])], SAMPLES)
-    found = difference(percents([1.0, 1.0]), percents([0.0, 0.0]), SAMPLES, spread)
+    """Two seeds each; a spread of 0.1 with 4 degrees of freedom; t with the combined degrees of freedom."""
+    scores = scores_of(nested(a=[800, 820], b=[700, 720]))
+    spread = PooledSpread(total=0.04, seeds=0.01, freedom=4)
+    found = difference(scores, "a", "b", spread)
     assert found is not None
     assert found.low is not None
     assert found.high is not None
-    reach, middle = 12.7062 * 0.2 * sqrt(2 / 2), 0.5
-    assert found.points == pytest.approx(100 * (float(expit(1)) - 0.5))
-    assert found.low == pytest.approx(in_points(middle, 1 - reach), abs=0.05)
-    assert found.high == pytest.approx(in_points(middle, 1 + reach), abs=0.05)
-    assert in_points(middle, 1.0) == pytest.approx(found.points)
-    assert found.p_value == pytest.approx(1 - 2 / np.pi * np.arctan(1 / 0.2), rel=1e-3)  # Cauchy
-    assert difference({0: 50.0}, {1: 50.0}, SAMPLES, spread) is None
-    alone = difference({0: 60.0, 1: 70.0}, {0: 50.0}, SAMPLES, None)
-    assert alone is not None
-    assert (alone.points, alone.n, alone.low, alone.p_value) == (10.0, 1, None, 1.0)
+    weights = np.array([0.5, 0.5, -0.5, -0.5])
+    variance = 2 * 0.01 / 2 + weights @ scores.covariance @ weights
+    freedom = 1 / (min(2 * 0.04 / 2 / variance, 1.0) ** 2 / 4 + 1 / (SAMPLES - 1))
+    from scipy.stats import t
+
+    odds, middle = weights @ scores.odds, scores.odds.mean()
+    reach = t.ppf(0.975, freedom) * sqrt(variance)
+    assert found.points == pytest.approx(10.0)
+    assert found.low == pytest.approx(in_points(middle, odds - reach))
+    assert found.high == pytest.approx(in_points(middle, odds + reach))
+    assert found.p_value == pytest.approx(2 * t.sf(odds / sqrt(variance), freedom))
+    assert in_points(middle, odds) == pytest.approx(10.0, abs=0.05)
+    assert difference(scores_of({"a": {0: first(5)}, "b": {1: first(5)}}), "a", "b", spread) is None
 
 
-def test_intervals_hold_as_often_as_they_say() -> None:
-    """Parts from 60 to 97 %, three seeds, a spread of 0.2: the true difference is inside in 95 % of 2,000 cases."""
-    drawn, truth = np.random.default_rng(0), np.linspace(0.4, 3.5, 12)
-    inside = 0
-    for _ in range(2000):
-        odds = truth[:, None] + drawn.normal(0, 0.3, 3) + drawn.normal(0, 0.2, (12, 3))
-        parts = [percents(list(row)) for row in odds]
-        found = difference(parts[3], parts[0], SAMPLES, spread_of(parts, SAMPLES))
-        assert found is not None
-        assert found.low is not None
-        assert found.high is not None
-        middle = float(np.mean([log_odds(value, SAMPLES) for one in (parts[0], parts[3]) for value in one.values()]))
-        inside += found.low <= in_points(middle, truth[3] - truth[0]) <= found.high
-    assert inside / 2000 == pytest.approx(0.95, abs=0.015)
+def test_equal_answers_are_no_division_by_zero() -> None:
+    found = difference(
+        scores_of(nested(a=[700, 720], b=[700, 720])), "a", "b", PooledSpread(total=0.04, seeds=0.0, freedom=4)
+    )
+    assert found is not None
+    assert (found.points, found.low, found.high) == pytest.approx((0.0, 0.0, 0.0), abs=0.01)
+    assert found.p_value == 1.0
+
+
+def test_seeds_reduce_one_part_of_the_variance_and_samples_the_other() -> None:
+    """0.04 / m + 0.01: with a quantile near 2 and 0.84 for the power, 0.4 needs a variance of about 0.0199: 4 seeds."""
+    contrast = Contrast(n=3, each_seed=0.04, samples=0.01, pooled=0.04, freedom=1000, sample_count=1000)
+    assert contrast.variance(4) == pytest.approx(0.02)
+    assert contrast.decides(4) == pytest.approx((1.96 + 0.842) * sqrt(0.02), rel=2e-3)
+    assert contrast.seeds_needed(0.4) == contrast.seeds_needed(-0.4) == 4
+    assert contrast.seeds_needed(2.802 * sqrt(0.01)) is None, "no number of seeds removes what the samples add"
+    table = scores_of(nested(a=[800, 820], b=[700, 720]))
+    made = contrast_of(table, "a", "b", PooledSpread(total=0.04, seeds=0.01, freedom=4))
+    weights = np.array([0.5, 0.5, -0.5, -0.5])
+    assert made.variance(2) == pytest.approx(0.01 + weights @ table.covariance @ weights)
 
 
 def test_holms_correction_by_hand() -> None:

@@ -5,16 +5,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pipeline.evaluate.answers import SampleHits
 from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
+from pipeline.judge.matching import name_of
 from pipeline.protocol.params import load_params
-from pipeline.report.study.figures import best_by_step, frontier
+from pipeline.report.study.dataset import Declared, StudyDataset, make_dataset
 from pipeline.report.study.grid import Cell, configuration_of, not_run, significant
-from pipeline.report.study.page import in_both, write_study
-from pipeline.report.study.part import Declared, make_part
+from pipeline.report.study.page import write_study
 from pipeline.report.study.write import as_recorded, write
 from tests.judge.claimed import run
 from tests.train.tiny import NETWORK
@@ -68,9 +70,22 @@ def declared(records: list[Record]) -> dict[str, Declared]:
     }
 
 
+def hits_of(records: list[Record]) -> dict[str, SampleHits]:
+    """The best training gets what all others get, and more: no sample is hard for a good one and easy for a bad one."""
+    return {
+        name_of(record): SampleHits(right=np.arange(1000) < round(10 * record.test["top1_percent"]), order="digits")
+        for record in records
+    }
+
+
+def dataset_of(records: list[Record], about: list[Record] | None = None) -> StudyDataset:
+    one = make_dataset("digits", records, declared(about or records), hits_of(records))
+    assert one is not None
+    return one
+
+
 def found(records: list[Record]) -> list[Cell]:
-    part = make_part("digits", records, declared(records))
-    return part.cells if part else []
+    return dataset_of(records).cells
 
 
 def test_each_part_is_read_against_the_one_it_differs_least_from(records: list[Record]) -> None:
@@ -92,24 +107,21 @@ def test_each_part_is_read_against_the_one_it_differs_least_from(records: list[R
 
 def test_the_reference_is_the_profiles_also_where_it_has_not_run(records: list[Record]) -> None:
     left = [record for record in records if not record.experiment.endswith("no-normalization")]
-    part = make_part("digits", left, declared(records))
-    assert part is not None
+    part = dataset_of(left, records)
     (balanced,) = [cell for cell in part.cells if cell.part == "balanced"]
     assert (balanced.reference, balanced.difference) == ("no-normalization", None)
 
 
 def test_a_record_of_another_configuration_is_left_out(records: list[Record]) -> None:
     stale = [replace(record, network=record.network | {"width": 99}) for record in records[3:6]]
-    part = make_part("digits", records[:3] + stale, declared(records))
-    assert part is not None
+    part = dataset_of(records[:3] + stale, records)
     assert [cell.part for cell in part.cells] == ["base"]
 
 
 def test_only_what_stands_all_comparisons_is_called_better_without_more(records: list[Record]) -> None:
     """slight is 1.2 points above the base, p = 0.03: below 5 %, but not below the half that the last two leave it."""
     slight = made("slight", [91.2, 92.2, 93.2], reset="zero")
-    part = make_part("digits", records + slight, declared(records + slight))
-    assert part is not None
+    part = dataset_of(records + slight)
     assert part.holds == {"bn", "no-normalization", "balanced"} == significant(part.cells)
     words = {cell.part: part.words(cell) for cell in part.cells}
     assert words == {
@@ -120,72 +132,56 @@ def test_only_what_stands_all_comparisons_is_called_better_without_more(records:
         "leak": "open",
         "slight": "better (by itself)",
     }
-    assert part.compared == 5
-    assert part.called("better (by itself)") == "slight (+1.20)"
+    assert len(part.compared) == 5
 
 
 def test_trainings_that_failed_say_nothing_of_a_part(records: list[Record]) -> None:
     """They get no interval, no place, and do not widen those of others; 10 classes: chance is 10 %."""
     failed = [*made("torn", [90.0, 25.0, 80.0], leak=0.5), *made("silent", [10.0, 30.0, 12.0], leak=0.1)]
-    part, without = (
-        make_part("digits", records + failed, declared(records + failed)),
-        make_part("digits", records, declared(records)),
-    )
-    assert part is not None
-    assert without is not None
-    assert part.spread == without.spread
+    part, without = dataset_of(records + failed), dataset_of(records)
+    assert part.evidence is not None
+    assert without.evidence is not None
+    assert part.evidence.spread.total == pytest.approx(without.evidence.spread.total)
     words = {cell.part: part.words(cell) for cell in part.cells}
     assert (words["torn"], words["silent"]) == ("unstable", "did not train")
     torn = next(cell for cell in part.cells if cell.part == "torn")
     assert torn.difference is not None
     assert (torn.difference.points, torn.difference.low) == (pytest.approx(-26.0), None)
-    assert part.places == without.places
+
+
+def test_answers_in_another_order_are_not_compared(records: list[Record]) -> None:
+    hits = hits_of(records)
+    hits["study-digits-bn/1.json"] = replace(hits["study-digits-bn/1.json"], order="other")
+    with pytest.raises(InputError, match=r"study-digits-bn/1\.json: its per-sample answers have other samples, or"):
+        make_dataset("digits", records, declared(records), hits)
+
+
+def test_without_answers_a_difference_has_no_interval(records: list[Record]) -> None:
+    hits = {name: one for name, one in hits_of(records).items() if "bn" not in name}
+    one = make_dataset("digits", records, declared(records), hits)
+    assert one is not None
+    (bn,) = [cell for cell in one.cells if cell.part == "bn"]
+    assert bn.difference is not None
+    assert (bn.difference.points, bn.difference.low, one.words(bn)) == (pytest.approx(4.0), None, "no interval")
+    assert len(one.compared) == 3
+
+
+def test_more_seeds_decide_smaller_differences(records: list[Record]) -> None:
+    three, five, ten = (dataset_of(records).decided_by(seeds) or 0.0 for seeds in (3, 5, 10))
+    assert three > five > ten > 0
+    assert make_dataset("digits", records, declared(records), {}).decided_by(3) is None  # type: ignore[union-attr]
 
 
 def test_records_of_other_samples_are_not_compared(records: list[Record]) -> None:
     other = [replace(one, digests=one.digests | {"test_rows": "other"}) for one in records[3:6]]
     with pytest.raises(InputError, match="study-digits-bn-0: its test_rows differ from those of study-digits-base-0"):
-        make_part("digits", records[:3] + other, declared(records))
+        dataset_of(records[:3] + other, records)
 
 
 def test_a_record_of_another_configuration_has_not_run(records: list[Record]) -> None:
     stale = replace(records[3], network=records[3].network | {"width": 99})
     configurations = {name: about.configuration for name, about in declared(records).items()}
     assert not_run(configurations, [*records[:3], stale, *records[4:]]) == ["study-digits-bn-0"]
-
-
-def test_the_frontier_is_what_nothing_beats(records: list[Record]) -> None:
-    """half is worse than all and costs less; leak costs more than bn and is worse."""
-    half = made("half", [60.0, 61.0, 62.0], width=2)
-    cheap = [replace(one, operations=records[0].operations) for one in half]
-    dear = [replace(one, operations=records[-1].operations) for one in records[:-3]]
-    assert frontier(found([*dear, *records[-3:], *cheap])) == {"bn", "half"}
-
-
-def test_a_place_leaves_out_only_what_is_surely_better_or_worse(records: list[Record]) -> None:
-    """leak differs from the base by 0, 0.5 and -1 points; all else is apart."""
-    part = make_part("digits", records, declared(records))
-    assert part is not None
-    assert part.places == {
-        "bn": (1, 1),
-        "base": (2, 3),
-        "leak": (2, 3),
-        "balanced": (4, 4),
-        "no-normalization": (5, 5),
-    }
-
-
-def test_the_best_after_each_number_of_steps(records: list[Record]) -> None:
-    """leak leads after the first step, bn from the second on, and has no third, where the base's is worse: bn stays."""
-    steps = {"bn": [50.0, 95.0], "leak": [60.0, 70.0], "base": [10.0, 20.0, 90.0]}
-    cells = [replace(cell, by_step=steps[cell.part]) for cell in found(records) if cell.part in steps]
-    best = best_by_step(cells)
-    assert [(row["part"], row["step"], row["name"]) for row in best] == [
-        ("leak", 1, "leak"),
-        ("bn", 2, "bn"),
-        ("bn", 3, ""),
-    ]
-    assert [row["accuracy"] for row in best] == [60.0, 95.0, 95.0]
 
 
 def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path) -> None:
@@ -206,38 +202,30 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     sizes = {"image_samples": 1442, "image_epochs": 6, "train_samples": 480, "test_samples": 120}
     tuned = {"images": "Digits", "events": "Events of them", "network": network, "rows": [row]} | sizes
     (results / "fine-tuning.json").write_text(json.dumps(tuned), encoding="utf-8")
-    text = write_study(declared(records), results, tmp_path)[0].read_text(encoding="utf-8")
+    text = write_study(declared(records), tmp_path, tmp_path)[0].read_text(encoding="utf-8")
     assert "Events of them (480 training and 120 test samples)" in text
     assert "| 3 | 50.00 | 61.50 | +11.50, 1 |" in text
-    assert "| 0.87 |" in text
+    (line,) = [line for line in text.splitlines() if line.startswith('| <a id="study-digits-bn"></a>study-digits-bn |')]
+    assert "| 0, 1, 2 | 94.00, 95.10, 95.90 |" in line
+    assert line.endswith("| 0.87 |")
     assert "made of sand" in text
     assert "| whole | 25 % dropped |" in text
     assert "| study-digits-base | 0, 1 | 80.50 | 55.50 |" in text
 
 
-def test_comparisons_of_two_datasets_stand_side_by_side_only_if_they_are_the_same(records: list[Record]) -> None:
-    part = make_part("digits", records, declared(records))
-    assert part is not None
-    other = replace(part, cells=[replace(cell, reference="another") for cell in part.cells if cell.part != "bn"])
-    assert in_both([part, other]) == []
-    assert [name for name, _ in in_both([part, part])] == [f"{cell.part} - {cell.reference}" for cell in part.others]
-
-
 def test_the_page_says_sizes_and_what_did_not_run(records: list[Record], tmp_path: Path) -> None:
     for record in records[:-3]:
         record.write(tmp_path / "results" / record.experiment / f"{record.seed}.json")
-    written = write_study(declared(records), tmp_path / "results", tmp_path)
-    assert written == [tmp_path / "study.md", tmp_path / "study-digits.svg"]
+    written = write_study(declared(records), tmp_path, tmp_path)
+    assert written == [tmp_path / "study.md"], "without per-sample answers there are no intervals to draw"
     text = written[0].read_text(encoding="utf-8")
-    assert "| bn | normalization bn | +4.00 [" in text
-    assert "Small-scale evidence" in text
-    assert "| digits | 12 | 15 |" in text
+    assert "| **bn**: normalization bn | [+4.0](#study-digits-bn)<br>no interval<br>1.00 × |" in text
+    assert "12 of 15 |" in text
     assert "12 of 15 declared trainings ran" in text
-    assert written[1].read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_without_a_base_there_is_nothing_to_compare_with(records: list[Record]) -> None:
-    assert make_part("digits", records[3:], declared(records)) is None
+    assert make_dataset("digits", records[3:], declared(records), {}) is None
 
 
 def test_the_profiles_records_are_told_apart_by_their_configurations() -> None:

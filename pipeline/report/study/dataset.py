@@ -1,0 +1,130 @@
+"""One dataset of the study, as its pages show it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
+
+from pipeline.evaluate.answers import SampleHits
+from pipeline.evaluate.record import Record
+from pipeline.report.study.grid import (
+    BASE,
+    PREFIX,
+    Cell,
+    CellConfiguration,
+    Compared,
+    cells,
+    compared,
+    grouped,
+    significant,
+)
+from pipeline.report.study.pooled import contrast_of, in_points, log_odds
+
+PLANNED_SEEDS = (3, 5, 10)
+"""Numbers of seeds for which a page says what they decide."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """A training that the profile declares."""
+
+    experiment: str
+    dataset: str
+    configuration: CellConfiguration
+    """In the form of a record."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyDataset:
+    """The parts of the network on one dataset."""
+
+    name: str
+    base: Record
+    """The base's record with the first seed."""
+    cells: list[Cell]
+    evidence: Compared | None
+    holds: set[str]
+    """Parts whose difference is significant after Holm's correction."""
+    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By part, if measured: time of a training step relative to the base's (median, low, high)."""
+
+    @property
+    def title(self) -> str:
+        return str(self.base.dataset["title"])
+
+    @property
+    def others(self) -> list[Cell]:
+        return [cell for cell in self.cells if cell.part != BASE]
+
+    @property
+    def at_base(self) -> Cell:
+        return self.cells[0]
+
+    def words(self, cell: Cell) -> str:
+        return cell.words(cell.part in self.holds)
+
+    @property
+    def compared(self) -> list[Cell]:
+        """The comparisons with an interval."""
+        return [cell for cell in self.others if cell.difference is not None and cell.difference.low is not None]
+
+    def relative(self, cell: Cell) -> float:
+        """Operations relative to those of the cell's reference, or of the base where that was not run."""
+        reference = next((one for one in self.cells if one.part == cell.reference), self.at_base)
+        return cell.operations / reference.operations
+
+    def run(self, cell: Cell) -> str:
+        """The cell's experiment."""
+        return f"{PREFIX}{self.name}-{cell.part}"
+
+    def decided_by(self, seeds: int) -> float | None:
+        """Points that so many seeds tell from 0 at the base's accuracy with probability POWER, median over the parts.
+
+        None without intervals.
+        """
+        if self.evidence is None or not self.compared:
+            return None
+        scores, spread = self.evidence.scores, self.evidence.spread
+        contrasts = [contrast_of(scores, cell.part, cell.reference, spread) for cell in self.compared]
+        middle = float(log_odds(self.at_base.accuracy, 100))
+        return in_points(middle, median(float(contrast.decides(seeds)) for contrast in contrasts))
+
+
+def make_dataset(
+    name: str,
+    records: list[Record],
+    declared: Mapping[str, Declared],
+    hits: Mapping[str, SampleHits],
+    seconds: Mapping[str, Any] | None = None,
+) -> StudyDataset | None:
+    """The study of one dataset; None without a record of the base.
+
+    `hits`: what each record's per-sample answers get right (judge/answered.py), by record; `seconds`: results of
+    benchmarks/study.py by dataset.
+    """
+    mine = [about for about in declared.values() if about.dataset == name]
+    configurations = {about.experiment.removeprefix(f"{PREFIX}{name}-"): about.configuration for about in mine}
+    by_part = grouped(records, name, configurations)
+    if not by_part:
+        return None
+    evidence = compared(by_part, hits)
+    found = cells(by_part, configurations, evidence)
+    return StudyDataset(
+        name=name,
+        base=by_part[BASE][0],
+        cells=found,
+        evidence=evidence,
+        holds=significant(found),
+        seconds=(seconds or {}).get(name, {}).get("ratios", {}),
+    )
+
+
+def sizes(record: Record) -> str:
+    """The sizes and settings that every caption states."""
+    network, training, data = record.network, record.training, record.dataset
+    layers, epochs = 6 * network["blocks"] + 2, training["epochs"]
+    return (
+        f"{layers} layers, {network['width']} filters, T = {network['time_steps']}, "
+        f"{epochs} epochs of {data['train_samples']:,} samples at rate {training['learning_rate']:g}, "
+        f"{data['test_samples']:,} test samples"
+    )
