@@ -10,11 +10,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from .checkpoint import load_network, save_network
+from .numbers import unsound
 from .sresnet import SResNet
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
-_HUB = "install huggingface_hub to use a name on the hub (`pip install 'sresnet[hub]'`), or give a folder"
+_HUB = "install huggingface_hub to use a name on the hub (`pip install huggingface_hub`), or give a folder"
+_MOST_BYTES = 16 << 20
+"""Maximum size of config.json and of a model card; ours have a few kilobytes."""
+_OF_DATA = ("title", "licence", "citation")
 
 
 def load_pretrained(source: str | Path, revision: str | None = None, token: str | None = None) -> SResNet:
@@ -24,30 +30,57 @@ def load_pretrained(source: str | Path, revision: str | None = None, token: str 
     network. Raises ValueError that names the file and what is wrong in it; FileNotFoundError without a network there.
     """
     folder = Path(source) if Path(source).is_dir() else _downloaded(str(source), revision, token)
+    if not (folder / WEIGHTS).is_file():
+        raise FileNotFoundError(
+            f"{source}: no {WEIGHTS} there; expected a training's folder or what save_pretrained wrote"
+        )
     model = load_network(folder / WEIGHTS)
     model.inputs, model.card = read_inputs(folder / CONFIG), _text(folder / CARD)
     return model.eval()
 
 
-def save_folder(model: SResNet, folder: Path) -> None:
-    """Writes the network into a folder, from which `load_pretrained` reads it."""
+def save_folder(model: SResNet, folder: Path, name: str | None = None) -> None:
+    """Writes the network into a folder, from which `load_pretrained` reads it; `name` is what its card loads.
+
+    Raises ValueError, and leaves the folder as it was, for a network that could not be read back.
+    """
+    _check_readable(model)
     folder.mkdir(parents=True, exist_ok=True)
     config = {"network": asdict(model.config), "inputs": model.inputs}
-    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(model.card or _card(model), encoding="utf-8")
-    save_network(model, folder / WEIGHTS)  # last: without it the folder is no network
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:
+        written = Path(temporary)
+        (written / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (written / CARD).write_text(model.card or _card(model, name or folder.resolve().name), encoding="utf-8")
+        save_network(model, written / WEIGHTS)
+        for path in (CONFIG, CARD, WEIGHTS):
+            (written / path).replace(folder / path)
+
+
+def _check_readable(model: SResNet) -> None:
+    """Raises ValueError for what `load_network` would refuse."""
+    for name, value in model.state_dict().items():
+        if value.dtype != torch.float32:
+            raise ValueError(
+                f"tensor {name} is {value.dtype}, but files hold float32: call the network's float() first"
+            )
+        if reason := unsound(name, value):
+            raise ValueError(f"tensor {name}: {reason}; such a network cannot be saved")
 
 
 def push_folder(model: SResNet, repo_id: str, *, private: bool | None, message: str, token: str | None) -> str:
-    """Uploads the network as one commit to a repository on the hub, which is made if needed. Returns its address."""
+    """Uploads the network as one commit to a repository on the hub, which is made if needed. Returns its address.
+
+    Raises ValueError for a network that could not be read back, before the hub is asked; else what huggingface_hub
+    raises. A repository that was made stays if the upload fails; the same call goes on.
+    """
     try:
         from huggingface_hub import HfApi
     except ImportError:
         raise ImportError(_HUB) from None
-    api = HfApi(token=token)
-    repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
     with tempfile.TemporaryDirectory() as temporary:
-        save_folder(model, Path(temporary))
+        save_folder(model, Path(temporary), repo_id)
+        api = HfApi(token=token)
+        repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         return str(api.upload_folder(repo_id=repository, folder_path=temporary, commit_message=message))
 
 
@@ -58,7 +91,11 @@ def _downloaded(name: str, revision: str | None, token: str | None) -> Path:
         from huggingface_hub import snapshot_download
     except ImportError:
         raise ImportError(f"{name}: no such folder; {_HUB}") from None
-    return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=[WEIGHTS, CONFIG, CARD]))
+    try:
+        return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=[WEIGHTS, CONFIG, CARD]))
+    except OSError as error:
+        reason = " ".join(str(error).splitlines()[:1])
+        raise FileNotFoundError(f"{name}: no such folder, and the hub does not give it ({reason})") from error
 
 
 def read_inputs(config: Path) -> dict[str, Any] | None:
@@ -77,35 +114,51 @@ def read_inputs(config: Path) -> dict[str, Any] | None:
 
 def _text(path: Path) -> str | None:
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"{path}: larger than {_MOST_BYTES:,} bytes; fetch it again")
+        return content.decode()
     except FileNotFoundError:
         return None
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not UTF-8 text; fetch it again") from None
 
 
-def _card(model: SResNet) -> str:
+def _card(model: SResNet, name: str) -> str:
     """A model card with what is known of the network; a run's report has a longer one."""
-    config, inputs = model.config, model.inputs or {}
-    known = f"trained on {inputs['title']}" if "title" in inputs else "of which the training data are not recorded"
+    config, inputs = model.config, model.inputs
+    images = "event-camera" if model.frames else "image-classification"
     return f"""---
 library_name: sresnet
-tags: [spiking-neural-network, s-resnet, {"event-camera" if model.frames else "image-classification"}]
+tags: [spiking-neural-network, s-resnet, {images}]
 ---
 
-# S-ResNet, {6 * config.blocks + 2} layers, {config.width} filters, T = {config.time_steps}, {known}
+# S-ResNet, {6 * config.blocks + 2} layers, {config.width} filters, T = {config.time_steps}
 
 A residual spiking network after Vicente-Sola et al. 2022 (doi 10.1088/2634-4386/ac8bef).
 
 ```python
 from sresnet import SResNet
 
-network = SResNet.from_pretrained("THIS_REPOSITORY")
+network = SResNet.from_pretrained("{name}")
 ```
 
-Inputs have the shape (batch, {", ".join(map(str, _sample_shape(model)))}); config.json says how a file becomes one, and
-names the {model.classes} classes.
+Inputs have the shape (batch, {", ".join(map(str, _sample_shape(model)))}). There are {model.classes} classes.
+{_data(inputs) if inputs else "The training data are not recorded."}
+
+This card states no accuracy: none was measured when it was written. Whether the weights were trained further, on other
+data, is not recorded.
 """
+
+
+def _data(inputs: dict[str, Any]) -> str:
+    """The training data in words; values from a file may be anything, so each becomes one line."""
+    title, licence, citation = (" ".join(str(inputs.get(key, "unknown")).split()) for key in _OF_DATA)
+    return (
+        "config.json names them, and says how a file becomes an input.\n\n"
+        f"Trained on {title}. Licence of the data: {licence}. Source: {citation}."
+    )
 
 
 def _sample_shape(model: SResNet) -> tuple[int, ...]:

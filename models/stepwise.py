@@ -100,14 +100,16 @@ class StepBlock(nn.Module):
 
 
 class StepNetwork(nn.Module):
-    """The network at one time step. Raises ValueError for precision bfloat16, which is for the kernels alone."""
+    """The network at one time step, with its normalization as it is now: after more training, make a new one.
+
+    Raises ValueError for precision bfloat16, which is for the kernels alone.
+    """
 
     def __init__(self, model: SResNet) -> None:
         super().__init__()
         if model.config.precision == "bfloat16":
             raise ValueError("precision bfloat16 cannot be computed step by step; only float32 and tf32 can")
         steps = model.config.time_steps
-        model = model.eval()
         self.time_steps, self.input_shape = steps, model.input_shape
         self.stem = StepLayer(model.stem, steps)
         self.blocks = nn.ModuleList(StepBlock(block, steps) for block in model.blocks if isinstance(block, Block))
@@ -166,13 +168,17 @@ class WholeWindow(nn.Module):
         self.step, self.frames, self.encoding = StepNetwork(model), model.frames, ENCODINGS[model.config.encoding]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """(B, C, H, W), or event frames (B, T, C, H, W), to (B, K)."""
+        """(B, C, H, W), or event frames (B, T, C, H, W), to (B, K). Raises ValueError for another number of frames."""
         steps = self.step.time_steps
+        if self.frames and inputs.shape[1] != steps:
+            raise ValueError(f"{inputs.shape[1]} frames per sample, but the network has {steps} time steps")
         values = inputs.transpose(0, 1) if self.frames else self.encoding(inputs, steps, None)
         state = StepState()
         logits = inputs.new_zeros(())
         for t in range(steps):
-            logits = self.step._step(values[t if len(values) > 1 else 0], torch.tensor([t]), state)
+            logits = self.step._step(
+                values[t if len(values) > 1 else 0], torch.tensor([t], device=inputs.device), state
+            )
             state = StepState(state.after)
         return logits
 
@@ -181,10 +187,12 @@ def folded(layer: Layer, time_steps: int) -> tuple[Tensor, Tensor]:
     """Scale and shift, (T, C), that the layer's normalization in evaluation applies to its currents."""
     weight = layer.conv.weight
     like = torch.zeros(1, 1, len(weight), 1, 1, dtype=weight.dtype, device=weight.device)
+    training = layer.norm.training
     with torch.no_grad():
         gain, bias, statistics = layer.norm.eval()(like, time_steps)
         scale = (gain * statistics.inverse).expand(time_steps, -1)
         shift = (bias - statistics.mean * gain * statistics.inverse).expand(time_steps, -1)
+    layer.norm.train(training)
     return scale, shift
 
 

@@ -6,6 +6,16 @@ from pipeline.export.check import CLOSE_LOGITS, ExportCheck
 from pipeline.ground.names import markdown
 from pipeline.predict.network import Trained
 
+_ENCODED = {
+    "direct": "Every time step has the same values.",
+    "poisson": "From these values x, each time step draws spikes: sign(x) with probability min(1, |x| / 2), else 0.",
+    "latency": (
+        "From these values x, `window.*` makes spikes; for `step.onnx` make them first: sign(x) at the time step "
+        "round((1 - min(1, |x| / 2)) (T - 1)), 0 at the others."
+    ),
+}
+"""How a step's input follows from an image (models/encoding.py)."""
+
 
 def card(trained: Trained, to: str, checks: list[ExportCheck]) -> str:
     """The card of an export to onnx, nir or torch."""
@@ -50,7 +60,7 @@ def _inputs(trained: Trained) -> str:
     text += f"8-bit pixels divided by {round(1 / inputs.scale)}"
     if inputs.pixel_mean:
         text += f", minus {inputs.pixel_mean}, divided by {inputs.pixel_std} per channel"
-    return f"{text}; encoding {model.config.encoding}.\n"
+    return f"{text}. {_ENCODED[model.config.encoding]}\n"
 
 
 def _onnx(model: SResNet, files: set[str]) -> str:

@@ -1,7 +1,7 @@
 """The network as ONNX and torch.export files. Shapes: B samples (any number), T time steps, K classes.
 
 A window is the whole network: inputs as in training to logits (B, K). A step is one time step, (inputs, step, state) to
-(logits, state after it); a stream calls it T times, from a state of zeros.
+(logits, state after it); a stream calls it T times, from the state of StepNetwork.start.
 """
 
 import contextlib

@@ -24,6 +24,9 @@ from models.stepwise import folded
 DT = 1e-4
 """Duration of a time step (seconds), the value that snnTorch and SpikingJelly assume."""
 
+_LARGEST_LEAK = 1 - 2**-24
+"""In a layer of trained leaks: one that rounds to 1 would have an infinite time constant."""
+
 _SAYABLE: dict[str, tuple[object, ...]] = {
     "neuron": ("lif",),
     "reset": ("zero",),
@@ -122,7 +125,7 @@ def _node_of(neurons: Neurons, shape: tuple[int, ...]) -> Any:
     threshold, zero = np.full(shape, THRESHOLD, np.float32), np.zeros(shape, np.float32)
     if (leaks == 1).all():
         return nir.IF(r=np.full(shape, 1 / DT, np.float32), v_threshold=threshold, v_reset=zero)
-    tau = (DT / (1 - leaks.astype(np.float64))).astype(np.float32)
+    tau = (DT / (1 - np.minimum(leaks.astype(np.float64), _LARGEST_LEAK))).astype(np.float32)
     return nir.LIF(tau=tau, r=tau / np.float32(DT), v_leak=zero, v_threshold=threshold, v_reset=zero)
 
 

@@ -22,24 +22,39 @@ from pipeline.ground.files import whole_folder
 from pipeline.predict.network import Trained
 
 Format = Literal["onnx", "nir", "torch"]
+_CARD = "README.md"
+_FILES = {"window.onnx", "step.onnx", "window.pt2", "network.nir"}
+"""Names of the files that an export writes beside its card."""
 
 
 def export_network(trained: Trained, inputs: Tensor, to: Format, into: Path) -> list[ExportCheck]:
     """Writes the folder `into` and checks its files on real `inputs`, which are as in training.
 
-    Raises InputError, which names every part of the network that the format cannot say; then nothing is written.
+    Replaces an earlier export. Raises InputError for a folder of anything else, and one that names every part of the
+    network that the format cannot say; then nothing is written.
     """
+    into = into.resolve()
+    _check_replaceable(into)
     trained.model.eval()
     writer = {"onnx": _onnx, "nir": _nir, "torch": _program}[to]
     with whole_folder(into) as folder:
         try:
             checks = writer(trained, inputs, folder)
         except ImportError as error:
-            raise InputError(f"{error.name} is not installed: pip install 'sresnet-repro[export]'") from None
+            raise InputError(f"{error.name} is not installed; `make setup` installs what exports need") from None
         except ValueError as error:
             raise InputError(f"{trained.name}: cannot be exported to {to}: {error}") from None
-        (folder / "README.md").write_text(card(trained, to, checks), encoding="utf-8")
+        (folder / _CARD).write_text(card(trained, to, checks), encoding="utf-8")
     return checks
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Raises InputError unless there is nothing, an empty folder, or an earlier export."""
+    if not folder.exists():
+        return
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
+    if found - {_CARD} - _FILES or found == {_CARD}:
+        raise InputError(f"{folder}: exists and is not an earlier export; name another folder with --out, or remove it")
 
 
 def _onnx(trained: Trained, inputs: Tensor, folder: Path) -> list[ExportCheck]:

@@ -1,5 +1,6 @@
 """The samples in files of the user's own, read by the rules of a network's training data."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -11,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from pipeline.download.archives import is_hidden
 from pipeline.download.catalog import CATALOG
-from pipeline.download.listing import Member, list_files, read_member
-from pipeline.ground.errors import InputError, refusal
+from pipeline.ground.errors import InputError
+from pipeline.ground.names import shown
 from pipeline.predict.network import Trained
 from pipeline.preprocess.pictures import decode_image
 from pipeline.preprocess.samples import samples_of
@@ -30,51 +32,68 @@ class Files:
     read: int = 0
     """Number of files that were read."""
     wrong: list[str] = field(default_factory=list)
-    """One line for each file that cannot be read."""
+    """One line for each file or folder that cannot be read."""
+    left_out: Counter[str] = field(default_factory=Counter)
+    """Numbers of the other files in the folders, by suffix."""
 
-    def found(self, paths: Iterable[str]) -> Iterator[Member]:
-        """The files of these paths; of a folder, all images or recordings in it and in its archives."""
+    def found(self, paths: Iterable[str]) -> Iterator[Path]:
+        """The files of these paths; of a folder, all images or recordings below it."""
         for path in map(Path, paths):
-            if not path.is_dir():
-                yield Member(str(path), 0, path, None)
-                continue
-            for inside in self._or_noted(partial(self._in_folder, path), path) or ():
-                yield Member(str(path / inside.id), inside.size, inside.path, inside.name)
+            yield from self._or_noted(partial(self._files, path), path) or ()
 
-    def samples(self, members: Iterable[Member], done: Callable[[], None]) -> Iterator[tuple[str, Pixels]]:
+    def samples(self, files: Iterable[Path], done: Callable[[], None]) -> Iterator[tuple[str, Pixels]]:
         """The name and the pixels, (C, H, W) or (T, 2, H, W), of each sample; calls `done` after each file."""
         buffer = Buffer()
-        for member in members:
-            read = self._or_noted(partial(self._of_file, member, buffer), member.path)
+        for path in files:
+            read = self._or_noted(partial(self._of_file, path, buffer), path)
             if read is not None:
                 self.read += 1
                 yield from read
             done()
 
     def _or_noted(self, do: Callable[[], Any], path: Path) -> Any:
-        """The result; None if the file is wrong, which is then noted."""
+        """The result; None if the file or folder is wrong, which is then noted."""
         try:
             return do()
         except InputError as error:
-            self.wrong.append(str(error))
+            self.wrong.append(shown(str(error)))
         except OSError as error:
-            self.wrong.append(refusal(error) or f"{path}: cannot be read ({error.strerror})")
+            self._note(error, path)
         return None
 
-    def _in_folder(self, path: Path) -> list[Member]:
-        return list_files(path, CATALOG["images" if self.trained.reading is None else "recordings"].suffixes).members
+    def _note(self, error: OSError, path: Path) -> None:
+        self.wrong.append(shown(f"{error.filename or path}: cannot be read ({(error.strerror or '?').lower()})"))
 
-    def _of_file(self, member: Member, buffer: Buffer) -> list[tuple[str, Pixels]]:
-        if member.name is None and not member.path.is_file():
-            raise InputError(f"{member.path}: no such file or folder")
-        data = read_member(member)
+    def _files(self, path: Path) -> list[Path]:
+        if not path.is_dir():
+            return [path]
+        kind = "images" if self.trained.reading is None else "recordings"
+        suffixes = CATALOG[kind].suffixes
+        inside = list(self._below(path))
+        files = [one for one in inside if one.suffix.lower() in suffixes]
+        self.left_out.update(one.suffix.lower() or "no suffix" for one in inside if one.suffix.lower() not in suffixes)
+        if not files:
+            raise InputError(f"{path}: no {kind} in this folder; expected {', '.join(suffixes)}")
+        return files
+
+    def _below(self, folder: Path) -> Iterator[Path]:
+        """The files below a folder, without hidden ones, in a fixed order. A link to a folder counts as a file."""
+        for parent, folders, names in os.walk(folder, onerror=lambda error: self._note(error, folder)):
+            links = [name for name in folders if Path(parent, name).is_symlink()]
+            folders[:] = sorted(name for name in folders if not is_hidden(name))
+            yield from (Path(parent, name) for name in sorted([*names, *links]) if not is_hidden(name))
+
+    def _of_file(self, path: Path, buffer: Buffer) -> list[tuple[str, Pixels]]:
+        if not path.is_file():
+            raise InputError(f"{path}: {'not a file' if path.exists() else 'no such file or folder'}")
+        data, name = path.read_bytes(), str(path)
         if self.trained.reading is None:
-            return [(member.id, self._image(decode_image(data, member.id), member.id))]
+            return [(name, self._image(decode_image(data, name), name))]
         samples = []
-        for sample in samples_of(data, member.id, self.trained.reading, Counter(), buffer):
-            if self.trained.inputs.sensor not in (None, list(sample.sensor)):
+        for sample in samples_of(data, name, self.trained.reading, Counter(), buffer):
+            if self.trained.inputs.sensor != list(sample.sensor):
                 raise InputError(
-                    f"{member.id}: a sensor of {_by(sample.sensor)} pixels, the network was trained on one of "
+                    f"{name}: a sensor of {_by(sample.sensor)} pixels, the network was trained on one of "
                     f"{_by(self.trained.inputs.sensor or ())}; train a network on recordings of this sensor"
                 )
             samples.append((sample.name, sample.frames.copy()))

@@ -8,13 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline.ground.errors import InputError
 from pipeline.predict.files import Pixels
 from pipeline.predict.network import Trained
 from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.inputs import prepare
 
 _BATCH = 32
-"""Samples in a batch; results do not depend on it, but for rounding."""
+"""Samples in a batch; results do not depend on it, but for rounding. Poisson encoding draws spikes for a whole batch:
+there, each sample is a batch of its own, so that its result does not depend on the files before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,15 +32,19 @@ class Prediction:
 
 
 def predicted(trained: Trained, samples: Iterable[tuple[str, Pixels]]) -> Iterator[Prediction]:
-    """Yields a prediction for each sample, in their order; holds one batch in memory."""
+    """Yields a prediction for each sample, in their order; holds one batch in memory.
+
+    Raises InputError if a logit is not a number.
+    """
     keep_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model, waiting = trained.model.to(device).eval(), iter(samples)
-    generator = torch.Generator(device).manual_seed(0)  # for Poisson encoding
-    while batch := list(islice(waiting, _BATCH)):
-        pixels = np.stack([one for _, one in batch])
-        values = prepare(pixels, trained.inputs.scale, trained.inputs, device)
+    size = 1 if model.config.encoding == "poisson" else _BATCH
+    while batch := list(islice(waiting, size)):
+        values = prepare(np.stack([one for _, one in batch]), trained.inputs.scale, trained.inputs, device)
         with torch.no_grad():
-            likely = model(values, generator=generator).softmax(1).cpu().numpy()
+            likely = model(values, generator=torch.Generator(device).manual_seed(0)).softmax(1).cpu().numpy()
         for (name, _), one in zip(batch, likely, strict=True):
+            if not np.isfinite(one).all():
+                raise InputError(f"{trained.name}: its logits for {name} are not numbers; train or fetch it again")
             yield Prediction(sample=name, class_name=trained.inputs.classes[int(one.argmax())], probabilities=one)

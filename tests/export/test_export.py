@@ -14,7 +14,10 @@ import torch
 from models.sresnet import SResNet
 from pipeline.cli.command_line import main
 from pipeline.export import check
-from pipeline.export.nir_graph import unsayable
+from pipeline.export.card import card
+from pipeline.export.nir_graph import unsayable, write_nir
+from pipeline.export.nir_run import by_nirtorch
+from pipeline.predict.network import trained_network
 from tests.predict.networks import event_network, image_network
 from tests.predict.test_predict import picture
 from tests.preprocess.made import record
@@ -99,8 +102,6 @@ def test_a_program_of_torch(tmp_path: Path) -> None:
     ids=str,
 )
 def test_nir(tmp_path: Path, parts: dict[str, Any]) -> None:
-    from pipeline.export.nir_run import by_nirtorch
-
     model, folder = exported(tmp_path, "nir", **{**NIR, **parts})
     inputs = inputs_of(model)
     theirs = by_nirtorch(folder / "network.nir", check.steps_of(model, inputs))
@@ -114,6 +115,19 @@ def test_nir_has_the_neurons_of_the_network(tmp_path: Path) -> None:
     np.testing.assert_allclose(neurons.tau, 1e-4 / 0.1256, rtol=1e-5)
     np.testing.assert_allclose(neurons.r, 1 / 0.1256, rtol=1e-5)
     assert (set(neurons.v_threshold.flat), set(neurons.v_reset.flat)) == ({1.0}, {0.0})
+
+
+def test_a_leak_that_was_trained_to_1(tmp_path: Path) -> None:
+    """It is an integrator: nearly infinite time constant, and 1 unit of voltage per unit of current and step."""
+    model = image_network(tmp_path / "net", leak_trained="channel", **NIR)
+    with torch.no_grad():
+        model.stem.neurons.leak_logit[0] = 50.0  # type: ignore[union-attr,index]
+    write_nir(model, tmp_path / "network.nir")
+    neurons = nir.read(tmp_path / "network.nir").nodes["stem_neurons"]
+    np.testing.assert_allclose((1e-4 * neurons.r / neurons.tau), 1.0, rtol=1e-5)
+    inputs = inputs_of(model)
+    theirs = by_nirtorch(tmp_path / "network.nir", check.steps_of(model, inputs))
+    np.testing.assert_allclose(theirs, check.our_logits(model, inputs), atol=1e-5)
 
 
 def test_every_part_that_nir_cannot_say_is_named(tmp_path: Path) -> None:
@@ -150,6 +164,25 @@ def test_differences_are_counted() -> None:
     theirs = ours + np.array([[0, 0], [0, 1e-6], [1e-3, 0]], np.float32)
     found = check.compared(Path("a.onnx"), "other", ours, theirs)
     assert (found.samples, found.close, round(found.largest, 4)) == (3, 2, 0.001)
+
+
+def test_a_folder_of_something_else_is_never_replaced(tmp_path: Path) -> None:
+    _, out = exported(tmp_path, "nir", **NIR)
+    main(["export", str(tmp_path / "net"), str(tmp_path / "0.png"), "--to", "nir", "--out", str(out)])  # an export is
+    for name in ("mine/thesis.txt", "only/README.md", "file"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("precious")
+        into = tmp_path / name.split("/")[0]
+        with pytest.raises(SystemExit, match="exists and is not an earlier export; name another folder with --out"):
+            main(["export", str(tmp_path / "net"), str(tmp_path / "0.png"), "--to", "nir", "--out", str(into)])
+        assert (tmp_path / name).read_text() == "precious"
+
+
+def test_a_card_says_how_the_steps_are_encoded(tmp_path: Path) -> None:
+    image_network(tmp_path, encoding="latency", readout="maximum-voltage")
+    said = card(trained_network(str(tmp_path)), "onnx", [])
+    assert "for `step.onnx` make them first: sign(x) at the time step" in said
+    assert "| [3] | -inf |" in said
 
 
 def test_without_samples_it_says_how_to_name_some(tmp_path: Path) -> None:

@@ -79,6 +79,23 @@ def test_the_caller_keeps_the_state() -> None:
     assert any(value.abs().sum() for value in first[1])
 
 
+def test_the_network_goes_on_training() -> None:
+    model = known().train()
+    WholeWindow(model)
+    assert all(part.training for part in model.modules())
+
+
+def test_another_number_of_frames_is_refused() -> None:
+    model = known(frames=True)
+    with pytest.raises(ValueError, match="6 frames per sample, but the network has 3 time steps"):
+        WholeWindow(model)(drawn(1, 6, 2, 8, 8))
+
+
+def test_it_runs_on_the_device_of_its_inputs() -> None:
+    model = known().to("meta")
+    assert WholeWindow(model)(small_inputs(known()).to("meta")).shape == (4, 3)
+
+
 def test_bfloat16_is_refused() -> None:
     model = SResNet(replace(NETWORK, precision="bfloat16"), input_shape=(3, 8, 8), classes=3, frames=False)
     with pytest.raises(ValueError, match="bfloat16"):

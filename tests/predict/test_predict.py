@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -93,18 +94,42 @@ def test_a_wrong_file_does_not_stop_the_others(tmp_path: Path, capsys: Printed) 
     picture(tmp_path / "good.png", 0)
     picture(tmp_path / "large.png", 0, (9, 7))
     (tmp_path / "text.png").write_text("no picture")
-    names = [str(tmp_path / name) for name in ("none.png", "large.png", "good.png", "text.png")]
+    os.mkfifo(tmp_path / "pipe.png")
+    names = [str(tmp_path / name) for name in ("none.png", "large.png", "good.png", "text.png", "pipe.png", "x" * 5000)]
     with pytest.raises(SystemExit) as ended:
         main(["predict", str(tmp_path / "net"), *names])
     said = str(ended.value).splitlines()
-    assert said[0] == "error: 3 of 4 files cannot be read:"
-    assert said[1].endswith("none.png: no such file or folder")
-    assert said[2].endswith("large.png: 7 x 9 pixels, the network takes 8 x 8; crop or resize it")
-    assert "text.png: not a complete image" in said[3]
+    assert said[0] == "error: 5 cannot be read:"
+    assert said[1].endswith("x: cannot be read (file name too long)")  # when the folders are listed
+    assert said[2].endswith("none.png: no such file or folder")
+    assert said[3].endswith("large.png: 7 x 9 pixels, the network takes 8 x 8; crop or resize it")
+    assert "text.png: not a complete image" in said[4]
+    assert said[5].endswith("pipe.png: not a file")
     assert "good.png" in capsys.readouterr().out
 
 
+def test_a_folder_without_images_is_named(tmp_path: Path, capsys: Printed) -> None:
+    image_network(tmp_path / "net")
+    for name in ("mine/a.png", "mine/sub/a.jpg", "mine/.hidden.png", "empty/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture(tmp_path / name, 0) if name.endswith(("png", "jpg")) else (tmp_path / name).write_text("none")
+    with pytest.raises(SystemExit, match=r"1 cannot be read:\n  .*empty: no images in this folder; expected \.png"):
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "empty"), str(tmp_path / "mine")])
+    shown = capsys.readouterr()
+    assert [line.split()[0] for line in shown.out.splitlines()] == [
+        str(tmp_path / name) for name in ("mine/a.png", "mine/sub/a.jpg")
+    ]
+    assert "left out in the folders: 1 .txt" in shown.err
+
+
 def test_a_recording_of_another_sensor_is_refused(tmp_path: Path) -> None:
+    event_network(tmp_path / "net")
+    (tmp_path / "a.bin").write_bytes(bytes([3, 4, 0x80, 0, 1] * 50))  # N-MNIST: 34 x 34
+    with pytest.raises(SystemExit, match=r"a sensor of 34 x 34 pixels, the network was trained on one of 128 x 128"):
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "a.bin")])
+
+
+def test_a_recording_that_does_not_say_its_sensor_is_refused(tmp_path: Path) -> None:
     event_network(tmp_path / "net")
     np.savez(tmp_path / "a.npz", t=np.arange(9), x=np.arange(9), y=np.arange(9), p=np.arange(9) % 2)
     with pytest.raises(SystemExit, match="does not say how large its sensor is"):
@@ -128,11 +153,57 @@ def test_a_table_has_what_the_lines_have(tmp_path: Path, capsys: Printed) -> Non
 
 
 def test_names_from_standard_input(tmp_path: Path, capsys: Printed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also names that are not UTF-8, and lines as Windows ends them."""
     image_network(tmp_path / "net")
+    names = [os.fsencode(tmp_path / "a.png"), os.fsencode(tmp_path) + b"/\xe9.png"]
+    for name in names:
+        picture(Path(os.fsdecode(name)), 0)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(names[0] + b"\r\n\n" + names[1]), "utf-8"))
+    out = tmp_path / "predictions.parquet"
+    main(["predict", str(tmp_path / "net"), "-", "--json", "--out", str(out)])
+    expected = [str(tmp_path / "a.png"), str(tmp_path / r"\xe9.png")]
+    assert [one["sample"] for one in printed(capsys)] == expected
+    assert pq.read_table(out)["sample"].to_pylist() == expected
+
+
+def test_a_table_needs_a_sample_and_a_file(tmp_path: Path) -> None:
+    image_network(tmp_path / "net")
+    picture(tmp_path / "large.png", 0, (9, 9))
+    with pytest.raises(SystemExit, match=r"large\.png: 9 x 9 pixels"):
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "large.png"), "--out", str(tmp_path / "p.parquet")])
+    with pytest.raises(SystemExit, match=r": a folder; name a file to write, such as .*predictions\.parquet"):
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "large.png"), "--out", str(tmp_path)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["large.png", "net"]
+
+
+def test_poisson_spikes_do_not_depend_on_the_files_before(tmp_path: Path, capsys: Printed) -> None:
+    image_network(tmp_path / "net", encoding="poisson")
+    files = [str(tmp_path / f"{seed}.png") for seed in range(3)]
+    for seed, name in enumerate(files):
+        picture(Path(name), seed)
+    main(["predict", str(tmp_path / "net"), *files, "--json"])
+    main(["predict", str(tmp_path / "net"), files[2], "--json"])
+    found = printed(capsys)
+    assert found[2] == found[3]
+
+
+def test_logits_that_are_not_numbers_are_an_error(tmp_path: Path) -> None:
+    model = image_network(tmp_path / "net")
+    with torch.no_grad():
+        model.readout.linear.weight.fill_(1e38)
+    model.save_pretrained(tmp_path / "net")
     picture(tmp_path / "a.png", 0)
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{tmp_path / 'a.png'}\n\n"))
-    main(["predict", str(tmp_path / "net"), "-", "--json"])
-    assert [one["sample"] for one in printed(capsys)] == [str(tmp_path / "a.png")]
+    with pytest.raises(SystemExit, match=r"its logits for .*a\.png are not numbers"):
+        main(["predict", str(tmp_path / "net"), str(tmp_path / "a.png")])
+
+
+def test_another_file_is_not_taken_for_the_network_beside_it(tmp_path: Path) -> None:
+    image_network(tmp_path)
+    picture(tmp_path / "a.png", 0)
+    (tmp_path / "other.safetensors").write_bytes((tmp_path / "model.safetensors").read_bytes())
+    for name in ("a.png", "other.safetensors"):
+        said = error_of(lambda: main_raises(["predict", str(tmp_path / name), "a.png"]))  # noqa: B023 (called at once)
+        assert said.startswith(f"{tmp_path / name}: not a network; name a run, a folder with model.safetensors or that")
 
 
 def test_an_unknown_network_is_named() -> None:
@@ -150,6 +221,13 @@ def test_an_unknown_network_is_named() -> None:
         (lambda inputs: inputs | {"scale": 0.0}, "inputs.scale"),
         (lambda inputs: inputs | {"pixel_std": [0.0, 1.0, 1.0]}, "inputs.pixel_std"),
         (lambda inputs: inputs | {"pixel_mean": [0.5]}, "pixel_mean: has 1 value(s) and pixel_std 3"),
+        (lambda inputs: inputs | {"classes": ["cup", "mug", "cup"]}, "3 classes, not all of different names"),
+        (lambda inputs: inputs | {"sensor": [128, 128]}, "images with sensor [128, 128]"),
+        (lambda inputs: inputs | {"sample_shape": [3, 100_000, 100_000]}, "samples of more than 268,435,456 values"),
+        (
+            lambda inputs: inputs | {"sample_shape": [4, 8, 8], "pixel_mean": [], "pixel_std": []},
+            "images of 4 channels; only 1 (grey) and 3 are read",
+        ),
     ],
 )
 def test_inputs_that_do_not_fit_are_named(tmp_path: Path, change: object, reason: str) -> None:
