@@ -8,10 +8,12 @@ import mmap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from pipeline.data.parquet_footer import ColumnChunk, row_groups
+from pipeline.data.thrift import read_struct
 
 MOST_GROWN = 256 << 20
 """Memory (bytes) that any file may take: the zeros of a silent network compress to almost nothing."""
@@ -44,7 +46,7 @@ def read_bounded(path: Path, columns: Sequence[str], texts: Sequence[str]) -> pa
         widths = [_width(field) for field in file.schema_arrow]
         if not str(file.metadata.created_by).startswith("parquet-cpp-arrow"):
             raise ValueError("it was not written by Arrow")
-        _check_pages(path, file.metadata, widths)
+        _check_pages(path, columns, file.metadata.num_rows, widths)
         table = file.read()
     for name in columns:
         if table[name].null_count:
@@ -62,34 +64,31 @@ def _width(field: pa.Field) -> int:
     raise ValueError(f"the column {field.name} is of type {kind}")
 
 
-def _check_pages(path: Path, metadata: Any, widths: Sequence[int]) -> None:
+def _check_pages(path: Path, names: Sequence[str], rows: int, widths: Sequence[int]) -> None:
     """Raises ValueError if the pages' value counts do not match the rows, or if the decompressed size is too large."""
-    groups = [metadata.row_group(index) for index in range(metadata.num_row_groups)]
-    if metadata.num_columns != len(widths) or sum(group.num_rows for group in groups) != metadata.num_rows:
-        raise ValueError("its numbers of rows or columns are inconsistent")
     size, grown = path.stat().st_size, 0
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        for group in groups:
-            for place, width in enumerate(widths):
-                column = group.column(place)
+        groups = row_groups(data)
+        if sum(count for count, _ in groups) != rows:
+            raise ValueError("its numbers of rows are inconsistent")
+        for count, columns in groups:
+            for name, width, column in zip(names, widths, columns, strict=True):
                 pages = list(_pages(data, column))
                 held = sum(page.values for page in pages if not page.dictionary)
-                if not held == column.num_values == group.num_rows * width:
-                    raise ValueError(f"{column.path_in_schema} has {held} values, expected {group.num_rows * width}")
+                if not held == column.values == count * width:
+                    raise ValueError(f"{name} has {held} values, expected {count * width}")
                 grown += sum(page.grown + _A_VALUE * page.values for page in pages)
     if grown > max(MOST_GROWN, MOST_TIMES_GROWN * size):
         raise ValueError(f"its {size:,} bytes decompress to {grown:,}")
 
 
-def _pages(data: mmap.mmap, column: Any) -> Iterator[_Page]:
-    """The pages of one column chunk. Raises ValueError."""
-    at = column.data_page_offset
-    if column.has_dictionary_page and 0 < column.dictionary_page_offset < at:
-        at = column.dictionary_page_offset
-    end = at + column.total_compressed_size
+def _pages(data: mmap.mmap, column: ColumnChunk) -> Iterator[_Page]:
+    """The pages of one column. Raises ValueError."""
+    at = column.first_page
+    end = at + column.stored
     while at < end:
         try:
-            header, at = _struct(data, at)
+            header, at = read_struct(data, at)
             kind, grown, stored = header[1], header[2], header[3]
             values = header[_PLACES[kind]][1]
         except (IndexError, KeyError, TypeError):
@@ -100,47 +99,3 @@ def _pages(data: mmap.mmap, column: Any) -> Iterator[_Page]:
         at += stored
     if at != end:
         raise ValueError("a page ends outside of its column")
-
-
-def _struct(data: mmap.mmap, at: int, level: int = 0) -> tuple[dict[int, Any], int]:
-    """Integer and struct fields of a Thrift struct (compact protocol) by field number, and the offset of its end.
-
-    https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md. Raises IndexError, ValueError.
-    """
-    fields: dict[int, Any] = {}
-    number = 0
-    while head := data[at]:
-        at, kind = at + 1, head & 15
-        if head >> 4:
-            number += head >> 4
-        else:
-            number, at = _integer(data, at)
-        if kind in (4, 5, 6):
-            fields[number], at = _integer(data, at)
-        elif kind == 8:
-            length, at = _varint(data, at)
-            at += length
-        elif kind == 12 and level < 3:
-            fields[number], at = _struct(data, at, level + 1)
-        elif kind in (3, 7):
-            at += 1 if kind == 3 else 8
-        elif kind not in (1, 2):  # true and false
-            raise ValueError("the header of a page is damaged")
-    return fields, at + 1
-
-
-def _integer(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """A zigzag-encoded integer (the sign is the lowest bit), and the offset of its end."""
-    value, at = _varint(data, at)
-    return (value >> 1) ^ -(value & 1), at
-
-
-def _varint(data: mmap.mmap, at: int) -> tuple[int, int]:
-    """A variable-length integer (7 bits per byte, lowest first), and the offset of its end."""
-    value = shift = 0
-    while shift < 70:
-        byte = data[at]
-        value, at, shift = value | (byte & 127) << shift, at + 1, shift + 7
-        if byte < 128:
-            return value, at
-    raise ValueError("the header of a page is damaged")
