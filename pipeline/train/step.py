@@ -5,6 +5,8 @@ and running statistics are summed over micro-batches in a fixed order (reduce.py
 Shapes: B samples of a micro-batch, D numbers that a micro-batch contributes.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -20,16 +22,22 @@ from pipeline.train.training import Training
 from pipeline.train.used import extend
 
 
-def step(training: Training, batch: np.ndarray) -> None:
-    """One optimizer step over all micro-batches of a batch (indices of samples)."""
+def step(training: Training, batch: np.ndarray, halt: Callable[[], bool] = lambda: False) -> bool:
+    """One optimizer step over all micro-batches of a batch (indices of samples).
+
+    Returns on all workers whether `halt` was true on one of them. Their answers travel with the sum of the gradients,
+    so asking costs no exchange of its own.
+    """
     job, state = training.job, training.state
     parts = micro_batches_of(batch, job.training.micro_batches)
     assert np.array_equal(np.concatenate(parts), batch), "the micro-batches lose or double a sample of the batch"
     buffers = [buffer.clone() for buffer in training.buffers]
     mine = [(index, parts[index]) for index in micro_batches_of_worker(training.workers, job.training.micro_batches)]
     own = [contribution(training, part, index, len(batch), buffers) for index, part in mine or [(0, batch[:0])]]
+    if halt():
+        own[0][-1] = 1
     total = sum_over_micro_batches(own, training.workers, job.training.micro_batches)
-    loss_sum, correct = apply_sum(training, total)
+    loss_sum, correct, halting = apply_sum(training, total)
     if not np.isfinite(loss_sum):
         raise InputError(
             f"{job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {state.step + 1}; "
@@ -43,10 +51,11 @@ def step(training: Training, batch: np.ndarray) -> None:
     state.used = extend(state.used, (training.store.ids[index] for index in batch))
     state.step, state.seen = state.step + 1, state.seen + len(batch)
     state.loss_sum, state.correct = state.loss_sum + loss_sum, state.correct + int(correct)
+    return halting > 0
 
 
 def contribution(training: Training, part: np.ndarray, index: int, batch_size: int, buffers: list[Tensor]) -> Tensor:
-    """What one micro-batch adds to the step, (D,): gradients, running statistics, sum of losses, correct samples."""
+    """What one micro-batch adds to the step, (D,): gradients, running statistics, sum of losses, correct samples, 0."""
     for buffer, start in zip(training.buffers, buffers, strict=True):
         buffer.copy_(start)
     if not len(part):
@@ -85,17 +94,20 @@ def gradients_and_statistics(
     gradients = torch.autograd.grad(loss / batch_size, training.parameters)
     statistics = [buffer * (len(values) / batch_size) for buffer in training.buffers]
     correct = (logits.argmax(1) == labels).sum()
-    metrics = torch.stack([loss.detach(), correct.to(loss.dtype)])
+    metrics = torch.stack([loss.detach(), correct.to(loss.dtype), torch.zeros_like(loss)])
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
 
 
-def apply_sum(training: Training, total: Tensor) -> tuple[float, float]:
-    """Copies the sum over micro-batches into gradients and buffers; returns sum of losses and number correct."""
+def apply_sum(training: Training, total: Tensor) -> tuple[float, float, float]:
+    """Copies the sum over micro-batches into gradients and buffers.
+
+    Returns the sum of losses, the number correct and the number of workers that halt.
+    """
     *pieces, metrics = total.split(training.sizes)
     count = len(training.parameters)
     for parameter, gradient in zip(training.parameters, pieces[:count], strict=True):
         parameter.grad = gradient.view_as(parameter)
     for buffer, value in zip(training.buffers, pieces[count:], strict=True):
         buffer.copy_(value.view_as(buffer))
-    loss_sum, correct = metrics.tolist()
-    return loss_sum, correct
+    loss_sum, correct, halting = metrics.tolist()
+    return loss_sum, correct, halting
