@@ -1,7 +1,9 @@
 """Asks a cluster with an autoscaler for the room that waiting work needs, and gives it back."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 import ray
 from ray.autoscaler.sdk import request_resources
@@ -9,6 +11,34 @@ from ray.autoscaler.sdk import request_resources
 from pipeline.cluster.nodes import all_workers
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
+
+PATIENCE_SECONDS = 60
+"""Time without the room that was asked for, after which less is asked for."""
+
+
+@dataclass
+class Growth:
+    """The number of workers to ask for: more and more above what fits, as long as the cluster grows.
+
+    Ray's autoscaler (version 2) starts no node at all for a request that is beyond the cluster's limit, and has no
+    public answer what the limit is.
+    """
+
+    asked: int = 0
+    step: int = 1
+    since: float = 0.0
+    """When it was asked (seconds)."""
+
+    def next(self, fits: int, wanted: int, now: float) -> int:
+        """The number to ask for now, at most `wanted`; `fits` is how many the cluster has room for."""
+        if self.asked <= fits:
+            self.step = min(2 * self.step, wanted) if self.asked else 1
+        elif now - self.since >= PATIENCE_SECONDS:
+            self.step = max(1, self.step // 2)
+        else:
+            return min(self.asked, wanted)
+        self.since = now
+        return min(fits + self.step, wanted)
 
 
 @contextmanager
@@ -19,15 +49,18 @@ def asked_to_grow(cluster: ClusterParams, cpus_each: int, gpus_each: int) -> Ite
     end. It is a hint: a cluster of fixed size, or one at its limit, stays as it is. Ray keeps one request a cluster,
     the newest one, until the next. Raises InputError if the cluster no longer answers.
     """
-    asked = 0
+    growth = Growth()
 
     def room(wanted: int) -> int:
-        nonlocal asked
+        fits = all_workers(cpus_each, gpus_each)
+        if cluster.address != "local" and (number := growth.next(fits, wanted, time.monotonic())) != growth.asked:
+            request_workers(number, cpus_each, gpus_each)
+            growth.asked = number
+        return fits
+
+    def answered(wanted: int) -> int:
         try:
-            if cluster.address != "local" and wanted != asked:
-                request_workers(wanted, cpus_each, gpus_each)
-                asked = wanted
-            return all_workers(cpus_each, gpus_each)
+            return room(wanted)
         except (ray.exceptions.RayError, TimeoutError) as error:
             raise InputError(
                 f"the cluster {cluster.address} no longer answers ({error}); see its head node, and run this again: "
@@ -35,9 +68,9 @@ def asked_to_grow(cluster: ClusterParams, cpus_each: int, gpus_each: int) -> Ite
             ) from None
 
     try:
-        yield room
+        yield answered
     finally:
-        if asked:
+        if growth.asked:
             with suppress(ray.exceptions.RayError, TimeoutError):  # of a cluster that is gone
                 request_workers(0, cpus_each, gpus_each)
 

@@ -100,6 +100,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         )
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
+        os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # for its page of trainings
     check_nodes(cluster)
 
 

@@ -225,7 +225,7 @@ class Trainer(DataParallelTrainer):
 
 
 def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
-    job, name = work.job, uuid.uuid4().hex
+    job, name = work.job, f"{work.job.name}-{uuid.uuid4().hex}"
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
     trainer = Trainer(
         run_shipped,
@@ -268,7 +268,7 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
             set_gauges(message, work.job.name)
 
     def more_fit(metrics: EpochMetrics) -> bool:
-        ray.train.report(dict(metrics))
+        ray.train.report(dict(metrics))  # by all workers; Ray writes it into their logs
         return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
 
     device = ray.train.torch.get_device()

@@ -4,7 +4,7 @@ import pytest
 import ray
 
 from pipeline.cluster import growth
-from pipeline.cluster.growth import asked_to_grow
+from pipeline.cluster.growth import Growth, asked_to_grow
 from pipeline.ground.errors import InputError
 from tests.train.tiny import ONE
 
@@ -30,6 +30,27 @@ def test_room_is_asked_for_when_the_number_changes_and_given_back_at_the_end(
     with asked_to_grow(FAR, 4, 1) as room:
         assert [room(3), room(3), room(2)] == [2, 2, 2]
     assert requests == [[{"CPU": 4, "GPU": 1}] * 3, [{"CPU": 4, "GPU": 1}] * 2, []]
+
+
+def test_a_limit_is_found_without_being_known() -> None:
+    """Of 5 workers: a request beyond it starts nothing. Each line: room, seconds, what is asked for."""
+    growing, asked = Growth(), list[tuple[int, int, int]]()
+    for fits, now in [(1, 0), (2, 10), (2, 20), (4, 30), (4, 40), (4, 90), (4, 150), (5, 155), (5, 160), (5, 215)]:
+        growing.asked = growing.next(fits, 100, float(now))
+        asked.append((fits, now, growing.asked))
+    assert asked == [
+        (1, 0, 2),
+        (2, 10, 4),
+        (2, 20, 4),
+        (4, 30, 8),
+        (4, 40, 8),
+        (4, 90, 6),
+        (4, 150, 5),
+        (5, 155, 7),
+        (5, 160, 7),
+        (5, 215, 6),
+    ]
+    assert growing.next(5, 3, 216.0) == 3
 
 
 def test_room_is_given_back_after_an_error(requests: list[list[dict[str, int]]]) -> None:

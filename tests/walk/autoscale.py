@@ -19,10 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import ray
 import torch
 
-from pipeline.cluster.nodes import live_nodes
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS
 from pipeline.ground.yaml_file import read_yaml
@@ -46,6 +44,8 @@ AUTOSCALED = {
     "RAY_CLOUD_INSTANCE_ID": HEAD_ID,
     "RAY_OVERRIDE_NODE_ID_FOR_TESTING": HEAD_ID,
 }
+EMPTY = ("setup_commands", "head_setup_commands", "worker_setup_commands", "cluster_synced_files")
+"""Lists that Ray demands in a configuration."""
 SWEEP = (sys.executable, "-m", "pipeline.cli.command_line", "sweep")
 
 
@@ -123,6 +123,8 @@ def on_cluster(folder: Path, prepared: Path, cluster: Callable[[], Nodes]) -> Sw
     with cluster() as nodes:
         secrets = {name: value for name, value in nodes.environment.items() if name.startswith("RAY_AUTH")}
         os.environ.update(secrets)
+        import ray  # reads whether there is a token
+
         set_cluster(folder, address=nodes.address, storage=str(folder / "storage"), checkpoint_seconds=60)
         ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
         try:
@@ -175,6 +177,7 @@ def autoscaling(address: str) -> dict[str, Any]:
             "type": "external",
             "module": "ray.autoscaler._private.fake_multi_node.node_provider.FakeMultiNodeProvider",
             "launch_multiple": True,
+            "disable_node_updaters": True,
             "head_node_id": HEAD_ID,
             "gcs_address": address,
         },
@@ -183,6 +186,7 @@ def autoscaling(address: str) -> dict[str, Any]:
             "worker": node | {"min_workers": 0, "max_workers": MOST - 1},
         },
         "head_node_type": "ray.head.default",
+        **{key: [] for key in EMPTY},
     }
 
 
@@ -196,6 +200,8 @@ def swept(folder: Path, **environment: str) -> float:
 @contextmanager
 def counted() -> Iterator[list[tuple[float, int]]]:
     """Within the block, notes the number of nodes whenever it changes, in the Ray that this process is connected to."""
+    from pipeline.cluster.nodes import live_nodes  # imports Ray
+
     start, done, counts = time.monotonic(), threading.Event(), list[tuple[float, int]]()
 
     def follow() -> None:
