@@ -12,33 +12,35 @@ from pipeline.cluster.nodes import all_workers
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 
-PATIENCE_SECONDS = 60
-"""Time without the room that was asked for, after which less is asked for."""
+HELD_SECONDS = 60
+"""Time for which a request stands: nodes start, and get work before a larger request may leave them unprotected."""
 
 
 @dataclass
 class Growth:
     """The number of workers to ask for: more and more above what fits, as long as the cluster grows.
 
-    Ray's autoscaler (version 2) starts no node at all for a request that is beyond the cluster's limit, and has no
-    public answer what the limit is.
+    For a request that is beyond the cluster's limit, Ray's autoscaler (version 2) starts no node at all and keeps none
+    that is idle, and it has no public answer what the limit is. So a request that is not met is taken back to what fits
+    before a smaller one is tried.
     """
 
     asked: int = 0
     step: int = 1
-    since: float = 0.0
+    since: float = float("-inf")
     """When it was asked (seconds)."""
+    more: bool = False
+    """Whether it was for more than there was."""
 
     def next(self, fits: int, wanted: int, now: float) -> int:
         """The number to ask for now, at most `wanted`; `fits` is how many the cluster has room for."""
-        if self.asked <= fits:
-            self.step = min(2 * self.step, wanted) if self.asked else 1
-        elif now - self.since >= PATIENCE_SECONDS:
-            self.step = max(1, self.step // 2)
-        else:
+        if now - self.since < HELD_SECONDS:
             return min(self.asked, wanted)
-        self.since = now
-        return min(fits + self.step, wanted)
+        self.since, met = now, self.asked <= fits
+        if self.more:
+            self.step = 2 * self.step if met else max(1, self.step // 2)
+        self.more = met
+        return min(fits + self.step if met else fits, wanted)
 
 
 @contextmanager

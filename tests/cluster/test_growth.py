@@ -35,22 +35,22 @@ def test_room_is_asked_for_when_the_number_changes_and_given_back_at_the_end(
 def test_a_limit_is_found_without_being_known() -> None:
     """Of 5 workers: a request beyond it starts nothing. Each line: room, seconds, what is asked for."""
     growing, asked = Growth(), list[tuple[int, int, int]]()
-    for fits, now in [(1, 0), (2, 10), (2, 20), (4, 30), (4, 40), (4, 90), (4, 150), (5, 155), (5, 160), (5, 215)]:
+    for fits, now in [(1, 0), (2, 10), (2, 60), (4, 110), (4, 120), (4, 180), (4, 240), (4, 300), (4, 360), (5, 420)]:
         growing.asked = growing.next(fits, 100, float(now))
         asked.append((fits, now, growing.asked))
     assert asked == [
         (1, 0, 2),
-        (2, 10, 4),
-        (2, 20, 4),
-        (4, 30, 8),
-        (4, 40, 8),
-        (4, 90, 6),
-        (4, 150, 5),
-        (5, 155, 7),
-        (5, 160, 7),
-        (5, 215, 6),
+        (2, 10, 2),
+        (2, 60, 4),
+        (4, 110, 4),
+        (4, 120, 8),
+        (4, 180, 4),
+        (4, 240, 6),
+        (4, 300, 4),
+        (4, 360, 5),
+        (5, 420, 7),
     ]
-    assert growing.next(5, 3, 216.0) == 3
+    assert growing.next(5, 3, 421.0) == 3
 
 
 def test_room_is_given_back_after_an_error(requests: list[list[dict[str, int]]]) -> None:
