@@ -95,7 +95,10 @@ hosts: setup ## test the pipeline on three simulated hosts, with one cut off; co
 s3: setup ## test the pipeline over a local S3 server: push, wipe, pull, and nothing runs again
 	python -m tests.walk.s3
 
-chaos: setup ## kill workers, drivers and nodes 20 times in one training, compare the bits; writes results/chaos.json
+autoscale: setup ## a sweep on a cluster that grows, against one of fixed size; writes results/autoscale.json
+	python -m tests.walk.autoscale
+
+chaos: setup ## kill workers, drivers and nodes, drain nodes, 20 times in one training; writes results/chaos.json
 	python -m tests.chaos --kills 20 --seed 0
 
 ## Measure
@@ -130,4 +133,4 @@ bench-scaling: setup ## measure two workers against one, and plain DDP; writes r
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-.PHONY: help setup repro docs wheel clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 chaos bench bench-gpu bench-precision bench-study bench-start bench-sweep bench-events bench-scaling
+.PHONY: help setup repro docs wheel clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 autoscale chaos bench bench-gpu bench-precision bench-study bench-start bench-sweep bench-events bench-scaling

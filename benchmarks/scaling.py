@@ -167,9 +167,9 @@ def process(rank: int, size: int, job: Job, rounds: int, folder: Path) -> None:
     torch.distributed.destroy_process_group()
 
 
-def compared(rank: int, size: int, job: Job) -> dict[str, Callable[[], None]]:
+def compared(rank: int, size: int, job: Job) -> dict[str, Callable[[], object]]:
     """The steps that take turns: all together; with two processes also plain DDP, and the first process alone."""
-    steps: dict[str, Callable[[], None]] = {"together": next_step(training_by(job, Group() if size > 1 else Alone()))}
+    steps: dict[str, Callable[[], object]] = {"together": next_step(training_by(job, Group() if size > 1 else Alone()))}
     if size == 2:
         steps["plain DDP"] = plain(training_by(job, Group()), rank, size)
         alone = next_step(training_by(job, Alone()))
@@ -181,7 +181,7 @@ def training_by(job: Job, workers: Workers) -> Training:
     return begin(job, workers, CPU, State())
 
 
-def next_step(training: Training) -> Callable[[], None]:
+def next_step(training: Training) -> Callable[[], object]:
     """A function that does a step of the pipeline on the next batch."""
     batches = endless(training)
     return lambda: step(training, next(batches))
@@ -195,7 +195,7 @@ def endless(training: Training) -> Iterator[np.ndarray]:
         epoch += 1
 
 
-def plain(training: Training, rank: int, size: int) -> Callable[[], None]:
+def plain(training: Training, rank: int, size: int) -> Callable[[], object]:
     """A DDP step as in torch's documentation, on this process's part of the next batch."""
     batches, store, network = endless(training), training.store, DistributedDataParallel(training.model.train())
 
@@ -209,7 +209,7 @@ def plain(training: Training, rank: int, size: int) -> Callable[[], None]:
     return once
 
 
-def one_time(act: Callable[[], None]) -> float:
+def one_time(act: Callable[[], object]) -> float:
     """Seconds from when all processes are ready until all are done."""
     torch.distributed.barrier()
     start = time.perf_counter()

@@ -137,7 +137,9 @@ def test_the_network_needs_torch_alone(module: str) -> None:
     assert others(module) <= {"torch"} | FOLDERS | BESIDE_TORCH.get(module, set())
 
 
-NEED_RAY = [f"pipeline.train.{name}" for name in ("jobs", "journal", "on_ray", "placement", "shipped")]
+NEED_RAY = [
+    f"pipeline.train.{name}" for name in ("gauges", "jobs", "journal", "on_ray", "placement", "recoveries", "shipped")
+]
 
 
 @pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("pipeline.train.")])

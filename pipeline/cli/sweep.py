@@ -3,7 +3,7 @@
 Each run is a separate DVC process for its two stages. So DVC alone decides what is out of date, restores from its cache
 and commits; it releases its lock while a stage computes. With `address: local` and `workers: auto` or 1, a stage
 computes in its own process. Otherwise all runs share one Ray cluster, which places each training separately, so a
-cluster with more nodes takes more runs at once.
+cluster with more nodes takes more runs at once; one with an autoscaler is asked for room for all that have not ended.
 """
 
 import os
@@ -107,25 +107,29 @@ def do(runs: Sequence[SweepRun], params: Params) -> None:
     if in_this_process(cluster) and not gpus:
         places = workers_here(cluster.model_copy(update={"workers": "auto"}), sys.maxsize, cpus)
         each = share(places, len(runs), micro_batches) if cluster.workers == "auto" else 1
-        side_by_side(runs, lambda: places // each, os.environ | {WORKERS: str(each)})
+        side_by_side(runs, lambda left: places // each, os.environ | {WORKERS: str(each)})
         return
     import ray  # takes seconds to import
 
-    from pipeline.cluster.nodes import all_workers
+    from pipeline.cluster.growth import asked_to_grow
     from pipeline.cluster.session import connect
 
     with connect(cluster, most=sys.maxsize, cpus_each=cpus, gpus_each=gpus) as fits:
         workers = share(fits, len(runs), micro_batches) if cluster.workers == "auto" else cluster.workers
         environment = os.environ | {SHARED: ray.get_runtime_context().gcs_address, WORKERS: str(workers)}
-        side_by_side(runs, lambda: max(1, all_workers(cpus, gpus) // workers), environment)
+        with asked_to_grow(cluster, cpus, gpus) as room:
+            side_by_side(runs, lambda left: max(1, room(left * workers) // workers), environment)
 
 
-def side_by_side(runs: Sequence[SweepRun], room: Callable[[], int], environment: Mapping[str, str]) -> None:
-    """Starts a run whenever there is room for one more, until all have ended. On an exception it ends all of them."""
+def side_by_side(runs: Sequence[SweepRun], room: Callable[[int], int], environment: Mapping[str, str]) -> None:
+    """Starts a run whenever there is room for one more, until all have ended. On an exception it ends all of them.
+
+    `room` says how many runs fit at once, given how many have not ended.
+    """
     try:
         with screen() as show:
-            while any(run.ended is None for run in runs):
-                poll(runs, room(), environment)
+            while left := sum(run.ended is None for run in runs):
+                poll(runs, room(left), environment)
                 show([run.row() for run in runs])
                 time.sleep(_POLL_SECONDS)
     finally:

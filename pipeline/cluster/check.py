@@ -70,12 +70,18 @@ def on_every_node(task: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
             f"nodes {', '.join(nodes[waiting[one]] for one in silent)} did not start a process in {PROBE_SECONDS} s; "
             "see `ray status` and the nodes' logs; stop or restart these nodes"
         )
-    found, lines = {}, []
+    found, failed = {}, {}
     for one in ready:
         try:
             found[waiting[one]] = ray.get(one)
         except ray.exceptions.RayError as error:
-            lines.append(f"  {nodes[waiting[one]]}: cannot run our code ({_last_line(error)}); see the node's logs")
+            failed[waiting[one]] = error
+    here = {node["NodeID"] for node in ray.nodes() if node["Alive"]}  # an autoscaler takes idle nodes away meanwhile
+    lines = [
+        f"  {nodes[node]}: cannot run our code ({_last_line(error)}); see the node's logs"
+        for node, error in failed.items()
+        if node in here
+    ]
     if lines:
         raise InputError("\n".join(["the cluster is not ready:", *lines]))
     return found

@@ -1,21 +1,14 @@
 """All uses of Ray's private API. tests/cluster/test_ray_internals.py fails if an upgrade changes it.
 
-Ray 2.60 has no public way to listen on the loopback interface only, to keep our SIGTERM handler, to get the free
-resources of each node, or to set a cluster's token without a file in the home directory.
+Ray 2.60 has no public way to listen on the loopback interface only, to keep our SIGTERM handler, or to set a cluster's
+token without a file in the home directory.
 """
 
 import os
 import secrets
 
 from ray._private import ray_constants, utils
-from ray._private.state import available_resources_per_node
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
-
-
-def free_by_node() -> dict[str, dict[str, float]]:
-    """Free resources by node id and resource name."""
-    free: dict[str, dict[str, float]] = available_resources_per_node()
-    return free
 
 
 def keep_sigterm() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 # Set before Ray is imported. No usage statistics; workers keep their working directory; a short health check interval,
-# so that short trainings do not wait. The preemption watcher is off: our checkpoints cover node loss. Ray leaves
+# so that short trainings do not wait. notice.py takes the place of the preemption watcher. Ray leaves
 # CUDA_VISIBLE_DEVICES alone for tasks without GPUs.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
@@ -100,6 +100,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
         )
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
+        os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # for its page of trainings
     check_nodes(cluster)
 
 

@@ -25,6 +25,7 @@ from pipeline.train.journal import Journal
 from pipeline.train.loop import train
 from pipeline.train.placement import publish_job
 from pipeline.train.progress import ProgressReport, on_terminal
+from pipeline.train.recoveries import after_recoveries
 from pipeline.train.trainable import check_trainable
 
 Fit = Callable[[Job], tuple[str, int]]
@@ -70,12 +71,13 @@ def train_on(cluster: ClusterParams) -> Fit:
             return train_in_process(job, cluster)
         from pipeline.train import on_ray  # Ray takes seconds to import
 
-        return on_ray.fit(job, cluster).summary()
+        note, peak = on_ray.fit(job, cluster).summary()
+        return note + after_recoveries(job.log()), peak
 
     return fit
 
 
-def train_in_process(job: Job, cluster: ClusterParams, halt: Callable[[], bool] | None = None) -> tuple[str, int]:
+def train_in_process(job: Job, cluster: ClusterParams, halt: Callable[[], bool] = lambda: False) -> tuple[str, int]:
     """Trains with workers that are threads of this process, without Ray, until the end or until `halt` returns true."""
     placement = publish_job(job, cluster)
     placement.download(job)

@@ -1,4 +1,4 @@
-"""Output of a running training: lines in its log, metrics.jsonl beside it, and gauges on Ray's metrics endpoint."""
+"""Output of a running training: lines in its log, and metrics.jsonl beside it."""
 
 import json
 import threading
@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.train.progress import GAUGES, ProgressReport, on_terminal
+from pipeline.train.progress import ProgressReport, on_terminal
 from pipeline.train.scalars import Scalars, summary_writer
 
 
@@ -76,17 +75,3 @@ def followed_log(log: Path) -> Iterator[None]:
         finally:
             done.set()
             thread.join()
-
-
-def set_gauges(message: str | ProgressReport, run: str) -> None:
-    """Puts the numbers of a report on Ray's metrics endpoint."""
-    if isinstance(message, ProgressReport):
-        for field, gauge in gauges().items():
-            gauge.set(getattr(message, field), tags={"run": run})
-
-
-@cache
-def gauges() -> dict[str, Any]:
-    from ray.util.metrics import Gauge  # imported here, because trainings without Ray use this module too
-
-    return {field: Gauge(f"sresnet_{field}", text, tag_keys=("run",)) for field, text in GAUGES.items()}

@@ -1,7 +1,7 @@
 """The training loop of the authors' protocol; it resumes after an interruption."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
 
@@ -24,20 +24,23 @@ from pipeline.train.step import read_totals, step
 from pipeline.train.training import Training, begin, weights_of
 from pipeline.train.used import epoch_digest, lost_or_doubled
 
+EpochMetrics = Mapping[str, float | None]
+"""A row of history.csv; None for what was not measured."""
+
 
 def train(
     job: Job,
     workers: Workers,
     device: torch.device,
     say: Say,
-    leave: Callable[[], bool] = lambda: False,
-    halt: Callable[[], bool] | None = None,
+    leave: Callable[[EpochMetrics], bool] = lambda metrics: False,
+    halt: Callable[[], bool] = lambda: False,
 ) -> None:
     """Trains to the end, from the last checkpoint if there is one; the last checkpoint then holds the finished state.
 
-    Stops after an epoch if `leave` returns true on the first worker, and after a step if `halt` does, which only that
-    worker calls and which costs the workers an exchange at each step. Raises InputError if the loss is not finite, or
-    if an epoch does not use each of its samples once.
+    Stops after an epoch if `leave`, called with its metrics, returns true on the first worker, and after a step if
+    `halt` does on any. Raises InputError if the loss is not finite, or if an epoch does not use each of its samples
+    once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
@@ -51,7 +54,7 @@ def train(
     with Checkpoints(job.checkpoint(), number) as checkpoints:
         while training.state.epoch < job.training.epochs:
             halted = run_epoch(training, checkpoints, say, halt)
-            if halted or first_answer(workers, device, int(leave())):
+            if halted or first_answer(workers, device, int(leave(training.state.history[-1]))):
                 return
 
 
@@ -74,7 +77,7 @@ def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
     return bool(workers.gather(torch.tensor([answer], device=device))[0])
 
 
-def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Callable[[], bool] | None) -> bool:
+def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Callable[[], bool]) -> bool:
     """Trains the rest of the current epoch; saves a checkpoint every `checkpoint_seconds` and at the end.
 
     Returns whether `halt` ended it after a step, with a checkpoint.
@@ -85,17 +88,14 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Call
         group["lr"] = learning_rate(job.training, state.epoch)
     progress, saved = Progress(job.training, len(batches), say), time.monotonic()
     for batch in batches[state.step :]:
-        step(training, batch)
+        halting = step(training, batch, halt)
         if progress.due(state.step, len(batch)):
             read_totals(training)
             progress.report(state)
-        if time.monotonic() - saved >= job.checkpoint_seconds:
+        if halting or time.monotonic() - saved >= job.checkpoint_seconds:
             checkpoint(training, checkpoints)
             saved = time.monotonic()
-        if halt is not None and first_answer(
-            training.workers, training.device, int(not training.workers.rank and halt())
-        ):
-            checkpoint(training, checkpoints)
+        if halting:
             return True
     check_epoch(training, batches)
     end_epoch(training)

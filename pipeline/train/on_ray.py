@@ -21,6 +21,7 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.cluster.nodes import free_workers
+from pipeline.cluster.notice import drain_notice
 from pipeline.cluster.session import connect
 from pipeline.cluster.storage import open_storage
 from pipeline.cluster.workers import WORKERS
@@ -29,14 +30,16 @@ from pipeline.ground.errors import InputError, afterwards, refusal
 from pipeline.ground.files import write_whole
 from pipeline.ground.lifetime import private_folder
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.reduce import Alone, Group
+from pipeline.protocol.reduce import Alone, Group, Workers
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
+from pipeline.train.gauges import set_gauges, set_recoveries
 from pipeline.train.job import Job
-from pipeline.train.journal import Journal, RemoteJournal, followed_log, set_gauges
-from pipeline.train.loop import train
+from pipeline.train.journal import Journal, RemoteJournal, followed_log
+from pipeline.train.loop import EpochMetrics, train
 from pipeline.train.placement import Placement, publish_job
 from pipeline.train.progress import ProgressReport
+from pipeline.train.recoveries import Cause, note_recovery, recoveries
 from pipeline.train.shipped import TrainingOutcome, run_shipped
 
 FAILURES = 3
@@ -123,25 +126,27 @@ def work_for(job: Job, cluster: ClusterParams, wanted: int) -> WorkerJob:
 def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
     """Runs workers until the training is finished. Raises InputError.
 
-    After the death of a worker it restarts with as many as fit; at the end of an epoch with more, if nodes have joined;
-    never with more than wanted. Ray's own elasticity is too slow: it notices a lost node after up to 20 s, and a worker
-    that cannot start after 60 s.
+    After the death of a worker it restarts with as many as fit, and so it does if Ray takes a node away; at the end of
+    an epoch with more, if nodes have joined; never with more than wanted. Ray's own elasticity is too slow: it notices
+    a lost node after up to 20 s, and a worker that cannot start after 60 s.
     """
     job, failures = work.job, 0
     while True:
         before = numbers(job.checkpoint())
+        set_recoveries(job.name, recoveries(job.log()))
         try:
             ended = run_trainer(work, workers)
         except TrainingFailedError as error:
             raise_permanent_errors(error, job)
-            failures = 1 if numbers(job.checkpoint()) != before else failures + 1
+            cause = cause_of(error)
+            failures = (1 if numbers(job.checkpoint()) != before else failures + 1) if cause == "failure" else 0
             reason = str(error).strip().splitlines()[-1][:150]
             if failures > FAILURES:
                 raise InputError(
                     f"{job.name}: workers died {failures} times in a row, the last time: {reason}; the last checkpoint "
                     f"is kept, and running it again resumes there; see {job.log()}"
                 ) from None
-            Journal(job.log()).add(f"workers died ({reason})")
+            note_recovery(job.log(), cause, f"workers died ({reason})")
         else:
             if finished(job):
                 return ended
@@ -151,6 +156,8 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
                     "check that their node and this machine reach the same cluster.storage"
                 )
             failures = 0
+            if ended.drained:
+                note_recovery(job.log(), "preemption", f"left {', '.join(ended.drained)}, which Ray takes away")
         workers = startable_workers(work)
 
 
@@ -160,8 +167,7 @@ def raise_permanent_errors(error: TrainingFailedError, job: Job) -> None:
     Writes the traceback of a mistake beside the log. Returns for transient errors: a dead worker, a lost node, a broken
     connection.
     """
-    for failure in getattr(error, "worker_failures", {}).values():
-        reason = getattr(failure, "_base_exc", failure)
+    for reason in reasons(error):
         if isinstance(reason, InputError):
             raise InputError(str(reason)) from None
         if isinstance(reason, OSError) and (said := refusal(reason)):
@@ -173,6 +179,17 @@ def raise_permanent_errors(error: TrainingFailedError, job: Job) -> None:
                 f"{job.name}: {type(reason).__name__}: {text}; it would happen again, so workers were not restarted; "
                 f"the log is {job.log()}, the traceback {job.traceback()}"
             ) from None
+
+
+def cause_of(error: TrainingFailedError) -> Cause:
+    """A preemption if a worker died with a node that Ray had been told to take away."""
+    died = [reason for reason in reasons(error) if isinstance(reason, ray.exceptions.RayActorError)]
+    return "preemption" if any(reason.preempted for reason in died) else "failure"
+
+
+def reasons(error: TrainingFailedError) -> list[Exception]:
+    """What each of the workers that failed raised, or died of."""
+    return [getattr(failure, "_base_exc", failure) for failure in getattr(error, "worker_failures", {}).values()]
 
 
 def startable_workers(work: WorkerJob) -> int:
@@ -208,7 +225,7 @@ class Trainer(DataParallelTrainer):
 
 
 def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
-    job, name = work.job, uuid.uuid4().hex
+    job, name = work.job, f"{work.job.name}-{uuid.uuid4().hex}"
     storage = work.placement.state or open_storage(str(job.checkpoint().parent))
     trainer = Trainer(
         run_shipped,
@@ -250,17 +267,29 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
             work.say(message)
             set_gauges(message, work.job.name)
 
-    def more_fit() -> bool:
+    def more_fit(metrics: EpochMetrics) -> bool:
+        ray.train.report(dict(metrics))  # by all workers; Ray writes it into their logs
         return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
 
     device = ray.train.torch.get_device()
     check_code(work.code)
     job = work.placement.here(work.job)
     work.placement.note_processor(work.job, device)
-    with work.placement.mirrored(job, workers.rank, say):
-        train(job, workers, device, say, leave=more_fit)
+    nodes = nodes_of(workers, device) if work.code is not None else frozenset()
+    with (
+        work.placement.mirrored(job, workers.rank, say),
+        drain_notice(nodes if workers.rank == 0 else frozenset(), say) as notice,
+    ):
+        train(job, workers, device, say, leave=more_fit, halt=notice)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()))
+    return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()), drained=notice.addresses)
+
+
+def nodes_of(workers: Workers, device: torch.device) -> frozenset[str]:
+    """Ids of the nodes on which the workers run."""
+    own = bytes.fromhex(ray.get_runtime_context().get_node_id())
+    found = workers.gather(torch.tensor(list(own), device=device))
+    return frozenset(bytes(one.tolist()).hex() for one in found)
 
 
 def join_process_group(work: WorkerJob) -> None:

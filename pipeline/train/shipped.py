@@ -13,6 +13,8 @@ class TrainingOutcome:
     """Peak resident memory of the first worker's process; without other workers, Ray's own processes and the GPU."""
     code: str
     """Digest of the code that it ran."""
+    drained: tuple[str, ...] = ()
+    """Addresses of nodes that Ray announced to take away, for which it stopped before the end."""
 
     def summary(self) -> tuple[str, int]:
         """A note for the stage's record, and the peak memory (bytes)."""

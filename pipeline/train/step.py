@@ -5,6 +5,7 @@ and running statistics are summed over micro-batches in a fixed order (reduce.py
 Shapes: B samples of a micro-batch, D numbers that a micro-batch contributes.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -22,14 +23,20 @@ from pipeline.train.training import Training
 from pipeline.train.used import extend
 
 
-def step(training: Training, batch: np.ndarray) -> None:
-    """One optimizer step over all micro-batches of a batch (indices of samples)."""
+def step(training: Training, batch: np.ndarray, halt: Callable[[], bool] = lambda: False) -> bool:
+    """One optimizer step over all micro-batches of a batch (indices of samples).
+
+    Returns on all workers whether `halt` was true on one of them. Their answers travel with the sum of the gradients,
+    so asking costs no exchange of its own.
+    """
     job, state = training.job, training.state
     parts = micro_batches_of(batch, job.training.micro_batches)
     assert np.array_equal(np.concatenate(parts), batch), "the micro-batches lose or double a sample of the batch"
     buffers = [buffer.clone() for buffer in training.buffers]
     mine = [(index, parts[index]) for index in micro_batches_of_worker(training.workers, job.training.micro_batches)]
     own = [contribution(training, part, index, len(batch), buffers) for index, part in mine or [(0, batch[:0])]]
+    if asked := halt():
+        own[0][-1] = 1
     total = sum_over_micro_batches(own, training.workers, job.training.micro_batches)
     apply_sum(training, total)
     state.steps += 1
@@ -38,10 +45,11 @@ def step(training: Training, batch: np.ndarray) -> None:
         update_average(training.averages, weights, job.training.average_decay, state.steps)
     state.used = extend(state.used, (training.store.ids[index] for index in batch))
     state.step, state.seen = state.step + 1, state.seen + len(batch)
+    return asked if training.workers.size == 1 else bool(total[-1] > 0)  # reading it waits for the device
 
 
 def contribution(training: Training, part: np.ndarray, index: int, batch_size: int, buffers: list[Tensor]) -> Tensor:
-    """What one micro-batch adds to the step, (D,): gradients, running statistics, sum of losses, correct samples."""
+    """What one micro-batch adds to the step, (D,): gradients, running statistics, sum of losses, correct samples, 0."""
     for buffer, start in zip(training.buffers, buffers, strict=True):
         buffer.copy_(start)
     if not len(part):
@@ -80,7 +88,7 @@ def gradients_and_statistics(
     gradients = torch.autograd.grad(loss / batch_size, training.parameters)
     statistics = [buffer * (len(values) / batch_size) for buffer in training.buffers]
     correct = (logits.argmax(1) == labels).sum()
-    metrics = torch.stack([loss.detach(), correct.to(loss.dtype)])
+    metrics = torch.stack([loss.detach(), correct.to(loss.dtype), torch.zeros_like(loss)])
     return torch.cat([value.reshape(-1) for value in [*gradients, *statistics, metrics]])
 
 
@@ -103,7 +111,7 @@ def update(training: Training, total: Tensor) -> Tensor:
         parameter.grad = gradient.view_as(parameter)
     for buffer, value in zip(training.buffers, pieces[count:], strict=True):
         buffer.copy_(value.view_as(buffer))
-    training.totals[:2].add_(metrics)
+    training.totals[:2].add_(metrics[:2])
     training.totals[2].add_(training.totals[0].isfinite())
     training.optimizer.step()
     return training.totals

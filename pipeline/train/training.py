@@ -82,8 +82,8 @@ class Training:
 
     @cached_property
     def sizes(self) -> list[int]:
-        """Element counts of each parameter and buffer, and 2 metrics: the parts of a micro-batch's contribution."""
-        return [value.numel() for value in [*self.parameters, *self.buffers]] + [2]
+        """Element counts of each parameter and buffer, and 3 metrics: the parts of a micro-batch's contribution."""
+        return [value.numel() for value in [*self.parameters, *self.buffers]] + [3]
 
 
 def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Training:

@@ -1,8 +1,8 @@
 """A short training of the digits on a real Ray cluster, killed at random steps: python -m tests.chaos
 
-Processes that train, drivers and whole nodes are killed with kill -9 in turn; each time it goes on, on the nodes that
-are left, and a node that returns is used again. In the end the digests of weights, history and predictions have to be
-those of the same training by one undisturbed process.
+Processes that train, drivers and whole nodes are killed with kill -9 in turn, and nodes are drained. Each time it
+goes on, on the nodes that are left, and a node that returns is used again. In the end the digests of weights, history
+and predictions have to be those of the same training by one undisturbed process.
 """
 
 import argparse

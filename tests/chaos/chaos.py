@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 
@@ -21,10 +21,11 @@ from pipeline.train.checkpoints import newest_state, numbers
 from pipeline.train.export import export
 from pipeline.train.job import Job
 from pipeline.train.placement import STATE
+from pipeline.train.recoveries import recoveries
 from tests.chaos.nodes import Nodes, kill_all, still
 
-Kind = Literal["worker", "driver", "node"]
-KINDS: tuple[Kind, ...] = ("worker", "driver", "node")
+Kind = Literal["worker", "driver", "node", "drained node"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 PATIENCE_SECONDS = 400
 """The longest that a kill, a return or the end is waited for."""
 GOES_ON = "resumes from epoch"
@@ -139,10 +140,10 @@ class Run:
         time.sleep(planned.pause)
         went_on, done, start = len(self.resumes()), self.steps_done(), time.monotonic()
         self.struck = done
-        processes = getattr(self, f"kill_{planned.kind}")(planned.which)
+        processes = getattr(self, f"kill_{planned.kind.replace(' ', '_')}")(planned.which)
         self.wait("way on", lambda: len(self.resumes()) > went_on)
         seconds, back = time.monotonic() - start, self.resumes()[went_on]
-        if planned.kind == "node":
+        if planned.kind.endswith("node"):
             self.give_back()
         return Killed(kind=planned.kind, processes=processes, step=done, back=back, seconds=round(seconds, 1))
 
@@ -155,6 +156,13 @@ class Run:
     def kill_node(self, which: int) -> int:
         """kill -9 of all processes of one node."""
         return self.nodes.kill(which % len(self.nodes.workers))
+
+    def kill_drained_node(self, which: int) -> int:
+        """A node that trains is drained; at the deadline, what is left of its processes gets kill -9."""
+        training = [index for index in range(len(self.nodes.workers)) if self.nodes.training_on(index)]
+        index = training[which % len(training)]
+        self.nodes.drain(index)
+        return self.nodes.kill(index)
 
     def kill_driver(self, which: int) -> int:
         """kill -9 of the driver, then another one."""
@@ -208,7 +216,10 @@ def undisturbed(job: Job) -> dict[str, str]:
 def disturbed(
     job: Job, planned: list[Planned], count: int, say: Callable[[str], None]
 ) -> tuple[list[Killed], dict[str, str]]:
-    """The digests of the training on `count` nodes with these kills, and what happened at each."""
+    """The digests of the training on `count` nodes with these kills, and what happened at each.
+
+    Raises RuntimeError if the training's record does not count each drained node as a preemption.
+    """
     killed = []
     with Nodes(count) as nodes:
         run = Run(job, nodes)
@@ -220,11 +231,14 @@ def disturbed(
         finally:
             run.driver.kill()
             run.driver.wait()
+    drained = sum(plan.kind == "drained node" for plan in planned)
+    if (counted := recoveries(job.log()))["preemption"] != drained:
+        raise RuntimeError(f"{drained} nodes were drained, but the record of recoveries says {counted}")
     return killed, digests(job)
 
 
 def line(killed: Killed) -> str:
     """A kill for people."""
-    return "kill -9 of a {kind} ({processes} process(es)) after step {step}; {back}, {seconds} s later".format(
+    return "a {kind} gone ({processes} process(es)) after step {step}; {back}, {seconds} s later".format(
         **asdict(killed)
     )

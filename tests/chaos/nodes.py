@@ -15,12 +15,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import ClassVar
 
 import psutil
 
 HOST = "127.0.0.2"
 """On the loopback; Ray takes 127.0.0.1 for a request to find an address that others reach."""
+TOKEN = secrets.token_hex(32)
+"""Of all clusters of this process: Ray's client keeps the first."""
 START_SECONDS = 240
+NOTICE_SECONDS = 30
+"""From the notice that a node will be taken away to its end; Kubernetes and Google give as much."""
 WATCHED = {  # a node that does not answer is dead after three seconds, not after fifteen
     "RAY_health_check_initial_delay_ms": "1000",
     "RAY_health_check_period_ms": "1000",
@@ -28,28 +33,36 @@ WATCHED = {  # a node that does not answer is dead after three seconds, not afte
     "RAY_health_check_failure_threshold": "3",
     "RAY_memory_monitor_refresh_ms": "0",
     "RAY_prestart_worker_first_driver": "false",
+    "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S": str(NOTICE_SECONDS),
 }
 
 
 class Nodes:
     """The cluster for the length of a block."""
 
+    own: ClassVar[dict[str, str]] = {}
+    """Environment variables of a kind of cluster."""
+
     def __init__(self, count: int) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ray-"))  # short: a socket's path has 107 bytes
         self.port = free_port()
         self.address = f"{HOST}:{self.port}"
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        own = {"RAY_TMPDIR": str(self.folder), "RAY_USAGE_STATS_ENABLED": "0"}
-        self.environment = os.environ | WATCHED | token | own
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+        here = {"RAY_TMPDIR": str(self.folder), "RAY_USAGE_STATS_ENABLED": "0"}
+        self.environment = os.environ | WATCHED | token | here | self.own
         self.started: list[subprocess.Popen[bytes]] = []
         self.workers: list[int] = []
         try:
-            self._start("head", f"--head --port={self.port} --num-cpus=0 --include-dashboard=false --no-monitor")
+            self._start("head", f"--head --port={self.port} --include-dashboard=false {self.head()}")
             for _ in range(count):
                 self.add()
         except RuntimeError:
             self.close()
             raise
+
+    def head(self) -> str:
+        """Further options of the head."""
+        return "--num-cpus=0 --no-monitor"
 
     def add(self) -> None:
         """Starts a node of one CPU and waits for it."""
@@ -62,9 +75,22 @@ class Nodes:
         kill_all(processes)
         return len(processes)
 
+    def drain(self, index: int) -> None:
+        """Has Ray drain a node, and waits for its raylet's end until the deadline.
+
+        `ray start --block` drains its node when it gets SIGTERM, as in a pod that Kubernetes deletes.
+        """
+        raylet = next(process for process in tree(self.workers[index]) if process.name() == "raylet")
+        psutil.Process(self.workers[index]).terminate()
+        psutil.wait_procs([raylet], timeout=NOTICE_SECONDS)
+
     def training(self) -> list[psutil.Process]:
         """The processes that train, of all nodes."""
-        return [process for node in self.workers for process in tree(node) if trains(process)]
+        return [process for index in range(len(self.workers)) for process in self.training_on(index)]
+
+    def training_on(self, index: int) -> list[psutil.Process]:
+        """The processes that train, of one node."""
+        return [process for process in tree(self.workers[index]) if trains(process)]
 
     def _start(self, name: str, flags: str) -> int:
         ray, log = Path(sys.executable).with_name("ray"), tempfile.mkstemp(dir=self.folder, prefix=f"{name}-")

@@ -64,7 +64,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sweep, "LOGS", folder / "logs")
     monkeypatch.setattr(sweep, "load_params", lambda: load_params(folder / "params.yaml"))
     monkeypatch.setattr(sweep, "_POLL_SECONDS", 0.1)
-    monkeypatch.setattr(sweep, "do", lambda runs, params: sweep.side_by_side(runs, lambda: 2, ENVIRONMENT))
+    monkeypatch.setattr(sweep, "do", lambda runs, params: sweep.side_by_side(runs, lambda left: 2, ENVIRONMENT))
     return folder
 
 
@@ -72,7 +72,7 @@ def test_a_failed_run_is_named_the_others_are_done_and_the_end_is_that_of_serial
     repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """There is room for one: the other waits."""
-    monkeypatch.setattr(sweep, "do", lambda runs, params: sweep.side_by_side(runs, lambda: 1, ENVIRONMENT))
+    monkeypatch.setattr(sweep, "do", lambda runs, params: sweep.side_by_side(runs, lambda left: 1, ENVIRONMENT))
     broken = repository / "broken-train-digits-0"
     broken.touch()
     with pytest.raises(InputError) as stopped:

@@ -15,6 +15,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.ground.paths import ROOT
+from pipeline.train.gauges import RECOVERIES
+from pipeline.train.progress import GAUGES
 
 CLUSTER = ROOT / "cluster"
 KUBERAY = json.loads(Path(__file__).with_name("kuberay.json").read_text(encoding="utf-8"))["schemas"]
@@ -127,6 +129,15 @@ def test_nodes_have_bounds_a_token_and_a_disk(kind: str) -> None:
         assert pod["volumes"][0]["name"] == container["volumeMounts"][0]["name"]
     for group in spec["workerGroupSpecs"]:
         assert group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+
+
+def test_the_grafana_file_shows_each_measure_that_is_exported_and_no_other() -> None:
+    described = json.loads((CLUSTER / "grafana.json").read_text(encoding="utf-8"))
+    shown = [target["expr"] for panel in described["panels"] for target in panel["targets"]]
+    asked = [variable["query"] for variable in described["templating"]["list"]]
+    exported = {f"ray_sresnet_{name}" for name in (*GAUGES, RECOVERIES)}
+    assert set(re.findall(r"\bray_\w+", " ".join(shown))) == exported
+    assert set(re.findall(r"\bray_\w+", " ".join(asked))) <= exported
 
 
 def test_every_file_has_the_locked_ray() -> None:

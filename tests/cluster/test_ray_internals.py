@@ -3,7 +3,7 @@
 import inspect
 import re
 
-from ray._private import node, ray_constants, state, utils, worker
+from ray._private import node, ray_constants, utils, worker
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
@@ -34,10 +34,6 @@ def test_the_process_for_datasets_is_started_by_a_callback_that_a_trainer_names(
     assert [type(one).__name__ for one in Trainer(print)._create_default_callbacks()] == [
         name for name in names if name != "DatasetsCallback"
     ]
-
-
-def test_free_resources_are_asked_without_arguments() -> None:
-    assert not inspect.signature(state.available_resources_per_node).parameters
 
 
 def test_the_token_can_be_asked_for_and_forgotten() -> None:

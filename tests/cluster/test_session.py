@@ -10,6 +10,7 @@ from typing import Any
 import psutil
 import pytest
 import ray
+from ray.autoscaler.v2.schema import NodeInfo, NodeUsage, ResourceUsage
 
 from pipeline.cluster import check, nodes, ray_internals, session
 from pipeline.cluster.check import Found, problems
@@ -92,14 +93,44 @@ def fails() -> None:
     raise ValueError("no such file: libtorch.so")
 
 
+def node_of(status: str, cpus: float) -> NodeInfo:
+    usage = NodeUsage(usage=[ResourceUsage(resource_name="CPU", total=cpus, used=1.0)], idle_time_ms=0)
+    return NodeInfo("", "", "", "10.0.0.9", node_status=status, node_id=status, resource_usage=usage)
+
+
+def test_a_node_that_is_taken_away_gets_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = [node_of("RUNNING", 3.0), node_of("DRAINING", 9.0)]
+    monkeypatch.setattr(nodes, "live_nodes", lambda: live)
+    monkeypatch.setattr(nodes, "answers", lambda node: True)
+    monkeypatch.setattr(nodes.ray, "nodes", lambda: [{"NodeID": one.node_id, "Alive": True} for one in live])
+    assert (nodes.free_workers(1, 0), nodes.all_workers(1, 0)) == (2, 3)
+    assert nodes.drained_nodes() == {"DRAINING": "10.0.0.9"}
+
+
+def test_the_status_of_nodes_is_that_of_the_cluster(shared_ray: None) -> None:
+    with session.connect(ONE, most=1):
+        (node,) = nodes.live_nodes()
+        (known,) = ray.nodes()
+        assert (node.node_id, node.total_resources()["CPU"]) == (known["NodeID"], known["Resources"]["CPU"])
+        assert node.node_status in ("IDLE", "RUNNING")
+        assert nodes.free_workers(1, 0) == nodes.all_workers(1, 0) == known["Resources"]["CPU"]
+
+
+def test_a_node_that_left_meanwhile_is_no_error(shared_ray: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with session.connect(ONE, most=1):
+        listings = iter([ray.nodes(), []])
+        monkeypatch.setattr(check.ray, "nodes", lambda: next(listings))
+        assert check.on_every_node(fails) == {}
+
+
 def test_workers_are_counted_node_by_node_and_a_broken_node_is_named(
     shared_ray: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with session.connect(ONE, most=1):
         with pytest.raises(InputError, match=r"  127\.0\.0\.1: cannot run our code \(.*libtorch\.so\); see"):
             check.on_every_node(fails)
-        node = {"Alive": True, "Resources": {"CPU": 3.0}}
-        monkeypatch.setattr(nodes.ray, "nodes", lambda: [node, node, {"Alive": False, "Resources": {"CPU": 9.0}}])
+        live = [node_of("IDLE", 3.0), node_of("RUNNING", 3.0), node_of("DRAINING", 9.0)]
+        monkeypatch.setattr(nodes, "live_nodes", lambda: live)
         monkeypatch.setattr(session.ray, "cluster_resources", lambda: {"CPU": 6.0})
         three = ONE.model_copy(update={"workers": 3})
         assert session._workers(ONE.model_copy(update={"workers": "auto"}), 9, 2, 0) == 2

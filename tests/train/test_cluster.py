@@ -31,11 +31,14 @@ from pipeline.ground.errors import InputError
 from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.train import on_ray
+from pipeline.train.checkpoints import write_state
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
-from pipeline.train.journal import GAUGES
 from pipeline.train.loop import train
 from pipeline.train.on_ray import fit
+from pipeline.train.progress import GAUGES
+from pipeline.train.recoveries import recoveries
+from pipeline.train.state import State
 from tests.train.tiny import ONE, TRAINING, tiny_job
 
 TWO = ONE.model_copy(update={"workers": 2})
@@ -80,7 +83,7 @@ def wait_for(path: Path, text: str) -> None:
 
 
 def wait_until(true: Callable[[], bool], otherwise: str) -> None:
-    for _ in range(1200):
+    for _ in range(5000):
         if true():
             return
         time.sleep(0.1)
@@ -127,6 +130,7 @@ def test_measures_reach_the_endpoint_that_nobody_beyond_this_machine_reaches(
         (node,) = ray.nodes()
         url = f"http://127.0.0.1:{node['MetricsExportPort']}/metrics"
         expected = {(f"ray_sresnet_{field}", report[field]) for field in GAUGES}
+        expected |= {("ray_sresnet_recoveries", 1.0), ("ray_sresnet_recoveries", 0.0)}  # of a failure, of a preemption
         wait_until(lambda: expected <= gauges_at(url), f"{url} never had {expected}")
         mine = [psutil.Process(), *psutil.Process().children(recursive=True)]
         sockets = [socket for process in mine for socket in process.net_connections("inet")]
@@ -149,6 +153,7 @@ def test_a_killed_worker_and_a_killed_driver_change_no_bit(
     log = job.log().read_text(encoding="utf-8")
     assert "starts with 2 worker(s)" in log
     assert "resumes from epoch 2" in log
+    assert recoveries(job.log()) == {"failure": 1, "preemption": 0}
     driver.kill()
     driver.wait()
     wait_until(lambda: not workers_of(os.getpid()), "its workers live on")
@@ -181,6 +186,33 @@ def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: p
     with pytest.raises(InputError, match="tiny-0: workers stopped before the end and left no new checkpoint"):
         on_ray.until_finished(work, 1)
     assert runs == [1]
+
+
+def test_a_node_that_ray_takes_away_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Announced and left after a checkpoint, or died with, more often than workers may die in a row."""
+    job = tiny_job(tmp_path, TRAINING)
+    work, ends = on_ray.work_for(job, ONE, 1), iter([left, died_with] * (on_ray.FAILURES + 1) + [ended])
+    monkeypatch.setattr(on_ray, "run_trainer", lambda work, workers: next(ends)(job))
+    monkeypatch.setattr(on_ray, "startable_workers", lambda work: 1)
+    monkeypatch.setattr(on_ray, "set_recoveries", lambda run, counts: None)
+    assert on_ray.until_finished(work, 1).code == "ended"
+    assert recoveries(job.log()) == {"failure": 0, "preemption": 2 * (on_ray.FAILURES + 1)}
+    assert "left 10.0.0.3, which Ray takes away" in job.log().read_text(encoding="utf-8")
+
+
+def left(job: Job) -> on_ray.TrainingOutcome:
+    """After a checkpoint."""
+    write_state(State(), job.checkpoint(), 1 + recoveries(job.log())["preemption"])
+    return on_ray.TrainingOutcome(peak_memory_bytes=1, code="", drained=("10.0.0.3",))
+
+
+def died_with(job: Job) -> on_ray.TrainingOutcome:
+    raise group_error(RuntimeError("Connection closed by peer"), ray.exceptions.RayActorError(preempted=True))
+
+
+def ended(job: Job) -> on_ray.TrainingOutcome:
+    write_state(State(epoch=TRAINING.epochs), job.checkpoint(), 1000)
+    return on_ray.TrainingOutcome(peak_memory_bytes=1, code="ended")
 
 
 class RemoteError(ray.exceptions.RayError, ValueError):

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,10 +100,10 @@ def test_an_error_of_one_thread_ends_all(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     real = loop.step
 
-    def fails(training: Training, batch: "np.ndarray[Any, Any]") -> None:
+    def fails(training: Training, batch: "np.ndarray[Any, Any]", halt: Callable[[], bool]) -> bool:
         if training.workers.rank == 1 and training.state.step == 1:
             raise InputError("only here")
-        real(training, batch)
+        return real(training, batch, halt)
 
     monkeypatch.setattr(loop, "step", fails)
     job = tiny_job(tmp_path, TRAINING)
@@ -113,7 +113,7 @@ def test_an_error_of_one_thread_ends_all(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_traceback_of_a_mistake_is_kept_beside_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(training: Training, batch: "np.ndarray[Any, Any]") -> None:
+    def fails(training: Training, batch: "np.ndarray[Any, Any]", halt: Callable[[], bool]) -> bool:
         raise ValueError("no variance")
 
     monkeypatch.setattr(loop, "step", fails)

@@ -15,8 +15,9 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
 from pipeline.protocol.bands import Bands
 from pipeline.protocol.hardware import note_processor
-from pipeline.protocol.reduce import Alone, in_threads, sum_over_micro_batches
+from pipeline.protocol.reduce import Alone, Workers, in_threads, sum_over_micro_batches
 from pipeline.train import step
+from pipeline.train.checkpoints import newest_state
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -48,6 +49,22 @@ def result_of(job: Job) -> State:
     state = finished(job)
     assert state is not None
     return state
+
+
+def test_a_worker_that_halts_stops_all_after_the_same_step_and_changes_no_bit(tmp_path: Path) -> None:
+    """The second of two, asked the second time."""
+    whole, job = train_alone(tiny_job(tmp_path / "whole", TRAINING)), tiny_job(tmp_path / "halted", TRAINING)
+    answers = iter([False, True])
+
+    def work(worker: Workers) -> None:
+        halt = (lambda: next(answers)) if worker.rank == 1 else (lambda: False)
+        train(job, worker, CPU, lambda text: None, halt=halt)
+
+    in_threads(2, work)
+    stopped = newest_state(job.checkpoint())
+    assert stopped is not None
+    assert (stopped.epoch, stopped.step) == (0, 2)
+    assert all(torch.equal(value, whole.weights[name]) for name, value in train_alone(job).weights.items())
 
 
 def test_an_epoch_that_leaves_the_recorded_curves_is_said_and_changes_nothing(tmp_path: Path) -> None:

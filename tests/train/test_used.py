@@ -1,6 +1,7 @@
 """An epoch proves that it used each sample once. A lost or duplicated sample stops the training."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,11 +112,11 @@ def interrupted(job: Job) -> Job:
     """Stopped in the first epoch, after a step of three."""
     done: list[int] = []
 
-    def once(training: Training, batch: np.ndarray) -> None:
+    def once(training: Training, batch: np.ndarray, halt: Callable[[], bool]) -> bool:
         if done:
             raise KeyboardInterrupt
         done.append(1)
-        step.step(training, batch)
+        return step.step(training, batch, halt)
 
     job = replace(job, checkpoint_seconds=0)
     with pytest.MonkeyPatch.context() as patch:
