@@ -26,12 +26,12 @@ from benchmarks import positive
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS
+from pipeline.judge.equivalence import Floats
 from pipeline.report.study.grid import INTERVALS
 from pipeline.report.study.pooled import (
     LEVEL,
     POWER,
     Bools,
-    Floats,
     PairedDifference,
     Scores,
     contrast_of,

@@ -22,7 +22,7 @@ from pipeline.ground.files import read_text
 
 ABLATIONS = "ablations.csv"
 """File name beside claims.yaml."""
-COLUMNS = ["part", "dataset", "printed"]
+TABLE_COLUMNS = ["part", "dataset", "printed"]
 AUTHORS_ROW = "base"
 """The part of the row with the accuracy that the others are compared with."""
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)(?: ?%)?")
@@ -79,18 +79,18 @@ def _rows(path: Path, configurations: Mapping[str, Any]) -> Iterator[PrintedRow]
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num}: no row of a CSV file ({error})") from None
     if not reader.line_num:
-        raise InputError(f"{path}: is empty; the first line is {','.join(COLUMNS)}")
+        raise InputError(f"{path}: is empty; the first line is {','.join(TABLE_COLUMNS)}")
 
 
 def _check_columns(place: str, fields: list[str]) -> None:
-    if [field.strip() for field in fields] != COLUMNS:
-        raise InputError(f"{place}: the columns are {','.join(fields)}, expected {','.join(COLUMNS)}")
+    if [field.strip() for field in fields] != TABLE_COLUMNS:
+        raise InputError(f"{place}: the columns are {','.join(fields)}, expected {','.join(TABLE_COLUMNS)}")
 
 
 def _row(place: str, fields: list[str], configurations: Mapping[str, Any]) -> PrintedRow:
-    if len(fields) != len(COLUMNS):
+    if len(fields) != len(TABLE_COLUMNS):
         raise InputError(
-            f"{place}: {len(fields)} values, expected {len(COLUMNS)} ({', '.join(COLUMNS)}); put a part with a comma "
+            f"{place}: {len(fields)} values, expected {len(TABLE_COLUMNS)} ({', '.join(TABLE_COLUMNS)}); put a part with a comma "
             "in quotes"
         )
     part, dataset, printed = fields

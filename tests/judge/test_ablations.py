@@ -80,8 +80,8 @@ BAD = {
     "too much": (HEAD + "base,cifar10,194\n", r"line 2: printed is '194'"),
     "no base": (HEAD + "shortcut vanilla,cifar10,93\n", r"line 2: no row has the part base and the dataset cifar10"),
     "key": (
-        HEAD + BASE + "shotcut vanilla,cifar10,93\n",
-        r"line 3: part has 'shotcut vanilla', .* did you mean shortcut",
+        HEAD + BASE + "shortcuts vanilla,cifar10,93\n",
+        r"line 3: part has 'shortcuts vanilla', .* did you mean shortcut",
     ),
     "no value": (HEAD + BASE + "shortcut,cifar10,93\n", r"line 3: part has 'shortcut', expected base, or a key"),
     "value": (HEAD + BASE + "shortcut vanila,cifar10,93\n", r"line 3\.first\.network\.shortcut: .* not \"vanila\""),

@@ -14,7 +14,7 @@ from pipeline.report.study.grid import (
     CellConfiguration,
     Compared,
     cells,
-    compared,
+    compare_parts,
     grouped,
     significant,
 )
@@ -107,7 +107,7 @@ def make_dataset(
     by_part = grouped(records, name, configurations)
     if not by_part:
         return None
-    evidence = compared(by_part, hits)
+    evidence = compare_parts(by_part, hits)
     found = cells(by_part, configurations, evidence)
     return StudyDataset(
         name=name,

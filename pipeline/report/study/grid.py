@@ -109,7 +109,7 @@ class Compared:
     """Of all steady parts."""
 
 
-def compared(by_part: Mapping[str, list[Record]], hits: Mapping[str, SampleHits]) -> Compared | None:
+def compare_parts(by_part: Mapping[str, list[Record]], hits: Mapping[str, SampleHits]) -> Compared | None:
     """None if no trainings have answers, or too few for a spread. `hits` is by record (name_of).
 
     Raises InputError for answers in another order than those of the other trainings.

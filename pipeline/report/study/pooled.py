@@ -24,12 +24,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, ndtri, stdtr, stdtrit
 
+from pipeline.judge.equivalence import Floats
+
 LEVEL = 0.95
 POWER = 0.8
 """Probability with which a stated number of seeds decides."""
 MOST_SEEDS = 100
 """Upper limit of the number of seeds that is stated as needed."""
-Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 

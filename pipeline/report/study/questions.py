@@ -88,7 +88,7 @@ def question_of(cell: Cell) -> Question:
     return max(reversed(QUESTIONS), key=lambda question: len(question.keys & cell.changes.keys()))
 
 
-def answers(datasets: list[StudyDataset]) -> list[Answer]:
+def answered_questions(datasets: list[StudyDataset]) -> list[Answer]:
     """The answered questions in their order."""
     made = [(question, _rows(question, datasets)) for question in QUESTIONS]
     return [
@@ -116,7 +116,7 @@ def _mean(row: QuestionRow) -> float:
     return fmean(found) if found else -100.0
 
 
-Found = tuple[StudyDataset, Cell]
+LabelledCell = tuple[StudyDataset, Cell]
 
 
 def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[Piece]:
@@ -135,11 +135,11 @@ def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyD
     return [*joined, Piece(text=".")]
 
 
-def _labelled(row: QuestionRow, datasets: list[StudyDataset], words: str) -> list[Found]:
+def _labelled(row: QuestionRow, datasets: list[StudyDataset], words: str) -> list[LabelledCell]:
     return [(one, cell) for one, cell in zip(datasets, row.cells, strict=True) if cell and one.words(cell) == words]
 
 
-def _named(parts: list[tuple[QuestionRow, list[Found]]]) -> Iterator[Piece]:
+def _named(parts: list[tuple[QuestionRow, list[LabelledCell]]]) -> Iterator[Piece]:
     """The first parts, each with its effects, largest first."""
     for place, (row, found) in enumerate(parts[:MOST_NAMED_PARTS]):
         yield Piece(text=f"{', ' if place else ''}{row.part} (")
@@ -223,7 +223,7 @@ def content_of(datasets: list[StudyDataset]) -> dict[str, Any]:
     """What both pages of the study show, and the functions that word it."""
     return {
         "datasets": datasets,
-        "answers": answers(datasets),
+        "answers": answered_questions(datasets),
         "open_sentence": open_sentence(datasets),
         "planned_seeds": PLANNED_SEEDS,
         "by_step": best_by_step(datasets),

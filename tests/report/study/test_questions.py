@@ -10,7 +10,7 @@ from pipeline.report.study.dataset import StudyDataset
 from pipeline.report.study.questions import (
     QUESTIONS,
     Answer,
-    answers,
+    answered_questions,
     best_by_step,
     interval_text,
     open_sentence,
@@ -33,7 +33,7 @@ def dataset() -> StudyDataset:
 
 
 def answer(name: str, *datasets: StudyDataset) -> Answer:
-    return next(one for one in answers(list(datasets)) if one.question.name == name)
+    return next(one for one in answered_questions(list(datasets)) if one.question.name == name)
 
 
 def text(one: Answer) -> str:
