@@ -217,6 +217,33 @@ def test_the_job_pushes_what_was_done_and_ends_as_the_pipeline_did(tmp_path: Pat
     assert (said.returncode, said.stdout.split("\n")) == (status, ["sresnet check", "dvc repro", "dvc push", ""])
 
 
+@pytest.mark.parametrize(("checked", "ran"), [(0, 3), (4, 2)])
+def test_a_submitted_job_trains_one_run_if_the_cluster_is_ready(tmp_path: Path, checked: int, ran: int) -> None:
+    for name, code in {"dvc": 'echo "dvc $*"', "sresnet": f'echo "sresnet $*"; exit {checked}'}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{code}\n", encoding="utf-8")
+        (tmp_path / name).chmod(0o755)
+    said = subprocess.run(
+        [CLUSTER / "job.sh", "digits-0"],
+        cwd=tmp_path,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = ["dvc init --quiet --no-scm", "sresnet check", "dvc --wait-for-lock repro train@digits-0"]
+    assert (said.returncode, said.stdout.splitlines()) == (checked, lines[:ran])
+
+
+def test_a_second_job_with_the_same_files_goes_on_in_their_folder(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "bin").mkdir()
+    for name in ("dvc", "sresnet"):
+        (tmp_path / "bin" / name).write_text('#!/bin/sh\n[ "$1" != init ]\n', encoding="utf-8")
+        (tmp_path / "bin" / name).chmod(0o755)
+    environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    assert subprocess.run([CLUSTER / "job.sh", "digits-0"], cwd=tmp_path, env=environment, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("there", [False, True])
 def test_the_token_of_a_laptop_is_its_owners_alone(there: bool, tmp_path: Path) -> None:
     token, tool = tmp_path / ".ray" / "auth_token", tmp_path / ".venv" / "bin" / "ray"
