@@ -13,12 +13,14 @@ from typing import Any
 
 # Set before Ray is imported. No usage statistics; workers keep their working directory; a short health check interval,
 # so that short trainings do not wait. notice.py takes the place of the preemption watcher. Ray leaves
-# CUDA_VISIBLE_DEVICES alone for tasks without GPUs.
+# CUDA_VISIBLE_DEVICES alone for tasks without GPUs. Under `ray job submit --working-dir` workers get our copy
+# of the code, not the job's folder; Ray would refuse to choose.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.2")
 os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_OVERRIDE_JOB_RUNTIME_ENV", "1")
 
 import ray
 

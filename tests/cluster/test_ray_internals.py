@@ -1,6 +1,7 @@
 """Ray's internals that pipeline/cluster/ray_internals.py uses exist in their place and are unchanged."""
 
 import inspect
+import os
 import re
 
 from ray._private import node, ray_constants, utils, worker
@@ -40,3 +41,9 @@ def test_the_token_can_be_asked_for_and_forgotten() -> None:
     loader = AuthenticationTokenLoader.instance()
     assert isinstance(loader.has_token(ignore_auth_mode=True), bool)
     assert callable(loader.reset_cache)
+
+
+def test_a_submitted_job_may_choose_its_workers_code() -> None:
+    """Ray refuses a working_dir beside that of `ray job submit`, unless this variable is set: session.py sets it."""
+    assert os.environ["RAY_OVERRIDE_JOB_RUNTIME_ENV"] == "1"
+    assert 'override=os.getenv("RAY_OVERRIDE_JOB_RUNTIME_ENV") == "1"' in inspect.getsource(worker)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ruamel.yaml import YAML
 
@@ -16,16 +16,21 @@ from pipeline.ground.paths import ROOT
 
 ROOMS = ("models", "pipeline", "stages", "paper", "profiles", "results")
 
-PATIENCE = {"RAY_raylet_start_wait_time_s": "300", "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300"}
-"""Seconds for processes to start, where several hosts share two cores."""
+PATIENCE = {
+    "RAY_raylet_start_wait_time_s": "300",
+    "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",
+    "RAY_worker_niceness": "0",
+}
+"""Seconds for processes to start where several hosts share two cores, and no less of a core for Ray's workers."""
 
 
 def copy(into: Path, *, epochs: int, micro_batches: int, cluster: Mapping[str, Any]) -> None:
     """The checkout as it is, committed or not, with the digits alone, and DVC that knows no git."""
     for name in ROOMS:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "CITATION.cff", "requirements.lock"):
-        shutil.copy(ROOT / name, into)
+    for name in ("dvc.yaml", "CITATION.cff", "requirements.lock", "pyproject.toml", "Makefile"):
+        shutil.copy2(ROOT / name, into)  # with its time, from which make sees that .venv is up to date
+    (into / ".venv").symlink_to(Path(sys.executable).parent.parent)
     (into / ".dvc").mkdir()
     (into / ".dvc" / "config").write_text(
         "[core]\n    analytics = false\n    check_update = false\n    no_scm = true\n"
@@ -37,6 +42,15 @@ def copy(into: Path, *, epochs: int, micro_batches: int, cluster: Mapping[str, A
     params["experiments"]["digits"]["model"] |= {"width": 2, "time_steps": 2}
     params["experiments"]["digits"]["training"] |= {"epochs": epochs, "micro_batches": micro_batches}
     write_cluster(into, params, cluster)
+
+
+class Cluster(Protocol):
+    """A running Ray, and the checkout in which its driver works."""
+
+    checkout: Path
+
+    def run(self, command: str, **more: str) -> "subprocess.CompletedProcess[str]":
+        """A command's end, run in the checkout where the driver runs."""
 
 
 def write_cluster(folder: Path, params: dict[str, Any], cluster: Mapping[str, Any]) -> None:
