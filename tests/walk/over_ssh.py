@@ -75,7 +75,8 @@ def cluster(folder: Path, machines: list[Host], checkout: Path) -> Iterator[Laun
     own_files(home)
     for host in machines:
         serve(host, folder, home / ".ssh" / "id_ed25519.pub")
-    set_cluster(checkout, address="auto", cpus_per_worker=os.cpu_count())  # so that no host has room for two workers
+    # no host has room for two workers, and evaluation takes what is left
+    set_cluster(checkout, address="auto", workers="auto", cpus_per_worker=os.cpu_count())
     shutil.copytree(checkout, machines[0].disk / "home" / "sresnet", symlinks=True)
     launched = Launched(folder, machines, checkout)
     launched.ray("up")
