@@ -40,6 +40,8 @@ VALUES = (512, 2048)
 WARPS = 4
 PROGRAMS = 512
 """Minimum number of programs, about four per multiprocessor of an H100; tiles shrink to reach it."""
+PIECE = 5
+"""Most time steps whose slopes `_fire_backward` keeps in registers: at most 16 values a thread and step."""
 PARTS = 8
 """Tiles that one program of `_moments` sums."""
 
@@ -169,17 +171,84 @@ def _shape(x: tl.tensor, shape: tl.constexpr) -> tl.tensor:
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _before_reset(
+    membrane: tl.tensor,
+    currents: tl.tensor,
+    scale: tl.tensor,
+    shift: tl.tensor,
+    at: tl.tensor,
+    inside: tl.tensor,
+    column: tl.tensor,
+    channels: tl.tensor,
+    step: tl.tensor,
+    steps: tl.tensor,
+    stride: tl.tensor,
+    leak: tl.constexpr,
+) -> tl.tensor:
+    """Membranes of a time step, before the reset; of a step that does not exist without a current."""
+    some = tl.where(step < steps, channels, 0)
+    gain = _of_channels(scale + step * channels, column, some)
+    offset = _of_channels(shift + step * channels, column, some)
+    return _advance(membrane, currents + step * stride, at, inside & (step < steps), gain, offset, leak)
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _whole(number: tl.tensor) -> tl.tensor:
+    """A number as int64 of shape (1,): the interpreter takes no scalar in a mask, and 1 is a constant."""
+    return tl.zeros((1,), tl.int64) + number
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _reset(membrane: tl.tensor, threshold: tl.constexpr) -> tl.tensor:
+    return membrane - threshold * (membrane > threshold).to(membrane.dtype)
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
+def _slopes(
+    membrane: tl.tensor,
+    currents: tl.tensor,
+    scale: tl.tensor,
+    shift: tl.tensor,
+    at: tl.tensor,
+    inside: tl.tensor,
+    column: tl.tensor,
+    channels: tl.tensor,
+    first: tl.tensor,
+    steps: tl.tensor,
+    stride: tl.tensor,
+    leak: tl.constexpr,
+    threshold: tl.constexpr,
+    shape: tl.constexpr,
+    height: tl.constexpr,
+    narrow: tl.constexpr,
+    length: tl.constexpr,
+) -> tl.tuple:
+    """Slopes of the time steps of a piece, from the membranes before it; they stay in registers."""
+    slopes = ()
+    for t in tl.static_range(length):
+        membrane = _before_reset(
+            membrane, currents, scale, shift, at, inside, column, channels, first + t, steps, stride, leak
+        )
+        slope = _shape((membrane / threshold - 1.0) * narrow, shape)
+        # Triton compiles no other form of this.
+        slopes = slopes + (slope * height / threshold,)  # type: ignore[assignment] # noqa: RUF005
+        membrane = _reset(membrane, threshold)
+    return slopes
+
+
+@triton.jit  # type: ignore[untyped-decorator,unused-ignore]
 def _fire_backward(
     grad: tl.tensor,
     currents: tl.tensor,
     scale: tl.tensor,
     shift: tl.tensor,
     mean: tl.tensor,
-    slopes: tl.tensor,
+    starts: tl.tensor,
     driven: tl.tensor,
     total: tl.tensor,
     centred: tl.tensor,
     steps: tl.tensor,
+    pieces: tl.tensor,
     pixels: tl.tensor,
     channels: tl.tensor,
     size: tl.tensor,
@@ -189,44 +258,65 @@ def _fire_backward(
     shape: tl.constexpr,
     height: tl.constexpr,
     narrow: tl.constexpr,
+    length: tl.constexpr,
     rows: tl.constexpr,
     columns: tl.constexpr,
 ) -> None:
-    """`total` and `centred` (K, T, C) get the sums of each block. `slopes` (T, P, C) is scratch memory."""
+    """`total` and `centred` (K, T, C) get the sums of each block.
+
+    Goes back through pieces of `length` time steps, whose membranes are computed a second time. The last piece may have
+    steps that do not exist. `starts` (pieces - 1, P, C) is scratch memory: membranes before each piece but the first.
+    """
     column = _channels(columns)
     at, inside = _tile(tl.program_id(0), column, pixels, channels, rows)
-    membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
-    for _ in range(steps):
-        if leak is not None:
-            gain, offset = _of_channels(scale, column, channels), _of_channels(shift, column, channels)
-            membrane = _advance(membrane, currents, at, inside, gain, offset, leak)
-            slope = _shape((membrane / threshold - 1.0) * narrow, shape)
-            tl.store(slopes + at, slope * height / threshold, mask=inside)
-            membrane -= threshold * (membrane > threshold).to(membrane.dtype)
-            slopes += size
-        currents += stride
-        scale += channels
-        shift += channels
-        grad += size
-        driven += size
-    tl.debug_barrier()  # a slope may be read by another thread than the one that stored it
+    if leak is not None:
+        membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
+        for piece in range(1, pieces):
+            for t in tl.static_range(length):
+                step = _whole(piece * length - length + t)
+                membrane = _before_reset(
+                    membrane, currents, scale, shift, at, inside, column, channels, step, steps, stride, leak
+                )
+                membrane = _reset(membrane, threshold)
+            tl.store(starts + _whole(piece - 1) * size + at, membrane, mask=inside)
+        tl.debug_barrier()  # a membrane may be read by another thread than the one that stored it
     carried = tl.zeros((rows, columns), scale.dtype.element_ty)
-    for t in range(steps - 1, -1, -1):
-        currents -= stride
-        grad -= size
-        driven -= size
-        received = tl.load(grad + at, mask=inside, other=0.0).to(carried.dtype)
+    for piece in range(pieces - 1, -1, -1):
+        first = _whole(piece * length)
         if leak is not None:
-            slopes -= size
-            carried = leak * carried + received * tl.load(slopes + at, mask=inside, other=0.0)
-        else:
-            carried = received
-        tl.store(driven + at, carried, mask=inside)
-        value = tl.load(currents + at, mask=inside, other=0.0).to(carried.dtype)
-        distance = value - _of_channels(mean + t * channels, column, channels)
-        to = (tl.program_id(0).to(tl.int64) * steps + t) * channels + column
-        tl.store(total + to, tl.sum(carried, 0), mask=column < channels)
-        tl.store(centred + to, tl.sum(carried * distance, 0), mask=column < channels)
+            before = _whole(piece - 1)
+            start = tl.load(starts + before * size + at, mask=inside & (before >= 0), other=0.0)
+            slopes = _slopes(
+                start,
+                currents,
+                scale,
+                shift,
+                at,
+                inside,
+                column,
+                channels,
+                first,
+                steps,
+                stride,
+                leak,
+                threshold,
+                shape,
+                height,
+                narrow,
+                length,
+            )
+        for t in tl.static_range(length - 1, -1, -1):
+            step = first + t
+            here = inside & (step < steps)
+            received = tl.load(grad + step * size + at, mask=here, other=0.0).to(carried.dtype)
+            carried = leak * carried + received * slopes[t] if leak is not None else received
+            tl.store(driven + step * size + at, carried, mask=here)
+            value = tl.load(currents + step * stride + at, mask=here, other=0.0).to(carried.dtype)
+            some = tl.where(step < steps, channels, 0)
+            distance = value - _of_channels(mean + step * channels, column, some)
+            to = (tl.program_id(0).to(tl.int64) * steps + step) * channels + column
+            tl.store(total + to, tl.sum(carried, 0), mask=column < some)
+            tl.store(centred + to, tl.sum(carried * distance, 0), mask=column < some)
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
@@ -295,6 +385,12 @@ def stride(currents: Tensor) -> int:
     return currents[0].numel() if len(currents) > 1 else 0
 
 
+def pieces_of(steps: int) -> tuple[int, int]:
+    """Number and length of the pieces of at most PIECE time steps; as few as possible, and as equal."""
+    pieces = -(-steps // PIECE)
+    return pieces, -(-steps // pieces)
+
+
 def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
     """As reference.moments."""
     currents, dtype = currents.contiguous(), statistics_type(currents.dtype)
@@ -321,12 +417,14 @@ def fire_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """As reference.fire_backward."""
     grad, currents = grad.contiguous(), currents.contiguous()
-    driven, slopes = torch.empty_like(grad), None if leak is None else torch.empty_like(grad, dtype=scale.dtype)
+    pieces, length = pieces_of(len(scale))
+    driven = torch.empty_like(grad)
+    starts = None if leak is None else grad.new_empty(pieces - 1, *grad.shape[1:], dtype=scale.dtype)
     total = scale.new_empty(_blocks(currents), *scale.shape)
     centred = torch.empty_like(total)
-    given = (grad, currents, scale, shift, mean, slopes, driven, total, centred, len(scale))
+    given = (grad, currents, scale, shift, mean, starts, driven, total, centred, len(scale), pieces)
     form: dict[str, Any] = {"height": surrogate.height, "narrow": 1.0 / surrogate.width}
-    form["shape"] = SURROGATES.index(surrogate.shape)
+    form |= {"shape": SURROGATES.index(surrogate.shape), "length": length}
     _launch(_fire_backward, currents, *given, stride=stride(currents), leak=leak, threshold=THRESHOLD, **form)
     sums, products = (part.sum(0, dtype=torch.float64).to(scale.dtype) for part in (total, centred))
     return driven, sums, products

@@ -115,6 +115,22 @@ def test_spikes_are_the_same(dtype: torch.dtype) -> None:
     assert 0.1 < expected.double().mean() < 0.9
 
 
+@pytest.mark.parametrize(("dtype", "stored"), [(torch.float32, 7), (torch.bfloat16, 1)], ids=str)
+def test_pieces_change_no_bit(monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, stored: int) -> None:
+    """Seven pieces of a time step, whose membranes all go through memory; 3 of 3 and 2 of 4, the last shorter; one."""
+    found, given = [], ((7, stored, 37, 5), 0.8744, True, dtype)
+    for piece in (1, 3, 5, 7):
+        monkeypatch.setattr(cuda, "PIECE", piece)
+        found.append(computed("cuda", *given))
+    assert all(torch.equal(one[key], found[0][key]) for one in found for key in one)
+    assert not differing(found[0], computed("reference", *given), 2 * 2.0**-7)
+
+
+@pytest.mark.parametrize(("steps", "pieces"), [(1, (1, 1)), (5, (1, 5)), (6, (2, 3)), (7, (2, 4)), (50, (10, 5))])
+def test_pieces_are_few_and_equal(steps: int, pieces: tuple[int, int]) -> None:
+    assert cuda.pieces_of(steps) == pieces
+
+
 def test_the_same_bits_each_time() -> None:
     one, again = (computed("cuda", (3, 3, 300, 5), 0.8744, True, torch.float32) for _ in range(2))
     assert all(torch.equal(one[key], again[key]) for key in one)
@@ -196,9 +212,8 @@ driver.set_active(Absent())
 JITFunction.__getitem__ = compiled
 from models.kernels import cuda
 from models.surrogate import AUTHORS
-from models.surrogate import AUTHORS
 
-for steps, pixels, channels, leak in ((4, 64, 32, 0.8744), (1, 1, 1, None)):
+for steps, pixels, channels, leak in ((4, 64, 32, 0.8744), (50, 64, 32, 0.8744), (1, 1, 1, 0.5), (1, 1, 1, None)):
     values = torch.zeros(steps, pixels, channels, dtype=torch.bfloat16)
     of_channels = torch.zeros(steps, channels)
     cuda.moments(values)
@@ -215,4 +230,4 @@ def test_the_compiler_takes_them(tmp_path: Path) -> None:
     made = subprocess.run([sys.executable, "-c", COMPILE], env=environment, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr[-2000:]
     names = [line.split()[0] for line in made.stdout.splitlines()]
-    assert names == ["_moments", "_fire", "_fire_backward", "_combine"] * 2
+    assert names == ["_moments", "_fire", "_fire_backward", "_combine"] * 4
