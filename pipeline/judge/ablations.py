@@ -90,8 +90,8 @@ def _check_columns(place: str, fields: list[str]) -> None:
 def _row(place: str, fields: list[str], configurations: Mapping[str, Any]) -> PrintedRow:
     if len(fields) != len(TABLE_COLUMNS):
         raise InputError(
-            f"{place}: {len(fields)} values, expected {len(TABLE_COLUMNS)} ({', '.join(TABLE_COLUMNS)}); put a part with a comma "
-            "in quotes"
+            f"{place}: {len(fields)} values, expected {len(TABLE_COLUMNS)} ({', '.join(TABLE_COLUMNS)}); put a part "
+            "with a comma in quotes"
         )
     part, dataset, printed = fields
     if dataset not in configurations:

@@ -125,7 +125,7 @@ def _layers(x: Spec, y: Spec) -> list[Spec]:
     shapes = {"domain": kinds, "range": ["triangle-up", "triangle-down", "diamond", "circle"]}
     colours = {"domain": kinds, "range": list(COLOURS.values())}
     tips = [encoded(f"{name}:N") for name in ("part", "against", "effect", "finding", "operations")]
-    dashed = {"type": "rule", "strokeDash": [3, 3], "color": GREY}
+    dashed = {"type": "rule", "strokeDash": [3, 3], "color": GREY, "aria": False}
     finding = {"title": None, "legend": {"orient": "top", "symbolSize": 90}}
     name = {"field": "part", "type": "nominal"}
     at, level = encoded("at:Q", title=x["title"]), encoded("level:Q", title=y["title"])
@@ -134,7 +134,7 @@ def _layers(x: Spec, y: Spec) -> list[Spec]:
         {"data": {"values": [{}]}, "mark": dashed, "encoding": {"y": {"datum": 0}}},
         {"data": {"values": [{}]}, "mark": dashed, "encoding": {"x": {"datum": 1}}},
         marked(
-            "rows", {"type": "rule", "color": GREY},
+            "rows", {"type": "rule", "color": GREY, "aria": False},
             x=x, x2={"field": "at"}, y=y, y2={"field": "level"}, opacity={"condition": _NARROW, "value": 0.45},
         ),
         marked(
