@@ -83,7 +83,7 @@ def wait_for(path: Path, text: str) -> None:
 
 
 def wait_until(true: Callable[[], bool], otherwise: str) -> None:
-    for _ in range(5000):
+    for _ in range(1200):
         if true():
             return
         time.sleep(0.1)

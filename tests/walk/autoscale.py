@@ -31,7 +31,7 @@ from tests.walk.small import copy, expect, run, say, set_cluster, wipe
 EPOCHS = 2
 MOST = 3
 """Nodes of the fixed cluster, and at most of the growing one, the head included."""
-IDLE_SECONDS = 15
+IDLE_SECONDS = 60
 """After which the autoscaler takes an idle node away."""
 SHRINK_SECONDS = 300
 """How long giving back is waited for."""
