@@ -11,6 +11,8 @@ _DEPTH = 12
 """Most levels of structs and lists in each other; a footer has seven."""
 _BYTES = {1: 1, 2: 1, 3: 1, 7: 8}
 """Sizes (bytes) of elements that are skipped: booleans, a byte, a float."""
+_BITS = {4: 16, 5: 32, 6: 64}
+"""Sizes of integers by type. Other readers keep the lowest bits of a larger one, and so read another number."""
 
 
 def read_struct(data: Data, at: int, level: int = 0) -> tuple[dict[int, Any], int]:
@@ -25,20 +27,19 @@ def read_struct(data: Data, at: int, level: int = 0) -> tuple[dict[int, Any], in
         if head >> 4:
             number += head >> 4
         else:
-            number, at = _integer(data, at)
-        if number in fields:  # another reader may take the other one
-            raise ValueError(f"a field {number} stands twice in a Thrift struct")
+            number, at = _integer(data, at, 16)
+        if number in fields or number > 32767:  # another reader may take the other one
+            raise ValueError(f"a field {number} stands twice in a Thrift struct, or is none")
         fields[number], at = (None, at) if kind in (1, 2) else _value(data, at, kind, level)  # true, false: no bytes
     return fields, at + 1
 
 
 def _value(data: Data, at: int, kind: int, level: int) -> tuple[Any, int]:
     """A value of a type, None if it is skipped, and the offset of its end."""
-    if kind in (4, 5, 6):
-        return _integer(data, at)
+    if kind in _BITS:
+        return _integer(data, at, _BITS[kind])
     if kind == 8:  # text
-        length, at = _varint(data, at)
-        return None, at + length
+        return None, _end_of_text(data, at)
     if kind in _BYTES:
         return None, at + _BYTES[kind]
     if kind in (9, 12) and level < _DEPTH:
@@ -59,9 +60,18 @@ def _list(data: Data, at: int, level: int) -> tuple[list[Any], int]:
     return found, at
 
 
-def _integer(data: Data, at: int) -> tuple[int, int]:
+def _end_of_text(data: Data, at: int) -> int:
+    length, at = _varint(data, at)
+    if length > len(data) - at:
+        raise ValueError(f"a text of {length} bytes in {len(data) - at}")
+    return at + length
+
+
+def _integer(data: Data, at: int, bits: int) -> tuple[int, int]:
     """A zigzag-encoded integer (the sign is the lowest bit), and the offset of its end."""
     value, at = _varint(data, at)
+    if value >> bits:
+        raise ValueError(f"an integer of a Thrift struct has more than {bits} bits")
     return (value >> 1) ^ -(value & 1), at
 
 

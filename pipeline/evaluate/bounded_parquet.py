@@ -46,7 +46,7 @@ def read_bounded(path: Path, columns: Sequence[str], texts: Sequence[str]) -> pa
         widths = [_width(field) for field in file.schema_arrow]
         if not str(file.metadata.created_by).startswith("parquet-cpp-arrow"):
             raise ValueError("it was not written by Arrow")
-        _check_pages(path, columns, file.metadata.num_rows, widths)
+        _check_pages(path, file.metadata, columns, widths)
         table = file.read()
     for name in columns:
         if table[name].null_count:
@@ -64,13 +64,12 @@ def _width(field: pa.Field) -> int:
     raise ValueError(f"the column {field.name} is of type {kind}")
 
 
-def _check_pages(path: Path, names: Sequence[str], rows: int, widths: Sequence[int]) -> None:
+def _check_pages(path: Path, metadata: pq.FileMetaData, names: Sequence[str], widths: Sequence[int]) -> None:
     """Raises ValueError if the pages' value counts do not match the rows, or if the decompressed size is too large."""
-    size, grown = path.stat().st_size, 0
+    groups, size, grown = row_groups(metadata), path.stat().st_size, 0
+    if sum(rows for rows, _ in groups) != metadata.num_rows or any(len(found) != len(names) for _, found in groups):
+        raise ValueError("its numbers of rows or columns are inconsistent")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        groups = row_groups(data)
-        if sum(count for count, _ in groups) != rows:
-            raise ValueError("its numbers of rows are inconsistent")
         for count, columns in groups:
             for name, width, column in zip(names, widths, columns, strict=True):
                 pages = list(_pages(data, column))
@@ -91,9 +90,10 @@ def _pages(data: mmap.mmap, column: ColumnChunk) -> Iterator[_Page]:
             header, at = read_struct(data, at)
             kind, grown, stored = header[1], header[2], header[3]
             values = header[_PLACES[kind]][1]
+            negative = min(grown, stored, values) < 0
         except (IndexError, KeyError, TypeError):
             raise ValueError("the header of a page is damaged") from None
-        if min(grown, stored, values) < 0:
+        if negative:
             raise ValueError("the header of a page is damaged")
         yield _Page(dictionary=kind == _DICTIONARY, values=values, grown=grown)
         at += stored

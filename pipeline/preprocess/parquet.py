@@ -1,7 +1,6 @@
 """One Parquet file in the Hugging Face layout, with a column of labels, and one of images: struct<bytes, path>."""
 
 import json
-import mmap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline.data.thrift import Data
 from pipeline.download.archives import refuse_bomb
 from pipeline.download.listing import Member, read_member
 from pipeline.ground.errors import InputError
@@ -77,16 +75,6 @@ def opened(member: Member) -> Iterator[pq.ParquetFile]:
             yield file
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"{member.id}: not a complete Parquet file ({error}); fetch or write it again") from None
-
-
-@contextmanager
-def bytes_of(member: Member) -> Iterator[Data]:
-    """The content of a file. Raises OSError, ValueError, InputError."""
-    if member.name is not None:
-        yield read_member(member)
-        return
-    with member.path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        yield data
 
 
 def _columns(where: str, schema: pa.Schema) -> tuple[tuple[str, ...], str]:

@@ -16,7 +16,7 @@ from pipeline.download.archives import refuse_bomb
 from pipeline.download.listing import Member
 from pipeline.ground.errors import InputError
 from pipeline.preprocess.arrays import NAMES, quantity, recording_of_columns
-from pipeline.preprocess.parquet import LABEL_COLUMNS, Table, bytes_of, opened, read_labels
+from pipeline.preprocess.parquet import LABEL_COLUMNS, Table, opened, read_labels
 from pipeline.preprocess.recordings import on_sensor
 from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.times import check_times
@@ -44,8 +44,8 @@ class EventRow:
 def read_event_table(member: Member) -> Table:
     """The columns, labels and class names of a file. Raises InputError."""
     table = read_labels(member, _find_columns)
-    with opened(member), bytes_of(member) as data:
-        values = sum(column.values for _, columns in row_groups(data) for column in columns)
+    with opened(member) as file:
+        values = sum(column.values for _, columns in row_groups(file.metadata) for column in columns)
     refuse_bomb(member.path, f"{member.id}: {values} numbers", 8 * values, member.size)
     return table
 
