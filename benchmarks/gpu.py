@@ -149,11 +149,12 @@ def kind_of_kernel(name: str) -> str:
 
 def bare_steps_of_forms(rounds: int) -> list[dict[str, Any]]:
     """Seconds of a step in three forms, in turns; without data, augmentation and recordings."""
+    torch.use_deterministic_algorithms(False)  # as in the rows of the first run
     seconds = measure({form: step_of(BARE, form) for form in FORMS}, rounds, "cuda")
     times: dict[str, Any] = {form: ratios(seconds, form, "through-time") for form in FORMS[1:]}
     return [
         {
-            "case": f"T = {BARE.network.time_steps}, batch {BARE.batch}, bfloat16",
+            "case": f"T = {BARE.network.time_steps}, batch {BARE.batch}" + ", bfloat16" * (form != "step-by-step"),
             "form": form,
             "seconds": statistics.median(taken),
             "gpu_seconds": None,

@@ -39,7 +39,8 @@ def train_for(name: str, seconds: float) -> None:
         with stage_lock(f"train@{name}"), watched_run():
             _train_for(name, began + seconds)
     except InputError as error:
-        raise InputError(f"{shown(name)}: {error}") from None
+        named = str(error).startswith(f"{name}: ")
+        raise InputError(str(error) if named else f"{shown(name)}: {error}") from None
 
 
 def _train_for(name: str, ends: float) -> None:
@@ -75,13 +76,13 @@ def train_until(job: Job, cluster: ClusterParams, ends: float) -> str:
 
 @dataclass(kw_only=True)
 class Clock:
-    """Called after each step, says whether the time is over. Times are those of time.monotonic."""
+    """Called in each step, says whether the time is over. Times are those of time.monotonic."""
 
     ends: float
     first: float = 0.0
-    """The end of the first step, which may have compiled kernels."""
+    """When the first step was computed; it may have compiled kernels."""
     last: float = 0.0
-    """The end of the last step."""
+    """When the last step was computed."""
     steps: int = 0
 
     def __call__(self) -> bool:

@@ -39,8 +39,9 @@ class Growth:
         self.since, met = now, self.asked <= fits
         if self.more:
             self.step = 2 * self.step if met else max(1, self.step // 2)
-        self.more = met
-        return min(fits + self.step if met else fits, wanted)
+        number = min(fits + self.step if met else fits, wanted)
+        self.more = number > fits
+        return number
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""Ray's notice that a node will be taken away: a spot instance is reclaimed, a pod deleted, `ray drain-node` called.
+"""Ray's notice that a node will be taken away: a spot instance is reclaimed, `ray drain-node` called.
 
-`ray start --block` gives the notice itself when it gets SIGTERM, as in a pod. Ray then places nothing new on the node;
+`ray start --block` gives the notice itself when it gets SIGTERM. Ray then places nothing new on the node;
 what runs there has until the deadline (Kubernetes: 30 s; clouds: 30 s to two minutes).
 """
 

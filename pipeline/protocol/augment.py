@@ -17,8 +17,8 @@ from pipeline.protocol.resample import resample
 PADDING = 4  # pixels; authors' train.py, RandomCrop(32, padding=4)
 CROP_STREAM = 10
 EXACT = ("none", "crop-flip", "nda")
-"""Augmentations that only move pixels, and so give the same bits on every device. AutoAugment blends images in float32,
-where a device may round otherwise."""
+"""Augmentations that move or clear pixels and compute nothing with them: the same bits on every device. AutoAugment
+blends images in float32, where a device may round otherwise."""
 
 
 def augmented(pixels: Tensor, training: TrainingConfig, seed: int, epoch: int, indices: Indices) -> Tensor:

@@ -19,7 +19,7 @@ from pipeline.ground.progress import line_printer
 from pipeline.protocol.curves import reference
 from pipeline.protocol.hardware import device_of
 from pipeline.protocol.params import ExperimentParams, RunParams, load_run
-from pipeline.protocol.reduce import in_threads
+from pipeline.protocol.reduce import Workers, in_threads
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal
 from pipeline.train.loop import train
@@ -91,12 +91,19 @@ def train_in_process(job: Job, cluster: ClusterParams, halt: Callable[[], bool] 
             journal.add(message)
             say_line(str(message))
 
+        def one(worker: Workers) -> None:
+            """Only the first worker speaks and is asked: `halt` may count the steps."""
+            if worker.rank:
+                train(here, worker, device, _silent)
+            else:
+                train(here, worker, device, say, halt=halt)
+
         with (
             _kept_traceback(job),
             afterwards(lambda: placement.download(job), say),
             placement.mirrored(here, 0, say),
         ):
-            in_threads(workers, lambda worker: train(here, worker, device, _silent if worker.rank else say, halt=halt))
+            in_threads(workers, one)
     return f"trained in one process by {workers} worker(s), a thread each", resource.getrusage(
         resource.RUSAGE_SELF
     ).ru_maxrss * 1024

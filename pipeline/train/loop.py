@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from models.numbers import unsound
 from models.sresnet import SResNet
 from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
@@ -98,6 +100,7 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Call
         if halting:
             return True
     check_epoch(training, batches)
+    read_totals(training)
     end_epoch(training)
     for line in job.bands.outside(state.history[-1]) if job.bands else ():
         say(f"WARNING: {line}")
@@ -187,12 +190,12 @@ def select(training: Training, correct: int) -> None:
 def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
     """Saves a copy of the state in the background; only on the first worker, since all have the same state.
 
-    Raises InputError if a loss was not finite, so that no state after it is saved.
+    Raises InputError if a loss or a weight is not finite, so that no state after it is saved.
     """
     read_totals(training)
     if training.workers.rank:
         return
-    state = training.state
+    state, weights = training.state, sound_weights(training)
     momentum = {
         name: training.optimizer.state[parameter]["momentum_buffer"].detach().cpu().clone()
         for name, parameter in training.model.named_parameters()
@@ -203,8 +206,23 @@ def checkpoint(training: Training, checkpoints: Checkpoints) -> None:
             state,
             history=list(state.history),
             samples=list(state.samples),
-            weights=weights_of(training.model),
+            weights=weights,
             momentum=momentum,
             averages=weights_of(training.average) if training.average else {},
         )
     )
+
+
+def sound_weights(training: Training) -> dict[str, Tensor]:
+    """A copy of the weights and running statistics. Raises InputError if no network can have them.
+
+    The last loss of an epoch is from before the last update, so it does not tell.
+    """
+    weights = weights_of(training.model)
+    for name, value in weights.items():
+        if reason := unsound(name, value):
+            raise InputError(
+                f"{training.job.name}: {name} after step {training.state.steps} (of all epochs): {reason}; "
+                "a lower training.learning_rate may help"
+            )
+    return weights

@@ -7,6 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -199,8 +200,9 @@ def startable_workers(work: WorkerJob) -> int:
     """
     for _ in range(WAIT_SECONDS):
         time.sleep(1)  # Ray needs a moment to free the resources of dead workers
-        if fits := work.room():
-            return min(fits, work.wanted)
+        with suppress(ray.exceptions.RayError, TimeoutError):
+            if fits := work.room():
+                return min(fits, work.wanted)
     raise InputError(
         f"{work.job.name}: no node of the cluster had room for a worker for {WAIT_SECONDS} s; the last checkpoint is "
         "kept: add nodes and run it again"
@@ -269,7 +271,9 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
 
     def more_fit(metrics: EpochMetrics) -> bool:
         ray.train.report(dict(metrics))  # by all workers; Ray writes it into their logs
-        return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
+        with suppress(ray.exceptions.RayError, TimeoutError):  # a busy cluster is asked again after the next epoch
+            return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
+        return False
 
     device = ray.train.torch.get_device()
     check_code(work.code)

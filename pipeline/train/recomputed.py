@@ -36,7 +36,8 @@ def recompute_statistics(training: Training, model: SResNet) -> None:
     sizes = [layer.running_mean.numel() for layer in layers]
     for layer, mean, square in zip(layers, means.split(sizes), squares.split(sizes), strict=True):
         layer.running_mean.copy_(mean.view_as(layer.running_mean))
-        layer.running_var.copy_((square - mean.square()).view_as(layer.running_var))
+        variance = (square - mean.square()).clamp(min=0)  # rounding may make that of a constant negative
+        layer.running_var.copy_(variance.view_as(layer.running_var))
 
 
 def _of_batch(training: Training, model: SResNet, layers: list[Normalization], step: int, batch: np.ndarray) -> Tensor:

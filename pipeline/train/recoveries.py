@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.ground.errors import InputError
+from pipeline.ground.files import write_whole
 from pipeline.train.journal import add_line
 
 Cause = Literal["failure", "preemption"]
@@ -17,7 +18,9 @@ CAUSES: tuple[Cause, ...] = get_args(Cause)
 def note_recovery(log: Path, cause: Cause, detail: str) -> None:
     """Adds a line to the record, and says it in the log."""
     now = datetime.now(UTC)
-    add_line(_record_of(log), json.dumps({"time": now.isoformat(), "cause": cause, "detail": detail}))
+    path, line = _record_of(log), json.dumps({"time": now.isoformat(), "cause": cause, "detail": detail})
+    before = path.read_bytes() if path.exists() else b""
+    write_whole(path, before + line.encode() + b"\n")  # a driver that dies here leaves no half of a line
     add_line(log, f"{now:%H:%M:%S}  {detail}")
 
 

@@ -11,8 +11,8 @@ from pipeline.protocol.inputs import on_device
 
 PART = 4
 """A split is copied to a GPU if it takes at most a fourth of the memory that is free there."""
-AT_ONCE = 1000
-"""Samples in the host's memory while a split is copied."""
+AT_ONCE = 64 << 20
+"""Bytes in the host's memory while a split is copied."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +57,9 @@ def bytes_of_sample(store: Store) -> int:
 def copied(store: Store, device: torch.device) -> Tensor:
     """The bytes of each sample, (N, bytes), on the device. Raises InputError."""
     rows = torch.empty(len(store), bytes_of_sample(store), dtype=torch.uint8, device=device)
-    for start in range(0, len(store), AT_ONCE):
-        indices = np.arange(start, min(start + AT_ONCE, len(store)))
+    some = max(1, AT_ONCE // bytes_of_sample(store))
+    for start in range(0, len(store), some):
+        indices = np.arange(start, min(start + some, len(store)))
         pixels = store.read(indices).astype(store.dtype, copy=False).reshape(len(indices), -1)
-        rows[start : start + AT_ONCE].copy_(torch.from_numpy(pixels.view(np.uint8)))
+        rows[start : start + some].copy_(torch.from_numpy(pixels.view(np.uint8)))
     return rows

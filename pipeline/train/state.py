@@ -17,8 +17,9 @@ class State:
     step: int = 0
     """Steps done in this epoch."""
     loss_sum: float = 0.0
-    """Sum of the losses of the samples of this epoch so far."""
+    """Sum of the losses of the samples of this epoch, when it was last read from the device."""
     correct: int = 0
+    """Read with it."""
     seen: int = 0
     used: str = ""
     """Digest of the samples that this epoch used so far (used.py)."""

@@ -26,8 +26,8 @@ from pipeline.train.used import extend
 def step(training: Training, batch: np.ndarray, halt: Callable[[], bool] = lambda: False) -> bool:
     """One optimizer step over all micro-batches of a batch (indices of samples).
 
-    Returns on all workers whether `halt` was true on one of them. Their answers travel with the sum of the gradients,
-    so asking costs no exchange of its own.
+    Returns on all workers whether `halt` was true on one of them that has a micro-batch. Their answers travel with the
+    sum of the gradients, so asking costs no exchange of its own.
     """
     job, state = training.job, training.state
     parts = micro_batches_of(batch, job.training.micro_batches)

@@ -17,11 +17,12 @@ from pipeline.protocol.bands import Bands
 from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone, Workers, in_threads, sum_over_micro_batches
 from pipeline.train import step
-from pipeline.train.checkpoints import newest_state
+from pipeline.train.checkpoints import Checkpoints, newest_state
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
-from pipeline.train.loop import train
+from pipeline.train.loop import checkpoint, train
 from pipeline.train.state import State
+from pipeline.train.training import begin
 from tests.train.tiny import RECIPE, TRAINING, tiny_job
 
 CPU = torch.device("cpu")
@@ -165,6 +166,16 @@ def test_a_loss_that_is_no_number_is_one_clear_error(tmp_path: Path) -> None:
     job = tiny_job(tmp_path, replace(TRAINING, learning_rate=1000.0, weight_decay=10.0))
     with pytest.raises(InputError, match=r"the loss is .* at epoch 2, step 2; a lower training.learning_rate"):
         train(job, Alone(), CPU, lambda text: None)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path) -> None:
+    """The last update of all can spoil them after the last loss was computed."""
+    job = tiny_job(tmp_path, TRAINING)
+    training = begin(job, Alone(), CPU, State())
+    training.parameters[0].data.fill_(float("inf"))
+    with Checkpoints(job.checkpoint(), 0) as checkpoints, pytest.raises(InputError, match=r"NaN or infinite; a lower"):
+        checkpoint(training, checkpoints)
+    assert not job.checkpoint().exists()
 
 
 def test_best_validation_keeps_that_epochs_weights(tmp_path: Path) -> None:

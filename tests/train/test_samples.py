@@ -61,8 +61,8 @@ def copy_to_cpu(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_samples_are_those_of_the_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, room: int
 ) -> None:
-    monkeypatch.setattr(samples, "AT_ONCE", 7)
     store = tiny_job(tmp_path, TRAINING, kind=kind).train_store()
+    monkeypatch.setattr(samples, "AT_ONCE", 7 * bytes_of_sample(store))
     indices = np.array([29, 3, 3, 0, 17])
     pixels, labels = DeviceSamples.of(store, CPU, room).read(indices)
     assert np.array_equal(pixels.numpy(), store.read(indices))
