@@ -26,7 +26,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 def seconds_of(text: str) -> float:
     """Seconds of a duration such as 90s, 10m or 1.5h. Raises ValueError."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text, re.ASCII)
     if not found or float(found[1]) == 0:
         raise ValueError(f"{text!r}: expected a number above 0 with s, m or h, such as 10m")
     return float(found[1]) * _SECONDS[found[2]]

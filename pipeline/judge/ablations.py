@@ -2,13 +2,12 @@
 
 Columns: part, dataset, printed. `dataset` is a configuration of paper/claims.yaml; the row whose part is `base` has
 that configuration's accuracy in the table. Any other part is what it changes, as the study's page words it: "shortcut
-iand, downsampling spiking". The claim is the row's accuracy minus the base's, within the margin of the first accuracy
-claim about that configuration.
+iand, downsampling spiking". The claim is the row's accuracy minus the base's, within the margin of the paper's first
+accuracy claim about that configuration.
 """
 
 import csv
 import io
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,14 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.ground.errors import InputError
-from pipeline.ground.files import read_text
+from pipeline.ground.files import parse_json, read_text
 
 ABLATIONS = "ablations.csv"
 """File name beside claims.yaml."""
 TABLE_COLUMNS = ["part", "dataset", "printed"]
 AUTHORS_ROW = "base"
 """The part of the row with the accuracy that the others are compared with."""
-_PERCENT = re.compile(r"(\d{1,3}(?:\.\d+)?)(?: ?%)?")
+_PERCENT = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,6})?)(?: ?%)?")
+_OUTSIDE_LISTS = re.compile(r",(?![^\[]*\])")
+"""A comma that is not inside a list."""
+_LONGEST = 1000
+"""Characters of a value; a part with all keys of network and training has about 800."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,17 +54,23 @@ def ablation_claims(path: Path, content: Mapping[str, Any]) -> Iterator[tuple[st
     Nothing without the file. Raises InputError that names the line.
     """
     rows = list(_rows(path, content["configurations"])) if path.exists() else []
-    named: dict[tuple[str, str], PrintedRow] = {}
-    for row in rows:
-        if (first := named.setdefault((row.dataset, row.part), row)) is not row:
-            raise InputError(f"{row.place}: {row.part} on {row.dataset} stands in {first.place} already; keep one")
+    bases = _bases(rows)
     for row in (row for row in rows if row.part != AUTHORS_ROW):
-        if (base := named.get((row.dataset, AUTHORS_ROW))) is None:
+        if (base := bases.get(row.dataset)) is None:
             raise InputError(
                 f"{row.place}: no row has the part {AUTHORS_ROW} and the dataset {row.dataset}; add it, with the "
                 "accuracy that the table has for the authors' choices"
             )
         yield row.place, _claim(row, base, content)
+
+
+def _bases(rows: list[PrintedRow]) -> dict[str, PrintedRow]:
+    """The authors' row of each dataset."""
+    bases: dict[str, PrintedRow] = {}
+    for row in (row for row in rows if row.part == AUTHORS_ROW):
+        if (first := bases.setdefault(row.dataset, row)) is not row:
+            raise InputError(f"{row.place}: {first.place} is the {AUTHORS_ROW} of {row.dataset} already; keep one")
+    return bases
 
 
 def _rows(path: Path, configurations: Mapping[str, Any]) -> Iterator[PrintedRow]:
@@ -84,7 +93,7 @@ def _rows(path: Path, configurations: Mapping[str, Any]) -> Iterator[PrintedRow]
 
 def _check_columns(place: str, fields: list[str]) -> None:
     if [field.strip() for field in fields] != TABLE_COLUMNS:
-        raise InputError(f"{place}: the columns are {','.join(fields)}, expected {','.join(TABLE_COLUMNS)}")
+        raise InputError(f"{place}: the columns are {','.join(fields)[:_LONGEST]}, expected {','.join(TABLE_COLUMNS)}")
 
 
 def _row(place: str, fields: list[str], configurations: Mapping[str, Any]) -> PrintedRow:
@@ -93,6 +102,8 @@ def _row(place: str, fields: list[str], configurations: Mapping[str, Any]) -> Pr
             f"{place}: {len(fields)} values, expected {len(TABLE_COLUMNS)} ({', '.join(TABLE_COLUMNS)}); put a part "
             "with a comma in quotes"
         )
+    if (length := max(map(len, fields))) > _LONGEST:
+        raise InputError(f"{place}: a value of {length:,} characters, expected at most {_LONGEST}")
     part, dataset, printed = fields
     if dataset not in configurations:
         raise InputError(f"{place}: dataset is {dataset!r}, expected one of {', '.join(configurations)}")
@@ -131,28 +142,39 @@ def _digits(row: PrintedRow) -> int:
 
 
 def _accuracy_claim(row: PrintedRow, content: Mapping[str, Any]) -> dict[str, Any]:
-    """The first accuracy claim about the row's configuration."""
-    wanted = content["configurations"][row.dataset]
+    """The paper's first accuracy claim about the row's configuration."""
+    wanted = {"kind": "accuracy", "origin": "paper", "configuration": content["configurations"][row.dataset]}
     for claim in content["claims"]:
-        if isinstance(claim, dict) and claim.get("kind") == "accuracy" and claim.get("configuration") == wanted:
+        if isinstance(claim, dict) and {key: claim.get(key) for key in wanted} == wanted:
             return claim
     raise InputError(
-        f"{row.place}: claims.yaml has no accuracy claim about {row.dataset}, whose margin is needed; add one first"
+        f"{row.place}: claims.yaml has no claim of kind accuracy and origin paper about {row.dataset}, whose margin "
+        "the row needs; add that claim first"
     )
 
 
 def _changed(row: PrintedRow, configuration: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with the part's changes, such as: shortcut iand, downsampling spiking."""
     changed = {name: dict(configuration[name]) for name in ("network", "training")}
-    for change in row.part.split(","):
-        key, _, value = change.strip().partition(" ")
+    for key, change, value in _changes(row):
         home = next((values for values in changed.values() if key in values), None)
         if home is None or not value:
-            raise InputError(f"{row.place}: part has {change.strip()!r}, {_expected(key, changed)}")
-        home[key] = _value(value.strip())
+            raise InputError(f"{row.place}: part has {change!r}, {_expected(key, changed)}")
+        home[key] = _value(value)
     if changed == {name: configuration[name] for name in changed}:
         raise InputError(f"{row.place}: part is {row.part!r}, which {row.dataset} has already")
     return {**configuration, **changed}
+
+
+def _changes(row: PrintedRow) -> Iterator[tuple[str, str, str]]:
+    """Each key, with its change as written, and the value."""
+    keys: set[str] = set()
+    for change in map(str.strip, _OUTSIDE_LISTS.split(row.part)):
+        key, _, value = change.partition(" ")
+        if key in keys:
+            raise InputError(f"{row.place}: part has {key} twice; keep one value of it")
+        keys.add(key)
+        yield key, change, value.strip()
 
 
 def _expected(key: str, changed: Mapping[str, Mapping[str, Any]]) -> str:
@@ -165,6 +187,6 @@ def _expected(key: str, changed: Mapping[str, Mapping[str, Any]]) -> str:
 def _value(text: str) -> Any:
     """A number, true, false or a list as JSON writes it, else the text."""
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return text

@@ -1,6 +1,7 @@
 """paper/claims.yaml as strict, frozen, typed values. docs/claims.md describes how to add a claim."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +17,7 @@ from pipeline.ground.yaml_file import read_yaml
 from pipeline.judge.ablations import ABLATIONS, ablation_claims
 from pipeline.protocol.config import TrainingConfig
 
-_SIGNED_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+_SIGNED_NUMBER = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{1,6})?")
 
 
 class Rows(Section):
@@ -166,7 +167,7 @@ class CountClaim(Stated):
 
     @model_validator(mode="after")
     def _whole_number(self) -> "CountClaim":
-        if not re.fullmatch(r"\d{1,3}(,\d{3})*", self.printed):
+        if not re.fullmatch(r"[0-9]{1,3}(,[0-9]{3}){0,6}", self.printed):
             raise ValueError(f"{self.id}: printed must be a whole number such as 2,545,376, not {self.printed!r}")
         return self
 
@@ -276,10 +277,27 @@ def read_claims(path: Path) -> Registry:
     """The checked content of claims.yaml, and of the table beside it. Raises InputError that names every wrong key."""
     content = read_yaml(path)
     registry, table = validate(Registry, content, path), path.with_name(ABLATIONS)
-    rows = [
-        validate(DifferenceClaim, claim, table, prefix=(place.rpartition(": ")[2],))
+    rows = {
+        place: validate(DifferenceClaim, claim, table, prefix=(place.rpartition(": ")[2],))
         for place, claim in ablation_claims(table, content)
-    ]
-    if same := sorted({row.id for row in rows} & {claim.id for claim in registry.claims}):
-        raise InputError(f"{table}: {path.name} has claims with the id {', '.join(same)} already")
-    return registry.model_copy(update={"claims": [*registry.claims, *rows]})
+    }
+    _check_distinct(rows, {claim.id: path.name for claim in registry.claims})
+    return registry.model_copy(update={"claims": [*registry.claims, *rows.values()]})
+
+
+def _check_distinct(rows: Mapping[str, DifferenceClaim], places: dict[str, str]) -> None:
+    """Raises InputError if two rows, by their place, have the same networks, or a row the id of another claim."""
+    compared: dict[Any, str] = {}
+    for place, row in rows.items():
+        if (first := compared.setdefault(_compared(row), place)) != place:
+            raise InputError(f"{place}: has the network and the training of {first}; keep one")
+        if (first := places.setdefault(row.id, place)) != place:
+            raise InputError(
+                f"{place}: its id, {row.id}, is that of a claim in {first}; write the part in another form"
+            )
+
+
+def _compared(row: DifferenceClaim) -> tuple[Any, ...]:
+    """Both sides, typed: leak 1 is leak 1.0."""
+    networks = row.first.network, row.first.training, row.second.network, row.second.training
+    return row.first.dataset.model_dump_json(), *networks

@@ -13,7 +13,7 @@ from pipeline.judge.claims import AccuracyClaim, Claim
 from pipeline.report import forensics
 from pipeline.report.forensics import Forensics
 
-PERCENTAGE = re.compile(r"\d+(\.\d+)? %")
+PERCENTAGE = re.compile(r"\d+(\.\d+)? %", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)

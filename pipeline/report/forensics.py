@@ -24,7 +24,7 @@ _MOST_SAMPLES = 100_000
 NEAREST = ("half up", "half even", "format")
 """Rules of rounding to the nearest. They differ only for ties. `format` is Python's formatting of floats."""
 _ROUNDINGS = (*NEAREST, "truncated")
-_PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d+))?(?: ?%)?")
+_PERCENTAGE = re.compile(r"(\d{1,3})(?:\.(\d+))?(?: ?%)?", re.ASCII)
 
 Rule = Literal["every sample", "last partial batch dropped", "mean of batch means"]
 

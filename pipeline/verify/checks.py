@@ -269,11 +269,12 @@ def claims(report: ReportFolder) -> Iterator[Break]:
     """The judged claims, with the deviations and the list of unchecked points, are those of this repository."""
     path = report.evidence / "paper" / "claims.yaml"
     here, there = ({file.name: file.read_bytes() for file in claim_files(one)} for one in (paths.CLAIMS, path))
-    same = here == there
-    own, judged = ({} if same else read_claims(one).model_dump(mode="json") for one in (paths.CLAIMS, path))
+    differ = [name for name in sorted({*here, *there}) if here.get(name) != there.get(name)]
+    own, judged = (read_claims(one).model_dump(mode="json") if differ else {} for one in (paths.CLAIMS, path))
+    files = " and ".join(report.name(path.with_name(name)) for name in differ)
     for where, ours, theirs in value_differences(own, judged):
-        expected = f"{where} {ours} as in {paths.CLAIMS}"
-        yield Break(link="claims", file=report.name(path), expected=expected, found=str(theirs))
+        expected = f"{where} {ours} as in {' and '.join(str(paths.CLAIMS.with_name(name)) for name in differ)}"
+        yield Break(link="claims", file=files, expected=expected, found=str(theirs))
     citation = report.evidence / "CITATION.cff"
     if citation.read_bytes() != paths.CITATION.read_bytes():
         expected = f"the bytes of {paths.CITATION}"

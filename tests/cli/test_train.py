@@ -91,7 +91,7 @@ def test_durations(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "10", "0m", "-1m", "m", "10 m", "1e3s", "10d"])
+@pytest.mark.parametrize("text", ["", "10", "0m", "-1m", "m", "10 m", "1e3s", "10d", "\u0661m"])
 def test_wrong_durations_are_named(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["train", "digits-0", "--for", text])

@@ -27,7 +27,9 @@ def test_value_and_precision_are_those_in_print(printed: str, value: float, prec
     assert half_unit("0.800") == pytest.approx(0.0005)
 
 
-@pytest.mark.parametrize("printed", ["94.14", "94,14 %", "about 94 %", "101 %", "-1 %", "94.14 % ± 0.1"])
+@pytest.mark.parametrize(
+    "printed", ["94.14", "94,14 %", "about 94 %", "101 %", "-1 %", "94.14 % ± 0.1", "\u0669\u0664 %", "94.1234567 %"]
+)
 def test_what_is_no_percentage_is_refused(printed: str) -> None:
     with pytest.raises(ValidationError, match="printed must be a percentage such as"):
         accuracy(printed=printed)
@@ -44,6 +46,10 @@ def test_other_kinds_have_their_own_form_of_number() -> None:
     assert counted("2,545,376").count == 2545376
     with pytest.raises(ValidationError, match="must be a whole number"):
         counted("2.5 M")
+    with pytest.raises(ValidationError, match="must be a whole number"):
+        counted("1" + 7 * ",000")
+    with pytest.raises(ValidationError, match="must be a difference"):
+        difference(printed=f"+{'9' * 400} points", relation="as printed")
     with pytest.raises(ValidationError, match="must be a difference"):
         difference(printed="better", relation="as printed")
     with pytest.raises(ValidationError, match="the same configuration"):

@@ -155,6 +155,7 @@ def test_numbers_as_they_are_printed() -> None:
     [
         (["x", "--test-size", "9"], "expected a percentage as it was printed"),
         (["72,98", "--test-size", "9"], "expected a percentage as it was printed"),
+        (["\u0667\u0662.5", "--test-size", "9"], "expected a percentage as it was printed"),
         (["100.01", "--test-size", "9"], "at most 100"),
         (["1.23456", "--test-size", "9"], "at most 4 decimals"),
         (["72.98", "--test-size", "9", "--precision", "1"], "has 2 decimals already"),

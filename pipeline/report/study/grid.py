@@ -5,6 +5,7 @@ Differences are paired by seed, on the same samples (pooled.py). Accuracies in p
 points.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
@@ -67,8 +68,10 @@ class Cell:
 
     @property
     def changed(self) -> str:
-        """The changes as text, for example normalization bn."""
-        return ", ".join(f"{name} {value}" for name, value in self.changes.items())
+        """The changes as text, with numbers, booleans and lists as in JSON, for example normalization bn."""
+        return ", ".join(
+            f"{name} {value if isinstance(value, str) else json.dumps(value)}" for name, value in self.changes.items()
+        )
 
     def words(self, significant: bool) -> str:
         """The label of the difference: its direction if the interval excludes 0, or the reason for no statement."""
