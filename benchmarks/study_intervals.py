@@ -69,6 +69,13 @@ class StudySetting:
     """Share that is the same for the trainings of a part."""
     tail: float = field(default=np.inf)
     """Degrees of freedom of Student's distribution that seeds have; infinite: normal."""
+    rough: float = 1
+    """The spread of every third part, but not of the base, relative to the others'."""
+
+    @property
+    def spreads(self) -> Floats:
+        """Standard deviation of each part's log-odds over seeds, the base's first, (parts,)."""
+        return self.spread * np.resize([1, 1, self.rough], self.parts)
 
 
 SETTINGS = (
@@ -101,6 +108,10 @@ SETTINGS = (
     ),
     StudySetting(
         like="five seeds", parts=12, seeds=5, samples=120, worst=50, best=87, spread=0.12, for_all=0.55, for_part=0.06
+    ),
+    StudySetting(
+        like="digits, spreads differ",
+        parts=38, seeds=3, samples=355, worst=75, best=97, spread=0.18, for_all=0.61, for_part=0.06, rough=2,
     ),
 )  # fmt: skip
 SEED_EFFECT = 0.1
@@ -163,22 +174,23 @@ def effects_of(setting: StudySetting) -> Floats:
 def accuracies(setting: StudySetting, effects: Floats) -> Floats:
     """True accuracies (percent), the mean over all seeds, from 100,000 of them."""
     generator = np.random.default_rng(2)
-    seeds = generator.normal(0, SEED_EFFECT, 100_000) + residuals(setting, (100_000,), generator)
-    return np.array([100 * expit(effect + seeds).mean() for effect in effects])
+    seeds, units = generator.normal(0, SEED_EFFECT, 100_000), residuals(setting, (100_000,), generator)
+    odds = zip(effects, setting.spreads, strict=True)
+    return np.array([100 * expit(effect + seeds + spread * units).mean() for effect, spread in odds])
 
 
 def residuals(setting: StudySetting, shape: tuple[int, ...], generator: np.random.Generator) -> Floats:
-    """What a training's log-odds have beyond part and seed."""
+    """What trainings' log-odds have beyond part and seed, with a standard deviation of 1."""
     if np.isinf(setting.tail):
-        return generator.normal(0, setting.spread, shape)
-    unit = generator.standard_t(setting.tail, shape) / np.sqrt(setting.tail / (setting.tail - 2))
-    return np.asarray(setting.spread * unit)
+        return generator.standard_normal(shape)
+    return np.asarray(generator.standard_t(setting.tail, shape) / np.sqrt(setting.tail / (setting.tail - 2)))
 
 
 def simulated(setting: StudySetting, effects: Floats, generator: np.random.Generator) -> Bools:
     """Correctly classified samples of a study, (parts, seeds, samples)."""
     parts, seeds, samples = len(effects), setting.seeds, setting.samples
-    odds = effects[:, None] + generator.normal(0, SEED_EFFECT, seeds) + residuals(setting, (parts, seeds), generator)
+    common, units = generator.normal(0, SEED_EFFECT, seeds), residuals(setting, (parts, seeds), generator)
+    odds = effects[:, None] + common + setting.spreads[:, None] * units
     alone = 1 - setting.for_all - setting.for_part
     hard = np.zeros((parts, seeds, samples), dtype=np.float32)
     for share, shape in (

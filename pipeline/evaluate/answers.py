@@ -60,7 +60,7 @@ class Answers:
         right: npt.NDArray[np.bool_] = self.steps[:, -1] == self.labels
         return right
 
-    def paired_hits(self) -> SampleHits:
+    def hits_in_order(self) -> SampleHits:
         """The hits in a form that can be compared with those of other trainings."""
         return SampleHits(right=self.hits, order=hashlib.sha256("\0".join(self.ids).encode()).hexdigest())
 

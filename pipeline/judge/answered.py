@@ -33,4 +33,4 @@ def checked_hits(record: Record, root: Path) -> SampleHits | None:
     derived = scored_by_answers(answers, record)
     for where, expected, found in value_differences(derived, {part: getattr(record, part) for part in derived}):
         raise InputError(f"{result}: {where} is {found}, {path} gives {expected}; {_REMEDY}")
-    return answers.paired_hits()
+    return answers.hits_in_order()

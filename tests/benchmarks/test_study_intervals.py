@@ -30,6 +30,11 @@ def test_a_seed_agrees_with_others_as_often_as_committed_ones_do() -> None:
     assert np.mean(same) == pytest.approx(0.38, abs=0.06)
 
 
+def test_every_third_part_but_not_the_base_may_have_another_spread() -> None:
+    (setting,) = [one for one in SETTINGS if one.like == "digits, spreads differ"]
+    assert setting.spreads[:6] == pytest.approx([0.18, 0.18, 0.36, 0.18, 0.18, 0.36])
+
+
 def test_the_stated_number_of_seeds_decides() -> None:
     assert 0.6 < kept(SMALL[0], 200)["decided"] < 0.95
 
@@ -46,4 +51,5 @@ def test_the_committed_intervals_hold() -> None:
     assert committed["studies"] == 2000
     assert [row["like"] for row in committed["settings"]] == [setting.like for setting in SETTINGS]
     assert all(0.94 <= row["both"]["held"] <= 0.97 for row in committed["settings"])
+    assert all(row["both"]["least"] >= 0.93 for row in committed["settings"] if row["rough"] == 1)
     assert all(name in row for row in committed["settings"] for name in METHODS)

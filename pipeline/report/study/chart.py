@@ -9,8 +9,8 @@ from pipeline.report.study.grid import Cell
 from pipeline.report.study.questions import interval_text
 
 GREY = "#888888"
-COLOURS = {"better": BLUE, "worse": ORANGE, "perhaps": GREEN, "open": GREY}
-"""By finding; perhaps: better or worse by itself, but not among all comparisons of the dataset."""
+COLOURS = {"better": BLUE, "worse": ORANGE, "by itself": GREEN, "open": GREY}
+"""By finding; by itself: better or worse so, but not among all comparisons of the dataset."""
 CROWDED = 0.88, 1.25
 """Range of operations (reference = 1) in which most parts are; their names stand in one column beside it."""
 LINE = 15
@@ -19,7 +19,7 @@ LINEAR = 5.0
 """Points within which the vertical axis is nearly linear; further out it is logarithmic."""
 _POINTS = {"values": [-80, -40, -20, -10, -5, -2, 0, 2, 5, 10, 20, 40], "labelOverlap": False}
 _OPERATIONS = {"values": [0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.4, 2, 3, 5, 8, 12], "format": "~g", "labelOverlap": True}
-_NARROW = {"test": "width < 560 && (datum.finding === 'open' || datum.finding === 'perhaps')", "value": 0}
+_NARROW = {"test": "width < 560 && (datum.finding === 'open' || datum.finding === 'by itself')", "value": 0}
 """A phone shows the names of what is decided."""
 
 
@@ -73,7 +73,7 @@ def _row(dataset: StudyDataset, cell: Cell, level: float) -> dict[str, Any]:
     return {
         "part": cell.part,
         "against": cell.reference,
-        "finding": "perhaps" if "by itself" in words else words,
+        "finding": "by itself" if "by itself" in words else words,
         "effect": interval_text(cell),
         "points": round(cell.difference.points, 2),
         "operations": round(operations, 4),

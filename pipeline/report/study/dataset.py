@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.evaluate.answers import SampleHits
 from pipeline.evaluate.record import Record
+from pipeline.report.study.equal_spread import equal_spread
 from pipeline.report.study.grid import (
     BASE,
     PREFIX,
@@ -22,6 +23,8 @@ from pipeline.report.study.pooled import contrast_of, in_points, log_odds
 
 PLANNED_SEEDS = (3, 5, 10)
 """Numbers of seeds for which a page says what they decide."""
+RECORDINGS = {"dvs-objects": 5}
+"""Number of recordings by dataset, where the test samples are windows of few: they are no sample of all recordings."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,16 @@ class StudyDataset:
         return str(self.base.dataset["title"])
 
     @property
+    def recordings(self) -> int | None:
+        """Number of recordings that all test samples are windows of, if they are few."""
+        return RECORDINGS.get(self.name)
+
+    @property
+    def heading(self) -> str:
+        """The title, with what the intervals are over if not over samples."""
+        return f"{self.title}: windows of {self.recordings} recordings" if self.recordings else self.title
+
+    @property
     def others(self) -> list[Cell]:
         return [cell for cell in self.cells if cell.part != BASE]
 
@@ -68,10 +81,29 @@ class StudyDataset:
         """The comparisons with an interval."""
         return [cell for cell in self.others if cell.difference is not None and cell.difference.low is not None]
 
+    @property
+    def repeated(self) -> list[Cell]:
+        """The comparisons over two seeds or more: they say what more seeds would decide."""
+        return [cell for cell in self.compared if cell.difference and cell.difference.n > 1]
+
+    @property
+    def equal_spread_p(self) -> float | None:
+        """p-value of one spread for all steady parts (equal_spread.py); None without intervals."""
+        if self.evidence is None:
+            return None
+        steady = [cell.part for cell in self.cells if cell.state == "steady" and cell.part in self.evidence.scores.rows]
+        return equal_spread(self.evidence.scores, self.evidence.spread, steady)
+
     def relative(self, cell: Cell) -> float:
         """Operations relative to those of the cell's reference, or of the base where that was not run."""
-        reference = next((one for one in self.cells if one.part == cell.reference), self.at_base)
-        return cell.operations / reference.operations
+        return cell.operations / self._reference(cell).operations
+
+    def relative_energy(self, cell: Cell) -> float:
+        """Microjoules, likewise."""
+        return cell.microjoules / self._reference(cell).microjoules
+
+    def _reference(self, cell: Cell) -> Cell:
+        return next((one for one in self.cells if one.part == cell.reference), self.at_base)
 
     def run(self, cell: Cell) -> str:
         """The cell's experiment."""
@@ -80,13 +112,13 @@ class StudyDataset:
     def decided_by(self, seeds: int) -> float | None:
         """Points that so many seeds tell from 0 at the base's accuracy with probability POWER, median over the parts.
 
-        None without intervals.
+        None without intervals of two seeds or more.
         """
-        if self.evidence is None or not self.compared:
+        if self.evidence is None or not self.repeated:
             return None
         scores, spread = self.evidence.scores, self.evidence.spread
-        contrasts = [contrast_of(scores, cell.part, cell.reference, spread) for cell in self.compared]
-        middle = float(log_odds(self.at_base.accuracy, 100))
+        contrasts = [contrast_of(scores, cell.part, cell.reference, spread) for cell in self.repeated]
+        middle = float(log_odds(self.at_base.accuracy / 100 * scores.samples, scores.samples))
         return in_points(middle, median(float(contrast.decides(seeds)) for contrast in contrasts))
 
 

@@ -81,7 +81,7 @@ class Cell:
             return "no interval"
         if self.difference.low <= 0 <= (self.difference.high or 0.0):
             return "open"
-        return ("better" if self.difference.points > 0 else "worse") + ("" if significant else " (by itself)")
+        return ("better" if self.difference.low > 0 else "worse") + ("" if significant else " (by itself)")
 
 
 def grouped(

@@ -1,8 +1,8 @@
 """Differences between parts of the study: over seeds and test samples together, with one spread over seeds for all
 parts of a dataset, since each has few seeds.
 
-Accuracies are compared as log-odds, whose spread over seeds is about the same at 95 % as at 70 %. The log-odds of a
-training on the test samples at hand are an effect of its part, plus an effect of its seed, plus two residuals:
+Accuracies are compared as log-odds. Those of a training on the test samples at hand are an effect of its part, plus an
+effect of its seed, plus two residuals:
 
 - of the seed: normal, with one deviation for all trainings; the variance that is left in a two-way analysis of
   variance (Fisher 1925), less what the test samples add to it;
@@ -31,6 +31,8 @@ POWER = 0.8
 """Probability with which a stated number of seeds decides."""
 MOST_SEEDS = 100
 """Upper limit of the number of seeds that is stated as needed."""
+LEAST_FREEDOM = 4
+"""Smallest degrees of freedom of a spread that were simulated; with fewer, intervals hold less often than they say."""
 Bools = npt.NDArray[np.bool_]
 
 
@@ -65,11 +67,6 @@ class PooledSpread:
     """The part of it that is not due to the test samples, 0 if they explain all of it."""
     freedom: int
 
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of log-odds over seeds, without the noise of the test samples."""
-        return sqrt(self.seeds)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PairedDifference:
@@ -78,14 +75,14 @@ class PairedDifference:
     n: int
     """Number of common seeds."""
     points: float
-    """Mean difference of accuracies (percentage points)."""
+    """Difference of the mean accuracies (percentage points)."""
     low: float | None
-    """95 % interval (points); None without a spread."""
+    """95 % interval (points) of the mean log-odds' difference, which may have another sign; None without a spread."""
     high: float | None
     p_value: float
     """Two-sided, for equal log-odds; 1 without a spread."""
     seeds_needed: int | None = None
-    """Number of seeds that would decide it; None if more than MOST_SEEDS, or without an interval."""
+    """Number of seeds that would decide it; None if more than MOST_SEEDS, with one seed, or without an interval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +105,9 @@ class Contrast:
         return np.maximum(self.each_seed / np.asarray(seeds) + self.samples, least)
 
     def degrees(self, seeds: npt.ArrayLike) -> Floats:
-        """Satterthwaite's degrees of freedom."""
-        pooled = np.minimum(self.pooled / np.asarray(seeds) / self.variance(seeds), 1.0)
-        return np.asarray(1 / (pooled**2 / self.freedom + 1 / (self.sample_count - 1)), dtype=float)
+        """Satterthwaite's degrees of freedom, capped at those that the spread would give alone."""
+        share = np.minimum(self.pooled / np.asarray(seeds) / self.variance(seeds), 1.0)
+        return np.asarray(1 / (share**2 / self.freedom + 1 / (self.sample_count - 1)), dtype=float)
 
     def decides(self, seeds: npt.ArrayLike) -> Floats:
         """Smallest true difference of log-odds that so many seeds tell from 0 with probability POWER."""
@@ -118,7 +115,10 @@ class Contrast:
         return np.asarray(quantile * np.sqrt(self.variance(seeds)), dtype=float)
 
     def seeds_needed(self, odds: float) -> int | None:
-        """The smallest number of seeds that decides a true difference of log-odds; None if more than MOST_SEEDS."""
+        """The smallest number of seeds that decides a true difference of log-odds.
+
+        None if more than MOST_SEEDS, or estimated from one seed, which does not tell what seeds reduce.
+        """
         more = np.arange(self.n + 1, MOST_SEEDS + 1)
         enough = np.flatnonzero(self.decides(more) <= abs(odds))
         return int(more[enough[0]]) if len(enough) and self.n > 1 else None
@@ -131,8 +131,10 @@ def scores_of(hits: Mapping[str, Mapping[int, Bools]]) -> Scores:
     table = np.array([each for own in hits.values() for each in own.values()], dtype=np.float64)  # their sums are exact
     samples, both = table.shape[1], table @ table.T
     correct = np.diagonal(both)
-    shares = (correct + 0.5) / (samples + 1)
-    each = (samples * both - np.outer(correct, correct)) / (samples**2 * (samples - 1))
+    counted = both + (1 + np.eye(len(both))) / 4  # with Haldane's half sample on either side, drawn independently
+    right, size = np.diagonal(counted), samples + 1
+    each = (size * counted - np.outer(right, right)) / (size**2 * (size - 1))
+    shares = right / size
     slopes = 1 / (shares * (1 - shares))
     return Scores(
         samples=samples,
@@ -152,22 +154,27 @@ def log_odds(correct: npt.ArrayLike, samples: int) -> Floats:
 def spread_of(scores: Scores, parts: Sequence[str]) -> PooledSpread | None:
     """The pooled spread of these parts, which may have different seeds.
 
-    None if nothing is left over for it (fewer than two parts or two seeds), or if it is 0.
+    None if it is 0, or if too little is left over for it: fewer than LEAST_FREEDOM degrees of freedom.
     """
+    rows, left = left_over(scores, parts)
+    if (freedom := round(np.trace(left))) < LEAST_FREEDOM:
+        return None
+    total = float(scores.odds[rows] @ left @ scores.odds[rows]) / freedom
+    noise = float((left * scores.covariance[np.ix_(rows, rows)]).sum()) / freedom
+    if total <= np.finfo(float).eps:
+        return None
+    return PooledSpread(total=total, seeds=max(total - noise, 0.0), freedom=freedom)
+
+
+def left_over(scores: Scores, parts: Sequence[str]) -> tuple[list[int], Floats]:
+    """Rows of the parts' trainings; the projection on what effects of part and seed do not explain, (rows, rows)."""
     chosen = [(part, seed) for part in parts for seed in scores.rows[part]]
     rows, seeds = [scores.rows[part][seed] for part, seed in chosen], sorted({seed for _, seed in chosen})
     effects = [[part == name for name in parts] + [seed == one for one in seeds] for part, seed in chosen]
     design = np.array(effects, dtype=np.float64).reshape(len(rows), -1)
     basis, sizes, _ = np.linalg.svd(design, full_matrices=False)
     explained = basis[:, sizes > 1e-9]
-    if (freedom := len(rows) - explained.shape[1]) <= 0:
-        return None
-    left = np.eye(len(rows)) - explained @ explained.T
-    total = float(scores.odds[rows] @ left @ scores.odds[rows]) / freedom
-    noise = float((left * scores.covariance[np.ix_(rows, rows)]).sum()) / freedom
-    if total <= np.finfo(float).eps:
-        return None
-    return PooledSpread(total=total, seeds=max(total - noise, 0.0), freedom=freedom)
+    return rows, np.eye(len(rows)) - explained @ explained.T
 
 
 def in_points(middle: float, odds: float) -> float:

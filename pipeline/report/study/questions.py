@@ -117,6 +117,13 @@ def _mean(row: QuestionRow) -> float:
 
 
 LabelledCell = tuple[StudyDataset, Cell]
+NamedPart = tuple[QuestionRow, list[LabelledCell]]
+CONTRARY = {
+    "better": ("worse (by itself)", "unstable", "did not train"),
+    "better by itself": ("worse (by itself)", "unstable", "did not train"),
+    "worse": ("better (by itself)",),
+}
+"""By lead of a clause, the labels on other datasets that speak against it."""
 
 
 def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[Piece]:
@@ -128,30 +135,47 @@ def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyD
     turns = [(row, good + bad) for row, good, _, bad in pairs if good and bad]
     maybe = [(row, fair) for row, good, fair, bad in pairs if fair and not good and not bad]
     avoid = [(row, bad) for row, good, _, bad in reversed(pairs) if bad and not good]
-    keep = "" if take or turns else f"keep {question.authors}, since nothing is surely better"
-    named = (("take ", take), ("it depends on the data: ", turns), ("perhaps ", maybe), ("surely worse: ", avoid))
-    said = [[Piece(text=keep)]] * bool(keep) + [[Piece(text=lead), *_named(parts)] for lead, parts in named if parts]
+    keep = "" if take or turns else f"nothing is found to be better than {question.authors}"
+    named = {"better": take, "better on some, worse on others": turns, "better by itself": maybe, "worse": avoid}
+    said = [[Piece(text=keep)]] * bool(keep) + [[*_clause(*one, datasets)] for one in named.items() if one[1]]
     joined = [piece for clause in said for piece in (Piece(text="; "), *clause)][1:]
     return [*joined, Piece(text=".")]
 
 
-def _labelled(row: QuestionRow, datasets: list[StudyDataset], words: str) -> list[LabelledCell]:
-    return [(one, cell) for one, cell in zip(datasets, row.cells, strict=True) if cell and one.words(cell) == words]
+def _labelled(row: QuestionRow, datasets: list[StudyDataset], *words: str) -> list[LabelledCell]:
+    """The row's cells with one of these labels; windows of few recordings answer no question."""
+    found = [(one, cell) for one, cell in zip(datasets, row.cells, strict=True) if cell and not one.recordings]
+    return [(one, cell) for one, cell in found if one.words(cell) in words]
 
 
-def _named(parts: list[tuple[QuestionRow, list[LabelledCell]]]) -> Iterator[Piece]:
-    """The first parts, each with its effects, largest first."""
+def _clause(lead: str, parts: list[NamedPart], datasets: list[StudyDataset]) -> Iterator[Piece]:
+    """The first parts, each with its effects and with what speaks against them."""
+    yield Piece(text=f"{lead}: ")
     for place, (row, found) in enumerate(parts[:MOST_NAMED_PARTS]):
         yield Piece(text=f"{', ' if place else ''}{row.part} (")
-        ordered = sorted(found, key=lambda pair: -abs(pair[1].difference.points) if pair[1].difference else 0.0)
-        for number, (dataset, cell) in enumerate(ordered[:MOST_NAMED_EFFECTS]):
-            yield Piece(text="; " if number else "")
-            yield Piece(text=interval_text(cell), run=dataset.run(cell))
-            yield Piece(text=f" on {dataset.title}, {dataset.relative(cell):.2f}\u00a0×")
-        left = len(found) - MOST_NAMED_EFFECTS
-        yield Piece(text=f" and {left} more)" if left > 0 else ")")
+        yield from _effects(found)
+        for one, cell in _labelled(row, datasets, *CONTRARY.get(lead, ())):
+            yield from (Piece(text="; but "), Piece(text=one.words(cell), run=one.run(cell)))
+            yield Piece(text=f" on {one.title}")
+        yield Piece(text=")")
     if (left := len(parts) - MOST_NAMED_PARTS) > 0:
         yield Piece(text=f" and {left} more")
+
+
+def _effects(found: list[LabelledCell]) -> Iterator[Piece]:
+    """Effects on each dataset, largest first."""
+    ordered = sorted(found, key=lambda pair: -abs(pair[1].difference.points) if pair[1].difference else 0.0)
+    for number, (dataset, cell) in enumerate(ordered[:MOST_NAMED_EFFECTS]):
+        yield Piece(text="; " if number else "")
+        yield Piece(text=interval_text(cell), run=dataset.run(cell))
+        yield Piece(text=f" on {dataset.title}, {cost_text(dataset, cell)}")
+    if (left := len(found) - MOST_NAMED_EFFECTS) > 0:
+        yield Piece(text=f" and {left} more")
+
+
+def cost_text(dataset: StudyDataset, cell: Cell) -> str:
+    """Operations and energy relative to the reference's."""
+    return f"{dataset.relative(cell):.2f}\u00a0×, {dataset.relative_energy(cell):.2f}\u00a0×\u00a0µJ"
 
 
 def interval_text(cell: Cell) -> str:
@@ -166,7 +190,7 @@ def interval_text(cell: Cell) -> str:
 def verdict_text(dataset: StudyDataset, cell: Cell) -> str:
     """The label of a difference, with what an open one needs and the seeds of an unstable one."""
     words = dataset.words(cell)
-    if words == "open" and cell.difference:
+    if words == "open" and cell.difference and cell.difference.n > 1:
         return f"open, {cell.difference.seeds_needed or f'>{MOST_SEEDS}'} seeds"
     if words in ("unstable", "did not train"):
         return f"{words}: " + ", ".join(f"seed {seed} {value:.1f} %" for seed, value in cell.accuracies.items())
@@ -174,14 +198,15 @@ def verdict_text(dataset: StudyDataset, cell: Cell) -> str:
 
 
 def open_sentence(datasets: list[StudyDataset]) -> str:
-    """How many comparisons are open, and how many of them more seeds would decide."""
-    every = [cell for one in datasets for cell in one.compared]
-    undecided = [cell.difference for one in datasets for cell in one.compared if one.words(cell) == "open"]
+    """How many comparisons of two seeds or more are open, and in how many more seeds would find a difference."""
+    pairs = [(one, cell) for one in datasets if not one.recordings for cell in one.repeated]
+    undecided = [cell.difference for one, cell in pairs if one.words(cell) == "open"]
     needed = [found.seeds_needed or MOST_SEEDS + 1 for found in undecided if found]
     within = {seeds: sum(one <= seeds for one in needed) for seeds in (*PLANNED_SEEDS[1:], MOST_SEEDS)}
     return (
-        f"{len(undecided)} of {len(every)} comparisons are open; if their differences are what they seem, "
-        + ", ".join(f"{seeds} seeds decide {number}" for seeds, number in within.items())
+        f"{len(undecided)} of {len(pairs)} comparisons are open; a true difference of the size seen would be found "
+        "(with a probability of 80 %) by "
+        + ", by ".join(f"{seeds} seeds in {number} of them" for seeds, number in within.items())
     )
 
 
@@ -230,4 +255,5 @@ def content_of(datasets: list[StudyDataset]) -> dict[str, Any]:
         "sizes": sizes,
         "interval": interval_text,
         "verdict": verdict_text,
+        "cost": cost_text,
     }

@@ -23,15 +23,15 @@ def hits_of(records: list[Record]) -> dict[str, SampleHits]:
 
 
 def test_it_has_the_parts_of_each_dataset_with_their_runs() -> None:
-    checked = recorded("study-digits-base", "study-digits-vanilla")
+    checked = recorded("study-digits-base", "study-digits-vanilla", "study-digits-bn")
     page = make_study_page(checked, recorded("study-digits-dvs-base", "digits"), hits_of(checked))
     assert [one.name for one in page.datasets] == ["digits", "digits-dvs"]
-    assert [cell.part for cell in page.datasets[0].cells] == ["base", "vanilla"]
+    assert [cell.part for cell in page.datasets[0].cells] == ["base", "vanilla", "bn"]
     assert page.charts.keys() == {"effect-digits"}, "without answers there are no intervals to draw"
-    assert [answer.question.name for answer in page.content["answers"]] == ["shortcut"]
-    assert page.runs["study-digits-vanilla"] == checked[3:]
+    assert [answer.question.name for answer in page.content["answers"]] == ["normalization", "shortcut"]
+    assert page.runs["study-digits-vanilla"] == checked[3:6]
     assert page.unchecked == 3
-    (row,) = page.charts["effect-digits"]["datasets"]["rows"]
+    (row,) = [one for one in page.charts["effect-digits"]["datasets"]["rows"] if one["part"] == "vanilla"]
     difference = page.datasets[0].cells[1].difference
     assert difference is not None
     assert (row["part"], row["points"]) == ("vanilla", round(difference.points, 2))

@@ -1,5 +1,6 @@
 """One spread for all parts and the noise of the test samples, by hand, and the coverage of the intervals."""
 
+from dataclasses import replace
 from math import log, sqrt
 
 import numpy as np
@@ -48,27 +49,59 @@ def test_samples_that_two_trainings_both_get_right_make_them_vary_together() -> 
     assert apart.covariance[0, 1] == pytest.approx(0, abs=1e-9), "half of what each gets right the other gets wrong"
 
 
+def test_all_right_is_as_uncertain_as_haldanes_odds_say() -> None:
+    """Variance 1/(N + 0.5) + 1/0.5 on N + 1 counted samples; another that gets all varies with it."""
+    covariance = scores_of({"a": {0: first(SAMPLES)}, "b": {0: first(SAMPLES)}}).covariance
+    expected = (1 / (SAMPLES + 0.5) + 1 / 0.5) * (SAMPLES + 1) / SAMPLES
+    assert [covariance[0, 0], covariance[1, 1]] == pytest.approx([expected, expected])
+    assert 0 < covariance[0, 1] < covariance[0, 0]
+
+
+def test_the_interval_of_a_part_that_gets_all_right_holds() -> None:
+    """100 samples, one seed, parts at 99.8 % and 97 %, no spread over seeds: 92 % held without the half sample."""
+    generator, held = np.random.default_rng(0), 0
+    truth, spread = (0.998 - 0.97) * 100, PooledSpread(total=0.04, seeds=0.0, freedom=40)
+    for _ in range(1000):
+        hits = {name: {0: generator.random(100) < share} for name, share in (("a", 0.998), ("b", 0.97))}
+        found = difference(scores_of(hits), "a", "b", spread)
+        assert found is not None
+        assert found.low is not None
+        assert found.high is not None
+        held += found.low <= truth <= found.high
+    assert held >= 950
+
+
+FIVE = {"a": [700, 900], "b": [500, 600], "c": [400, 450], "d": [300, 420], "e": [800, 860]}
+
+
 def test_the_spread_is_what_parts_and_seeds_do_not_explain() -> None:
-    """Rests of +r and -r in each of 2 x 2 trainings: squares sum to 4 r^2, over (2-1)(2-1). A seed's part is none."""
-    scores = scores_of(nested(a=[700, 900], b=[500, 600]))
-    spread = spread_of(scores, ["a", "b"])
+    """Two seeds: half the variance of the parts' gaps between them, with 5 - 1 degrees of freedom."""
+    scores = scores_of(nested(**FIVE))
+    spread = spread_of(scores, list(FIVE))
     assert spread is not None
-    rest = (scores.odds[0] - scores.odds[1] - scores.odds[2] + scores.odds[3]) / 4
-    assert (spread.freedom, spread.total) == (1, pytest.approx(4 * rest**2))
-    noise = np.array([1, -1, -1, 1]) / 2
-    assert spread.seeds == pytest.approx(max(spread.total - noise @ scores.covariance @ noise, 0))
-    assert spread.deviation == pytest.approx(sqrt(spread.seeds))
+    gaps = np.kron(np.eye(5), [1, -1])
+    assert (spread.freedom, spread.total) == (4, pytest.approx(np.var(gaps @ scores.odds, ddof=1) / 2))
+    noise = gaps @ scores.covariance @ gaps.T
+    assert spread.seeds == pytest.approx(max(spread.total - (np.trace(noise) - noise.mean() * 5) / 4 / 2, 0))
 
 
-@pytest.mark.parametrize("counts", [{"a": [500, 600]}, {"a": [500], "b": [600]}, {"a": [500, 600], "b": [500, 600]}])
+@pytest.mark.parametrize(
+    "counts", [{"a": [500, 600]}, {"a": [500], "b": [600]}, {name: [500, 600] for name in "abcde"}], ids=str
+)
 def test_without_rests_there_is_no_spread(counts: dict[str, list[int]]) -> None:
     assert spread_of(scores_of(nested(**counts)), list(counts)) is None
 
 
+@pytest.mark.parametrize("parts", [2, 3, 4])
+def test_fewer_degrees_of_freedom_than_were_simulated_give_no_spread(parts: int) -> None:
+    """Two seeds: parts - 1 degrees of freedom; five parts have 4."""
+    assert spread_of(scores_of(nested(**FIVE)), list(FIVE)[:parts]) is None
+
+
 def test_parts_may_have_more_seeds_than_others() -> None:
     """The third seed of one part alone explains itself and changes nothing."""
-    two = spread_of(scores_of(nested(a=[700, 900], b=[500, 600])), ["a", "b"])
-    three = spread_of(scores_of(nested(a=[700, 900, 800], b=[500, 600])), ["a", "b"])
+    two = spread_of(scores_of(nested(**FIVE)), list(FIVE))
+    three = spread_of(scores_of(nested(**FIVE | {"a": [700, 900, 800]})), list(FIVE))
     assert two is not None
     assert three is not None
     assert (three.total, three.freedom) == (pytest.approx(two.total), two.freedom)
@@ -100,7 +133,8 @@ def test_equal_answers_are_no_division_by_zero() -> None:
         scores_of(nested(a=[700, 720], b=[700, 720])), "a", "b", PooledSpread(total=0.04, seeds=0.0, freedom=4)
     )
     assert found is not None
-    assert (found.points, found.low, found.high) == pytest.approx((0.0, 0.0, 0.0), abs=0.01)
+    half = 0.2  # points: about what half a sample of each training is, which are drawn independently
+    assert (found.points, found.low, found.high) == pytest.approx((0.0, 0.0, 0.0), abs=half)
     assert found.p_value == 1.0
 
 
@@ -111,6 +145,8 @@ def test_seeds_reduce_one_part_of_the_variance_and_samples_the_other() -> None:
     assert contrast.decides(4) == pytest.approx((1.96 + 0.842) * sqrt(0.02), rel=2e-3)
     assert contrast.seeds_needed(0.4) == contrast.seeds_needed(-0.4) == 4
     assert contrast.seeds_needed(2.802 * sqrt(0.01)) is None, "no number of seeds removes what the samples add"
+    one = replace(contrast, n=1)
+    assert one.seeds_needed(0.4) is None, "one seed does not tell what seeds reduce"
     table = scores_of(nested(a=[800, 820], b=[700, 720]))
     made = contrast_of(table, "a", "b", PooledSpread(total=0.04, seeds=0.01, freedom=4))
     weights = np.array([0.5, 0.5, -0.5, -0.5])

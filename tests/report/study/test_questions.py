@@ -61,13 +61,14 @@ def test_a_sentence_says_what_to_take_and_what_to_leave(dataset: StudyDataset) -
     assert [row.part for row in found.rows] == ["bn", "no-normalization"]
     bn, none = (interval_text(cell).replace("\u00a0", " ") for row in found.rows for cell in row.cells if cell)
     assert bn.startswith("+4.0 [+")
-    assert text(found) == f"take bn ({bn} on Tiny, 1.00 ×); surely worse: no-normalization ({none} on Tiny, 1.00 ×)."
+    cost = "on Tiny, 1.00 ×, 1.00 × µJ"
+    assert text(found) == f"better: bn ({bn} {cost}); worse: no-normalization ({none} {cost})."
     assert [piece.run for piece in found.sentence if piece.run] == ["study-digits-bn", "study-digits-no-normalization"]
 
 
-def test_a_part_that_is_better_here_and_worse_there_depends_on_the_data(dataset: StudyDataset) -> None:
+def test_a_part_that_is_better_here_and_worse_there_is_said_to_be_both(dataset: StudyDataset) -> None:
     turned = replace(dataset, cells=[worse(cell) if cell.part == "bn" else cell for cell in dataset.cells])
-    assert text(answer("normalization", dataset, turned)).startswith("it depends on the data: bn (+4.0 [")
+    assert text(answer("normalization", dataset, turned)).startswith("better on some, worse on others: bn (+4.0 [")
 
 
 def worse(cell):  # type: ignore[no-untyped-def] # a cell with the opposite difference
@@ -76,7 +77,38 @@ def worse(cell):  # type: ignore[no-untyped-def] # a cell with the opposite diff
 
 
 def test_without_a_better_part_the_authors_choice_stays(dataset: StudyDataset) -> None:
-    assert text(answer("reset", dataset)) == "keep reset by subtraction, since nothing is surely better."
+    assert text(answer("reset", dataset)) == "nothing is found to be better than reset by subtraction."
+
+
+def with_bn(dataset: StudyDataset, **changed: object) -> StudyDataset:
+    cells = [replace(cell, **changed) if cell.part == "bn" else cell for cell in dataset.cells]  # type: ignore[arg-type]
+    return replace(dataset, cells=cells)
+
+
+def test_what_other_datasets_say_against_a_part_stands_beside_it(dataset: StudyDataset) -> None:
+    by_itself = replace(dataset, holds=set())
+    turned = replace(by_itself, cells=[worse(cell) if cell.part == "bn" else cell for cell in dataset.cells])
+    for other, said in (
+        (with_bn(dataset, state="unstable"), "unstable"),
+        (with_bn(dataset, state="did not train"), "did not train"),
+        (turned, "worse (by itself)"),
+    ):
+        assert f"1.00 × µJ; but {said} on Tiny); worse" in text(answer("normalization", dataset, other))
+    against = replace(dataset, cells=[worse(cell) if cell.part == "bn" else cell for cell in dataset.cells])
+    assert "; but better (by itself) on Tiny)" in text(answer("normalization", against, by_itself))
+
+
+def test_windows_of_few_recordings_answer_no_question(dataset: StudyDataset) -> None:
+    few = replace(dataset, name="dvs-objects")
+    assert few.heading == "Tiny: windows of 5 recordings"
+    assert text(answer("normalization", few)) == "nothing is found to be better than BNTT."
+    assert text(answer("normalization", dataset, few)) == text(answer("normalization", dataset))
+    assert open_sentence([dataset, few]) == open_sentence([dataset])
+
+
+def test_energy_stands_beside_operations(dataset: StudyDataset) -> None:
+    dear = with_bn(dataset, microjoules=3 * dataset.at_base.microjoules)
+    assert "on Tiny, 1.00 ×, 3.00 × µJ)" in text(answer("normalization", dear))
 
 
 def test_labels_say_how_many_seeds_would_decide_and_which_seeds_failed(dataset: StudyDataset) -> None:
@@ -85,6 +117,15 @@ def test_labels_say_how_many_seeds_would_decide_and_which_seeds_failed(dataset: 
     assert verdict_text(dataset, cells["leak"]) == "open, >100 seeds"
     assert verdict_text(dataset, cells["torn"]) == "unstable: seed 0 80.0 %, seed 1 15.0 %, seed 2 70.0 %"
     assert open_sentence([dataset]).startswith("1 of 3 comparisons are open; ")
+
+
+def test_one_common_seed_is_open_without_a_number_of_seeds(dataset: StudyDataset) -> None:
+    leak = next(cell for cell in dataset.cells if cell.part == "leak")
+    assert leak.difference is not None
+    alone = replace(leak, difference=replace(leak.difference, n=1))
+    assert verdict_text(dataset, alone) == "open"
+    cells = [alone if cell is leak else cell for cell in dataset.cells]
+    assert open_sentence([replace(dataset, cells=cells)]).startswith("0 of 2 comparisons are open; ")
 
 
 def test_the_best_spiking_part_after_each_step(dataset: StudyDataset) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from math import log
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pipeline.protocol.params import load_params
 from pipeline.report.study.dataset import Declared, StudyDataset, make_dataset
 from pipeline.report.study.grid import Cell, configuration_of, not_run, significant
 from pipeline.report.study.page import write_study
+from pipeline.report.study.pooled import PairedDifference, contrast_of, in_points
 from pipeline.report.study.write import as_recorded, write
 from tests.judge.claimed import run
 from tests.train.tiny import NETWORK
@@ -135,6 +137,14 @@ def test_only_what_stands_all_comparisons_is_called_better_without_more(records:
     assert len(part.compared) == 5
 
 
+def test_the_label_is_on_the_intervals_side_of_zero(records: list[Record]) -> None:
+    """355, 355, 285 of 355 against 335, 336, 334: the mean accuracy is lower, the mean log-odds are higher."""
+    found = PairedDifference(n=3, points=-0.94, low=3.8, high=6.3, p_value=0.001)
+    cell = replace(dataset_of(records).cells[1], difference=found)
+    below = replace(cell, difference=replace(found, points=0.94, low=-6.3, high=-3.8))
+    assert [one.words(True) for one in (cell, below)] == ["better", "worse"]
+
+
 def test_trainings_that_failed_say_nothing_of_a_part(records: list[Record]) -> None:
     """They get no interval, no place, and do not widen those of others; 10 classes: chance is 10 %."""
     failed = [*made("torn", [90.0, 25.0, 80.0], leak=0.5), *made("silent", [10.0, 30.0, 12.0], leak=0.1)]
@@ -169,7 +179,20 @@ def test_without_answers_a_difference_has_no_interval(records: list[Record]) -> 
 def test_more_seeds_decide_smaller_differences(records: list[Record]) -> None:
     three, five, ten = (dataset_of(records).decided_by(seeds) or 0.0 for seeds in (3, 5, 10))
     assert three > five > ten > 0
+    one = dataset_of(records)
+    assert one.evidence is not None
+    scores, spread = one.evidence.scores, one.evidence.spread
+    median = np.median([contrast_of(scores, cell.part, cell.reference, spread).decides(3) for cell in one.compared])
+    assert three == pytest.approx(in_points(log(910.5 / 90.5), median)), "half a sample on either side of 910 of 1,000"
     assert make_dataset("digits", records, declared(records), {}).decided_by(3) is None  # type: ignore[union-attr]
+
+
+def test_one_common_seed_says_nothing_of_more(records: list[Record]) -> None:
+    alone = [record for record in records if record.seed == 0 or not record.experiment.endswith(("-bn", "-leak"))]
+    one = dataset_of(alone)
+    assert [cell.part for cell in one.compared if cell not in one.repeated] == ["bn", "leak"]
+    few = replace(one, cells=[cell for cell in one.cells if cell.part in ("base", "bn", "leak")])
+    assert (few.repeated, few.decided_by(3)) == ([], None)
 
 
 def test_records_of_other_samples_are_not_compared(records: list[Record]) -> None:
@@ -219,7 +242,10 @@ def test_the_page_says_sizes_and_what_did_not_run(records: list[Record], tmp_pat
     written = write_study(declared(records), tmp_path, tmp_path)
     assert written == [tmp_path / "study.md"], "without per-sample answers there are no intervals to draw"
     text = written[0].read_text(encoding="utf-8")
-    assert "| **bn**: normalization bn | [+4.0](#study-digits-bn)<br>no interval<br>1.00 × |" in text
+    assert (
+        "| **bn**: normalization bn | [+4.0](#study-digits-bn)<br>no interval<br>1.00\u00a0×, 1.00\u00a0×\u00a0µJ |"
+        in text
+    )
     assert "12 of 15 |" in text
     assert "12 of 15 declared trainings ran" in text
 
