@@ -13,17 +13,16 @@ from pipeline.train.progress import GAUGES, ProgressReport
 RECOVERIES = "recoveries"
 
 
-def set_gauges(message: str | ProgressReport, run: str) -> None:
-    """Exports the numbers of a report."""
+def set_gauges(message: str | ProgressReport, run: str, recovered: Mapping[str, int]) -> None:
+    """Exports the numbers of a report, and how often the training recovered, by cause.
+
+    All of them each time: Ray shows a value for some seconds only after it was set.
+    """
     if isinstance(message, ProgressReport):
         for field in GAUGES:
             gauges()[field].set(getattr(message, field), tags={"run": run})
-
-
-def set_recoveries(run: str, counts: Mapping[str, int]) -> None:
-    """Exports how often a training recovered, by cause."""
-    for cause, number in counts.items():
-        gauges()[RECOVERIES].set(number, tags={"run": run, "cause": cause})
+        for cause, number in recovered.items():
+            gauges()[RECOVERIES].set(number, tags={"run": run, "cause": cause})
 
 
 @cache

@@ -6,9 +6,9 @@ import resource
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from pipeline.ground.params import ClusterParams
 from pipeline.protocol.reduce import Alone, Group, Workers
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import finished
-from pipeline.train.gauges import set_gauges, set_recoveries
+from pipeline.train.gauges import set_gauges
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, RemoteJournal, followed_log
 from pipeline.train.loop import EpochMetrics, train
@@ -78,6 +78,8 @@ class WorkerJob:
     """CPUs and GPUs per worker."""
     wanted: int
     """Number of workers, if the cluster has room for them."""
+    recovered: Mapping[str, int] = field(default_factory=dict)
+    """How often the training recovered until now, by cause."""
     meeting: Path | None = None
     """Rendezvous file of workers on one machine; None: they rendezvous by TCP at the first worker's node."""
 
@@ -134,7 +136,7 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
     job, failures = work.job, 0
     while True:
         before = numbers(job.checkpoint())
-        set_recoveries(job.name, recoveries(job.log()))
+        work = replace(work, recovered=recoveries(job.log()))
         try:
             ended = run_trainer(work, workers)
         except TrainingFailedError as error:
@@ -267,7 +269,7 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
     def say(message: str | ProgressReport) -> None:
         if workers.rank == 0:
             work.say(message)
-            set_gauges(message, work.job.name)
+            set_gauges(message, work.job.name, work.recovered)
 
     def more_fit(metrics: EpochMetrics) -> bool:
         ray.train.report(dict(metrics))  # by all workers; Ray writes it into their logs

@@ -194,7 +194,6 @@ def test_a_node_that_ray_takes_away_is_no_failure(tmp_path: Path, monkeypatch: p
     work, ends = on_ray.work_for(job, ONE, 1), iter([left, died_with] * (on_ray.FAILURES + 1) + [ended])
     monkeypatch.setattr(on_ray, "run_trainer", lambda work, workers: next(ends)(job))
     monkeypatch.setattr(on_ray, "startable_workers", lambda work: 1)
-    monkeypatch.setattr(on_ray, "set_recoveries", lambda run, counts: None)
     assert on_ray.until_finished(work, 1).code == "ended"
     assert recoveries(job.log()) == {"failure": 0, "preemption": 2 * (on_ray.FAILURES + 1)}
     assert "left 10.0.0.3, which Ray takes away" in job.log().read_text(encoding="utf-8")
