@@ -267,7 +267,7 @@ def decided_by(seeds: int, hits: Bools) -> float:
     scores = scores_of(named(hits))
     spread = spread_of(scores, [str(part) for part in range(len(hits))])
     assert spread is not None, "simulated trainings differ"
-    return float(contrast_of(scores, "1", BASE, spread).decides(seeds))
+    return float(contrast_of(scores, {"1": 1, BASE: -1}, spread).decides(seeds))
 
 
 def decides(hits: Bools) -> bool:

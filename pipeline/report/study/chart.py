@@ -74,7 +74,7 @@ def _row(dataset: StudyDataset, cell: Cell, level: float) -> dict[str, Any]:
         "part": cell.part,
         "against": cell.reference,
         "finding": "by itself" if "by itself" in words else words,
-        "effect": interval_text(cell),
+        "effect": interval_text(cell.difference),
         "points": round(cell.difference.points, 2),
         "operations": round(operations, 4),
         "at": round(CROWDED[1] if crowded else operations, 4),

@@ -19,6 +19,7 @@ from pipeline.report.study.grid import (
     grouped,
     significant,
 )
+from pipeline.report.study.pairs import PartPair, interacting, pairs_of
 from pipeline.report.study.pooled import contrast_of, in_points, log_odds
 
 PLANNED_SEEDS = (3, 5, 10)
@@ -48,6 +49,8 @@ class StudyDataset:
     evidence: Compared | None
     holds: set[str]
     """Parts whose difference is significant after Holm's correction."""
+    pairs: list[PartPair] = field(default_factory=list)
+    """Pairs of parts that were also run together."""
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By part, if measured: time of a training step relative to the base's (median, low, high)."""
 
@@ -75,6 +78,11 @@ class StudyDataset:
 
     def words(self, cell: Cell) -> str:
         return cell.words(cell.part in self.holds)
+
+    @property
+    def interact(self) -> set[str]:
+        """The experiments with both parts of a pair whose interaction is significant after Holm's correction."""
+        return interacting(self.pairs)
 
     @property
     def compared(self) -> list[Cell]:
@@ -117,7 +125,7 @@ class StudyDataset:
         if self.evidence is None or not self.repeated:
             return None
         scores, spread = self.evidence.scores, self.evidence.spread
-        contrasts = [contrast_of(scores, cell.part, cell.reference, spread) for cell in self.repeated]
+        contrasts = [contrast_of(scores, {cell.part: 1, cell.reference: -1}, spread) for cell in self.repeated]
         middle = float(log_odds(self.at_base.accuracy / 100 * scores.samples, scores.samples))
         return in_points(middle, median(float(contrast.decides(seeds)) for contrast in contrasts))
 
@@ -141,12 +149,14 @@ def make_dataset(
         return None
     evidence = compare_parts(by_part, hits)
     found = cells(by_part, configurations, evidence)
+    steady = {cell.part for cell in found if cell.state == "steady"}
     return StudyDataset(
         name=name,
         base=by_part[BASE][0],
         cells=found,
         evidence=evidence,
         holds=significant(found),
+        pairs=pairs_of(configurations, steady, evidence) if evidence else [],
         seconds=(seconds or {}).get(name, {}).get("ratios", {}),
     )
 

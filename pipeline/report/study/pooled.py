@@ -50,11 +50,10 @@ class Scores:
     covariance: Floats
     """Of the log-odds, over the choice of the test samples, (J, J)."""
 
-    def paired(self, first: str, second: str) -> tuple[list[int], list[int]]:
-        """Rows of both parts for their common seeds."""
-        own, other = self.rows[first], self.rows[second]
-        seeds = sorted(own.keys() & other.keys())
-        return [own[seed] for seed in seeds], [other[seed] for seed in seeds]
+    def common(self, *parts: str) -> list[list[int]]:
+        """Rows of each part for the seeds that all of them have."""
+        seeds = sorted(set.intersection(*(set(self.rows[part]) for part in parts)))
+        return [[self.rows[part][seed] for seed in seeds] for part in parts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +95,7 @@ class Contrast:
     samples: float
     """Variance that only more test samples reduce."""
     pooled: float
-    """Estimate of 2 * PooledSpread.total, whose error has `freedom` degrees of freedom."""
+    """Spread of one seed from PooledSpread.total, whose error has `freedom` degrees of freedom."""
     freedom: int
     sample_count: int
 
@@ -184,11 +183,11 @@ def in_points(middle: float, odds: float) -> float:
 
 def difference(scores: Scores, first: str, second: str, spread: PooledSpread) -> PairedDifference | None:
     """Difference of two parts with its interval; None without a common seed."""
-    rows = scores.paired(first, second)
+    rows = scores.common(first, second)
     if not (n := len(rows[0])):
         return None
     above, below = (float(scores.odds[own].mean()) for own in rows)
-    odds, contrast = above - below, contrast_of(scores, first, second, spread)
+    odds, contrast = above - below, contrast_of(scores, {first: 1, second: -1}, spread)
     error, freedom = sqrt(float(contrast.variance(n))), float(contrast.degrees(n))
     reach = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     low, high = (in_points((above + below) / 2, end) for end in (odds - reach, odds + reach))
@@ -202,19 +201,19 @@ def difference(scores: Scores, first: str, second: str, spread: PooledSpread) ->
     )
 
 
-def contrast_of(scores: Scores, first: str, second: str, spread: PooledSpread) -> Contrast:
-    """How the variance of a difference falls with the number of seeds; the parts have a common seed."""
-    rows = scores.paired(first, second)
-    n = len(rows[0])
-    own, across = (scores.covariance[np.ix_(rows[0], rows[at])] for at in (0, 1))
-    table = own + scores.covariance[np.ix_(rows[1], rows[1])] - across - across.T
+def contrast_of(scores: Scores, weights: Mapping[str, int], spread: PooledSpread) -> Contrast:
+    """How the variance of a weighted sum of parts falls with the number of seeds; the parts have a common seed."""
+    rows, weight = np.array(scores.common(*weights)), np.array(list(weights.values()))
+    n = rows.shape[1]
+    table = np.einsum("p,q,psqt->st", weight, weight, scores.covariance[rows][:, :, rows])  # (n, n)
     total, between = float(table.sum()) / n**2, float(table.sum() - np.trace(table)) / max(n * (n - 1), 1)
     samples = min(max(between, 0.0), total)
+    size = float(weight @ weight)
     return Contrast(
         n=n,
-        each_seed=2 * spread.seeds + n * (total - samples),
+        each_seed=size * spread.seeds + n * (total - samples),
         samples=samples,
-        pooled=2 * spread.total,
+        pooled=size * spread.total,
         freedom=spread.freedom,
         sample_count=scores.samples,
     )

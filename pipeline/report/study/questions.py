@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.report.study.dataset import PLANNED_SEEDS, StudyDataset, sizes
 from pipeline.report.study.grid import Cell
-from pipeline.report.study.pooled import MOST_SEEDS
+from pipeline.report.study.pairs import PartPair
+from pipeline.report.study.pooled import MOST_SEEDS, PairedDifference
 
 MOST_NAMED_PARTS = 2
 """Most parts that a sentence recommends, and most that it warns of."""
@@ -167,8 +168,8 @@ def _effects(found: list[LabelledCell]) -> Iterator[Piece]:
     ordered = sorted(found, key=lambda pair: -abs(pair[1].difference.points) if pair[1].difference else 0.0)
     for number, (dataset, cell) in enumerate(ordered[:MOST_NAMED_EFFECTS]):
         yield Piece(text="; " if number else "")
-        yield Piece(text=interval_text(cell), run=dataset.run(cell))
-        yield Piece(text=f" on {dataset.title}, {cost_text(dataset, cell)}")
+        yield Piece(text=interval_text(cell.difference), run=dataset.run(cell))
+        yield Piece(text=f" on {dataset.title}, {dataset.relative(cell):.2f}\u00a0×")
     if (left := len(found) - MOST_NAMED_EFFECTS) > 0:
         yield Piece(text=f" and {left} more")
 
@@ -178,13 +179,20 @@ def cost_text(dataset: StudyDataset, cell: Cell) -> str:
     return f"{dataset.relative(cell):.2f}\u00a0×, {dataset.relative_energy(cell):.2f}\u00a0×\u00a0µJ"
 
 
-def interval_text(cell: Cell) -> str:
-    """The difference in points with its interval, if it has one."""
-    found = cell.difference
+def interval_text(found: PairedDifference | None) -> str:
+    """A difference in points with its interval, if it has one."""
     if found is None:
         return "–"
     interval = "" if found.low is None else f"\u00a0[{found.low:+.1f},\u00a0{found.high:+.1f}]"
     return f"{found.points:+.1f}{interval}"
+
+
+def pair_text(dataset: StudyDataset, pair: PartPair) -> str:
+    """The label of an interaction, with its p-value."""
+    p_value = "p < 0.001" if pair.p_value < 0.001 else f"p = {pair.p_value:.3f}"
+    if pair.both in dataset.interact:
+        return f"depend on each other, {p_value}"
+    return f"{'by itself' if pair.p_value < 0.05 else 'open'}, {p_value}"
 
 
 def verdict_text(dataset: StudyDataset, cell: Cell) -> str:
@@ -254,6 +262,7 @@ def content_of(datasets: list[StudyDataset]) -> dict[str, Any]:
         "by_step": best_by_step(datasets),
         "sizes": sizes,
         "interval": interval_text,
+        "interaction": pair_text,
         "verdict": verdict_text,
         "cost": cost_text,
     }

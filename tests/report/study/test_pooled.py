@@ -148,7 +148,7 @@ def test_seeds_reduce_one_part_of_the_variance_and_samples_the_other() -> None:
     one = replace(contrast, n=1)
     assert one.seeds_needed(0.4) is None, "one seed does not tell what seeds reduce"
     table = scores_of(nested(a=[800, 820], b=[700, 720]))
-    made = contrast_of(table, "a", "b", PooledSpread(total=0.04, seeds=0.01, freedom=4))
+    made = contrast_of(table, {"a": 1, "b": -1}, PooledSpread(total=0.04, seeds=0.01, freedom=4))
     weights = np.array([0.5, 0.5, -0.5, -0.5])
     assert made.variance(2) == pytest.approx(0.01 + weights @ table.covariance @ weights)
 

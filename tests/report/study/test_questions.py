@@ -12,6 +12,7 @@ from pipeline.report.study.questions import (
     Answer,
     answered_questions,
     best_by_step,
+    cost_text,
     interval_text,
     open_sentence,
     question_of,
@@ -56,12 +57,13 @@ def test_a_part_belongs_to_the_question_that_most_of_its_changes_are_about(datas
 
 
 def test_a_sentence_says_what_to_take_and_what_to_leave(dataset: StudyDataset) -> None:
-    """With effect, interval, dataset and cost; each number leads to its experiment."""
+    """With effect, interval, dataset and operations; each number leads to its experiment."""
     found = answer("normalization", dataset)
     assert [row.part for row in found.rows] == ["bn", "no-normalization"]
-    bn, none = (interval_text(cell).replace("\u00a0", " ") for row in found.rows for cell in row.cells if cell)
+    effects = [interval_text(cell.difference) for row in found.rows for cell in row.cells if cell]
+    bn, none = (one.replace("\u00a0", " ") for one in effects)
     assert bn.startswith("+4.0 [+")
-    cost = "on Tiny, 1.00 ×, 1.00 × µJ"
+    cost = "on Tiny, 1.00 ×"
     assert text(found) == f"better: bn ({bn} {cost}); worse: no-normalization ({none} {cost})."
     assert [piece.run for piece in found.sentence if piece.run] == ["study-digits-bn", "study-digits-no-normalization"]
 
@@ -93,7 +95,7 @@ def test_what_other_datasets_say_against_a_part_stands_beside_it(dataset: StudyD
         (with_bn(dataset, state="did not train"), "did not train"),
         (turned, "worse (by itself)"),
     ):
-        assert f"1.00 × µJ; but {said} on Tiny); worse" in text(answer("normalization", dataset, other))
+        assert f"1.00 ×; but {said} on Tiny); worse" in text(answer("normalization", dataset, other))
     against = replace(dataset, cells=[worse(cell) if cell.part == "bn" else cell for cell in dataset.cells])
     assert "; but better (by itself) on Tiny)" in text(answer("normalization", against, by_itself))
 
@@ -106,9 +108,10 @@ def test_windows_of_few_recordings_answer_no_question(dataset: StudyDataset) -> 
     assert open_sentence([dataset, few]) == open_sentence([dataset])
 
 
-def test_energy_stands_beside_operations(dataset: StudyDataset) -> None:
+def test_the_tables_have_energy_beside_operations(dataset: StudyDataset) -> None:
     dear = with_bn(dataset, microjoules=3 * dataset.at_base.microjoules)
-    assert "on Tiny, 1.00 ×, 3.00 × µJ)" in text(answer("normalization", dear))
+    bn = next(cell for cell in dear.cells if cell.part == "bn")
+    assert cost_text(dear, bn).replace("\u00a0", " ") == "1.00 ×, 3.00 × µJ"
 
 
 def test_labels_say_how_many_seeds_would_decide_and_which_seeds_failed(dataset: StudyDataset) -> None:

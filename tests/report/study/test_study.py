@@ -182,7 +182,8 @@ def test_more_seeds_decide_smaller_differences(records: list[Record]) -> None:
     one = dataset_of(records)
     assert one.evidence is not None
     scores, spread = one.evidence.scores, one.evidence.spread
-    median = np.median([contrast_of(scores, cell.part, cell.reference, spread).decides(3) for cell in one.compared])
+    contrasts = [contrast_of(scores, {cell.part: 1, cell.reference: -1}, spread) for cell in one.compared]
+    median = np.median([contrast.decides(3) for contrast in contrasts])
     assert three == pytest.approx(in_points(log(910.5 / 90.5), median)), "half a sample on either side of 910 of 1,000"
     assert make_dataset("digits", records, declared(records), {}).decided_by(3) is None  # type: ignore[union-attr]
 
