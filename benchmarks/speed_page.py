@@ -38,17 +38,23 @@ def read(path: Path) -> Result:
     return result
 
 
-def steps(result: Result) -> str:
+def steps(by_processor: Result) -> str:
     about = (
         "## A training step\n\n"
         "S-ResNet38 (n = 6, 32 filters; forward, backward, SGD), compared with two other forms. *Step by step* is the "
         "same network computed one time step after another, which is the authors' algorithm. *Convolutions alone* is "
-        f"the lower limit. {result['rounds']} rounds, {where(result)}. Memory is the peak above that of the process "
-        "before the step; it is measured in a process whose allocator returns freed memory, the times in one whose "
-        "allocator keeps it."
+        "the lower limit. Memory is the peak above that of the process before the step; it is measured in a process "
+        "whose allocator returns freed memory, the times in one whose allocator keeps it. Where the time of a step "
+        "goes is by torch's profiler, which slows it a little: *passes* are normalization, neurons and the shortcut's "
+        "sum, forward and backward."
     )
+    return "\n\n".join([about, *map(steps_on, by_processor.values())])
+
+
+def steps_on(result: Result) -> str:
+    """The table of one processor."""
     lines = [
-        about,
+        f"{result['rounds']} rounds, {where(result)}:",
         "",
         "| | ours | step by step / ours | ours / convolutions alone | peak memory | memory / that of step by step |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -74,10 +80,8 @@ def where_time_goes(profiles: dict[str, Result]) -> str:
         f"rest {seconds(profile['rest'])}."
         for name, profile in profiles.items()
     ]
-    return (
-        "Where the time of a step goes, by torch's profiler, which slows it a little. *Passes* are normalization, "
-        "neurons and the shortcut's sum, forward and backward. A copy of memory moves "
-        f"{speed / 1e9:.0f} GB/s here.\n\n" + "\n".join(f"- {part}" for part in parts)
+    return f"Where the time goes; a copy of memory moves {speed / 1e9:.0f} GB/s:\n\n" + "\n".join(
+        f"- {part}" for part in parts
     )
 
 

@@ -28,11 +28,14 @@ from pipeline.ground.paths import RESULTS
 from pipeline.protocol.hardware import describe, keep_memory
 
 BFLOAT16 = replace(S_RESNET38, precision="bfloat16")
+SMALL = replace(S_RESNET38, blocks=1, width=8, time_steps=4)
+"""The network of profile quick."""
 CASES: dict[str, Case] = {
     "float32, T = 50, batch 2": Case(network=S_RESNET38, batch=2),
     "float32, T = 10, batch 8": Case(network=replace(S_RESNET38, time_steps=10), batch=8),
     "bfloat16, T = 50, batch 2": Case(network=BFLOAT16, batch=2),
     "inference, float32, T = 50, batch 2": Case(network=S_RESNET38, batch=2, inference=True),
+    "profile quick's network (n = 1, 8 filters), float32, T = 4, batch 20": Case(network=SMALL, batch=20),
 }
 MEMORY: dict[str, Case] = {
     f"float32, T = 50, batch 2, recompute {what}": Case(network=S_RESNET38, batch=2, recompute=what)
@@ -51,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows = {name: row(name, case, settings) for name, case in CASES.items()}
     saved = {name: row(name, case, settings) for name, case in MEMORY.items()}
     result = {"rows": rows, "recompute": saved} | circumstances(settings, load)
-    write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
+    others = json.loads(settings.output.read_bytes()) if settings.output.exists() else {}
+    write_whole(settings.output, json.dumps(others | {processor(): result}, indent=2).encode() + b"\n")
     print(f"written to {settings.output}")
 
 
@@ -118,6 +122,11 @@ def ratios(seconds: dict[Name, list[float]], above: Name, below: Name) -> Ratio:
     """Median and range of the rounds' ratios."""
     each = [a / b for a, b in zip(seconds[above], seconds[below], strict=True)]
     return {"median": statistics.median(each), "low": min(each), "high": max(each)}
+
+
+def processor() -> str:
+    """The processor, by which the result file keeps what was measured on others."""
+    return describe(torch.device("cpu")).partition(", torch")[0]
 
 
 def circumstances(settings: argparse.Namespace, load: float) -> dict[str, object]:
