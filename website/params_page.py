@@ -62,7 +62,7 @@ def params_page() -> str:
 
 def _profiles() -> list[str]:
     """Names of the profiles from the smallest to the largest; unknown ones come last."""
-    known = ["quick", "real-small", "study", "gpu", "low-latency", "paper"]
+    known = ["quick", "real-small", "study", "study-rates", "gpu", "low-latency", "paper"]
     names = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     return [name for name in known if name in names] + [name for name in names if name not in known]
 

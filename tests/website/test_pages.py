@@ -33,7 +33,7 @@ def test_every_key_is_there_with_its_type_and_values() -> None:
     assert "### blocks {#model.blocks }\n\n**whole number, 1 to 200**\n\nn, residual blocks" in page
     assert "**number, 1e-09 to 1,000**" in page
     assert "**whole number, 1 to 10,000; milliseconds**" in page
-    assert "| quick | real-small | study | gpu | low-latency | paper |" in page
+    assert "| quick | real-small | study | study-rates | gpu | low-latency | paper |" in page
 
 
 def test_the_pages_by_hand_are_in_the_navigation() -> None:

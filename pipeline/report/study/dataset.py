@@ -21,6 +21,7 @@ from pipeline.report.study.grid import (
 )
 from pipeline.report.study.pairs import PartPair, interacting, pairs_of
 from pipeline.report.study.pooled import contrast_of, in_points, log_odds
+from pipeline.report.study.rates import RatedPart, hold_at_best, rated_parts, without_rates
 
 PLANNED_SEEDS = (3, 5, 10)
 """Numbers of seeds for which a page says what they decide."""
@@ -51,6 +52,8 @@ class StudyDataset:
     """Parts whose difference is significant after Holm's correction."""
     pairs: list[PartPair] = field(default_factory=list)
     """Pairs of parts that were also run together."""
+    rated: list[RatedPart] = field(default_factory=list)
+    """Parts that ran at three learning rates, the base first."""
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By part, if measured: time of a training step relative to the base's (median, low, high)."""
 
@@ -83,6 +86,11 @@ class StudyDataset:
     def interact(self) -> set[str]:
         """The experiments with both parts of a pair whose interaction is significant after Holm's correction."""
         return interacting(self.pairs)
+
+    @property
+    def hold_at_best(self) -> set[str]:
+        """Parts whose difference is significant after Holm's correction when each has its best rate."""
+        return hold_at_best(self.rated)
 
     @property
     def compared(self) -> list[Cell]:
@@ -147,8 +155,9 @@ def make_dataset(
     by_part = grouped(records, name, configurations)
     if not by_part:
         return None
-    evidence = compare_parts(by_part, hits)
-    found = cells(by_part, configurations, evidence)
+    main = without_rates(by_part)
+    evidence = compare_parts(by_part, hits, main)
+    found = cells(main, without_rates(configurations), evidence)
     steady = {cell.part for cell in found if cell.state == "steady"}
     return StudyDataset(
         name=name,
@@ -157,6 +166,7 @@ def make_dataset(
         evidence=evidence,
         holds=significant(found),
         pairs=pairs_of(configurations, steady, evidence) if evidence else [],
+        rated=rated_parts(by_part, evidence),
         seconds=(seconds or {}).get(name, {}).get("ratios", {}),
     )
 

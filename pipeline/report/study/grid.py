@@ -6,7 +6,7 @@ points.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from statistics import fmean
@@ -112,8 +112,12 @@ class Compared:
     """Of all steady parts."""
 
 
-def compare_parts(by_part: Mapping[str, list[Record]], hits: Mapping[str, SampleHits]) -> Compared | None:
-    """None if no trainings have answers, or too few for a spread. `hits` is by record (name_of).
+def compare_parts(
+    by_part: Mapping[str, list[Record]], hits: Mapping[str, SampleHits], spread_over: Container[str]
+) -> Compared | None:
+    """None if no trainings have answers, or too few for a spread over the steady parts of `spread_over`.
+
+    `hits` is by record (name_of).
 
     Raises InputError for answers in another order than those of the other trainings.
     """
@@ -125,7 +129,8 @@ def compare_parts(by_part: Mapping[str, list[Record]], hits: Mapping[str, Sample
     if not answered:
         return None
     scores = scores_of(answered)
-    spread = spread_of(scores, [part for part in answered if state_of(by_part[part]) == "steady"])
+    steady = [part for part in answered if part in spread_over and state_of(by_part[part]) == "steady"]
+    spread = spread_of(scores, steady)
     return Compared(scores=scores, spread=spread) if spread else None
 
 

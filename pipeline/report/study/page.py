@@ -16,12 +16,13 @@ from pipeline.report.study.chart import picture
 from pipeline.report.study.dataset import Declared, make_dataset
 from pipeline.report.study.grid import FINE_TUNING, INTERVALS, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, not_run
 from pipeline.report.study.questions import content_of
+from pipeline.report.study.unstable import curve_rows, curves_picture, without_curves
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write_study(declared: Mapping[str, Declared], root: Path, into: Path) -> list[Path]:
-    """Writes study.md and study-<dataset>.svg into a folder; returns their paths. `declared` is by run name.
+    """Writes study.md and its pictures into a folder; returns their paths. `declared` is by run name.
 
     Raises InputError for an incomplete record in results/ below `root`, or one that its per-sample answers contradict.
     """
@@ -33,6 +34,9 @@ def write_study(declared: Mapping[str, Declared], root: Path, into: Path) -> lis
     made = (make_dataset(name, known, declared, hits, seconds.get("datasets")) for name in names)
     datasets = [one for one in made if one is not None]
     pictures = {into / f"study-{one.name}.svg": picture(one) for one in datasets if one.compared}
+    configurations = {about.experiment: about.configuration for about in declared.values()}
+    curves = {one.name: curve_rows(one, configurations, results) for one in datasets}
+    pictures |= {into / f"study-{name}-unstable.svg": curves_picture(rows) for name, rows in curves.items() if rows}
     for path, content in pictures.items():
         write_whole(path, content)
     missing = not_run({name: about.configuration for name, about in declared.items()}, known)
@@ -49,6 +53,8 @@ def write_study(declared: Mapping[str, Declared], root: Path, into: Path) -> lis
             planned=len(declared),
             by_dataset=counted(declared, missing),
             unstable=UNSTABLE_POINTS,
+            curves=curves,
+            without_curves=without_curves,
         )
     )
     write_whole(into / "study.md", f"{text.rstrip()}\n".encode())

@@ -9,6 +9,7 @@ from pipeline.report.study.dataset import PLANNED_SEEDS, StudyDataset, sizes
 from pipeline.report.study.grid import Cell
 from pipeline.report.study.pairs import PartPair
 from pipeline.report.study.pooled import MOST_SEEDS, PairedDifference
+from pipeline.report.study.rates import RatedPart
 
 MOST_NAMED_PARTS = 2
 """Most parts that a sentence recommends, and most that it warns of."""
@@ -195,6 +196,25 @@ def pair_text(dataset: StudyDataset, pair: PartPair) -> str:
     return f"{'by itself' if pair.p_value < 0.05 else 'open'}, {p_value}"
 
 
+def rates_text(one: RatedPart) -> str:
+    """The accuracy (percent) at each rate; a dash where trainings failed."""
+    return ", ".join(
+        f"{rate:g}:\u00a0{'–' if value is None else f'{value:.1f}'}" for rate, value in one.accuracies.items()
+    )
+
+
+def best_rate_text(dataset: StudyDataset, one: RatedPart) -> str:
+    """The label of a difference at the best rates."""
+    if one.best is None:
+        return "did not train"
+    if one.difference is None or one.difference.low is None or one.difference.high is None:
+        return "no interval"
+    if one.difference.low <= 0 <= one.difference.high:
+        return "open"
+    direction = "better" if one.difference.low > 0 else "worse"
+    return direction if one.part in dataset.hold_at_best else f"{direction} (by itself)"
+
+
 def verdict_text(dataset: StudyDataset, cell: Cell) -> str:
     """The label of a difference, with what an open one needs and the seeds of an unstable one."""
     words = dataset.words(cell)
@@ -263,6 +283,8 @@ def content_of(datasets: list[StudyDataset]) -> dict[str, Any]:
         "sizes": sizes,
         "interval": interval_text,
         "interaction": pair_text,
+        "rates": rates_text,
+        "at_best": best_rate_text,
         "verdict": verdict_text,
         "cost": cost_text,
     }

@@ -11,13 +11,14 @@ from pipeline.report.study.page import write_study
 
 def write(into: Path = paths.ROOT / "docs") -> list[Path]:
     """Writes study.md and its figures into a folder; returns their paths. Raises InputError."""
-    profile = load_params(paths.PROFILES / "study.yaml")
+    profiles = [load_params(paths.PROFILES / f"{name}.yaml") for name in ("study", "study-rates")]
     declared = {
         name: Declared(
             experiment=run.experiment,
             dataset=run.dataset,
             configuration=as_recorded(profile.experiments[run.experiment]),
         )
+        for profile in profiles
         for name, run in profile.runs.items()
     }
     return write_study(declared, paths.ROOT, into)

@@ -1,0 +1,74 @@
+"""Parts at their own learning rate: the best rate of each, and the difference there."""
+
+import pytest
+
+from pipeline.evaluate.record import Record
+from pipeline.ground.paths import PROFILES
+from pipeline.protocol.params import load_params
+from pipeline.report.study.questions import best_rate_text, rates_text
+from pipeline.report.study.write import as_recorded
+from tests.report.study.test_study import dataset_of, made
+
+RATES = {"-slow": 0.1, "": 0.3, "-fast": 0.9}
+
+
+def rated(part: str, accuracies: dict[str, list[float]], **changed: object) -> list[Record]:
+    return [
+        record
+        for ending, values in accuracies.items()
+        for record in made(part + ending, values, learning_rate=RATES[ending], **changed)
+    ]
+
+
+SAME = {"-slow": [79.0, 80.0, 81.5], "": [80.0, 81.0, 82.0], "-fast": [70.0, 71.1, 71.9]}
+RECORDS = [
+    *rated("base", SAME),
+    *rated(
+        "bn", {"-slow": [60.0, 61.1, 61.9], "": [70.0, 71.1, 71.9], "-fast": [84.0, 85.1, 85.9]}, normalization="bn"
+    ),
+    *rated("leak", {"-slow": [10.0, 10.0, 11.0], "": [80.0, 15.0, 70.0], "-fast": [10.0, 9.0, 10.0]}, leak=1.0),
+    *rated("membrane", {ending: [70.0, 71.0, 72.1] for ending in RATES}, shortcut="membrane"),
+    *made("reset", [50.0, 51.1, 51.9], reset="zero", learning_rate=0.3),
+]
+
+
+def test_a_part_that_wants_another_rate_is_compared_at_it() -> None:
+    dataset = dataset_of(RECORDS)
+    base, *others = dataset.rated
+    assert (base.part, base.best, base.difference) == ("base", 0.3, None)
+    assert {one.part: one.best for one in others} == {"bn": 0.9, "membrane": 0.1, "leak": None}
+    bn = next(one for one in others if one.part == "bn")
+    assert bn.difference is not None
+    assert bn.difference.points == pytest.approx(4.0)
+    assert {one.part: best_rate_text(dataset, one) for one in others} == {
+        "bn": "better", "membrane": "worse", "leak": "did not train",
+    }  # fmt: skip
+    assert [rates_text(one).replace("\u00a0", " ") for one in others if one.part in ("bn", "leak")] == [
+        "0.1: 61.0, 0.3: 71.0, 0.9: 85.0",
+        "0.1: –, 0.3: –, 0.9: –",
+    ]
+
+
+def test_other_rates_are_no_parts_and_do_not_change_the_spread() -> None:
+    alone = dataset_of([record for record in RECORDS if not record.experiment.endswith(("-slow", "-fast"))])
+    dataset = dataset_of(RECORDS)
+    assert [cell.part for cell in dataset.cells] == [cell.part for cell in alone.cells]
+    assert dataset.evidence is not None
+    assert alone.evidence is not None
+    assert dataset.evidence.spread == alone.evidence.spread
+    assert alone.rated == []
+
+
+def test_the_profile_has_every_part_on_the_digits_at_a_third_and_three_times_its_rate() -> None:
+    study, rates = (load_params(PROFILES / f"{name}.yaml") for name in ("study", "study-rates"))
+    parts = {name for name in study.experiments if study.experiments[name].dataset == "digits"}
+    single = {name for name in parts if f"{name}-slow" in rates.experiments}
+    pairs = ("bn-membrane", "reset-zero-spike-count", "half-time-tet", "double-time-tet")
+    assert parts - single == {f"study-digits-{name}" for name in ("low-rate", *pairs)}
+    for name in single:
+        own = as_recorded(study.experiments[name])
+        for ending, factor in (("-slow", 1 / 3), ("-fast", 3)):
+            changed = as_recorded(rates.experiments[name + ending])
+            assert changed.pop("learning_rate") == pytest.approx(factor * own["learning_rate"])  # type: ignore[operator]
+            assert changed == {key: value for key, value in own.items() if key != "learning_rate"}
+    assert len(rates.runs) == 3 * len(rates.experiments)
