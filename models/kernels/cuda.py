@@ -193,7 +193,7 @@ def _before_reset(
 
 
 @triton.jit  # type: ignore[untyped-decorator,unused-ignore]
-def _whole(number: tl.tensor) -> tl.tensor:
+def _int64(number: tl.tensor) -> tl.tensor:
     """A number as int64 of shape (1,): the interpreter takes no scalar in a mask, and 1 is a constant."""
     return tl.zeros((1,), tl.int64) + number
 
@@ -273,18 +273,18 @@ def _fire_backward(
         membrane = tl.zeros((rows, columns), scale.dtype.element_ty)
         for piece in range(1, pieces):
             for t in tl.static_range(length):
-                step = _whole(piece * length - length + t)
+                step = _int64(piece * length - length + t)
                 membrane = _before_reset(
                     membrane, currents, scale, shift, at, inside, column, channels, step, steps, stride, leak
                 )
                 membrane = _reset(membrane, threshold)
-            tl.store(starts + _whole(piece - 1) * size + at, membrane, mask=inside)
+            tl.store(starts + _int64(piece - 1) * size + at, membrane, mask=inside)
         tl.debug_barrier()  # a membrane may be read by another thread than the one that stored it
     carried = tl.zeros((rows, columns), scale.dtype.element_ty)
     for piece in range(pieces - 1, -1, -1):
-        first = _whole(piece * length)
+        first = _int64(piece * length)
         if leak is not None:
-            before = _whole(piece - 1)
+            before = _int64(piece - 1)
             start = tl.load(starts + before * size + at, mask=inside & (before >= 0), other=0.0)
             slopes = _slopes(
                 start,

@@ -29,7 +29,7 @@ class Growth:
     step: int = 1
     since: float = float("-inf")
     """When it was asked (seconds)."""
-    more: bool = False
+    beyond: bool = False
     """Whether it was for more than there was."""
 
     def next(self, fits: int, wanted: int, now: float) -> int:
@@ -37,10 +37,10 @@ class Growth:
         if now - self.since < HELD_SECONDS:
             return min(self.asked, wanted)
         self.since, met = now, self.asked <= fits
-        if self.more:
+        if self.beyond:
             self.step = 2 * self.step if met else max(1, self.step // 2)
         number = min(fits + self.step if met else fits, wanted)
-        self.more = number > fits
+        self.beyond = number > fits
         return number
 
 
