@@ -17,6 +17,7 @@ from .numbers import unsound
 from .sresnet import SResNet
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+_OF_A_TRAINING = "history.csv"
 _HUB = "install huggingface_hub to use a name on the hub (`pip install huggingface_hub`), or give a folder"
 _MOST_BYTES = 16 << 20
 """Maximum size of config.json and of a model card; ours have a few kilobytes."""
@@ -42,10 +43,12 @@ def load_pretrained(source: str | Path, revision: str | None = None, token: str 
 def save_folder(model: SResNet, folder: Path, name: str | None = None) -> None:
     """Writes the network into a folder, from which `load_pretrained` reads it; `name` is what its card loads.
 
-    Raises ValueError for a network that could not be read back. A failure before the first of the three files is
+    Raises ValueError for a network that could not be read back, and for the folder of a training. A failure before the first of the three files is
     replaced leaves the folder as it was; a later one leaves new files beside old ones.
     """
     _check_readable(model)
+    if (folder / _OF_A_TRAINING).exists():
+        raise ValueError(f"{folder}: the folder of a training, whose config.json would be replaced; choose another one")
     folder.mkdir(parents=True, exist_ok=True)
     config = {"network": asdict(model.config), "inputs": model.inputs}
     with tempfile.TemporaryDirectory(dir=folder, prefix=".") as temporary:

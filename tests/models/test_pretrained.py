@@ -75,6 +75,13 @@ def test_a_save_that_fails_leaves_the_folder_as_it_was(tmp_path: Path, monkeypat
     assert {path.name: path.read_bytes() for path in (tmp_path / "cups").iterdir()} == before
 
 
+def test_the_folder_of_a_training_keeps_its_config(tmp_path: Path) -> None:
+    (tmp_path / "history.csv").touch()
+    with pytest.raises(ValueError, match=r"the folder of a training, whose config.json would be replaced"):
+        saved(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
+
+
 def test_a_file_of_any_size_is_not_read(tmp_path: Path) -> None:
     saved(tmp_path)
     for name in ("config.json", "README.md"):
