@@ -50,6 +50,8 @@ def _examples(table: pa.Table, predictions: Predictions) -> Iterator[Example]:
     if len(table) > EXAMPLES:
         raise ValueError(f"{len(table)} examples, {EXAMPLES} at most are written")
     names, pixels = table["id"].to_pylist(), table["pixels"].combine_chunks().to_numpy_ndarray()
+    if pixels.dtype.kind != "u" or (pixels.ndim == 4 and pixels.dtype != np.uint8):
+        raise ValueError(f"pixels of type {pixels.dtype}; expected uint8, or counts of events")
     for name, one in zip(names, pixels, strict=True):
         yield _example(name, one, predictions)
 

@@ -75,6 +75,9 @@ def test_examples_are_pictures_with_their_names(tmp_path: Path) -> None:
         pa.table({"id": ["a"]}),
         pa.table({"id": ["a"], "label": [0], "predicted": [0], "pixels": [1.0]}),
         pa.table({"id": ["a"], "label": [0], "predicted": [0], "pixels": tensor(np.zeros((1, 5, 4, 4), np.uint8))}),
+        pa.table({"id": ["a"], "pixels": tensor(np.full((1, 1, 4, 4), np.nan, np.float32))}),
+        pa.table({"id": ["a"], "pixels": tensor(np.full((1, 1, 4, 4), 256, np.uint16))}),
+        pa.table({"id": ["a"], "pixels": tensor(np.zeros((1, 2, 2, 4, 4), np.int8))}),
         pa.table({"id": ["no sample"], "pixels": tensor(np.zeros((1, 1, 4, 4), np.uint8))}),
     ],
 )

@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -9,6 +10,7 @@ from pipeline.cluster.storage import Storage, open_storage
 from pipeline.ground.errors import InputError, afterwards
 from pipeline.ground.files import write_whole
 from pipeline.train.mirror import mirrored, pull, push
+from tests.cluster.s3 import bucket, serving
 
 
 def names(folder: Path) -> dict[str, bytes]:
@@ -91,3 +93,30 @@ def test_storage_that_refuses_the_last_state_is_an_error(tmp_path: Path) -> None
         mirrored(tmp_path / "here", open_storage(str(tmp_path / "storage")), "run", print),
     ):
         write_whole(tmp_path / "here" / "1.pt", b"one")
+
+
+def test_keys_that_expire_are_said_once_and_what_waited_goes_to_storage_when_they_are_renewed(tmp_path: Path) -> None:
+    said = list[str]()
+    with serving() as server:
+        storage = open_storage(bucket(server, "ours"))
+        with mirrored(tmp_path, storage, "run", said.append):
+            accept_keys(server.get_host_and_port(), accepted=False)
+            write_whole(tmp_path / "1.pt", b"one")
+            for _ in range(100):
+                if said:
+                    break
+                time.sleep(0.05)
+            time.sleep(1.2)  # two more scans, which fail too
+            accept_keys(server.get_host_and_port(), accepted=True)
+        assert list(storage.list("run")) == ["1.pt"]
+    (line,) = said
+    assert line.startswith("the checkpoint is only on this node for now, storage failed: cluster.storage s3://")
+    assert "check the address, the credentials" in line
+
+
+def accept_keys(address: tuple[str, int], *, accepted: bool) -> None:
+    """Whether the server takes the keys of these tests, or answers 403 as for expired ones."""
+    host, port = address
+    content = {"Content-Type": "application/octet-stream"}
+    where, checked_after = f"http://{host}:{port}/moto-api/reset-auth", b"inf" if accepted else b"0"
+    urlopen(Request(where, data=checked_after, headers=content)).close()
