@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import ndiff
 from pathlib import Path
 
 from tests.cluster.s3 import KEYS, bucket, serving
@@ -61,10 +62,10 @@ def walk(cluster: Cluster, machines: list[Host], undisturbed: bytes) -> None:
     expect(bool(gone), f"{', '.join(gone)} was cut off in the middle")
     log = next((cluster.checkout / "runs").glob("digits-0-*/log.txt")).read_text()
     expect("resumes from epoch" in log, "the training went on from a checkpoint")
-    expect(
-        (cluster.checkout / "dvc.lock").read_bytes() == undisturbed,
-        "dvc.lock is as that of the undisturbed run, byte for byte",
-    )
+    ours = (cluster.checkout / "dvc.lock").read_bytes()
+    changed = [] if ours == undisturbed else ndiff(undisturbed.decode().splitlines(), ours.decode().splitlines())
+    said = "".join(f"\n{line}" for line in changed if not line.startswith("  "))
+    expect(ours == undisturbed, f"dvc.lock is as that of the undisturbed run, byte for byte{said}")
 
 
 def wait_for_nodes(cluster: Cluster, number: int) -> None:

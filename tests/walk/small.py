@@ -28,7 +28,7 @@ def copy(into: Path, *, epochs: int, micro_batches: int, cluster: Mapping[str, A
     """The checkout as it is, committed or not, with the digits alone, and DVC that knows no git."""
     for name in ROOMS:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", "CITATION.cff", "requirements.lock", "pyproject.toml", "Makefile"):
+    for name in ("dvc.yaml", ".dvcignore", "CITATION.cff", "requirements.lock", "pyproject.toml", "Makefile"):
         shutil.copy2(ROOT / name, into)  # with its time, from which make sees that .venv is up to date
     (into / ".venv").symlink_to(Path(sys.executable).parent.parent)
     (into / ".dvc").mkdir()
