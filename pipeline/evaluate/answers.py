@@ -39,7 +39,7 @@ class SampleHits:
     right: npt.NDArray[np.bool_]
     """(N,)"""
     order: str
-    """Digest of the samples' ids in their order: hits with the same one can be paired by index."""
+    """Digest of the samples' ids and labels in their order: hits with the same one can be paired by index."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,8 @@ class Answers:
 
     def hits_in_order(self) -> SampleHits:
         """The hits in a form that can be compared with those of other trainings."""
-        return SampleHits(right=self.hits, order=hashlib.sha256("\0".join(self.ids).encode()).hexdigest())
+        samples = hashlib.sha256("\0".join(self.ids).encode() + self.labels.astype("<i8").tobytes())
+        return SampleHits(right=self.hits, order=samples.hexdigest())
 
     def columns(self) -> dict[str, list[Any]]:
         """The columns of the file as plain values."""

@@ -348,12 +348,23 @@ def samples_of_rows(report: ReportFolder) -> Iterator[Break]:
     recorded results of other profiles on the same rows with that split too. The contents of other rows are not in the
     folder: recorded results on these are only compared with each other.
     """
-    known: dict[str, tuple[str, dict[str, int]]] = {}
+    known: dict[str, Record] = {}
     for record in report.audit.held:
-        _, answers = read_answers(report.answers_of(record))
-        labels = dict(zip(answers.ids, answers.labels.tolist(), strict=True))
-        name, first = known.setdefault(record.digests["test_rows"], (name_of(record), labels))
-        for where, one, other in value_differences(first, labels, "labels"):
-            expected = f"{where} {one} as in {name}, whose test rows have the same digest"
+        first = known.setdefault(record.digests["test_rows"], record)
+        if first is record or _order(report, first) == _order(report, record):
+            continue
+        for where, one, other in value_differences(_labels(report, first), _labels(report, record), "labels"):
+            expected = f"{where} {one} as in {name_of(first)}, whose test rows have the same digest"
             yield Break(link="split", file=report.name(report.answers_of(record)), expected=expected, found=str(other))
             break
+
+
+def _order(report: ReportFolder, record: Record) -> str:
+    """Digest of a result's samples and labels; those of other profiles were read when they were scored."""
+    known = report.audit.hits.get(name_of(record))
+    return (known or read_answers(report.answers_of(record))[1].hits_in_order()).order
+
+
+def _labels(report: ReportFolder, record: Record) -> dict[str, int]:
+    _, answers = read_answers(report.answers_of(record))
+    return dict(zip(answers.ids, answers.labels.tolist(), strict=True))
