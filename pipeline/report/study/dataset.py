@@ -54,6 +54,8 @@ class StudyDataset:
     """Pairs of parts that were also run together."""
     rated: list[RatedPart] = field(default_factory=list)
     """Parts that ran at three learning rates, the base first."""
+    at_other_rates: list[Cell] = field(default_factory=list)
+    """The experiments that differ from a part in the learning rate only."""
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By part, if measured: time of a training step relative to the base's (median, low, high)."""
 
@@ -167,6 +169,7 @@ def make_dataset(
         holds=significant(found),
         pairs=pairs_of(configurations, steady, evidence) if evidence else [],
         rated=rated_parts(by_part, evidence),
+        at_other_rates=[cell for cell in cells(by_part, configurations, evidence) if cell.part not in main],
         seconds=(seconds or {}).get(name, {}).get("ratios", {}),
     )
 

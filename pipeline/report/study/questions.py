@@ -196,11 +196,10 @@ def pair_text(dataset: StudyDataset, pair: PartPair) -> str:
     return f"{'by itself' if pair.p_value < 0.05 else 'open'}, {p_value}"
 
 
-def rates_text(one: RatedPart) -> str:
-    """The accuracy (percent) at each rate; a dash where trainings failed."""
-    return ", ".join(
-        f"{rate:g}:\u00a0{'–' if value is None else f'{value:.1f}'}" for rate, value in one.accuracies.items()
-    )
+def rate_text(one: RatedPart, rate: float) -> str:
+    """The accuracy (percent) at a rate; a dash where trainings failed."""
+    value = one.accuracies[rate]
+    return "–" if value is None else f"{value:.1f}"
 
 
 def best_rate_text(dataset: StudyDataset, one: RatedPart) -> str:
@@ -283,7 +282,7 @@ def content_of(datasets: list[StudyDataset]) -> dict[str, Any]:
         "sizes": sizes,
         "interval": interval_text,
         "interaction": pair_text,
-        "rates": rates_text,
+        "at_rate": rate_text,
         "at_best": best_rate_text,
         "verdict": verdict_text,
         "cost": cost_text,

@@ -1,6 +1,8 @@
 """study.html: every recorded training of the study on a page of its own."""
 
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +12,10 @@ from pipeline.evaluate.record import Record, read_record
 from pipeline.ground.paths import RESULTS, ROOT
 from pipeline.judge.answered import checked_hits
 from pipeline.judge.matching import name_of
+from pipeline.report.page import _html as html_of
 from pipeline.report.study.html import make_study_page
+from tests.report.study.test_study import hits_of as made_hits
+from tests.report.study.test_study import made
 
 
 def recorded(*experiments: str) -> list[Record]:
@@ -65,3 +70,26 @@ def test_what_cannot_be_compared_is_left_to_the_table_of_recorded_results(change
 
 def test_without_trainings_of_the_study_there_is_no_page() -> None:
     assert make_study_page(recorded("digits"), [], {}).datasets == []
+
+
+def test_the_page_has_pairs_and_rates_and_leads_to_the_runs() -> None:
+    """From made-up records; the whole report's page is that of the other tests."""
+    records = [
+        *made("base", [80.0, 81.0, 82.0], learning_rate=0.3),
+        *made("base-slow", [79.0, 80.1, 80.9], learning_rate=0.1),
+        *made("base-fast", [70.0, 71.1, 71.9], learning_rate=0.9),
+        *made("bn", [84.0, 85.1, 85.9], normalization="bn", learning_rate=0.3),
+        *made("bn-slow", [80.0, 81.1, 81.9], normalization="bn", learning_rate=0.1),
+        *made("bn-fast", [85.0, 86.1, 86.9], normalization="bn", learning_rate=0.9),
+        *made("leak", [80.0, 81.5, 81.0], leak=1.0, learning_rate=0.3),
+        *made("bn-leak", [50.0, 51.5, 52.0], normalization="bn", leak=1.0, learning_rate=0.3),
+    ]
+    study = make_study_page(records, [], made_hits(records))
+    files = {f"{record.experiment}/{record.seed}.json": {"result": "result.json"} for record in records}
+    text = html_of("study.html.j2", SimpleNamespace(study=study, files=files), "").decode()
+    shown = " ".join(re.sub(r"<[^>]*>", " ", text).split())
+    assert "bn with leak Tiny +4.0" in shown
+    assert "depend on each other, p" in shown
+    assert "bn 0.1: 81.0, 0.3: 85.0, 0.9: 86.0 0.9 +5.0" in shown.replace("\u00a0", " ")
+    targets = set(re.findall(r'id="([^"]+)"', text))
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= targets

@@ -5,7 +5,7 @@ import pytest
 from pipeline.evaluate.record import Record
 from pipeline.ground.paths import PROFILES
 from pipeline.protocol.params import load_params
-from pipeline.report.study.questions import best_rate_text, rates_text
+from pipeline.report.study.questions import best_rate_text, rate_text
 from pipeline.report.study.write import as_recorded
 from tests.report.study.test_study import dataset_of, made
 
@@ -43,10 +43,11 @@ def test_a_part_that_wants_another_rate_is_compared_at_it() -> None:
     assert {one.part: best_rate_text(dataset, one) for one in others} == {
         "bn": "better", "membrane": "worse", "leak": "did not train",
     }  # fmt: skip
-    assert [rates_text(one).replace("\u00a0", " ") for one in others if one.part in ("bn", "leak")] == [
-        "0.1: 61.0, 0.3: 71.0, 0.9: 85.0",
-        "0.1: –, 0.3: –, 0.9: –",
-    ]
+    assert [rate_text(bn, rate) for rate in (0.1, 0.3, 0.9)] == ["61.0", "71.0", "85.0"]
+    assert rate_text(others[-1], 0.9) == "–"
+    assert {cell.part for cell in dataset.at_other_rates} == {
+        part + ending for part in ("base", "bn", "leak", "membrane") for ending in ("-slow", "-fast")
+    }
 
 
 def test_other_rates_are_no_parts_and_do_not_change_the_spread() -> None:
