@@ -90,6 +90,6 @@ def test_the_page_has_pairs_and_rates_and_leads_to_the_runs() -> None:
     shown = " ".join(re.sub(r"<[^>]*>", " ", text).split())
     assert "bn with leak Tiny +4.0" in shown
     assert "depend on each other, p" in shown
-    assert "bn 0.1: 81.0, 0.3: 85.0, 0.9: 86.0 0.9 +5.0" in shown.replace("\u00a0", " ")
+    assert "bn 0.1: 81.0 , 0.3: 85.0 , 0.9: 86.0 0.9 +5.0" in shown.replace("\u00a0", " ")
     targets = set(re.findall(r'id="([^"]+)"', text))
     assert set(re.findall(r'href="#([^"]+)"', text)) <= targets
