@@ -123,8 +123,9 @@ bench-study: setup ## measure step times of the study's parts, and fine-tuning f
 bench-start: setup ## measure seconds from a command to its first step and its end; writes results/bench-start.json
 	python -m benchmarks.start
 
-bench-sweep: setup ## sresnet sweep against serial dvc repro on four short runs; writes results/bench-sweep.json
+bench-sweep: setup ## sresnet sweep against serial dvc repro, and with halving; writes results/bench-sweep.json, -halving.json
 	python -m benchmarks.sweep
+	python -m benchmarks.halving
 
 bench-events: setup ## recordings to frames against other packages; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
