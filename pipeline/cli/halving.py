@@ -163,7 +163,11 @@ class Halving:
         print(f"up to epoch {epoch} of {self.epochs}: {len(todo)} of {len(before)} run(s) to train", flush=True)
         if todo:
             do(todo, self.params)
-        self.failed |= {run.name: f"{reason(run.log)} (all of it: {run.log})" for run in todo if run.failed}
+        self.failed |= {
+            run.name: f"{reason(run.log).removeprefix(f'{run.name}: ')} (all of it: {run.log})"
+            for run in todo
+            if run.failed
+        }
         histories = {run: self.history(run) for run in before}
         self.trained += sum(len(histories[run]) - before[run] for run in before)
         return {
