@@ -73,21 +73,24 @@ def check_comparable(params: Params) -> None:
             "\n  ".join([f"{PARAMS}: a run under audit is not stopped early; use `sresnet sweep`", *lines])
         )
     names = list(dict.fromkeys(run.experiment for run in params.runs.values()))
-    first, *others = names
-    if not others:
-        raise InputError(f"{PARAMS}: runs: {first} is the only experiment; --halving chooses among two or more")
+    if len(names) < 2:
+        raise InputError(f"{PARAMS}: runs: {names[0]} is the only experiment; --halving chooses among two or more")
     if without := [name for name in names if not params.experiments[name].training.validation_percent]:
         raise InputError(
             f"{PARAMS}: experiments.{without[0]}.training.validation_percent is 0, and to choose by test samples would "
             f"spoil the test split; set it, for example to 10 ({', '.join(without)})"
         )
-    wanted = _equal_values(params, first)
-    for other in others:
-        for key, value in _equal_values(params, other).items():
-            if value != wanted[key]:
-                raise InputError(
-                    f"{PARAMS}: {key} of {first} is {wanted[key]}, and of {other} {value}; --halving needs the same"
-                )
+    for name in names:
+        _check_equal(params, names[0], name)
+
+
+def _check_equal(params: Params, first: str, other: str) -> None:
+    wanted, found = _equal_values(params, first), _equal_values(params, other)
+    for key in wanted:
+        if found[key] != wanted[key]:
+            raise InputError(
+                f"{PARAMS}: {key} of {first} is {wanted[key]}, and of {other} {found[key]}; --halving needs the same"
+            )
 
 
 def _equal_values(params: Params, name: str) -> dict[str, object]:
@@ -147,12 +150,12 @@ class Halving:
         going = list(self.runs)
         warmup = max(self.params.experiments[name].training.warmup_epochs for name in going)
         for rung in rungs(len(going), self.epochs, warmup):
-            scores = self.scores(going, rung)
+            if not (scores := self.scores(going, rung)):
+                return
             places = len(going) if rung == self.epochs else math.ceil(len(going) / 2)
-            going = best_first(scores)[:places]
-            marked = [
-                f"{name} {scores[name][0]:.2f} %{'' if name in going else ' stopped'}" for name in best_first(scores)
-            ]
+            ranked = best_first(scores)
+            going = ranked[:places]
+            marked = [f"{name} {scores[name][0]:.2f} %{'' if name in going else ' stopped'}" for name in ranked]
             print(f"after epoch {rung} of {self.epochs}: {', '.join(marked)}", flush=True)
         self.finalists = going
 
@@ -180,23 +183,24 @@ class Halving:
         """How far each experiment came, what was saved in that time, and what to do next."""
         width = max(map(len, [*self.runs, "experiment"]))
         others = [name for name in self.runs if name not in self.finalists]
-        epochs = sum(len(self.history(run)) for run in self.params.runs)
-        whole = self.epochs * len(self.params.runs)
-        saved = f"{whole - epochs} of {whole} epochs were not trained"
-        if self.trained:
-            saved += f", about {seconds * (whole - epochs) / self.trained:.0f} s at the speed of this command"
         lines = [
             "",
             f"{'experiment':<{width}}  {'epochs':>9}  validation",
             *(f"{name:<{width}}  {self._row(name)}" for name in [*self.finalists, *others]),
             "",
-            f"{saved}; it took {seconds:.0f} s",
+            f"{self._saved(seconds)}; it took {seconds:.0f} s",
             "stopped: a checkpoint without a result, which is no evidence; `dvc repro train@RUN` would finish it",
         ]
         if self.finalists:
             stages = " ".join(f"evaluate@{run}" for run in self.runs[self.finalists[0]])
             lines.append(f"next: dvc repro {stages}   evaluates the best, {self.finalists[0]}, on the test split")
         return "\n".join(lines)
+
+    def _saved(self, seconds: float) -> str:
+        whole = self.epochs * len(self.params.runs)
+        left = whole - sum(len(self.history(run)) for run in self.params.runs)
+        about = f", about {seconds / self.trained * left:.0f} s at the speed of this command" if self.trained else ""
+        return f"{left} of {whole} epochs were not trained{about}"
 
     def _row(self, experiment: str) -> str:
         """Epochs that all seeds have, the accuracy after them, and why it ended."""
