@@ -5,6 +5,8 @@ PYTHON ?= python3
 UV := 0.13.9
 LOCK := uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --quiet
+ON_RAY := tests/cluster tests/train/test_cluster.py tests/preprocess/test_preprocess_on_ray.py \
+	tests/stages/test_sweep_on_ray.py tests/cli/test_sweep.py tests/chaos tests/benchmarks/test_halving.py
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export PYTHONUTF8 := 1
@@ -22,6 +24,15 @@ help: ## show this text
 	uv pip sync --python .venv/bin/python --require-hashes requirements.lock
 	uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable .
 	@rm .venv/installing
+	@touch $@
+
+# Beside requirements.lock's, the same packages with the oldest Ray.
+.venv/oldest/installed: .venv/installed
+	uv venv --quiet --clear --python .venv/bin/python .venv/oldest
+	uv pip sync --quiet --python .venv/oldest/bin/python --require-hashes requirements.lock
+	uv pip install --quiet --python .venv/oldest/bin/python --no-deps "$$(sed -n 's/.*"\(ray\[train\]\)>=\(.*\)",/\1==\2/p' pyproject.toml)"
+	uv pip install --quiet --python .venv/oldest/bin/python --no-deps --no-build-isolation --editable .
+	uv pip check --quiet --python .venv/oldest/bin/python
 	@touch $@
 
 ## Use it
@@ -60,6 +71,9 @@ test: setup ## run all tests but the long ones, in two processes
 
 test-long: setup ## run the long tests: many random cases, all pairs of parts, a large network in Triton's interpreter
 	python -m pytest -n 2 --dist loadfile -m long
+
+test-oldest: .venv/oldest/installed ## run the tests that use Ray, with the oldest Ray that pyproject.toml allows
+	.venv/oldest/bin/python -m pytest -n 2 --dist loadfile -m 'long or not long' $(ON_RAY)
 
 test-changed: setup ## run the long tests and the fault matrix, if the code that they test changed within a day
 	python -m tests.changed
@@ -123,8 +137,9 @@ bench-study: setup ## measure step times of the study's parts, and fine-tuning f
 bench-start: setup ## measure seconds from a command to its first step and its end; writes results/bench-start.json
 	python -m benchmarks.start
 
-bench-sweep: setup ## sresnet sweep against serial dvc repro on four short runs; writes results/bench-sweep.json
+bench-sweep: setup ## sresnet sweep against serial dvc repro, and with halving; writes results/bench-sweep.json, -halving.json
 	python -m benchmarks.sweep
+	python -m benchmarks.halving
 
 bench-events: setup ## recordings to frames against other packages; writes results/bench-events.json (DATA=folder)
 	python -m benchmarks.events $(if $(DATA),--data $(DATA))
@@ -133,4 +148,4 @@ bench-scaling: setup ## measure two workers against one, and plain DDP; writes r
 	python -m benchmarks.scaling
 	python -m benchmarks.scaling_model
 
-.PHONY: help setup repro docs wheel clean check test test-long test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 autoscale chaos bench bench-gpu bench-precision bench-study bench-start bench-sweep bench-events bench-scaling
+.PHONY: help setup repro docs wheel clean check test test-long test-oldest test-changed same-weights audit-matrix fuzz fuzz-reports lock places ends hosts s3 autoscale chaos bench bench-gpu bench-precision bench-study bench-start bench-sweep bench-events bench-scaling

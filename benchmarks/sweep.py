@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from statistics import fmean
@@ -28,6 +28,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
 from pipeline.ground.yaml_file import read_yaml
+from pipeline.protocol.params import load_params
 from pipeline.report.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
 
 CODE = ("models", "pipeline", "stages", "paper", ".dvc")
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     load_before = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as temporary:
         prepared = Path(temporary) / "prepared"
-        prepare(prepared, settings.epochs)
+        prepare(prepared, parameters(1), parameters(settings.epochs))
         ways = {"serial": ["dvc", "repro"], "sweep": [sys.executable, "-m", "pipeline.cli.command_line", "sweep"]}
         measured = {way: timed(prepared, Path(temporary) / way, command) for way, command in ways.items()}
         locks = [read_yaml(Path(temporary) / way / "dvc.lock") for way in ways]
@@ -83,15 +84,19 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def prepare(folder: Path, epochs: int) -> None:
-    """Makes a copy of the repository in which everything that is not measured is already done."""
-    copy_repository(folder, parameters(1))
+def prepare(folder: Path, short: str, params: str) -> None:
+    """Makes a copy of the repository in which everything that is not measured is already done.
+
+    `short` is the params.yaml of shorter trainings, the first of which compiles the kernels, `params` what is measured.
+    """
+    copy_repository(folder, short)
+    first = next(iter(load_params(folder / "params.yaml").runs))
     execute(folder, ["dvc", "repro", "preprocess@digits"])
-    for stage in ("train", "evaluate"):  # compiles the kernels
-        execute(folder, [sys.executable, "-m", f"stages.{stage}", "digits-0"])
+    for stage in ("train", "evaluate"):
+        execute(folder, [sys.executable, "-m", f"stages.{stage}", first])
     for made in ("runs", "artifacts", "records", "results"):
         shutil.rmtree(folder / made)
-    (folder / "params.yaml").write_text(parameters(epochs), encoding="utf-8")
+    (folder / "params.yaml").write_text(params, encoding="utf-8")
 
 
 def copy_repository(folder: Path, params: str) -> None:
@@ -108,20 +113,21 @@ def copy_repository(folder: Path, params: str) -> None:
     )
 
 
-def parameters(epochs: int) -> str:
-    """params.yaml of the benchmark, from the profile quick."""
+def parameters(
+    epochs: int, rates: Mapping[str, float] = RATES, seeds: Sequence[int] = SEEDS, validation_percent: int = 0
+) -> str:
+    """params.yaml of the benchmark, from the profile quick; `rates` are the learning rates of its experiments."""
     yaml = YAML(typ="safe")
     content = yaml.load((PROFILES / "quick.yaml").read_text(encoding="utf-8"))
     digits = content["experiments"]["digits"]
+    training = {"epochs": epochs, "threads": 1, "validation_percent": validation_percent}
     content["datasets"] = {"digits": content["datasets"]["digits"]}
     content["experiments"] = {
-        name: deepcopy(
-            digits | {"training": digits["training"] | {"epochs": epochs, "threads": 1, "learning_rate": rate}}
-        )
-        for name, rate in RATES.items()
+        name: deepcopy(digits | {"training": digits["training"] | training | {"learning_rate": rate}})
+        for name, rate in rates.items()
     }
     content["runs"] = {
-        f"{name}-{seed}": {"experiment": name, "dataset": "digits", "seed": seed} for name in RATES for seed in SEEDS
+        f"{name}-{seed}": {"experiment": name, "dataset": "digits", "seed": seed} for name in rates for seed in seeds
     }
     content["cluster"]["workers"] = 1
     text = io.StringIO()

@@ -20,7 +20,8 @@ Exit codes: 0 done, 1 an error or a check that failed, 2 wrong usage, 130 after 
 def commands_page() -> str:
     """Markdown with a section for each subcommand, in the order of `sresnet --help`."""
     commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined] # a group has it
-    return "\n".join([INTRODUCTION, *(line for command in commands.values() for line in _section(command))])
+    shown = [command for command in commands.values() if not command.hidden]
+    return "\n".join([INTRODUCTION, *(line for command in shown for line in _section(command))])
 
 
 def _section(command: Any) -> Iterator[str]:

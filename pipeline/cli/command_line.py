@@ -188,7 +188,12 @@ def _train(
 
 
 @app.command("sweep")
-def _sweep() -> None:
+def _sweep(
+    halving: Annotated[
+        bool,
+        typer.Option("--halving", help="Train only, and stop the worse half of the experiments early, repeatedly."),
+    ] = False,
+) -> None:
     """Train and evaluate all runs side by side.
 
     Does what `dvc repro` does, with the same dvc.lock at its end, but trains and evaluates the runs of params.yaml
@@ -196,10 +201,28 @@ def _sweep() -> None:
 
     A run that fails stops no other; its log is named at the end, and the exit code is 1. After Ctrl-C or a failure,
     sweep again: it goes on where it stopped. Logs: runs/sweep/RUN.log.
-    """
-    from pipeline.cli.sweep import sweep
 
-    sweep()
+    With --halving, to choose among experiments, for example learning rates: successive halving by accuracy on the
+    validation split, as the mean over the seeds. Nothing is evaluated on the test split. A run that is stopped keeps
+    its checkpoint and is no evidence; `dvc repro train@RUN` would finish it. Refused for runs under audit: of a claim's
+    configuration, or sealed.
+    """
+    if halving:
+        from pipeline.cli.halving import halve
+
+        halve()
+    else:
+        from pipeline.cli.sweep import sweep
+
+        sweep()
+
+
+@app.command("rung", hidden=True)
+def _rung(run: str, epoch: int) -> None:
+    """Train a run up to the end of an epoch, for `sweep --halving`."""
+    from pipeline.cli.train import train_to
+
+    train_to(run, epoch)
 
 
 @app.command("results")

@@ -108,16 +108,19 @@ def stopped_lines(params: Params, changed: Changed) -> Iterator[str]:
             continue
         if is_running(f"train@{name}"):
             yield f"  {name} is running"
-        elif _began(runs_folder(params.cluster), name) and (epoch := _epochs_done(params, name)) is not None:
+        elif _began(runs_folder(params.cluster), name) and (done := _done(params, name)) is not None:
             epochs = params.experiments[params.runs[name].experiment].training.epochs
+            epoch, step = done
             if epoch == epochs:
                 yield f"  {name} was trained to the end already: its outputs are written from runs/"
             else:
-                yield f"  {name} was stopped in epoch {epoch + 1} of {epochs}: it resumes there"
+                where = f"in epoch {epoch + 1}" if step else f"after epoch {epoch}"
+                yield f"  {name} was stopped {where} of {epochs}: no result, resumes there"
 
 
-def _epochs_done(params: Params, name: str) -> int | None:
-    """Finished epochs of a training with these parameters, data and code; None if it has no checkpoint."""
+def _done(params: Params, name: str) -> tuple[int, int] | None:
+    """Finished epochs, and steps of the next, of a training with these parameters, data and code; None if it has no
+    checkpoint."""
     from pipeline.train.checkpoints import newest_state  # torch takes seconds to import
     from pipeline.train.jobs import job_of
 
@@ -126,4 +129,4 @@ def _epochs_done(params: Params, name: str) -> int | None:
     if not (job.data / "train.json").exists():
         return None
     state = newest_state(job.checkpoint())
-    return None if state is None else state.epoch
+    return None if state is None else (state.epoch, state.step)

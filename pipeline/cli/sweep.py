@@ -26,7 +26,7 @@ from pipeline.protocol.params import Params, load_params
 STAGES = ("train", "evaluate")
 """Stages of a run, in the order of dvc.yaml."""
 LOGS = RUNS / "sweep"
-DVC = (sys.executable, "-m", "dvc")
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
 _END_SECONDS = 60.0
 """Time after an interrupt before a run is killed."""
 _POLL_SECONDS = 0.5
@@ -39,6 +39,7 @@ class SweepRun:
     """A run of the sweep, with its process."""
 
     name: str
+    command: Sequence[str]
     process: Process | None = None
     """None while the run waits."""
     began: float = 0.0
@@ -71,7 +72,7 @@ def sweep() -> None:
 def _sweep() -> None:
     params = load_params()
     reproduce(*dict.fromkeys(f"preprocess@{run.dataset}" for run in params.runs.values()))
-    runs = [SweepRun(name=name) for name in out_of_date(list(params.runs))]
+    runs = [SweepRun(name=name, command=stages_of_run(name)) for name in out_of_date(list(params.runs))]
     print(f"{len(runs)} of {len(params.runs)} run(s) to do", flush=True)
     if runs:
         do(runs, params)
@@ -81,10 +82,15 @@ def _sweep() -> None:
     reproduce()
 
 
+def stages_of_run(name: str) -> list[str]:
+    """The command that does a run's stages."""
+    return [*DVC, "repro", "--single-item", *(f"{stage}@{name}" for stage in STAGES)]
+
+
 def reproduce(*targets: str) -> None:
     """Runs `dvc repro` with its output on the terminal. Raises InputError if it fails."""
     with watched_run():
-        process = start(["repro", *targets], os.environ)
+        process = start([*DVC, "repro", *targets], os.environ)
         try:
             process.wait()
         finally:
@@ -152,16 +158,15 @@ def poll(runs: Sequence[SweepRun], room: int, environment: Mapping[str, str]) ->
     for run in [run for run in runs if run.process is None][: max(0, free)]:
         run.log.parent.mkdir(parents=True, exist_ok=True)
         with run.log.open("wb") as log:
-            targets = [f"{stage}@{run.name}" for stage in STAGES]
-            run.process = start(["repro", "--single-item", *targets], environment, log.fileno())
+            run.process = start(run.command, environment, log.fileno())
         run.began = time.monotonic()
 
 
-def start(arguments: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> Process:
-    """Starts DVC with our Python first in PATH, in a process group of its own."""
+def start(command: Sequence[str], environment: Mapping[str, str], output: int | None = None) -> Process:
+    """Starts a command with our Python first in PATH, in a process group of its own."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     return subprocess.Popen(
-        [*DVC, "--wait-for-lock", *arguments],
+        command,
         cwd=ROOT,
         env={**environment, "PATH": path},
         stdin=subprocess.DEVNULL,

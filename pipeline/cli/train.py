@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -17,7 +19,7 @@ from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.train.checkpoints import newest_state
 from pipeline.train.export import finished
 from pipeline.train.job import Job
-from pipeline.train.jobs import checked_job, train_in_process
+from pipeline.train.jobs import checked_job, train_in_process, train_on
 from pipeline.train.placement import already_finished
 from pipeline.train.progress import duration
 
@@ -35,9 +37,24 @@ def seconds_of(text: str) -> float:
 def train_for(name: str, seconds: float) -> None:
     """Trains a run of params.yaml for that time from this process's start; prints what is left. Raises InputError."""
     began = time.monotonic() - (time.time() - psutil.Process().create_time())
+    with training_alone(name):
+        _train_for(name, began + seconds)
+
+
+def train_to(name: str, epoch: int) -> None:
+    """Trains a run of params.yaml up to the end of that epoch. Raises InputError."""
+    with training_alone(name):
+        job, _, cluster = checked_job(name)
+        note, _ = train_on(cluster)(job.stopped(epoch))
+        print(f"{name}: epoch {epoch}, {note}")
+
+
+@contextmanager
+def training_alone(name: str) -> Iterator[None]:
+    """Within the block, no other process trains the run, and errors name it. Raises InputError."""
     try:
         with stage_lock(f"train@{name}"), watched_run():
-            _train_for(name, began + seconds)
+            yield
     except InputError as error:
         named = str(error).startswith(f"{name}: ")
         raise InputError(str(error) if named else f"{shown(name)}: {error}") from None

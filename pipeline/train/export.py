@@ -21,6 +21,12 @@ def finished(job: Job) -> State | None:
     return state if state is not None and state.epoch == job.training.epochs else None
 
 
+def reached(job: Job) -> bool:
+    """Whether the training has done the epochs after which it stops."""
+    state = newest_state(job.checkpoint())
+    return state is not None and state.epoch >= job.stops_after
+
+
 def export(job: Job, experiment: str, dataset: str, folder: Path) -> None:
     """Writes model.safetensors, history.csv and config.json of a finished training; their bytes are deterministic.
 

@@ -29,6 +29,13 @@ class Job:
     recompute: Recompute
     bands: Bands | None = None
     """Bands of recorded trainings of this recipe; an epoch outside them is a warning. They do not affect the result."""
+    until: int | None = None
+    """Stop after this epoch, with its checkpoint; None: after the last. It does not affect the result."""
+
+    @property
+    def stops_after(self) -> int:
+        """Number of finished epochs at which it stops."""
+        return min(self.until or self.training.epochs, self.training.epochs)
 
     def train_store(self) -> Store:
         return Store(self.data, "train")
@@ -47,6 +54,10 @@ class Job:
     def moved(self, data: Path, runs: Path) -> "Job":
         """The same training with other folders."""
         return self._with_this_identity(replace(self, data=data, runs=runs))
+
+    def stopped(self, until: int) -> "Job":
+        """The same training, up to the end of that epoch."""
+        return self._with_this_identity(replace(self, until=until))
 
     def compared(self, bands: Bands) -> "Job":
         """The same training, with each epoch compared with the bands of recorded ones."""

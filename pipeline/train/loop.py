@@ -40,9 +40,9 @@ def train(
 ) -> None:
     """Trains to the end, from the last checkpoint if there is one; the last checkpoint then holds the finished state.
 
-    Stops after an epoch if `leave`, called with its metrics, returns true on the first worker, and after a step if
-    `halt` does on any. Raises InputError if the loss is not finite, or if an epoch does not use each of its samples
-    once.
+    The end is `job.stops_after`. Stops after an epoch if `leave`, called with its metrics, returns true on the first
+    worker, and after a step if `halt` does on any. Raises InputError if the loss is not finite, or if an epoch does not
+    use each of its samples once.
     """
     keep_memory()
     torch.set_num_threads(job.training.threads)
@@ -54,7 +54,7 @@ def train(
     if not number:
         say(f"starts with {workers.size} worker(s); the first step of this code on a machine compiles its kernels")
     with Checkpoints(job.checkpoint(), number) as checkpoints:
-        while training.state.epoch < job.training.epochs:
+        while training.state.epoch < job.stops_after:
             halted = run_epoch(training, checkpoints, say, halt)
             if halted or first_answer(workers, device, int(leave(training.state.history[-1]))):
                 return

@@ -33,7 +33,7 @@ from pipeline.ground.lifetime import private_folder
 from pipeline.ground.params import ClusterParams
 from pipeline.protocol.reduce import Alone, Group, Workers
 from pipeline.train.checkpoints import numbers
-from pipeline.train.export import finished
+from pipeline.train.export import reached
 from pipeline.train.gauges import set_gauges
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, RemoteJournal, followed_log
@@ -151,7 +151,7 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
                 ) from None
             note_recovery(job.log(), cause, f"workers died ({reason})")
         else:
-            if finished(job):
+            if reached(job):
                 return ended
             if numbers(job.checkpoint()) == before:
                 raise InputError(

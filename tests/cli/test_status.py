@@ -74,13 +74,18 @@ def test_what_is_out_of_date_has_its_reason(
 
 
 @pytest.mark.parametrize(
-    ("epoch", "words"), [(1, "was stopped in epoch 2 of 6: it resumes"), (6, "trained to the end")]
+    ("done", "words"),
+    [
+        ((1, 3), "was stopped in epoch 2 of 6: no result, resumes there"),
+        ((1, 0), "was stopped after epoch 1 of 6: no result, resumes there"),
+        ((6, 0), "trained to the end"),
+    ],
 )
 def test_a_stopped_training_is_named(
-    epoch: int, words: str, began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    done: tuple[int, int], words: str, began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     stages({"train@digits-0": RETRAINS, "train@digits-dvs-0": RETRAINS}, monkeypatch)
-    monkeypatch.setattr(status, "_epochs_done", lambda params, name: epoch)
+    monkeypatch.setattr(status, "_done", lambda params, name: done)
     text = said(capsys)
     assert words in text
     assert "digits-dvs-0 was" not in text
@@ -96,8 +101,8 @@ def test_a_state_counts_for_the_parameters_that_it_was_made_with_alone(
     for training in (TRAINING, replace(TRAINING, learning_rate=0.01)):
         job = tiny_job(root, training)
         monkeypatch.setattr(jobs, "job_of", lambda *_, job=job: job)
-        found[training.learning_rate] = status._epochs_done(params, "digits-0")
-    assert found == {TRAINING.learning_rate: TRAINING.epochs, 0.01: None}
+        found[training.learning_rate] = status._done(params, "digits-0")
+    assert found == {TRAINING.learning_rate: (TRAINING.epochs, 0), 0.01: None}
 
 
 def test_a_training_that_goes_on_now_is_named(

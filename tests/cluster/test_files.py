@@ -281,10 +281,13 @@ def test_the_grafana_file_shows_each_measure_that_is_exported_and_no_other() -> 
     assert set(re.findall(r"\bray_\w+", " ".join(asked))) <= exported
 
 
-def test_every_file_has_the_locked_ray() -> None:
+def test_every_file_has_the_locked_ray_and_the_tests_run_with_that_or_the_oldest() -> None:
+    """The oldest: the one lower bound of pyproject.toml, by which `make test-oldest` installs."""
     locked = re.search(r"^ray==(\S+)", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.MULTILINE)
+    bounds = re.findall(r'"ray\[\w+\]>=([\d.]+)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert locked is not None
-    assert version("ray").partition("+")[0] == locked[1]
+    assert len({*bounds}) == 1
+    assert version("ray").partition("+")[0] in (locked[1], f"{bounds[0]}.0")
     assert {cluster_spec(kind)["rayVersion"] for kind in KINDS} == {locked[1]}
     assert f"FROM rayproject/ray:{locked[1]}-py311" in (CLUSTER / "Dockerfile").read_text(encoding="utf-8")
 

@@ -2,14 +2,19 @@
 
 import inspect
 import os
+import platform
 import re
 
+import pytest
+import ray
 from ray._private import node, ray_constants, utils, worker
 from ray._raylet import AuthenticationTokenLoader  # type: ignore[attr-defined] # its stubs are incomplete
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from pipeline.cluster.session import connection_refusal
 from pipeline.train.on_ray import Trainer
 from tests.test_rooms import MODULES
+from tests.train.tiny import ONE
 
 
 def test_only_one_file_looks_into_ray() -> None:
@@ -41,6 +46,16 @@ def test_the_token_can_be_asked_for_and_forgotten() -> None:
     loader = AuthenticationTokenLoader.instance()
     assert isinstance(loader.has_token(ignore_auth_mode=True), bool)
     assert callable(loader.reset_cache)
+
+
+def test_a_cluster_with_another_ray_is_one_error() -> None:
+    """Ray compares the versions when a driver or a node connects; its words are those that session.py looks for."""
+    with pytest.raises(RuntimeError) as refused:
+        utils.check_version_info({"ray_version": "9.9", "python_version": platform.python_version()}, "this process")
+    said = str(connection_refusal(ONE, refused.value))
+    assert re.search(
+        rf"Ray: 9\.9 .*Ray: {re.escape(ray.__version__)}.*; install requirements\.lock on both sides$", said
+    )
 
 
 def test_a_submitted_job_may_choose_its_workers_code() -> None:

@@ -31,7 +31,7 @@ from pipeline.ground.errors import InputError
 from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone
 from pipeline.train import on_ray
-from pipeline.train.checkpoints import write_state
+from pipeline.train.checkpoints import newest_state, write_state
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
@@ -165,6 +165,20 @@ def test_a_killed_worker_and_a_killed_driver_change_no_bit(
     assert weights(copied) == undisturbed[1]
     fit(job, ONE)
     assert said[0] in job.log().read_text(encoding="utf-8")
+    assert weights(job) == undisturbed[1]
+
+
+def test_workers_stop_after_an_epoch_and_go_on_with_the_same_bits(
+    undisturbed: tuple[Job, bytes], tmp_path: Path, shared_ray: None
+) -> None:
+    """As `sresnet sweep --halving` stops them; this is not taken for a failure. Goes on in this process."""
+    job = tiny_job(tmp_path, KILLED)
+    fit(job.stopped(2), TWO)
+    assert recoveries(job.log()) == {"failure": 0, "preemption": 0}
+    state = newest_state(job.checkpoint())
+    assert state is not None
+    assert (state.epoch, state.step) == (2, 0)
+    train(job, Alone(), torch.device("cpu"), lambda text: None)
     assert weights(job) == undisturbed[1]
 
 

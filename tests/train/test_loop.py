@@ -68,6 +68,17 @@ def test_a_worker_that_halts_stops_all_after_the_same_step_and_changes_no_bit(tm
     assert all(torch.equal(value, whole.weights[name]) for name, value in train_alone(job).weights.items())
 
 
+def test_a_training_that_stops_after_an_epoch_goes_on_with_the_same_bits(tmp_path: Path) -> None:
+    whole, job = train_alone(tiny_job(tmp_path / "whole", TRAINING)), tiny_job(tmp_path / "stopped", TRAINING)
+    for _ in range(2):  # the second time, nothing is left to do
+        train(job.stopped(1), Alone(), CPU, lambda text: None)
+        state = newest_state(job.checkpoint())
+        assert state is not None
+        assert (state.epoch, state.step, len(state.history)) == (1, 0, 1)
+        assert finished(job) is None
+    assert all(torch.equal(value, whole.weights[name]) for name, value in train_alone(job).weights.items())
+
+
 def test_an_epoch_that_leaves_the_recorded_curves_is_said_and_changes_nothing(tmp_path: Path) -> None:
     plain = train_alone(tiny_job(tmp_path / "plain", TRAINING))
     of = {"train_loss": [(0.0, 0.0)] * TRAINING.epochs, "train_accuracy": [(0.0, 100.0)] * TRAINING.epochs}

@@ -17,7 +17,7 @@ from website.params_page import params_page
 
 def test_every_command_is_there() -> None:
     page = commands_page()
-    assert [f"## {command.name}" for command in app.registered_commands] == [
+    assert [f"## {command.name}" for command in app.registered_commands if not command.hidden] == [
         line for line in page.splitlines() if line.startswith("## ")
     ]
     assert "sresnet use PROFILE [--data DIR] [--seeds N]" in page
