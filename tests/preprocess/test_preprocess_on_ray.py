@@ -109,7 +109,7 @@ def test_a_worker_that_is_killed_costs_its_shard_alone(
 
     def dies_once(part: shards.Part, real: Callable[[shards.Part], None] = shards.make_shard) -> None:
         with contextlib.ExitStack() as stack:
-            if part.path.name.startswith("test-00001") and not dead.exists():
+            if part.name.startswith("test-00001") and not dead.exists():
                 dead.touch()
                 stack.enter_context(mock.patch(moment, die))
             real(part)
