@@ -25,7 +25,7 @@ from pipeline.preprocess.recordings import Orientation
 from pipeline.preprocess.samples import FramedSample, reading_of, samples_of, samples_of_recording
 from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
-from pipeline.preprocess.stored import StoredMember, read_stored
+from pipeline.preprocess.stored import StoredMember, read_ahead
 
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
@@ -192,7 +192,7 @@ class _Reader:
         self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
         self.sensor: tuple[int, ...] = ()
         self._reading = reading_of(part.params, part.orientation)
-        self._buffer, self._rows = Buffer(), RowReader()
+        self._buffer, self._rows, self._contents = Buffer(), RowReader(), _contents(part.members)
 
     def rows(self) -> Iterator[Row]:
         """Yields rows; each is valid only until the next, as all share a buffer.
@@ -219,7 +219,7 @@ class _Reader:
             return digest_of_events(recording), samples_of_recording(
                 recording, member.id, self._reading, counts, self._buffer
             )
-        data = read_stored(member) if isinstance(member, StoredMember) else read_member(member)
+        data = next(self._contents)
         digest = hashlib.sha256(data).hexdigest()
         return digest, samples_of(data, member.id, self._reading, counts, self._buffer)
 
@@ -230,6 +230,12 @@ class _Reader:
                 f"{member.id}: a sensor of {sensor[0]} x {sensor[1]} pixels, {first} has {known}; {ONE_SENSOR}"
             )
         self.sensor = sensor
+
+
+def _contents(members: Sequence[Member | StoredMember | EventRow]) -> Iterator[bytes]:
+    """Yields the bytes of each recording that is a file."""
+    yield from map(read_member, (member for member in members if isinstance(member, Member)))
+    yield from read_ahead(member for member in members if isinstance(member, StoredMember))
 
 
 @contextmanager

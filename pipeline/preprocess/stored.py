@@ -1,6 +1,8 @@
 """Recordings in storage, a folder or a bucket: which are there, and the bytes of one."""
 
 from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -13,6 +15,10 @@ from pipeline.download.listing import in_order, kind_left_out, suffix_of, visibl
 from pipeline.download.tally import Tally, check_class_folders
 from pipeline.ground import names
 from pipeline.ground.errors import InputError
+
+AHEAD, AHEAD_BYTES = 16, 64 << 20
+"""Recordings that a task requests at once, at most and together; a larger one alone. A bucket takes some 20 ms to
+answer, which is longer than a recording takes to convert."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +92,27 @@ def _check(storage: Storage, entry: Entry, tally: Tally) -> None:
     check_class_folders(storage.uri("").rstrip("/"), entry, tally)
 
 
-def read_stored(member: StoredMember) -> bytes:
-    """The bytes of a recording. Raises InputError, also if it has another size than when it was listed."""
+def read_ahead(members: Iterable[StoredMember]) -> Iterator[bytes]:
+    """Yields the bytes of each recording, while the next ones are on their way.
+
+    Raises InputError, also if one has another size than when it was listed.
+    """
+    waiting, size = deque[tuple[int, Future[bytes]]](), 0
+    pool = ThreadPoolExecutor(AHEAD)
+    try:
+        for member in members:
+            while waiting and (len(waiting) == AHEAD or size + member.size > AHEAD_BYTES):
+                first, content = waiting.popleft()
+                yield content.result()
+                size -= first
+            waiting.append((member.size, pool.submit(_read, member)))
+            size += member.size
+        yield from (content.result() for _, content in waiting)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _read(member: StoredMember) -> bytes:
     data = member.storage.read(member.key)
     if len(data) != member.size:
         raise InputError(
