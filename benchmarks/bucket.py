@@ -7,8 +7,7 @@ the server, so the figures show whether work spreads and what it costs, not how 
 - quarter and all of the recordings on one host: throughput, and the growth of memory;
 - the quarter on three hosts;
 - all on three hosts, one of which is cut off in the middle; the bytes have to be those of one host;
-- what a request that takes 20 ms costs, with recordings requested ahead and without;
-- Ray tasks against Ray Data, for the same shards;
+- what requests that take 20 ms cost, with recordings requested ahead and without;
 - the requests of a conversion, counted by another server (moto).
 """
 
@@ -35,9 +34,8 @@ import psutil
 import torch
 
 from benchmarks import positive
-from benchmarks.bucket_parts import late, requests, ways
+from benchmarks.bucket_parts import late, requests
 from benchmarks.events_scale import peak, rate, worker_peak
-from pipeline.cluster.storage import open_storage
 from pipeline.data.recording import DVS128, Recording
 from pipeline.download.camera import write_aedat2
 from pipeline.ground.errors import InputError
@@ -59,8 +57,8 @@ KEYS = {
     "AWS_REQUEST_CHECKSUM_CALCULATION": "when_required",  # rclone does not know the newer form
 }
 PORT = 9000
-LATE, FEW, COUNTED = 400, 2000, 100
-"""Recordings of the parts: latency, ways, requests."""
+LATE, COUNTED = 400, 100
+"""Recordings of the parts: latency, requests."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,7 +99,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def measured(number: int, folder: Path, store: Path, machines: list[Host], server: psutil.Process) -> dict[str, Any]:
     """All figures. Raises AssertionError if one host and three give different bytes."""
     make_recordings(store / "all", number)
-    for name, count in {"quarter": number // 4, "few": FEW, "late": LATE, "counted": COUNTED}.items():
+    for name, count in {"quarter": number // 4, "late": LATE, "counted": COUNTED}.items():
         link_first(store / "all", store / name, min(number, count))
     runs = []
     for name, count, cut in (("quarter", 1, False), ("quarter", 3, False), ("all", 1, False), ("all", 3, True)):
@@ -114,14 +112,12 @@ def measured(number: int, folder: Path, store: Path, machines: list[Host], serve
 
 
 def parts(store: Path) -> dict[str, Any]:
-    """What latency costs, tasks against Ray Data, and the requests."""
+    """What latency costs, and the requests."""
     made = store / "made"
     with mock.patch.dict("os.environ", KEYS):
         latency = late(lambda address: uri("late", address), dataset(LATE), made, f"{NET}.1", PORT)
         say(f"20 ms a request: {latency['times_as_fast']:.1f} times as fast with recordings requested ahead")
-        compared = ways(open_storage(uri("few")), dataset(FEW), made)
-        say(f"Ray Data against tasks: {compared['data_against_tasks']:.2f} times the recordings a second")
-    return {"latency": latency, "ways": compared, "requests": requests(store / "counted", dataset(COUNTED))}
+    return {"latency": latency, "requests": requests(store / "counted", dataset(COUNTED))}
 
 
 def growth(few: dict[str, Any], many: dict[str, Any]) -> dict[str, Any]:
@@ -287,6 +283,9 @@ def ray_on(machines: list[Host], folder: Path, env: dict[str, str]) -> Iterator[
     finally:
         for host in machines:
             subprocess.run([*host.enter, ray, "stop", "--force"], env=env, capture_output=True, check=False)
+            for process in host.running:
+                process.wait()
+            host.running.clear()
 
 
 def wait_for_nodes(machines: list[Host], checkout: Path, env: dict[str, str]) -> None:

@@ -16,7 +16,8 @@ def convert_stored(dataset: str, source: str, target: str) -> None:
         into, manifests = convert(dataset, _place(source, "--from"), _place(target, "--into"), params, cluster)
     for manifest in manifests:
         print("\n".join(in_lines(manifest)))
-    print(f"{dataset}: {into.address}")
+    print(f"{dataset}: complete in {into.address}")
+    print(f"to train on it, set datasets.{dataset}.download to {{catalog: shards, source: {into.address!r}}}")
 
 
 def _place(address: str, option: str) -> Storage:

@@ -1,7 +1,6 @@
 """Fills a folder with a dataset: downloaded as published, copied from a folder, or made from installed packages."""
 
 import json
-import os
 import shutil
 import sys
 from collections import Counter
@@ -12,10 +11,11 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.download.archives import is_archive
 from pipeline.download.catalog import CATALOG, Entry, File
-from pipeline.download.disk import check_space, md5
+from pipeline.download.disk import check_space, link_or_copy, md5
 from pipeline.download.embedded import copy_digits, record_digits
 from pipeline.download.layout import split_files
 from pipeline.download.listing import list_files, visible_files
+from pipeline.download.shards import copy_shards, shards_storage
 from pipeline.download.source import SOURCE_FILE, Source
 from pipeline.download.tally import Tally, check_class_folders
 from pipeline.download.title import check_own_title
@@ -33,7 +33,9 @@ DOWNLOADS = RUNS / "download"
 def fetch(dataset: str, download: DownloadParams, into: Path) -> tuple[Source, Tally]:
     """Fills the folder `into` with a dataset, checks and counts it, and writes SOURCE.json. Raises InputError."""
     entry = check_download(dataset, download)
-    if entry.origin == "user":
+    if entry.decoder == "shards":
+        tally = copy_shards(dataset, str(download.source), into)
+    elif entry.origin == "user":
         tally = _copy_folder(dataset, entry, _folder(dataset, download), into)
     else:
         _fill(dataset, entry, download, into)
@@ -73,6 +75,9 @@ def check_download(dataset: str, download: DownloadParams) -> Entry:
 def check_source(dataset: str, entry: Entry, download: DownloadParams) -> None:
     """Raises InputError if the folder to copy is missing or cannot be used. Archives are not opened: they are large."""
     if download.source is None or (entry.origin != "user" and _is_url(download.source)):
+        return
+    if entry.decoder == "shards":
+        shards_storage(dataset, str(download.source))
         return
     folder = _folder(dataset, download)
     if entry.origin != "user":
@@ -115,7 +120,7 @@ def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) 
             whole = transfer(file, cache, pinned=not download.altered)
         except Unreachable as reasons:
             raise InputError(_manual_download(dataset, entry, file, str(reasons))) from None
-        _link(whole, into / file.name)
+        link_or_copy(whole, into / file.name)
     if download.altered:
         shutil.rmtree(cache)
 
@@ -138,15 +143,6 @@ def _manual_download(dataset: str, entry: Entry, file: File, reasons: str) -> st
         "Run it again to resume, or download by hand, put all of these files in one folder, and set "
         f"datasets.{dataset}.download.source in params.yaml to that folder:\n{files}"
     )
-
-
-def _link(whole: Path, target: Path) -> None:
-    """Makes a hard link, or a copy if the file system has none."""
-    try:
-        os.link(whole, target)
-    except OSError:
-        check_space(target.parent, whole.stat().st_size)
-        shutil.copyfile(whole, target)
 
 
 def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:

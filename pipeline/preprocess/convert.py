@@ -53,7 +53,7 @@ def convert(
 def _conversion(dataset: str, params: DatasetParams) -> Conversion:
     """Raises InputError for a dataset that is not of the user's own recordings in class folders."""
     key = f"datasets.{dataset}.download"
-    if params.download.catalog != "recordings":
+    if params.download.catalog not in ("recordings", "shards"):
         raise InputError(f"{key}.catalog: only recordings can be converted, not {params.download.catalog}")
     entry = CATALOG["recordings"]
     check_preprocess(dataset, entry, params.preprocess)

@@ -5,6 +5,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
 from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
+from pipeline.preprocess.converted import check_stated, take_shards
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.labels import class_names
@@ -45,7 +47,7 @@ from pipeline.preprocess.parquet_events import EventRow, event_rows, read_event_
 from pipeline.preprocess.samples import reading_of
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
 from pipeline.preprocess.splits import classes_of, split_recordings
-from pipeline.preprocess.stored import StoredMember
+from pipeline.preprocess.stored import AHEAD, StoredMember
 
 Made = tuple[Manifest, list[Content]]
 
@@ -76,7 +78,12 @@ def preprocess(
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
         leftover.unlink()
-    made = _images(what, raw, folder) if entry.kind == "images" else _recordings(what, raw, cluster, folder)
+    if entry.kind == "images":
+        made = _images(what, raw, folder)
+    elif entry.decoder == "shards":
+        made = _converted(what, raw, folder)
+    else:
+        made = _recordings(what, raw, cluster, folder)
     manifests = [manifest for manifest, _ in made]
     with whole_folder(into) as temporary:
         for manifest in manifests:
@@ -142,6 +149,16 @@ def _images(what: Conversion, raw: Path, folder: Path) -> list[Made]:
     return made
 
 
+def _converted(what: Conversion, raw: Path, folder: Path) -> list[Made]:
+    """Takes shards that were made elsewhere, after checking them."""
+    taken = {split: take_shards(raw, split, what.params, folder) for split in SPLITS}
+    made = []
+    for split, (stated, summary) in taken.items():
+        made.append(_manifest(what, split, tuple(stated.classes), stated.shards, [summary]))
+        check_stated(raw / f"{split}.json", stated, made[-1][0])
+    return made
+
+
 def _recordings(what: Conversion, raw: Path, cluster: ClusterParams, folder: Path) -> list[Made]:
     entry, rule = what.entry, what.params.split
     with _from_a_copy(what, InputError):
@@ -170,7 +187,8 @@ def make_recordings(what: Conversion, samples: "Samples", cluster: ClusterParams
             for index, block in enumerate(blocks)
         ]
     make_shards(what.dataset, [part for name in SPLITS for part in parts[name]], cluster)
-    summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
+    with ThreadPoolExecutor(AHEAD) as pool:
+        summaries = {name: list(pool.map(read_summary, parts[name])) for name in SPLITS}
     Summary.together([*summaries["train"], *summaries["test"]])  # checks that both splits have the same sensor
     return [_manifest(what, name, classes, len(parts[name]), summaries[name]) for name in SPLITS]
 
@@ -233,6 +251,7 @@ def _rule_name(rule: str | FolderSplit) -> str:
 
 
 def _manifest(what: Conversion, split: Split, classes: tuple[str, ...], shards: int, summaries: list[Summary]) -> Made:
+    """The manifest and the contents of a split, from the summaries of its shards."""
     whole, title, params = Summary.together(summaries), what.title, what.params
     manifest = Manifest(
         version=VERSION,

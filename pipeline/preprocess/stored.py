@@ -17,8 +17,8 @@ from pipeline.ground import names
 from pipeline.ground.errors import InputError
 
 AHEAD, AHEAD_BYTES = 16, 64 << 20
-"""Recordings that a task requests at once, at most and together; a larger one alone. A bucket takes some 20 ms to
-answer, which is longer than a recording takes to convert."""
+"""Recordings, or summaries, that are requested at once: at most so many, of so many bytes together; a larger one alone.
+A bucket takes some 20 ms to answer, which is longer than a recording takes to convert."""
 
 
 @dataclass(frozen=True, slots=True)
