@@ -15,6 +15,7 @@ import altair as alt
 import jinja2
 import pandas as pd
 
+from benchmarks.bucket_model import at_ten_million
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS, ROOT
@@ -84,17 +85,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Computes, draws, writes. Raises InputError without a measurement."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling_model", description=__doc__)
     parser.add_argument("--measured", type=Path, default=RESULTS / "bench-scaling.json")
+    parser.add_argument("--converted", type=Path, default=RESULTS / "bench-bucket.json")
     settings = parser.parse_args(arguments)
-    result = read(settings.measured)
-    write_whole(PAGE, page(result).encode())
+    result, converted = read(settings.measured), read(settings.converted, "python -m benchmarks.bucket")
+    write_whole(PAGE, page(result, converted).encode())
     draw(measured_of(result), PLOT)
     print(f"written to {PAGE} and {PLOT}")
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The result of benchmarks.scaling. Raises InputError."""
+def read(path: Path, command: str = "make bench-scaling") -> dict[str, Any]:
+    """The result of a benchmark. Raises InputError."""
     if not path.exists():
-        raise InputError(f"{path}: not found; `make bench-scaling` measures it")
+        raise InputError(f"{path}: not found; `{command}` measures it")
     return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -142,7 +144,7 @@ def draw(measured: Measured, path: Path) -> None:
     chart.configure_legend(orient="top", title=None, labelFontSize=12).save(str(path))
 
 
-def page(result: dict[str, Any]) -> str:
+def page(result: dict[str, Any], converted: dict[str, Any]) -> str:
     """The content of docs/scaling.md, from the template beside this file."""
     measured, parts = measured_of(result), result["measured"]["2"]["parts"]
     template = jinja2.Template(TEMPLATE.read_text(encoding="utf-8"), undefined=jinja2.StrictUndefined)
@@ -168,6 +170,8 @@ def page(result: dict[str, Any]) -> str:
                 network.name: [measured.efficiency(1024, network, faster) for faster in FASTER.values()]
                 for network in NETWORKS
             },
+            converted=converted,
+            ten_million=at_ten_million(converted),
             cifar_mb=CIFAR10_BYTES / 1e6,
             staging=CIFAR10_BYTES * 8 / 10e9,
         )

@@ -19,7 +19,7 @@ BELOW: dict[str, set[str]] = {
     "ground": {"models"},
     "data": {"ground"},
     "cluster": {"ground"},
-    "download": {"ground", "data"},
+    "download": {"ground", "data", "cluster"},
     "preprocess": {"models", "ground", "data", "cluster", "download"},
     "protocol": {"models", "ground", "data"},
     "train": {"models", "ground", "data", "cluster", "protocol"},

@@ -145,6 +145,25 @@ def _inspect(
     inspect(name, StatedCamera(sensor=sensor, stream=number_or_group), frames, size, png, as_json=as_json)
 
 
+@app.command("convert")
+def _convert(
+    dataset: Annotated[str, typer.Argument(metavar="DATASET", help="Under `datasets:` in params.yaml.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="PLACE", help="Recordings: s3://BUCKET/FOLDER, gs://, file:// or a folder.")
+    ],
+    target: Annotated[str, typer.Option("--into", metavar="PLACE", help="Gets the shards; likewise.")],
+) -> None:
+    """Convert recordings in object storage into shards there.
+
+    For more recordings than a disk holds. Does what the stage `preprocess` does, by the dataset's `preprocess:` and the
+    `cluster:` of params.yaml, but reads the recordings (a folder a class) from --from and writes the shards into a
+    folder of --into: one task a shard, on all nodes of the cluster. The same command goes on after an interruption.
+    """
+    from pipeline.cli.convert import convert_stored
+
+    convert_stored(dataset, source, target)
+
+
 @app.command("plan")
 def _plan() -> None:
     """Estimate how long the trainings of params.yaml take.

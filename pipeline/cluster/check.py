@@ -35,18 +35,37 @@ class Found:
     """Why it cannot use storage, or None."""
 
 
-def check_nodes(cluster: ClusterParams) -> None:
-    """Raises InputError with a line, and what to do, for each problem of each node that cannot take part."""
-    storage, key = open_storage(cluster.storage), f"probe/{uuid.uuid4().hex}"
+def check_nodes(cluster: ClusterParams, storage: Storage | None = None) -> None:
+    """Raises InputError with a line, and what to do, for each problem of each node that cannot take part.
+
+    A node has to write to `storage`, or to the one that the cluster names.
+    """
+    storage, key = storage or open_storage(cluster.storage), f"probe/{uuid.uuid4().hex}"
     try:
         _write(storage, f"{key}/driver")
         found = on_every_node(probe, storage, key)
         written = storage.list(key)
     finally:
         storage.delete(key)
-    lines = [line for node, one in found.items() for line in problems(node, one, written, cluster)]
+    lines = [line for node, one in found.items() for line in problems(node, one, written, storage.address)]
     if lines:
         raise InputError("\n".join([f"the cluster {cluster.address} is not ready:", *lines]))
+
+
+def check_reads(storage: Storage, key: str) -> None:
+    """Raises InputError with a line for each node that cannot read a file of `storage`."""
+    refused = [line for line in on_every_node(unreadable, storage, key).values() if line]
+    if refused:
+        raise InputError("\n".join(["the cluster is not ready:", *refused]))
+
+
+def unreadable(storage: Storage, key: str) -> str | None:
+    """A line that says why this node cannot read the file, or None."""
+    try:
+        storage.read(key)
+    except InputError as error:
+        return f"  {platform.node()}: {error}"
+    return None
 
 
 def all_see(path: Path) -> bool:
@@ -126,8 +145,9 @@ def _exists(path: Path) -> bool:
     return path.exists()
 
 
-def problems(node: str, found: Found, written: Container[str], cluster: ClusterParams) -> list[str]:
-    """A line for each reason why a node cannot take part; `written` contains nodes whose files the driver sees."""
+def problems(node: str, found: Found, written: Container[str], storage: str) -> list[str]:
+    """A line for each reason why a node cannot take part; `written` contains nodes whose files the driver sees in
+    `storage`."""
     ours = versions()
     lines = [
         f"has {name} {found.versions[name]}, but this machine has {ours[name]}; install requirements.lock there"
@@ -139,7 +159,5 @@ def problems(node: str, found: Found, written: Container[str], cluster: ClusterP
     if found.error:
         lines.append(f"does not reach storage: {found.error}")
     elif node not in written:
-        lines.append(
-            f"writes to its own {cluster.storage}; mount one folder on every node, or use object storage (s3://...)"
-        )
+        lines.append(f"writes to its own {storage}; mount one folder on every node, or use object storage (s3://...)")
     return [f"  {found.host}: {line}" for line in lines]

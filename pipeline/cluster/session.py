@@ -26,6 +26,7 @@ import ray
 
 from pipeline.cluster.nodes import all_workers
 from pipeline.cluster.ray_internals import keep_sigterm, listen_beyond_loopback, use_own_token
+from pipeline.cluster.storage import Storage
 from pipeline.cluster.workers import SHARED, check_room, share_of
 from pipeline.ground.code import copy_code
 from pipeline.ground.cpus import cpus_here
@@ -41,12 +42,19 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 # Ray's own choice
 
 @contextmanager
 def connect(
-    cluster: ClusterParams, *, most: int, cpus_each: int = 1, gpus_each: int = 0, shared: Path | None = None
+    cluster: ClusterParams,
+    *,
+    most: int,
+    cpus_each: int = 1,
+    gpus_each: int = 0,
+    shared: Path | None = None,
+    storage: Storage | None = None,
 ) -> Iterator[int]:
     """Yields the number of workers: cluster.workers, or with auto as many as fit; at most `most`.
 
-    `shared` is a folder that the workers write into; if some node does not see it, a local Ray is used instead. Raises
-    InputError at once if the stated number does not fit; Ray itself would wait forever.
+    `shared` is a folder that the workers write into; if some node does not see it, a local Ray is used instead.
+    `storage` is what the workers write into instead of cluster.storage. Raises InputError at once if the stated number
+    does not fit, as Ray itself would wait forever, or if a node of a cluster cannot take part.
     """
     from pipeline.cluster.check import all_see  # imports Ray, after the environment variables above
 
@@ -54,18 +62,18 @@ def connect(
         cluster = cluster.model_copy(update={"workers": share})
     with private_folder() as folder:
         try:
-            _start(cluster, folder)
+            _start(cluster, folder, storage)
             if shared is not None and cluster.address != "local" and not all_see(shared):
                 print(f"not every node of {cluster.address} sees {shared}: using this machine only", file=sys.stderr)
                 ray.shutdown()
                 cluster = cluster.model_copy(update={"address": "local", "workers": "auto"})
-                _start(cluster, folder)
+                _start(cluster, folder, storage)
             yield _workers(cluster, most, cpus_each, gpus_each)
         finally:
             ray.shutdown()
 
 
-def _start(cluster: ClusterParams, folder: Path) -> None:
+def _start(cluster: ClusterParams, folder: Path, storage: Storage | None) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "error", "configure_logging": True}
     listen_beyond_loopback(cluster.address != "local")
     if cluster.address == "local" and SHARED in os.environ:
@@ -103,7 +111,7 @@ def _start(cluster: ClusterParams, folder: Path) -> None:
     if running.dashboard_url:
         print(f"Ray dashboard: http://{running.dashboard_url}", flush=True)
         os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "1")  # for its page of trainings
-    check_nodes(cluster)
+    check_nodes(cluster, storage)
 
 
 def _init(**how: Any) -> Any:

@@ -3,8 +3,10 @@
 import os
 import tempfile
 import uuid
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
@@ -34,6 +36,41 @@ class Storage:
     files: FileSystem
     root: str
     """Root path in the file system."""
+    setting: str = "cluster.storage"
+    """The key of params.yaml or the option that names it; for errors."""
+
+    def below(self, folder: str) -> "Storage":
+        """The storage of a folder in this one."""
+        address, question, options = self.address.partition("?")
+        return replace(self, address=f"{address.rstrip('/')}/{folder}{question}{options}", root=self.path(folder))
+
+    def uri(self, key: str) -> str:
+        """Address of a key, without the options of the URI; for errors."""
+        return f"{self.address.partition('?')[0].rstrip('/')}/{key}"
+
+    def local(self) -> Path | None:
+        """The folder, if it is one, as a path."""
+        return Path(self.root) if isinstance(self.files, LocalFileSystem) else None
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Path]:
+        """Yields a path to write a file to, which is then stored: in a folder the file itself, which the block has to
+        write atomically, otherwise one on this machine's disk, which is removed."""
+        if folder := self.local():
+            yield folder / key
+            return
+        with tempfile.TemporaryDirectory(prefix="sresnet-") as disk:
+            yield Path(disk) / PurePosixPath(key).name
+            self.put(Path(disk) / PurePosixPath(key).name, key)
+
+    def read(self, key: str) -> bytes:
+        """The content of a file."""
+        try:
+            with self.files.open_input_file(self.path(key)) as file:
+                content: bytes = file.read()
+                return content
+        except (OSError, pa.ArrowException) as error:
+            raise self._refusal(f"cannot read {key}", error) from None
 
     def put(self, local: Path, key: str) -> None:
         """Copies a local file to storage."""
@@ -63,13 +100,18 @@ class Storage:
 
     def list(self, key: str) -> dict[str, FileInfo]:
         """The files below `key`, by their paths relative to it, without files that are still being written."""
-        folder = self.path(key)
+        files = [info for info in self.entries(key) if info.type == FileType.File]
+        start = len(self.path(key)) + 1
+        return {info.path[start:]: info for info in files if not info.base_name.startswith(".")}
+
+    def entries(self, key: str) -> Sequence[FileInfo]:
+        """All files and folders below `key`."""
         try:
-            found = self.files.get_file_info(FileSelector(folder, recursive=True, allow_not_found=True))
+            selector = FileSelector(self.path(key), recursive=True, allow_not_found=True)
+            found: list[FileInfo] = self.files.get_file_info(selector)
         except (OSError, pa.ArrowException) as error:
             raise self._refusal(f"cannot list {key}", error) from None
-        files = [info for info in found if info.type == FileType.File and not info.base_name.startswith(".")]
-        return {info.path[len(folder) + 1 :]: info for info in files}
+        return found
 
     def delete(self, key: str) -> None:
         """Removes a file, if it is there, or a folder."""
@@ -83,24 +125,30 @@ class Storage:
             raise self._refusal(f"cannot remove {key}", error) from None
 
     def path(self, key: str) -> str:
-        """Path of a key in the file system."""
-        return f"{self.root.rstrip('/')}/{key}"
+        """Path of a key in the file system; of the storage's root for an empty one."""
+        return f"{self.root.rstrip('/')}/{key}".rstrip("/")
 
     def _refusal(self, what: str, error: Exception) -> InputError:
-        return InputError(f"cluster.storage {self.address}: {what} ({_first_line(error)}); {_REMEDY}")
+        return InputError(f"{self.setting} {self.address}: {what} ({_first_line(error)}); {_REMEDY}")
 
 
-def open_storage(address: str) -> Storage:
-    """The storage at an absolute path or a URI. Raises InputError."""
+def open_storage(address: str, setting: str = "cluster.storage") -> Storage:
+    """The storage at an absolute path or a URI; `setting` names it in errors. Raises InputError."""
+    where = f"{setting} {address}"
     if is_uri(address) and not address.startswith(SCHEMES):
-        raise InputError(f"cluster.storage {address}: expected an absolute path, or one of {', '.join(SCHEMES)}")
+        raise InputError(f"{where}: expected an absolute path, or one of {', '.join(SCHEMES)}")
     try:
         files, root = FileSystem.from_uri(address)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"cluster.storage {address}: cannot be opened ({_first_line(error)}); {_REMEDY}") from None
+        raise InputError(f"{where}: cannot be opened ({_first_line(error)}); {_REMEDY}") from None
     if not root.strip("/"):
-        raise InputError(f"cluster.storage {address}: names no folder or bucket")
-    return Storage(address=address, files=files, root=root)
+        raise InputError(f"{where}: names no folder or bucket")
+    return Storage(address=address, files=files, root=root, setting=setting)
+
+
+def folder_storage(folder: Path) -> Storage:
+    """A folder of this machine as storage."""
+    return Storage(address=str(folder), files=LocalFileSystem(), root=str(folder))
 
 
 def check_writable(storage: Storage) -> None:

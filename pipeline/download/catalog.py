@@ -1,10 +1,10 @@
 """The catalog of datasets for params.yaml: where each is published, what it contains, and its title in reports."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 DataKind = Literal["images", "recordings"]
-Decoder = Literal["digits", "cifar10", "cifar100", "parquet", "image files", "recordings"]
+Decoder = Literal["digits", "cifar10", "cifar100", "parquet", "image files", "recordings", "shards"]
 DIGITS = tuple("0123456789")
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -386,4 +386,9 @@ CATALOG: dict[str, Entry] = {
         split="every-fifth-tests",
     ),
     "parquet-recordings": _own("recordings", "parquet", (".parquet",), split="official"),
+    "shards": replace(
+        _own("recordings", "shards", (), split="every-fifth-tests"),
+        title="the user's shards",
+        note="not a published dataset; `sresnet convert` made its frames, and the recordings are not in this chain",
+    ),
 }

@@ -1,6 +1,7 @@
-"""MD5 of a file, and a check for free disk space."""
+"""MD5 of a file, a check for free disk space, and a second name for a file."""
 
 import hashlib
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,16 @@ def md5(path: Path) -> str:
     """Hexadecimal MD5 of a file: published datasets are pinned by it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def link_or_copy(path: Path, target: Path) -> None:
+    """Makes a hard link, or a copy if the file system has none. Raises InputError if the disk is full."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(path, target)
+    except OSError:
+        check_space(target.parent, path.stat().st_size)
+        shutil.copyfile(path, target)
 
 
 def check_space(folder: Path, needed: int) -> None:

@@ -1,22 +1,23 @@
 """Fills a folder with a dataset: downloaded as published, copied from a folder, or made from installed packages."""
 
 import json
-import os
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from hashlib import sha256 as hash_sha256
 from pathlib import Path, PurePosixPath
 
 from pipeline.download.archives import is_archive
 from pipeline.download.catalog import CATALOG, Entry, File
-from pipeline.download.disk import check_space, md5
+from pipeline.download.disk import check_space, link_or_copy, md5
 from pipeline.download.embedded import copy_digits, record_digits
 from pipeline.download.layout import split_files
 from pipeline.download.listing import list_files, visible_files
+from pipeline.download.shards import copy_shards, shards_storage
 from pipeline.download.source import SOURCE_FILE, Source
+from pipeline.download.tally import Tally, check_class_folders
 from pipeline.download.title import check_own_title
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256
@@ -27,39 +28,14 @@ from pipeline.ground.progress import progress
 
 DOWNLOADS = RUNS / "download"
 """Partial and verified downloads; outside DVC's outputs, which DVC deletes before a stage runs."""
-LISTED = 12
-"""Maximum number of folders that a tally lists; with more, it gives the range of files per folder."""
-
-
-@dataclass(frozen=True)
-class Tally:
-    """Numbers of files that were used and left out. Archives count by their contents."""
-
-    used: Counter[str]
-    """By folder, which is usually the class; Parquet files by split."""
-    left_out: Counter[str]
-    """By suffix, or by the name of an unused split; hidden files are one kind."""
-    folders: set[str]
-    """All folders, also those without a used file."""
-
-    def __str__(self) -> str:
-        used, left_out = self.used.total(), self.left_out.total()
-        if len(self.used) > LISTED:
-            places = f"{len(self.used)} folders of {min(self.used.values())} to {max(self.used.values())}"
-        else:
-            places = _numbered(self.used)
-        kinds = f" ({_numbered(self.left_out)})" if left_out else ""
-        return f"{used + left_out} file(s) found, {used} used ({places}), {left_out} left out{kinds}"
-
-
-def _numbered(counts: Counter[str]) -> str:
-    return ", ".join(f"{name} {number}" for name, number in sorted(counts.items()))
 
 
 def fetch(dataset: str, download: DownloadParams, into: Path) -> tuple[Source, Tally]:
     """Fills the folder `into` with a dataset, checks and counts it, and writes SOURCE.json. Raises InputError."""
     entry = check_download(dataset, download)
-    if entry.origin == "user":
+    if entry.decoder == "shards":
+        tally = copy_shards(dataset, str(download.source), into)
+    elif entry.origin == "user":
         tally = _copy_folder(dataset, entry, _folder(dataset, download), into)
     else:
         _fill(dataset, entry, download, into)
@@ -99,6 +75,9 @@ def check_download(dataset: str, download: DownloadParams) -> Entry:
 def check_source(dataset: str, entry: Entry, download: DownloadParams) -> None:
     """Raises InputError if the folder to copy is missing or cannot be used. Archives are not opened: they are large."""
     if download.source is None or (entry.origin != "user" and _is_url(download.source)):
+        return
+    if entry.decoder == "shards":
+        shards_storage(dataset, str(download.source))
         return
     folder = _folder(dataset, download)
     if entry.origin != "user":
@@ -141,7 +120,7 @@ def _download(dataset: str, entry: Entry, download: DownloadParams, into: Path) 
             whole = transfer(file, cache, pinned=not download.altered)
         except Unreachable as reasons:
             raise InputError(_manual_download(dataset, entry, file, str(reasons))) from None
-        _link(whole, into / file.name)
+        link_or_copy(whole, into / file.name)
     if download.altered:
         shutil.rmtree(cache)
 
@@ -164,15 +143,6 @@ def _manual_download(dataset: str, entry: Entry, file: File, reasons: str) -> st
         "Run it again to resume, or download by hand, put all of these files in one folder, and set "
         f"datasets.{dataset}.download.source in params.yaml to that folder:\n{files}"
     )
-
-
-def _link(whole: Path, target: Path) -> None:
-    """Makes a hard link, or a copy if the file system has none."""
-    try:
-        os.link(whole, target)
-    except OSError:
-        check_space(target.parent, whole.stat().st_size)
-        shutil.copyfile(whole, target)
 
 
 def _copy_published(dataset: str, entry: Entry, download: DownloadParams, into: Path) -> None:
@@ -220,24 +190,8 @@ def _usable(dataset: str, entry: Entry, folder: Path) -> Tally:
             f"set datasets.{dataset}.download.source to the folder that contains them{other}"
         )
     if entry.class_from == "folder":
-        if "." in tally.used:
-            unsorted = f"{tally.used['.']} {entry.sample}(s) are not in a subfolder"
-            raise InputError(f"{folder}: {unsorted}; put each into one named by its class")
-        _refuse_empty_class(folder, entry, tally)
+        check_class_folders(str(folder), entry, tally)
     return tally
-
-
-def _refuse_empty_class(folder: Path, entry: Entry, tally: Tally) -> None:
-    """Raises InputError that names a folder beside the class folders without any sample: a class would be lost."""
-    classes = [PurePosixPath(name) for name in tally.used]
-    above = {str(place) for one in classes for place in one.parents}
-    beside = {one.parent for one in classes}
-    for place in sorted(tally.folders - above - set(tally.used)):
-        if PurePosixPath(place).parent in beside:
-            raise InputError(
-                f"{folder / place}: no {entry.sample} in it, but the folders beside it are classes; expected "
-                f"{' or '.join(entry.suffixes)} files: add them, or remove the folder"
-            )
 
 
 def _copy(paths: list[Path], folder: Path, into: Path) -> None:

@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Protocol, TypeVar
 
 from pipeline.download.archives import is_archive, is_hidden, path_in_archive, read_zipped, unpacked, zip_entries
 from pipeline.ground import names
@@ -29,6 +30,22 @@ class Member:
     name: str | None
     """Name in the zip; None for a plain file."""
 
+    @property
+    def place(self) -> str:
+        """The file that holds it, for errors."""
+        return str(self.path)
+
+
+class Named(Protocol):
+    """A sample that has a name in its dataset, and a place outside."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+
+
+AnyMember = TypeVar("AnyMember", bound=Named)
 
 _Listed = Member | PurePosixPath | str
 """A member, a folder, or the kind of a file that is left out."""
@@ -58,20 +75,26 @@ def list_files(raw: Path, suffixes: tuple[str, ...]) -> ListedFiles:
     not allowed, two that differ only in case, a duplicate sample, a link, and a truncated or unsupported archive.
     """
     found = list(_listed(raw, PurePosixPath(), suffixes, 0))
-    members = sorted((one for one in found if isinstance(one, Member)), key=lambda member: member.id)
-    names.checked(str(raw), names.one_spelling, [member.id for member in members])
-    _refuse_doubles(members)
+    members = in_order(str(raw), (one for one in found if isinstance(one, Member)))
     folders = {str(one) for one in found if isinstance(one, PurePosixPath)}
     return ListedFiles(members, Counter(one for one in found if isinstance(one, str)), folders)
 
 
-def _refuse_doubles(members: list[Member]) -> None:
+def in_order(where: str, found: Iterable[AnyMember]) -> list[AnyMember]:
+    """Samples sorted by id. Raises InputError for two whose names differ only in case, and for a duplicate."""
+    members = sorted(found, key=lambda member: member.id)
+    names.checked(where, names.one_spelling, [member.id for member in members])
+    _refuse_doubles(members)
+    return members
+
+
+def _refuse_doubles(members: list[AnyMember]) -> None:
     """Refuses duplicates: two samples with the same name, or the same name with suffixes of two formats."""
-    stems: dict[str, Member] = {}
+    stems: dict[str, AnyMember] = {}
     for member in members:
         other = stems.setdefault(str(PurePosixPath(member.id).with_suffix("")), member)
         if other is not member:
-            places = ", ".join(dict.fromkeys((str(other.path), str(member.path))))
+            places = ", ".join(dict.fromkeys((other.place, member.place)))
             both = " and ".join(dict.fromkeys((other.id, member.id)))
             raise InputError(f"{places}: {both}: one sample twice; remove one, or rename it if it is different")
 
@@ -91,14 +114,14 @@ def _listed(folder: Path, within: PurePosixPath, suffixes: tuple[str, ...], dept
     yield from ["hidden"] * _hidden_files(folder)
     for path in visible_files(folder):
         place = within / names.file_path(path.relative_to(folder).as_posix())
-        if _suffix(path.name) == ".zip":
+        if suffix_of(path.name) == ".zip":
             yield from _listed_zip(path, place.parent, suffixes, depth)
         elif is_archive(path.name):
             yield from _listed(unpacked(path), place.parent, suffixes, depth + 1)
-        elif _suffix(path.name) in suffixes:
+        elif suffix_of(path.name) in suffixes:
             yield Member(str(place), path.stat().st_size, path, None)
         else:
-            yield _left_out(path, path.name)
+            yield kind_left_out(str(path), path.name)
     yield from (within / names.file_path(path.relative_to(folder).as_posix()) for path in _visible_folders(folder))
 
 
@@ -114,25 +137,24 @@ def _listed_zip(path: Path, within: PurePosixPath, suffixes: tuple[str, ...], de
             folders.add(within / place)
             continue
         folders.add((within / place).parent)
-        if _suffix(place) in suffixes:
+        if suffix_of(place) in suffixes:
             yield Member(str(within / place), entry.file_size, path, entry.filename)
         elif not is_archive(place):
-            yield _left_out(path, entry.filename)
+            yield kind_left_out(f"{path}: {entry.filename}", entry.filename)
     yield from {place for folder in folders for place in (folder, *folder.parents)}
     if any(is_archive(entry.filename) for entry in seen):
         yield from _listed(unpacked(path), within, suffixes, depth + 1)
 
 
-def _left_out(where: Path, name: str) -> str:
+def kind_left_out(place: str, name: str) -> str:
     """The kind of a file that is left out. Raises InputError for an unsupported archive."""
-    suffix = _suffix(name)
+    suffix = suffix_of(name)
     if suffix in _UNREAD:
-        place = f"{where}" if where.name == name else f"{where}: {name}"
         raise InputError(f"{place}: {suffix} is not supported; unpack it, pack it as .zip or .tar.gz, or remove it")
     return suffix or "no suffix"
 
 
-def _suffix(name: str) -> str:
+def suffix_of(name: str) -> str:
     return PurePosixPath(name).suffix.lower()
 
 

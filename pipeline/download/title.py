@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.download.catalog import CATALOG, Entry
@@ -48,12 +48,27 @@ def title_of_files(dataset: str, raw: Path) -> Title:
         return title_of_entry(entry)
     if entry.origin != "user" and entry.decoder != "recordings":
         raise InputError(f"{raw}: digests differ from the files of {entry.title}; run the stage `download` again")
-    if source.title is not None:
-        check_own_title(f"{raw / SOURCE_FILE}: title", source.title)
-    own, note = f"{dataset} ({entry.title})", entry.note
-    if entry.origin != "user":
-        own, note = f"{entry.title} (altered)", "; ".join(filter(None, (entry.note, ALTERED)))
-    return Title(title=source.title or own, published=False, note=note, licence=entry.licence, citation=entry.citation)
+    own = title_of_own(dataset, entry, source.title, f"{raw / SOURCE_FILE}: title")
+    if entry.origin == "user":
+        return own
+    note = "; ".join(filter(None, (entry.note, ALTERED)))
+    return replace(own, title=source.title or f"{entry.title} (altered)", note=note)
+
+
+def title_of_own(dataset: str, entry: Entry, stated: str | None, where: str) -> Title:
+    """The title of data that are not the published ones, with the user's if it is stated; `where` says where.
+
+    Raises InputError.
+    """
+    if stated is not None:
+        check_own_title(where, stated)
+    return Title(
+        title=stated or f"{dataset} ({entry.title})",
+        published=False,
+        note=entry.note,
+        licence=entry.licence,
+        citation=entry.citation,
+    )
 
 
 def are_pinned(raw: Path, entry: Entry) -> bool:

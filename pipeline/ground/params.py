@@ -25,6 +25,10 @@ Seed = Annotated[int, Within(0, 2**63 - 1)]
 """torch and numpy take 64-bit seeds; below 2^63, signed and unsigned readings agree."""
 
 
+MOST_SHARDS = 10_000
+"""Of a split; their names have five digits."""
+
+
 class Section(BaseModel):
     """A part of params.yaml: frozen, without extra keys or type coercion."""
 
@@ -59,7 +63,8 @@ class DownloadParams(Section):
     catalog: str
     """Name of the entry in pipeline/download/catalog.py."""
     source: Line | None
-    """A path, a URL, or a mirror folder with the published file names; null for the published addresses."""
+    """A path, a URL, or a mirror folder with the published file names; null for the published addresses. Of catalog
+    shards: a path or a URI (file, s3, gs)."""
     title: Label | None = None
     """Title of the user's own or altered data in reports; published datasets keep their title."""
     altered: bool = False
@@ -72,7 +77,8 @@ class DownloadParams(Section):
     def _folder_or_web_address(self) -> "DownloadParams":
         if self.source and self.source.startswith("~"):
             raise ValueError(f"source is {self.source!r}; ~ is not expanded; write the whole path")
-        if self.source and "://" in self.source and not self.source.startswith(("http://", "https://")):
+        storage = self.catalog == "shards"  # cluster/storage.py says which URIs it may be
+        if self.source and "://" in self.source and not storage and not self.source.startswith(("http://", "https://")):
             raise ValueError(f"source must be a folder or begin with https://, not {self.source!r}")
         return self
 
@@ -105,8 +111,8 @@ class PreprocessParams(Section):
 
     split: str | FolderSplit
     """Name of a split rule, or the training and test folders."""
-    shards: Annotated[int, Within(1, 10_000)]
-    """Number of shard files per split; independent of the number of workers. Their names have five digits."""
+    shards: Annotated[int, Within(1, MOST_SHARDS)]
+    """Number of shard files per split; independent of the number of workers."""
     frames: Annotated[int, Within(1, 10_000)] | None
     """T, the number of frames with equal event counts; must equal model.time_steps."""
     size: Annotated[int, Within(1, 4096)] | None

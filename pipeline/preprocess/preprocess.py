@@ -5,11 +5,14 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.cluster.storage import Storage, folder_storage
 from pipeline.data.contents import write_contents
 from pipeline.data.counts import Counts, all_left_out, check, in_words, total
 from pipeline.data.store import (
@@ -36,6 +39,7 @@ from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
 from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
+from pipeline.preprocess.converted import check_stated, take_shards
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.labels import class_names
@@ -43,8 +47,19 @@ from pipeline.preprocess.parquet_events import EventRow, event_rows, read_event_
 from pipeline.preprocess.samples import reading_of
 from pipeline.preprocess.shards import Part, Summary, make_shards, read_summary
 from pipeline.preprocess.splits import classes_of, split_recordings
+from pipeline.preprocess.stored import AHEAD, StoredMember
 
 Made = tuple[Manifest, list[Content]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What becomes shards, and how."""
+
+    dataset: str
+    title: Title
+    entry: Entry
+    params: PreprocessParams
 
 
 def preprocess(
@@ -58,24 +73,33 @@ def preprocess(
     entry = CATALOG[read_source(raw).catalog]
     check_preprocess(dataset, entry, params)
     params = params.model_copy(update={"sensor": params.sensor or entry.sensor})
-    folder = work / f"{dataset}-{_identity(raw, params)}"
+    what = Conversion(dataset=dataset, title=title, entry=entry, params=params)
+    folder = work / f"{dataset}-{identity_of(params, (raw / SOURCE_FILE).read_bytes())}"
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*"):
         leftover.unlink()
     if entry.kind == "images":
-        made = _images(dataset, raw, title, entry, params, folder)
+        made = _images(what, raw, folder)
+    elif entry.decoder == "shards":
+        made = _converted(what, raw, folder)
     else:
-        made = _recordings(dataset, raw, title, entry, params, cluster, folder)
+        made = _recordings(what, raw, cluster, folder)
     manifests = [manifest for manifest, _ in made]
     with whole_folder(into) as temporary:
         for manifest in manifests:
             for index in range(manifest.shards):
                 name = shard_name(manifest.split, index, manifest.shards)
                 shutil.move(folder / name, temporary / name)
-            write_manifest(manifest, temporary)
-        write_contents({manifest.split: contents for manifest, contents in made}, temporary)
+        describe_shards(made, temporary)
     shutil.rmtree(folder)
     return manifests
+
+
+def describe_shards(made: list[Made], folder: Path) -> None:
+    """Writes the manifests and contents.arrow of finished shards."""
+    for manifest, _ in made:
+        write_manifest(manifest, folder)
+    write_contents({manifest.split: contents for manifest, contents in made}, folder)
 
 
 def check_preprocess(dataset: str, entry: Entry, params: PreprocessParams) -> None:
@@ -101,74 +125,85 @@ def _check_recordings_only(where: str, entry: Entry, params: PreprocessParams) -
         raise InputError(f"{where}.stream: a row of a Parquet file has one stream; set it to null")
 
 
-def _identity(raw: Path, params: PreprocessParams) -> str:
-    """Digest of the downloaded files, the parameters and the stage's code; names the folder of finished shards."""
+def identity_of(params: PreprocessParams, source: bytes) -> str:
+    """Digest of what describes the recordings, the parameters and the stage's code; names the folder of finished
+    shards."""
     code = code_digest(code_of("preprocess", ROOT))
-    parts = [(raw / SOURCE_FILE).read_bytes(), params.model_dump_json().encode(), code.encode()]
+    parts = [source, params.model_dump_json().encode(), code.encode()]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()[:16]
 
 
-def _images(dataset: str, raw: Path, title: Title, entry: Entry, params: PreprocessParams, folder: Path) -> list[Made]:
+def _images(what: Conversion, raw: Path, folder: Path) -> list[Made]:
     """Writes the shards of images. Done in this process: decoding 60,000 images is faster than starting a cluster."""
-    with _from_a_copy(dataset, entry, InputError):
-        images, classes = read_images(raw, entry, params.split)
+    with _from_a_copy(what, InputError):
+        images, classes = read_images(raw, what.entry, what.params.split)
     made = []
     for split in SPLITS:
-        rows, about = images[split], _about(dataset, title, params, split, classes)
-        shards = _blocks(len(rows), params.shards)
+        rows, about = images[split], _about(what, split, classes)
+        shards = _blocks(len(rows), what.params.shards)
         written = []
         for index, block in enumerate(shards):
             path = folder / shard_name(split, index, len(shards))
-            written += write_shard((rows[i] for i in block), path, "images", params.compression, about)
-        summary = Summary.of(written)
-        made.append(_manifest(dataset, title, entry, params, split, classes, len(shards), [summary]))
+            written += write_shard((rows[i] for i in block), path, "images", what.params.compression, about)
+        made.append(_manifest(what, split, classes, len(shards), [Summary.of(written)]))
     return made
 
 
-def _recordings(
-    dataset: str,
-    raw: Path,
-    title: Title,
-    entry: Entry,
-    params: PreprocessParams,
-    cluster: ClusterParams,
-    folder: Path,
-) -> list[Made]:
-    with _from_a_copy(dataset, entry, InputError):
-        members, labels, classes = (_rows if entry.decoder == "parquet" else _files)(raw, entry, params.split)
+def _converted(what: Conversion, raw: Path, folder: Path) -> list[Made]:
+    """Takes shards that were made elsewhere, after checking them."""
+    taken = {split: take_shards(raw, split, what.params, folder) for split in SPLITS}
+    made = []
+    for split, (stated, summary) in taken.items():
+        made.append(_manifest(what, split, tuple(stated.classes), stated.shards, [summary]))
+        check_stated(raw / f"{split}.json", stated, made[-1][0])
+    return made
+
+
+def _recordings(what: Conversion, raw: Path, cluster: ClusterParams, folder: Path) -> list[Made]:
+    entry, rule = what.entry, what.params.split
+    with _from_a_copy(what, InputError):
+        rows = entry.decoder == "parquet"
+        samples = _rows(raw, entry, rule) if rows else labelled(listing.members(raw, entry.suffixes), entry, rule)
+    with _from_a_copy(what, RecordingError):
+        return make_recordings(what, samples, cluster, folder_storage(folder))
+
+
+def make_recordings(what: Conversion, samples: "Samples", cluster: ClusterParams, target: Storage) -> list[Made]:
+    """Makes the shards of recordings that `target` lacks; returns what describes all. Raises InputError."""
+    members, labels, classes = samples
     parts: dict[Split, list[Part]] = {}
     for name in SPLITS:
-        blocks = _blocks(len(labels[name]), params.shards)
+        blocks = _blocks(len(labels[name]), what.params.shards)
         parts[name] = [
             Part(
-                path=folder / shard_name(name, index, len(blocks)),
+                target=target,
+                name=shard_name(name, index, len(blocks)),
                 members=members[name][block[0] : block[-1] + 1],
                 labels=labels[name][block[0] : block[-1] + 1],
-                params=params,
-                orientation=entry.orientation,
-                about=_about(dataset, title, params, name, classes),
+                params=what.params,
+                orientation=what.entry.orientation,
+                about=_about(what, name, classes),
             )
             for index, block in enumerate(blocks)
         ]
-    with _from_a_copy(dataset, entry, RecordingError):
-        make_shards(dataset, [part for name in SPLITS for part in parts[name]], cluster)
-        summaries = {name: [read_summary(part) for part in parts[name]] for name in SPLITS}
-        Summary.together([*summaries["train"], *summaries["test"]])  # checks that both splits have the same sensor
-    return [
-        _manifest(dataset, title, entry, params, name, classes, len(parts[name]), summaries[name]) for name in SPLITS
-    ]
+    make_shards(what.dataset, [part for name in SPLITS for part in parts[name]], cluster)
+    with ThreadPoolExecutor(AHEAD) as pool:
+        summaries = {name: list(pool.map(read_summary, parts[name])) for name in SPLITS}
+    Summary.together([*summaries["train"], *summaries["test"]])  # checks that both splits have the same sensor
+    return [_manifest(what, name, classes, len(parts[name]), summaries[name]) for name in SPLITS]
 
 
-Samples = tuple[Mapping[Split, Sequence[Member | EventRow]], dict[Split, list[int]], tuple[str, ...]]
+Samples = tuple[Mapping[Split, Sequence[Member | StoredMember | EventRow]], dict[Split, list[int]], tuple[str, ...]]
 """The recordings of each split, their labels, and the class names."""
 
 
-def _files(raw: Path, entry: Entry, rule: str | FolderSplit) -> Samples:
-    found = {member.id: member for member in listing.members(raw, entry.suffixes)}
+def labelled(members: Sequence[Member | StoredMember], entry: Entry, rule: str | FolderSplit) -> Samples:
+    """Recordings that are a file each, with the labels and the split that follow from their names."""
+    found = {member.id: member for member in members}
     split = split_recordings(list(found), rule, entry)
     classes = classes_of(split, entry)
-    members = {name: [found[sample.id] for sample in split[name]] for name in SPLITS}
-    return members, {name: [classes.index(sample.class_name) for sample in split[name]] for name in SPLITS}, classes
+    chosen = {name: [found[sample.id] for sample in split[name]] for name in SPLITS}
+    return chosen, {name: [classes.index(sample.class_name) for sample in split[name]] for name in SPLITS}, classes
 
 
 def _rows(raw: Path, entry: Entry, rule: str | FolderSplit) -> Samples:
@@ -180,15 +215,15 @@ def _rows(raw: Path, entry: Entry, rule: str | FolderSplit) -> Samples:
 
 
 @contextmanager
-def _from_a_copy(dataset: str, entry: Entry, kind: type[InputError]) -> Iterator[None]:
+def _from_a_copy(what: Conversion, kind: type[InputError]) -> Iterator[None]:
     """Adds to an error in the user's own data how to update the copy that this stage reads."""
     try:
         yield
     except kind as error:
-        if entry.origin != "user":
+        if what.entry.origin != "user":
             raise
-        command = f".venv/bin/dvc repro --force download@{dataset}"
-        then = f"After changing the folder datasets.{dataset}.download.source, run: {command}, then make repro"
+        command = f".venv/bin/dvc repro --force download@{what.dataset}"
+        then = f"After changing the folder datasets.{what.dataset}.download.source, run: {command}, then make repro"
         raise kind(f"{error}\n{then}") from None
 
 
@@ -199,16 +234,14 @@ def _blocks(samples: int, shards: int) -> list[np.ndarray]:
     return np.array_split(np.arange(samples), min(shards, samples))
 
 
-def _about(
-    dataset: str, title: Title, params: PreprocessParams, split: Split, classes: tuple[str, ...]
-) -> dict[str, str]:
+def _about(what: Conversion, split: Split, classes: tuple[str, ...]) -> dict[str, str]:
     """Metadata of each shard of a split."""
     return {
-        "dataset": dataset,
-        "title": title.title,
+        "dataset": what.dataset,
+        "title": what.title.title,
         "split": split,
-        "split_rule": _rule_name(params.split),
-        "framing_rule": FRAMING_RULE if params.frames is not None else "none",
+        "split_rule": _rule_name(what.params.split),
+        "framing_rule": FRAMING_RULE if what.params.frames is not None else "none",
         "classes": json.dumps(classes),
     }
 
@@ -217,26 +250,18 @@ def _rule_name(rule: str | FolderSplit) -> str:
     return rule if isinstance(rule, str) else f"folders: {rule.train} trains, {rule.test} tests"
 
 
-def _manifest(
-    dataset: str,
-    title: Title,
-    entry: Entry,
-    params: PreprocessParams,
-    split: Split,
-    classes: tuple[str, ...],
-    shards: int,
-    summaries: list[Summary],
-) -> Made:
-    whole = Summary.together(summaries)
+def _manifest(what: Conversion, split: Split, classes: tuple[str, ...], shards: int, summaries: list[Summary]) -> Made:
+    """The manifest and the contents of a split, from the summaries of its shards."""
+    whole, title, params = Summary.together(summaries), what.title, what.params
     manifest = Manifest(
         version=VERSION,
-        dataset=dataset,
+        dataset=what.dataset,
         title=title.title,
         note=title.note,
         licence=title.licence,
         citation=title.citation,
         published=title.published,
-        kind="images" if entry.kind == "images" else "frames",
+        kind="images" if what.entry.kind == "images" else "frames",
         split=split,
         split_rule=_rule_name(params.split),
         framing_rule=None if params.size is None else framing_rule(whole.sensor, params.size),
@@ -248,7 +273,7 @@ def _manifest(
         rows_per_class=[Counter(whole.labels)[label] for label in range(len(classes))],
         digest=rows_digest(whole.digests),
         sensor=whole.sensor or None,
-        framing=None if params.size is None else as_json(reading_of(params, entry.orientation)),
+        framing=None if params.size is None else as_json(reading_of(params, what.entry.orientation)),
         counts={name: whole.counts[str(label)] for label, name in enumerate(classes)} if whole.counts else None,
     )
     _check_counts(manifest)

@@ -3,14 +3,15 @@
 import hashlib
 import json
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.cluster.storage import Storage
 from pipeline.cluster.workers import in_this_process, workers_here
 from pipeline.data.counts import check, total
 from pipeline.data.store import Content, Row, Written, write_shard
@@ -24,6 +25,7 @@ from pipeline.preprocess.recordings import Orientation
 from pipeline.preprocess.samples import FramedSample, reading_of, samples_of, samples_of_recording
 from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
+from pipeline.preprocess.stored import StoredMember, read_ahead
 
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
@@ -34,8 +36,10 @@ RAY_SECONDS = 20.0
 class Part:
     """The recordings of one shard, and how to convert them into rows."""
 
-    path: Path
-    members: Sequence[Member | EventRow]
+    target: Storage
+    name: str
+    """File name of the shard in `target`."""
+    members: Sequence[Member | StoredMember | EventRow]
     labels: list[int]
     params: PreprocessParams
     orientation: Orientation
@@ -88,7 +92,8 @@ class Summary:
 
 def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None:
     """Makes the shards that are not finished yet. Raises InputError."""
-    missing = [part for part in parts if not (part.path.exists() and _summary_path(part.path).exists())]
+    there = parts[0].target.list("")
+    missing = [part for part in parts if not {part.name, _summary_name(part)} <= there.keys()]
     recordings = sum(len(part.members) for part in parts)
     done = recordings - sum(len(part.members) for part in missing)
     with progress(dataset, total=recordings, unit="recordings", initial=done) as bar:
@@ -116,15 +121,18 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     """Yields each part when its shard is finished."""
     import ray  # takes seconds to import; datasets of images do not need it
 
+    from pipeline.cluster.check import check_reads
     from pipeline.cluster.session import connect
 
-    with connect(cluster, most=len(parts), shared=parts[0].path.parent) as workers:
-        task, waiting = ray.remote(num_cpus=1)(make_shard), list(parts)
+    with connect(cluster, most=len(parts), **_places(parts[0])) as workers:
+        if cluster.address != "local" and isinstance(first := parts[0].members[0], StoredMember):
+            check_reads(first.storage, first.key)
+        task, waiting = ray.remote(num_cpus=1)(make_shard), deque(parts)
         running: dict[Any, Part] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < workers:
-                    part = waiting.pop(0)
+                while waiting and len(running) < workers:  # no more: a task's recordings are sent with it
+                    part = waiting.popleft()
                     running[task.remote(part)] = part
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 _raise_cause(finished, running[finished])
@@ -134,6 +142,13 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
                 ray.cancel(unfinished, force=True)
             if running:
                 ray.wait(list(running), num_returns=len(running))
+
+
+def _places(part: Part) -> dict[str, Any]:
+    """Where the workers write, for `connect`: a stage's folder, or the target of a conversion."""
+    if isinstance(part.members[0], StoredMember):
+        return {"storage": part.target}
+    return {"shared": part.target.local()}
 
 
 def _raise_cause(finished: Any, part: Part) -> None:
@@ -161,10 +176,12 @@ def _raise_cause(finished: Any, part: Part) -> None:
 def make_shard(part: Part) -> None:
     """Writes one shard and its summary. Raises InputError that names the recording."""
     reader = _Reader(part)
-    written = write_shard(reader.rows(), part.path, "frames", part.params.compression, part.about)
+    with part.target.writing(part.name) as path:
+        written = write_shard(reader.rows(), path, "frames", part.params.compression, part.about)
     counts = {str(label): total([counted]) for label, counted in reader.counts.items()}
     summary = Summary.of(written, counts=counts, sensor=reader.sensor)
-    write_whole(_summary_path(part.path), json.dumps(vars(summary)).encode())
+    with part.target.writing(_summary_name(part)) as path:
+        write_whole(path, json.dumps(vars(summary)).encode())
 
 
 class _Reader:
@@ -175,7 +192,7 @@ class _Reader:
         self.counts: dict[int, Counter[str]] = {label: Counter() for label in part.labels}
         self.sensor: tuple[int, ...] = ()
         self._reading = reading_of(part.params, part.orientation)
-        self._buffer, self._rows = Buffer(), RowReader()
+        self._buffer, self._rows, self._contents = Buffer(), RowReader(), _contents(part.members)
 
     def rows(self) -> Iterator[Row]:
         """Yields rows; each is valid only until the next, as all share a buffer.
@@ -184,26 +201,29 @@ class _Reader:
         """
         for member, label in zip(self.part.members, self.part.labels, strict=True):
             counts = Counter({"recordings": 1, "recordings used": 1})
-            digest, samples = self._samples(member, counts)
-            for sample in samples:
-                self._same_sensor(member, sample.sensor)
-                counts["events used"] += int(sample.frames.sum(dtype=np.uint32))
-                yield Row(id=sample.name, label=label, pixels=sample.frames, source_sha256=digest)
+            with _at_its_place(member):
+                digest, samples = self._samples(member, counts)
+                for sample in samples:
+                    self._same_sensor(member, sample.sensor)
+                    counts["events used"] += int(sample.frames.sum(dtype=np.uint32))
+                    yield Row(id=sample.name, label=label, pixels=sample.frames, source_sha256=digest)
             check(counts, member.id)
             self.counts[label].update(counts)
 
-    def _samples(self, member: Member | EventRow, counts: Counter[str]) -> tuple[str, Iterator[FramedSample]]:
+    def _samples(
+        self, member: Member | StoredMember | EventRow, counts: Counter[str]
+    ) -> tuple[str, Iterator[FramedSample]]:
         """The digest and the samples of a recording."""
         if isinstance(member, EventRow):
             recording = self._rows.read(member, self._reading.sensor)
             return digest_of_events(recording), samples_of_recording(
                 recording, member.id, self._reading, counts, self._buffer
             )
-        data = read_member(member)
+        data = next(self._contents)
         digest = hashlib.sha256(data).hexdigest()
         return digest, samples_of(data, member.id, self._reading, counts, self._buffer)
 
-    def _same_sensor(self, member: Member | EventRow, sensor: Sensor) -> None:
+    def _same_sensor(self, member: Member | StoredMember | EventRow, sensor: Sensor) -> None:
         if self.sensor not in ((), sensor):
             first, known = self.part.members[0].id, "{} x {}".format(*self.sensor)
             raise RecordingError(
@@ -212,11 +232,28 @@ class _Reader:
         self.sensor = sensor
 
 
+def _contents(members: Sequence[Member | StoredMember | EventRow]) -> Iterator[bytes]:
+    """Yields the bytes of each recording that is a file."""
+    yield from map(read_member, (member for member in members if isinstance(member, Member)))
+    yield from read_ahead(member for member in members if isinstance(member, StoredMember))
+
+
+@contextmanager
+def _at_its_place(member: Member | StoredMember | EventRow) -> Iterator[None]:
+    """Adds to an error of a recording in storage where that is."""
+    try:
+        yield
+    except RecordingError as error:
+        if not isinstance(member, StoredMember):
+            raise
+        raise RecordingError(f"{error}\nIt is {member.place}: replace or remove it, and run it again") from None
+
+
 def read_summary(part: Part) -> Summary:
     """The summary of a finished shard."""
-    read = json.loads(_summary_path(part.path).read_text(encoding="utf-8"))
+    read = json.loads(part.target.read(_summary_name(part)))
     return Summary(**read | {"contents": [Content(*content) for content in read["contents"]]})
 
 
-def _summary_path(shard: Path) -> Path:
-    return shard.with_suffix(".json")
+def _summary_name(part: Part) -> str:
+    return f"{part.name.removesuffix('.arrow')}.json"

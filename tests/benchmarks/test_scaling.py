@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 
+from benchmarks.bucket import growth
+from benchmarks.bucket_model import at_ten_million
 from benchmarks.scaling import figures, made_job, process, ratio, shown
 from benchmarks.scaling_model import NETWORKS, PAGE, Measured, Network, draw, last_workers, measured_of, page, read
 from pipeline.ground.errors import InputError
@@ -35,6 +37,33 @@ def made() -> dict[str, Any]:
     two = {"together": [0.5, 0.5, 0.52], "alone": [0.9, 0.95, 1.0], "plain DDP": [0.49, 0.48, 0.5]}
     result = figures({"1": measured({"together": [0.5]}), "2": measured(two), "4": measured({"together": [1.25]})})
     return result | {"machine": "some processor", "cpus": 2}
+
+
+def converted() -> dict[str, Any]:
+    """A result of benchmarks.bucket."""
+    sizes = {"shards": 1_640_000_000, "summaries": 60_000_000, "contents": 12_000_000, "manifest": 9}
+    one = {"recordings": 100_000, "shards": 400, "hosts": 1, "cut_off": None, "seconds": 400.0, "bytes": sizes}
+    one |= {"recordings_a_second": 275.0, "driver_bytes": 450e6, "worker_bytes": 360e6, "server_cpu_seconds": 90.0}
+    few = one | {"recordings": 25_000, "driver_bytes": 300e6}
+    cut = one | {"hosts": 3, "cut_off": "host4", "seconds": 300.0, "recordings_a_second": 500.0}
+    return {
+        "runs": [few, few | {"hosts": 3}, one, cut],
+        "growth": growth(few, one),
+        "latency": {"latency_seconds": 0.02, "times_as_fast": 9.0},
+        "requests": {"recordings": 100, "by_method": {"HEAD": 105, "GET": 115, "PUT": 9}},
+        "machine": "some processor",
+        "cpus": 2,
+        "load_before": 3.2,
+    }
+
+
+def test_ten_million_by_hand() -> None:
+    """150 MB in 75,000 recordings are 2 kB each; 2.2 requests each at 275 a second: ten workers make 5,500 and more."""
+    found = at_ten_million(converted())
+    assert found["driver_gb"] == pytest.approx(20.45)
+    assert (found["shards_gb"], found["reads"]) == (pytest.approx(164.0), pytest.approx(22e6))
+    assert (found["listings"], found["hours_one_worker"]) == (20_000, pytest.approx(10.1, abs=0.01))
+    assert found["workers_at_limit"] == pytest.approx(9.09, abs=0.01)
 
 
 def test_ratios_are_of_a_round() -> None:
@@ -79,8 +108,9 @@ def test_where_a_part_stops() -> None:
 
 
 def test_the_page_of_a_measurement(tmp_path: Path) -> None:
-    text = page(made())
+    text = page(made(), converted())
     assert "Two workers against one: 1.90 times" in text
+    assert "| 100,000 | 400 | 3, one cut off in the middle | 300 | 500 | 450 MB | 360 MB | 90 |" in text
     assert "| micro-batch | 2.00 s on the measured core | measured, times 5 |" in text
     draw(MEASURED, tmp_path / "scaling.svg")
     assert "efficiency (computed)" in (tmp_path / "scaling.svg").read_text(encoding="utf-8")
@@ -89,11 +119,8 @@ def test_the_page_of_a_measurement(tmp_path: Path) -> None:
 
 
 def test_the_projects_page_has_the_figures_of_the_projects_measurement() -> None:
-    measurement = RESULTS / "bench-scaling.json"
-    assert PAGE.exists() == measurement.exists()
-    if measurement.exists():
-        result = read(measurement)
-        assert page(result) == PAGE.read_text(encoding="utf-8")
-        assert measured_of(result).micro_batch == pytest.approx(
-            5 * result["measured"]["2"]["parts"]["seconds"]["micro-batch"]
-        )
+    result, converted = (read(RESULTS / f"bench-{name}.json") for name in ("scaling", "bucket"))
+    assert page(result, converted) == PAGE.read_text(encoding="utf-8")
+    assert measured_of(result).micro_batch == pytest.approx(
+        5 * result["measured"]["2"]["parts"]["seconds"]["micro-batch"]
+    )

@@ -48,7 +48,7 @@ def found(**other: Any) -> Found:
     ],
 )
 def test_each_node_that_cannot_take_part_has_a_line_with_a_remedy(one: Found, written: set[str], line: str) -> None:
-    lines = problems("n", one, written, FAR)
+    lines = problems("n", one, written, FAR.storage)
     assert len(lines) == (line is not None)
     assert line is None or re.match(line, lines[0])
 

@@ -60,3 +60,22 @@ def test_storage_that_refuses_is_one_error(server: ThreadedMotoServer, tmp_path:
 def test_an_address_that_names_no_place_is_one_error(address: str) -> None:
     with pytest.raises(InputError, match=r"cluster\.storage .*: (expected|cannot be opened|names no)"):
         open_storage(address)
+
+
+def test_what_is_written_to_a_path_is_stored_and_a_block_that_fails_stores_nothing(storage: Storage) -> None:
+    below = storage.below("a folder")
+    with below.writing("b/c") as path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"content")
+    assert below.read("b/c") == storage.read("a folder/b/c") == b"content"
+    with pytest.raises(ZeroDivisionError), below.writing("b/d") as path:
+        raise ZeroDivisionError
+    assert list(below.list("")) == ["b/c"]
+
+
+def test_an_address_below_keeps_the_options_of_the_uri() -> None:
+    storage = open_storage("s3://bucket/runs/?region=us-east-1&endpoint_override=host:1", "--into")
+    assert storage.below("one").address == "s3://bucket/runs/one?region=us-east-1&endpoint_override=host:1"
+    assert (storage.below("one").root, storage.uri("one/a")) == ("bucket/runs/one", "s3://bucket/runs/one/a")
+    with pytest.raises(InputError, match=r"^--into ftp://host: expected an absolute path, or one of "):
+        open_storage("ftp://host", "--into")

@@ -83,11 +83,11 @@ def test_an_entry_fits_together(name: str) -> None:
     entry = CATALOG[name]
     assert entry.splits
     assert (entry.origin == "published") == bool(entry.files)
-    assert entry.decoder == "parquet" or (entry.kind == "recordings") == (entry.decoder == "recordings")
+    assert entry.decoder == "parquet" or (entry.kind == "recordings") == (entry.decoder in ("recordings", "shards"))
     assert entry.sensor is None or (entry.origin, entry.decoder) == ("published", "recordings")
-    assert (entry.class_from is not None) == (entry.decoder in ("recordings", "image files"))
+    assert (entry.class_from is not None) == (entry.decoder in ("recordings", "image files", "shards"))
     assert entry.official is None or (entry.splits == ("official",) and set(entry.official) == set(entry.counts or {}))
-    assert entry.kind == "images" or entry.suffixes
+    assert entry.kind == "images" or entry.suffixes or entry.decoder == "shards"
 
 
 def test_simulated_recordings_are_called_simulated() -> None:

@@ -14,13 +14,20 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from moto.server import ThreadedMotoServer
 
 from pipeline.cluster import ray_internals, session
+from pipeline.cluster.check import check_reads
+from pipeline.cluster.storage import open_storage
+from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.paths import PARAMS as PARAMS_YAML
 from pipeline.ground.paths import ROOT
 from pipeline.preprocess import shards
+from pipeline.preprocess.convert import convert
+from tests.cluster.s3 import bucket, serving
 from tests.preprocess.made import Files, contents, error_of, run
+from tests.preprocess.test_convert import DATASET, stored, uploaded
 from tests.train.tiny import ONE
 
 KILLED = "0123456789abcdef" * 2  # the end of the temporary name that a killed run leaves
@@ -40,8 +47,15 @@ def ray_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[ClusterParams]:
-    """A running Ray cluster of four CPUs, however many this machine has; joined once, so that workers start once."""
+def server() -> Iterator[ThreadedMotoServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def cluster(server: ThreadedMotoServer) -> Iterator[ClusterParams]:
+    """A running Ray cluster of four CPUs, however many this machine has; joined once, so that workers start once, and
+    with the keys of an S3 server."""
     from ray.cluster_utils import Cluster  # after ray_cluster, which sets Ray up
 
     with ray_folder() as folder, pytest.MonkeyPatch.context() as surroundings:
@@ -66,6 +80,37 @@ def test_any_number_of_workers_gives_the_same_bytes(
 ) -> None:
     run(raw, tmp_path, cluster=cluster.model_copy(update={"workers": workers}))
     assert contents(tmp_path) == expected
+
+
+def test_a_conversion_of_objects_gives_the_same_bytes_with_no_more_tasks_than_workers(
+    raw: Path,
+    tmp_path: Path,
+    server: ThreadedMotoServer,
+    cluster: ClusterParams,
+    expected: Files,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source, target = uploaded(raw, server, "ray"), open_storage(bucket(server, "ray-into"), "--into")
+
+    def logged(part: shards.Part, real: Callable[[shards.Part], None] = shards.make_shard) -> None:
+        (tmp_path / f"{part.name}-{time.time_ns()}").touch()
+        real(part)
+        (tmp_path / f"{part.name}-{time.time_ns()}").touch()
+
+    monkeypatch.setattr(shards, "make_shard", logged)
+    into, _ = convert("mine", source, target, DATASET, cluster.model_copy(update={"workers": 2}))
+    assert stored(into) == expected
+    times = sorted((int(path.name.rpartition("-")[2]), path.name.rpartition("-")[0]) for path in tmp_path.iterdir())
+    seen, running = list[int](), set[str]()
+    for _, name in times:
+        running ^= {name}
+        seen.append(len(running))
+    assert max(seen) == 2
+
+
+def test_a_node_that_does_not_reach_the_recordings_is_named(cluster: ClusterParams, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the cluster is not ready:\n  \S+: cluster.storage .*: cannot read never"):
+        check_reads(open_storage(str(tmp_path)), "never")
 
 
 def test_more_workers_than_cpus_is_an_error_with_both_numbers(
@@ -109,7 +154,7 @@ def test_a_worker_that_is_killed_costs_its_shard_alone(
 
     def dies_once(part: shards.Part, real: Callable[[shards.Part], None] = shards.make_shard) -> None:
         with contextlib.ExitStack() as stack:
-            if part.path.name.startswith("test-00001") and not dead.exists():
+            if part.name.startswith("test-00001") and not dead.exists():
                 dead.touch()
                 stack.enter_context(mock.patch(moment, die))
             real(part)

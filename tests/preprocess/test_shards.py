@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.cluster import session
+from pipeline.cluster.storage import folder_storage
 from pipeline.data.recording import Recording
 from pipeline.data.store import rows_digest
 from pipeline.download import listing
@@ -37,7 +38,8 @@ def part(raw: Path, params: PreprocessParams = PARAMS, *, turned: bool = False) 
     """All recordings below `raw` as one shard, labels 0, 1, ..."""
     members = listing.members(raw, (".aedat", ".bin"))
     return Part(
-        path=raw.parent / "shards" / "train-00000-of-00001.arrow",
+        target=folder_storage(raw.parent / "shards"),
+        name="train-00000-of-00001.arrow",
         members=members,
         labels=list(range(len(members))),
         params=params,
@@ -51,20 +53,20 @@ def windowed(ms: int, min_events: int) -> PreprocessParams:
 
 
 def columns(shard: Part) -> dict[str, list[object]]:
-    with pa.ipc.open_file(str(shard.path)) as file:
+    with pa.ipc.open_file(shard.target.path(shard.name)) as file:
         table = file.read_all()
     return {name: table[name].to_pylist() for name in ("id", "label", "source_sha256")}
 
 
 def pixels(shard: Part) -> np.ndarray:
-    with pa.ipc.open_file(str(shard.path)) as file:
+    with pa.ipc.open_file(shard.target.path(shard.name)) as file:
         return file.read_all()["frames"].combine_chunks().to_numpy_ndarray()
 
 
 def error_of(shard: Part) -> str:
     with pytest.raises(InputError) as error:
         make_shard(shard)
-    assert not shard.path.parent.exists() or list(shard.path.parent.iterdir()) == []
+    assert shard.target.entries("") == []
     return str(error.value)
 
 
@@ -127,7 +129,7 @@ def test_the_summary_is_what_the_shard_holds(raw: Path) -> None:
     summary = read_summary(shard)
     assert (summary.labels, summary.sample_shape, summary.sensor) == ([0, 1], [3, 2, 32, 32], [128, 128])
     assert [summary.counts[label]["events used"] for label in ("0", "1")] == [100, 51]
-    with pa.ipc.open_file(str(shard.path)) as file:
+    with pa.ipc.open_file(shard.target.path(shard.name)) as file:
         assert file.schema.metadata[b"digest"].decode() == rows_digest(summary.digests)
         assert file.schema.metadata[b"dataset"] == b"mine"
 

@@ -108,7 +108,7 @@ def choose() -> None:
     elif missing := over_ssh.missing():
         reason = f"this machine lacks {', '.join(missing)} (Debian: openssh-server, rsync)"
     else:
-        namespaces.inside()
+        namespaces.inside("tests.walk.hosts", "inside")
     say(f"{reason}: hosts are Ray nodes on the loopback")
     sys.argv.append("loopback")
 

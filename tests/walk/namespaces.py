@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -54,9 +55,9 @@ def permitted() -> bool:
     return made.returncode == 0
 
 
-def inside() -> None:
-    """Starts this walk again in namespaces of its own, and ends with it."""
-    sys.exit(subprocess.run([*UNSHARE, sys.executable, "-m", "tests.walk.hosts", "inside"], check=False).returncode)
+def inside(module: str, *arguments: str) -> NoReturn:
+    """Starts a module in namespaces of its own, and ends with it."""
+    sys.exit(subprocess.run([*UNSHARE, sys.executable, "-m", module, *arguments], check=False).returncode)
 
 
 @contextmanager
