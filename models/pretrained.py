@@ -43,8 +43,8 @@ def load_pretrained(source: str | Path, revision: str | None = None, token: str 
 def save_folder(model: SResNet, folder: Path, name: str | None = None) -> None:
     """Writes the network into a folder, from which `load_pretrained` reads it; `name` is what its card loads.
 
-    Raises ValueError for a network that could not be read back, and for the folder of a training. A failure before the first of the three files is
-    replaced leaves the folder as it was; a later one leaves new files beside old ones.
+    Raises ValueError for a network that could not be read back, and for the folder of a training. A failure before the
+    first of the three files is replaced leaves the folder as it was; a later one leaves new files beside old ones.
     """
     _check_readable(model)
     if (folder / _OF_A_TRAINING).exists():
