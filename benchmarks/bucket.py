@@ -75,9 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         store.mkdir(parents=True)
         with hosts(3, folder) as machines, served(settings.rclone, store.parent, folder) as server:
             result = measured(settings.recordings, folder, store, machines, server)
-    result |= {"machine": describe(torch.device("cpu")), "cpus": os.cpu_count(), "load_before": load}
-    write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
-    say(f"written to {settings.output}")
+        result |= {"machine": describe(torch.device("cpu")), "cpus": os.cpu_count(), "load_before": load}
+        write_whole(settings.output, json.dumps(result, indent=2).encode() + b"\n")
+        say(f"written to {settings.output}")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -77,8 +77,7 @@ def requests(recordings: Path, dataset: DatasetParams) -> dict[str, Any]:
         for path in paths:
             source.put(path, path.relative_to(recordings).as_posix())
         counted, log = Methods(), logging.getLogger("werkzeug")
-        log.addHandler(counted)
         log.setLevel(logging.INFO)
-        converted(source, target, dataset, ONE)
-        log.removeHandler(counted)
+        with mock.patch.object(log, "handlers", [counted]), mock.patch.object(log, "propagate", new=False):
+            converted(source, target, dataset, ONE)
     return {"recordings": len(paths), "shards": 2 * dataset.preprocess.shards, "by_method": dict(counted.counts)}
