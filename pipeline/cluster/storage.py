@@ -1,6 +1,7 @@
 """Shared storage of a cluster: a folder or object storage, through Arrow's file systems."""
 
 import os
+import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,7 +33,7 @@ class Storage:
     """
 
     address: str
-    """An absolute path or a URI, as in params.yaml."""
+    """An absolute path or a URI, as in params.yaml but without keys; for errors."""
     files: FileSystem
     root: str
     """Root path in the file system."""
@@ -134,7 +135,8 @@ class Storage:
 
 def open_storage(address: str, setting: str = "cluster.storage") -> Storage:
     """The storage at an absolute path or a URI; `setting` names it in errors. Raises InputError."""
-    where = f"{setting} {address}"
+    shown = re.sub(r"(?<=://)[^/@]*@", "", address)  # without keys, since addresses stand in errors and logs
+    where = f"{setting} {shown}"
     if is_uri(address) and not address.startswith(SCHEMES):
         raise InputError(f"{where}: expected an absolute path, or one of {', '.join(SCHEMES)}")
     try:
@@ -143,7 +145,7 @@ def open_storage(address: str, setting: str = "cluster.storage") -> Storage:
         raise InputError(f"{where}: cannot be opened ({_first_line(error)}); {_REMEDY}") from None
     if not root.strip("/"):
         raise InputError(f"{where}: names no folder or bucket")
-    return Storage(address=address, files=files, root=root, setting=setting)
+    return Storage(address=shown, files=files, root=root, setting=setting)
 
 
 def folder_storage(folder: Path) -> Storage:

@@ -79,3 +79,17 @@ def test_an_address_below_keeps_the_options_of_the_uri() -> None:
     assert (storage.below("one").root, storage.uri("one/a")) == ("bucket/runs/one", "s3://bucket/runs/one/a")
     with pytest.raises(InputError, match=r"^--into ftp://host: expected an absolute path, or one of "):
         open_storage("ftp://host", "--into")
+
+
+def test_keys_in_an_address_are_not_shown(server: ThreadedMotoServer, tmp_path: Path) -> None:
+    address = bucket(server, "secret").replace("s3://", "s3://test:hush-hush@")
+    storage = open_storage(address)
+    (tmp_path / "file").write_text("content")
+    storage.put(tmp_path / "file", "file")
+    assert storage.read("file") == b"content"
+    with pytest.raises(InputError, match=r"cluster\.storage s3://secret/runs") as error:
+        storage.read("never")
+    assert "hush" not in f"{error.value}{storage.uri('file')}"
+    with pytest.raises(InputError) as error:
+        open_storage("s3://test:hush-hush@")
+    assert "hush" not in str(error.value)
