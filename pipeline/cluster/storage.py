@@ -155,7 +155,7 @@ def folder_storage(folder: Path) -> Storage:
 
 def check_writable(storage: Storage) -> None:
     """Writes and removes a test file. Raises InputError."""
-    key = f"probe/{uuid.uuid4().hex}"
+    key = f".probe-{uuid.uuid4().hex}"
     with tempfile.NamedTemporaryFile() as file:
         storage.put(Path(file.name), key)
     storage.delete(key)

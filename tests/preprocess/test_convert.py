@@ -183,7 +183,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_first_task(
 ) -> None:
     monkeypatch.setattr(shards, "make_shard", lambda _: 1 / 0)
     into = open_storage(bucket(server, "nobodys", make=False), "--into")
-    with pytest.raises(InputError, match=r"^--into s3://nobodys/runs.*: cannot write probe/.*check the address"):
+    with pytest.raises(InputError, match=r"^--into s3://nobodys/runs.*: cannot write \.probe-.*check the address"):
         converted((open_storage(str(raw), "--from"), into))
 
 
