@@ -96,7 +96,7 @@ def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
         f"git: {' and '.join(changed)} changed: {_why(root, changed, records, left)}",
         *([f"  to remove the outputs of other parameters:  rm -r {' '.join(left)}"] if left else []),
         f"  to keep them:  git add {files} && git commit",
-        f"  to go back:    git checkout {files} && dvc checkout",
+        f"  to go back:    git checkout {files} && make repro",
     ]
 
 

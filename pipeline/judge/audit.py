@@ -84,7 +84,8 @@ def make_audit(
         checked(f"{path}: experiment {record.experiment!r}", check_name, record.experiment)
         if path != results / record.experiment / f"{record.seed}.json":
             raise InputError(f"{path}: a record of {record.experiment}, seed {record.seed}: it belongs elsewhere")
-    mine = [records.pop(path) for path in current]
+    # in an order that does not depend on params.yaml's, since verify reads that of the evidence
+    mine = [records.pop(path) for path in sorted(current, key=lambda path: (path.parent.name, int(path.stem)))]
     answered = {name_of(record): checked_hits(record, root) for record in records.values()}
     hits = {name: found for name, found in answered.items() if found is not None}
     recorded = [record for record in records.values() if name_of(record) in hits]

@@ -78,7 +78,7 @@ def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | No
     assert lines[3:6] == [
         f"git: dvc.lock changed: {why}",
         "  to keep them:  git add params.yaml dvc.lock results && git commit",
-        "  to go back:    git checkout params.yaml dvc.lock results && dvc checkout",
+        "  to go back:    git checkout params.yaml dvc.lock results && make repro",
     ]
     assert all(len(line) <= 80 for line in lines[3:6])
 

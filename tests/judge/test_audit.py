@@ -106,3 +106,16 @@ def test_the_file_says_claims_verdicts_and_evidence(root: Path) -> None:
     assert digits["precision"] == pytest.approx(0.05)
     assert (digits["evidence"], digits["seeds"], digits["samples"]) == (["renamed/0.json"], [0], 355)
     assert (claims["cifar10-accuracy-v1"]["verdict"], claims["cifar10-accuracy-v1"]["value"]) == ("NOT RUN", 94.1)
+
+
+def test_the_order_of_runs_in_params_changes_nothing(root: Path) -> None:
+    """verify reads the evidence's params.yaml, whose keys are sorted."""
+    for seed in (2, 10):
+        run(experiment="other", seed=seed).write(root / "results" / "other" / f"{seed}.json")
+    names = ["renamed/0", "other/10", "other/0", "other/2"]
+    orders = [[root / "results" / f"{name}.json" for name in each] for each in (names, names[::-1])]
+    one, other = (make_audit("p", CLAIMS, root, order) for order in orders)
+    assert [(record.experiment, record.seed) for record in one.records] == [
+        ("other", 0), ("other", 2), ("other", 10), ("renamed", 0),
+    ]  # fmt: skip
+    assert one.as_json() == other.as_json()

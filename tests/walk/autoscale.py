@@ -64,7 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="a-") as name:
         prepared = prepare(Path(name) / "prepared", chosen.runs)
         here = Path(name) / "here"
-        shutil.copytree(prepared, here)
+        shutil.copytree(prepared, here, symlinks=True)
         alone = swept(here)
         ways = {"fixed": Fixed, "growing": Growing}
         found = {way: on_cluster(Path(name) / way, prepared, cluster) for way, cluster in ways.items()}
@@ -119,7 +119,7 @@ def prepare(folder: Path, runs: int) -> Path:
 
 def on_cluster(folder: Path, prepared: Path, cluster: Callable[[], Nodes]) -> Swept:
     """A sweep in a copy of the prepared folder, on a cluster that ends with it."""
-    shutil.copytree(prepared, folder)
+    shutil.copytree(prepared, folder, symlinks=True)
     with cluster() as nodes:
         secrets = {name: value for name, value in nodes.environment.items() if name.startswith("RAY_AUTH")}
         os.environ.update(secrets)

@@ -18,8 +18,9 @@ from pipeline.report.study.grid import (
     compare_parts,
     grouped,
     significant,
+    state_of,
 )
-from pipeline.report.study.pairs import PartPair, interacting, pairs_of
+from pipeline.report.study.pairs import PartPair, interacting, pairs_of, with_two_parts
 from pipeline.report.study.pooled import contrast_of, in_points, log_odds
 from pipeline.report.study.rates import RatedPart, hold_at_best, rated_parts, without_rates
 
@@ -54,8 +55,8 @@ class StudyDataset:
     """Pairs of parts that were also run together."""
     rated: list[RatedPart] = field(default_factory=list)
     """Parts that ran at three learning rates, the base first."""
-    at_other_rates: list[Cell] = field(default_factory=list)
-    """The experiments that differ from a part in the learning rate only."""
+    further: list[Cell] = field(default_factory=list)
+    """The experiments that are no part: two parts at once, and parts at another learning rate."""
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By part, if measured: time of a training step relative to the base's (median, low, high)."""
 
@@ -157,19 +158,21 @@ def make_dataset(
     by_part = grouped(records, name, configurations)
     if not by_part:
         return None
-    main = without_rates(by_part)
-    evidence = compare_parts(by_part, hits, main)
-    found = cells(main, without_rates(configurations), evidence)
-    steady = {cell.part for cell in found if cell.state == "steady"}
+    single = without_rates(configurations)
+    both = with_two_parts(single)
+    parts = {part: records for part, records in by_part.items() if part in single and part not in both}
+    evidence = compare_parts(by_part, hits, parts)
+    found = cells(parts, {part: single[part] for part in single if part not in both}, evidence)
+    steady = {part for part, records in by_part.items() if part in single and state_of(records) == "steady"}
     return StudyDataset(
         name=name,
         base=by_part[BASE][0],
         cells=found,
         evidence=evidence,
         holds=significant(found),
-        pairs=pairs_of(configurations, steady, evidence) if evidence else [],
+        pairs=pairs_of(single, steady, evidence) if evidence else [],
         rated=rated_parts(by_part, evidence),
-        at_other_rates=[cell for cell in cells(by_part, configurations, evidence) if cell.part not in main],
+        further=[cell for cell in cells(by_part, configurations, evidence) if cell.part not in parts],
         seconds=(seconds or {}).get(name, {}).get("ratios", {}),
     )
 

@@ -44,13 +44,18 @@ def interacting(pairs: list[PartPair]) -> set[str]:
     return beyond_chance({pair.both: pair.p_value for pair in pairs})
 
 
+def with_two_parts(configurations: Mapping[str, CellConfiguration]) -> set[str]:
+    """The experiments that change exactly what two others change: they belong to a pair and are no part."""
+    return {both for _, _, both in _factorials(configurations)}
+
+
 def _factorials(configurations: Mapping[str, CellConfiguration]) -> Iterator[tuple[str, str, str]]:
     """Names of two parts, and of the experiment that changes exactly what the two change."""
     base = configurations[BASE]
     changes = {
         name: {key: value for key, value in values.items() if value != base[key]}
         for name, values in configurations.items()
-        if name != BASE
+        if values != base
     }
     for first, second in combinations(changes, 2):
         if changes[first].keys().isdisjoint(changes[second]):

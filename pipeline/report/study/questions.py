@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from pipeline.report.study.dataset import PLANNED_SEEDS, StudyDataset, sizes
-from pipeline.report.study.grid import Cell
+from pipeline.report.study.grid import BASE, Cell
 from pipeline.report.study.pairs import PartPair
 from pipeline.report.study.pooled import MOST_SEEDS, PairedDifference
 from pipeline.report.study.rates import RatedPart
@@ -154,7 +154,8 @@ def _clause(lead: str, parts: list[NamedPart], datasets: list[StudyDataset]) -> 
     """The first parts, each with its effects and with what speaks against them."""
     yield Piece(text=f"{lead}: ")
     for place, (row, found) in enumerate(parts[:MOST_NAMED_PARTS]):
-        yield Piece(text=f"{', ' if place else ''}{row.part} (")
+        against = "" if row.reference == BASE else f" against {row.reference}"
+        yield Piece(text=f"{', ' if place else ''}{row.part}{against} (")
         yield from _effects(found)
         for one, cell in _labelled(row, datasets, *CONTRARY.get(lead, ())):
             yield from (Piece(text="; but "), Piece(text=one.words(cell), run=one.run(cell)))
@@ -197,20 +198,21 @@ def pair_text(dataset: StudyDataset, pair: PartPair) -> str:
 
 
 def rate_text(one: RatedPart, rate: float) -> str:
-    """The accuracy (percent) at a rate; a dash where trainings failed."""
+    """The accuracy (percent) at a rate, or why there is none."""
     value = one.accuracies[rate]
-    return "–" if value is None else f"{value:.1f}"
+    return value if isinstance(value, str) else f"{value:.1f}"
 
 
 def best_rate_text(dataset: StudyDataset, one: RatedPart) -> str:
     """The label of a difference at the best rates."""
     if one.best is None:
-        return "did not train"
-    if one.difference is None or one.difference.low is None or one.difference.high is None:
+        return "trains at none"
+    if one.difference is None:
         return "no interval"
-    if one.difference.low <= 0 <= one.difference.high:
+    low, high = one.difference.low or 0.0, one.difference.high or 0.0
+    if low <= 0 <= high:
         return "open"
-    direction = "better" if one.difference.low > 0 else "worse"
+    direction = "better" if low > 0 else "worse"
     return direction if one.part in dataset.hold_at_best else f"{direction} (by itself)"
 
 

@@ -14,6 +14,10 @@ SLOW, FAST = "-slow", "-fast"
 """Endings of the names of experiments that differ from a part in the learning rate only (profiles/study-rates.yaml)."""
 
 
+NO_RECORD = "no record"
+"""Of a rate at which nothing ran, or every loss stopped being a number."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RatedPart:
     """A part at several learning rates."""
@@ -21,15 +25,15 @@ class RatedPart:
     part: str
     experiments: dict[float, str]
     """Names without prefix and dataset, by rate, rising."""
-    accuracies: dict[float, float | None]
-    """Mean over the seeds (percent), by rate; None where trainings failed (grid.state_of)."""
+    accuracies: dict[float, float | str]
+    """Mean over the seeds (percent) by rate, or why there is none: such a rate is not chosen."""
     difference: PairedDifference | None
     """At its best rate, to the base at the base's best; None for the base, and where nothing trains."""
 
     @property
     def best(self) -> float | None:
         """The rate with the highest accuracy on the test samples; None where nothing trains."""
-        found = {rate: value for rate, value in self.accuracies.items() if value is not None}
+        found = {rate: value for rate, value in self.accuracies.items() if not isinstance(value, str)}
         return max(found, key=found.__getitem__, default=None)
 
 
@@ -39,12 +43,16 @@ def without_rates(by_part: Mapping[str, OfPart]) -> dict[str, OfPart]:
 
 
 def rated_parts(by_part: Mapping[str, list[Record]], evidence: Compared | None) -> list[RatedPart]:
-    """The parts that ran at all three rates, the base first; empty unless it trains at one of them."""
-    parts = [part for part in without_rates(by_part) if {part + SLOW, part + FAST} <= by_part.keys()]
-    if BASE not in parts or (base := _rated(BASE, by_part)).best is None:
+    """The parts that ran at another rate too, the base first; empty unless the base did and trains at one of them."""
+    parts = [part for part in without_rates(by_part) if {part + SLOW, part + FAST} & by_part.keys()]
+    if BASE not in parts:
         return []
-    others = [_compared(_rated(part, by_part), base, evidence) for part in parts if part != BASE]
-    return [base, *sorted(others, key=_order)]
+    seeds = {record.seed for record in by_part[BASE]}
+    base, *others = (_rated(part, by_part, seeds) for part in sorted(parts, key=lambda part: part != BASE))
+    if base.best is None:
+        return []
+    at_best = base.experiments[base.best]
+    return [base, *sorted((_compared(one, at_best, evidence) for one in others), key=_order)]
 
 
 def hold_at_best(rated: list[RatedPart]) -> set[str]:
@@ -53,29 +61,34 @@ def hold_at_best(rated: list[RatedPart]) -> set[str]:
     return beyond_chance({part: one.p_value for part, one in found.items() if one})
 
 
-def _rated(part: str, by_part: Mapping[str, list[Record]]) -> RatedPart:
-    tried = {float(by_part[name][0].training["learning_rate"]): name for name in (part + SLOW, part, part + FAST)}
-    experiments = dict(sorted(tried.items()))
+def _rated(part: str, by_part: Mapping[str, list[Record]], seeds: set[int]) -> RatedPart:
+    own = float(by_part[part][0].training["learning_rate"])
+    tried = {float(f"{own * factor:.6g}"): part + ending for ending, factor in ((SLOW, 1 / 3), ("", 1), (FAST, 3))}
     return RatedPart(
         part=part,
-        experiments=experiments,
-        accuracies={rate: _accuracy(by_part[name]) for rate, name in experiments.items()},
+        experiments=tried,
+        accuracies={rate: _accuracy(by_part.get(name, []), seeds) for rate, name in tried.items()},
         difference=None,
     )
 
 
-def _accuracy(records: list[Record]) -> float | None:
-    return fmean(accuracies_of(records).values()) if state_of(records) == "steady" else None
+def _accuracy(records: list[Record], seeds: set[int]) -> float | str:
+    """The mean, or why there is none; a seed that is missing may have diverged."""
+    if not records:
+        return NO_RECORD
+    found = accuracies_of(records)
+    if missing := seeds - found.keys():
+        return f"{len(seeds) - len(missing)} of {len(seeds)} seeds"
+    return fmean(found.values()) if (state := state_of(records)) == "steady" else state
 
 
-def _compared(one: RatedPart, base: RatedPart, evidence: Compared | None) -> RatedPart:
-    if evidence is None or one.best is None or base.best is None:
+def _compared(one: RatedPart, base_at_best: str, evidence: Compared | None) -> RatedPart:
+    if evidence is None or one.best is None:
         return one
-    names = one.experiments[one.best], base.experiments[base.best]
+    names = one.experiments[one.best], base_at_best
     if any(name not in evidence.scores.rows for name in names):
         return one
-    found = difference(evidence.scores, *names, evidence.spread)
-    return replace(one, difference=found)
+    return replace(one, difference=difference(evidence.scores, *names, evidence.spread))
 
 
 def _order(one: RatedPart) -> float:

@@ -19,13 +19,13 @@ def curve_rows(
     """Part, seed, epoch and training accuracy (percent) of each recorded curve (`sresnet curves`).
 
     Empty if no part failed, or no curve of one is recorded. `configurations` is by experiment. Raises InputError for
-    curves of another configuration.
+    curves of another configuration or other samples.
     """
     failed = [cell for cell in dataset.others if cell.state != "steady"]
-    found = {cell.part: _curves(dataset.run(cell), configurations, results) for cell in failed}
+    found = {cell.part: _curves(dataset, cell, configurations, results) for cell in failed}
     if not any(found.values()):
         return []
-    base = _curves(dataset.run(dataset.at_base), configurations, results)
+    base = _curves(dataset, dataset.at_base, configurations, results)
     return [
         row for part, curves in {dataset.at_base.part: base, **found}.items() if curves for row in _rows(part, curves)
     ]
@@ -37,12 +37,19 @@ def without_curves(dataset: StudyDataset, rows: list[dict[str, Any]]) -> list[Ce
     return [cell for cell in dataset.others if cell.state != "steady" and cell.part not in drawn]
 
 
-def _curves(experiment: str, configurations: dict[str, CellConfiguration], results: Path) -> Curves | None:
+def _curves(
+    dataset: StudyDataset, cell: Cell, configurations: dict[str, CellConfiguration], results: Path
+) -> Curves | None:
+    experiment = dataset.run(cell)
     path = curves_path(results, experiment)
     curves = read_curves(path)
-    if curves and curves.network | curves.training != configurations[experiment]:
+    if curves is None:
+        return None
+    wanted = configurations[experiment], dataset.base.digests["train_rows"]
+    if (curves.network | curves.training, curves.data_digest) != wanted:
         raise InputError(
-            f"{path}: of another configuration than {experiment} has now; train it, `sresnet curves` again"
+            f"{path}: of another configuration, or other samples, than {experiment} has now; train it, then run "
+            "`sresnet curves` again"
         )
     return curves
 

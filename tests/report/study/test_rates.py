@@ -41,11 +41,11 @@ def test_a_part_that_wants_another_rate_is_compared_at_it() -> None:
     assert bn.difference is not None
     assert bn.difference.points == pytest.approx(4.0)
     assert {one.part: best_rate_text(dataset, one) for one in others} == {
-        "bn": "better", "membrane": "worse", "leak": "did not train",
+        "bn": "better", "membrane": "worse", "leak": "trains at none",
     }  # fmt: skip
     assert [rate_text(bn, rate) for rate in (0.1, 0.3, 0.9)] == ["61.0", "71.0", "85.0"]
-    assert rate_text(others[-1], 0.9) == "–"
-    assert {cell.part for cell in dataset.at_other_rates} == {
+    assert rate_text(others[-1], 0.9) == "did not train"
+    assert {cell.part for cell in dataset.further} == {
         part + ending for part in ("base", "bn", "leak", "membrane") for ending in ("-slow", "-fast")
     }
 
@@ -58,6 +58,20 @@ def test_other_rates_are_no_parts_and_do_not_change_the_spread() -> None:
     assert alone.evidence is not None
     assert dataset.evidence.spread == alone.evidence.spread
     assert alone.rated == []
+
+
+def test_a_rate_that_lost_a_seed_is_not_chosen_and_one_without_a_record_is_said() -> None:
+    """A training whose loss stops being a number has no record: the seeds that are left are the lucky ones."""
+    lost = [
+        record
+        for record in RECORDS
+        if not (record.experiment.endswith("bn-fast") and record.seed) and not record.experiment.endswith("leak-fast")
+    ]
+    found = {one.part: one for one in dataset_of(lost).rated}
+    assert (rate_text(found["bn"], 0.9), found["bn"].best) == ("1 of 3 seeds", 0.3)
+    assert rate_text(found["leak"], 0.9) == "no record"
+    without_base = [record for record in RECORDS if not record.experiment.endswith("base-fast")]
+    assert dataset_of(without_base).rated[0].accuracies[0.9] == "no record"
 
 
 def test_the_profile_has_every_part_on_the_digits_at_a_third_and_three_times_its_rate() -> None:

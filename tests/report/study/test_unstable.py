@@ -23,7 +23,7 @@ def dataset() -> StudyDataset:
     return dataset_of(RECORDS)
 
 
-def record(part: str, results: Path, accuracies: list[float], **changed: object) -> None:
+def record(part: str, results: Path, accuracies: list[float], data: str = "", **changed: object) -> None:
     """Curves of one seed, as `sresnet curves` writes them."""
     basis = next(one for one in RECORDS if one.experiment == f"study-digits-{part}")
     history = {"train_loss": [1.0] * len(accuracies), "train_accuracy": accuracies}
@@ -31,7 +31,7 @@ def record(part: str, results: Path, accuracies: list[float], **changed: object)
         experiment=basis.experiment,
         network=basis.network | changed,
         training=basis.training,
-        data_digest="",
+        data_digest=data or basis.digests["train_rows"],
         histories={"0": history},
     )
     curves.write(curves_path(results, basis.experiment))
@@ -52,6 +52,7 @@ def test_the_failed_parts_that_have_curves_are_drawn_beside_the_base(tmp_path: P
 
 
 def test_curves_of_another_configuration_are_refused(tmp_path: Path, dataset: StudyDataset) -> None:
-    record("torn", tmp_path, [20.0, 40.0], blocks=7)
-    with pytest.raises(InputError, match=r"curves-study-digits-torn.json: of another configuration"):
-        curve_rows(dataset, CONFIGURATIONS, tmp_path)
+    for changed in ({"blocks": 7}, {"data": "other"}):
+        record("torn", tmp_path, [20.0, 40.0], **changed)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match=r"curves-study-digits-torn.json: of another configuration, or other"):
+            curve_rows(dataset, CONFIGURATIONS, tmp_path)
