@@ -138,8 +138,8 @@ def _in_order(record: Record, hits: Mapping[str, SampleHits], by_part: Mapping[s
     first = next(one for records in by_part.values() for one in records if name_of(one) in hits)
     if hits[name_of(record)].order != hits[name_of(first)].order:
         raise InputError(
-            f"{name_of(record)}: its per-sample answers have other samples, or other labels or another order, than those "
-            f"of {name_of(first)}; differences need the same; evaluate one of them again"
+            f"{name_of(record)}: its per-sample answers have other samples, labels or another order than those of "
+            f"{name_of(first)}; differences need the same; evaluate one of them again"
         )
     return hits[name_of(record)]
 
