@@ -36,6 +36,10 @@ def show_status() -> None:
     if never_run(params):
         print(f"{head}: never run here\n\n  make repro      run all of it\n  sresnet plan    how long that takes")
         return
+    if running := running_stages(params):
+        print(f"{head}: running here now\n\n  " + "\n  ".join(running))
+        print("\nAsk again when it has ended. `tail -f runs/*/log.txt` follows the trainings.")
+        return
     began = time.monotonic()
     changed = changed_stages(paths.ROOT)
     head = f"{head}: {'out of date' if changed else 'done'} (dvc status, {time.monotonic() - began:.1f} s)\n"
@@ -53,6 +57,13 @@ def never_run(params: Params) -> bool:
     """True if no training of params.yaml has begun or ended here."""
     runs = runs_folder(params.cluster)
     return not any((paths.ROOT / path_of(f"train@{name}")).exists() or _began(runs, name) for name in params.runs)
+
+
+def running_stages(params: Params) -> list[str]:
+    """Names of the stages that a process is in; DVC answers nothing about a checkout while one of its stages runs."""
+    named = {"download": params.datasets, "preprocess": params.datasets, "train": params.runs, "evaluate": params.runs}
+    names = [f"{stage}@{name}" for stage, keys in named.items() for name in keys]
+    return [name for name in (*names, "agreement", "report") if is_running(name)]
 
 
 def _began(runs: Path, name: str) -> bool:
@@ -77,7 +88,8 @@ def reason_lines(changed: Changed) -> list[str]:
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, entries in changed.items():
         stage, _, key = name.partition("@")
-        groups[stage, why_changed(entries)].append(key)
+        ran = (paths.ROOT / path_of(name)).exists()  # else DVC says that all it depends on is modified
+        groups[stage, why_changed(entries) if ran else "no output here"].append(key)
     return [f"  {stage:<11}{_some(names):<26}{why}".rstrip() for (stage, why), names in groups.items()]
 
 
@@ -102,13 +114,11 @@ def why_changed(entries: list[Any]) -> str:
 
 
 def stopped_lines(params: Params, changed: Changed) -> Iterator[str]:
-    """One line per training that is running, or that was stopped and will resume."""
+    """One line per training that was stopped and will resume."""
     for name in params.runs:
         if f"train@{name}" not in changed:
             continue
-        if is_running(f"train@{name}"):
-            yield f"  {name} is running"
-        elif _began(runs_folder(params.cluster), name) and (done := _done(params, name)) is not None:
+        if _began(runs_folder(params.cluster), name) and (done := _done(params, name)) is not None:
             epochs = params.experiments[params.runs[name].experiment].training.epochs
             epoch, step = done
             if epoch == epochs:

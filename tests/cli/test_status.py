@@ -12,6 +12,7 @@ from pipeline.cli import status
 from pipeline.cli.command_line import main
 from pipeline.ground import paths
 from pipeline.ground.lifetime import is_running, stage_lock
+from pipeline.ground.stage_record import path_of
 from pipeline.protocol.params import load_params
 from pipeline.train import jobs
 from pipeline.train.jobs import train_on
@@ -64,12 +65,16 @@ def began(root: Path) -> Path:
 def test_what_is_out_of_date_has_its_reason(
     began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    changed = {f"train@digits-{seed}": RETRAINS for seed in range(4)}
-    stages(changed | {"report": DELETED}, monkeypatch)
+    changed = {f"train@digits-{seed}": RETRAINS for seed in range(4)} | {"report": DELETED}
+    (began / "records").mkdir()
+    for stage in changed:
+        (began / path_of(stage)).touch()
+    stages(changed | {"train@new-0": RETRAINS}, monkeypatch)
     lines = said(capsys).splitlines()
     assert lines[0].startswith("profile quick, 2 training(s): out of date (dvc status, ")
     assert lines[2].split(maxsplit=1) == ["train", "digits-0 and 3 more       experiments.digits: modified"]
     assert lines[3].split() == ["report", "report:", "deleted"]
+    assert lines[4].split() == ["train", "new-0", "no", "output", "here"]
     assert lines[-1].split()[:2] == ["make", "repro"]
 
 
@@ -105,12 +110,15 @@ def test_a_state_counts_for_the_parameters_that_it_was_made_with_alone(
     assert found == {TRAINING.learning_rate: (TRAINING.epochs, 0), 0.01: None}
 
 
-def test_a_training_that_goes_on_now_is_named(
+def test_what_runs_now_is_named_without_asking_dvc(
     began: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    stages({"train@digits-0": RETRAINS}, monkeypatch)
-    monkeypatch.setattr(status, "is_running", lambda stage: stage == "train@digits-0")
-    assert "digits-0 is running" in said(capsys)
+    """DVC would answer that the checkout is busy."""
+    monkeypatch.setattr(status, "is_running", lambda stage: stage in ("preprocess@digits", "train@digits-dvs-0"))
+    monkeypatch.setattr(status, "changed_stages", lambda root: pytest.fail("DVC was asked"))
+    lines = said(capsys).splitlines()
+    assert lines[0] == "profile quick, 2 training(s): running here now"
+    assert lines[2:4] == ["  preprocess@digits", "  train@digits-dvs-0"]
 
 
 def test_a_stage_is_running_while_a_process_is_in_it() -> None:
