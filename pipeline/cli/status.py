@@ -61,9 +61,9 @@ def never_run(params: Params) -> bool:
 
 def running_stages(params: Params) -> list[str]:
     """Names of the stages that a process is in; DVC answers nothing about a checkout while one of its stages runs."""
-    named = {"download": params.datasets, "preprocess": params.datasets, "train": params.runs, "evaluate": params.runs}
-    names = [f"{stage}@{name}" for stage, keys in named.items() for name in keys]
-    return [name for name in (*names, "agreement", "report") if is_running(name)]
+    of_data = [f"{stage}@{name}" for stage in ("download", "preprocess") for name in params.datasets]
+    of_runs = [f"{stage}@{name}" for stage in ("train", "evaluate") for name in params.runs]
+    return [name for name in (*of_data, *of_runs, "agreement", "report") if is_running(name)]
 
 
 def _began(runs: Path, name: str) -> bool:
