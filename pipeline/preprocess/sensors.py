@@ -20,5 +20,5 @@ def choose_sensor(named: Sensor | None, stated: Sensor | None, where: str, usual
         return found
     raise RecordingError(
         f"{where}: byte 0: the file does not say how large its sensor is; set preprocess.sensor of the dataset to "
-        "[width, height] in pixels"
+        "[width, height] in pixels, or give `sresnet inspect` its --sensor"
     )
