@@ -42,12 +42,13 @@ class Storage:
 
     def below(self, folder: str) -> "Storage":
         """The storage of a folder in this one."""
-        address, question, options = self.address.partition("?")
-        return replace(self, address=f"{address.rstrip('/')}/{folder}{question}{options}", root=self.path(folder))
+        _, question, options = self.address.partition("?") if is_uri(self.address) else (self.address, "", "")
+        return replace(self, address=f"{self.uri(folder)}{question}{options}", root=self.path(folder))
 
     def uri(self, key: str) -> str:
         """Address of a key, without the options of the URI; for errors."""
-        return f"{self.address.partition('?')[0].rstrip('/')}/{key}"
+        place = self.address.partition("?")[0] if is_uri(self.address) else self.address
+        return f"{place.rstrip('/')}/{key}"
 
     def local(self) -> Path | None:
         """The folder, if it is one, as a path."""

@@ -77,6 +77,12 @@ def test_an_address_below_keeps_the_options_of_the_uri() -> None:
     storage = open_storage("s3://bucket/runs/?region=us-east-1&endpoint_override=host:1", "--into")
     assert storage.below("one").address == "s3://bucket/runs/one?region=us-east-1&endpoint_override=host:1"
     assert (storage.below("one").root, storage.uri("one/a")) == ("bucket/runs/one", "s3://bucket/runs/one/a")
+    plain = open_storage("/a?b/c/")
+    assert (plain.below("one").address, plain.below("one").root, plain.uri("a")) == (
+        "/a?b/c/one",
+        "/a?b/c/one",
+        "/a?b/c/a",
+    )
     with pytest.raises(InputError, match=r"^--into ftp://host: expected an absolute path, or one of "):
         open_storage("ftp://host", "--into")
 

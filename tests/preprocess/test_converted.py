@@ -1,6 +1,7 @@
 """Shards that were converted elsewhere become a dataset: the same rows, by the user's own title, or one error."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -278,6 +279,21 @@ def test_what_is_not_there_is_named(copied: Path, tmp_path: Path) -> None:
             f"datasets.mine.download.source {copied}: no test.json there; name the folder that `sresnet convert` "
             "printed when it was complete"
         )
+
+
+def test_only_what_is_not_ours_is_left_out(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (copied / "notes.txt").touch()
+    stated = DownloadParams(catalog="shards", source=str(copied), title=TITLE)
+    _, tally = fetch("mine", stated, tmp_path / "raw")
+    assert str(tally) == "7 file(s) found, 6 used (test 3, train 3), 1 left out (others 1)"
+
+
+def test_a_manifest_that_is_too_large_is_not_copied(copied: Path, tmp_path: Path) -> None:
+    os.truncate(copied / "test.json", (32 << 20) + 1)
+    text = error_of(lambda: downloaded(copied, tmp_path))
+    assert text == f"{copied}/test.json: larger than 33,554,432 bytes; run `sresnet convert` again"
+    assert not (tmp_path / "raw" / "test.json").exists()
 
 
 def test_only_shards_may_come_from_object_storage() -> None:
