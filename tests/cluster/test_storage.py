@@ -96,6 +96,12 @@ def test_keys_in_an_address_are_not_shown(server: ThreadedMotoServer, tmp_path: 
     with pytest.raises(InputError, match=r"cluster\.storage s3://secret/runs") as error:
         storage.read("never")
     assert "hush" not in f"{error.value}{storage.uri('file')}"
-    with pytest.raises(InputError) as error:
-        open_storage("s3://test:hush-hush@")
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://me:hush@", "s3://me:hu/hush@there/runs", "s3://me:hush hush@there", "file://me:hush@/runs"]
+)
+def test_keys_in_an_address_that_cannot_be_opened_are_not_shown(address: str) -> None:
+    with pytest.raises(InputError, match="cannot be opened|names no folder") as error:
+        open_storage(address)
     assert "hush" not in str(error.value)
