@@ -1,5 +1,6 @@
 """`sresnet convert`: recordings in object storage become Arrow shards in object storage."""
 
+import json
 from pathlib import Path
 
 from pipeline.cluster.storage import Storage, is_uri, open_storage
@@ -17,7 +18,14 @@ def convert_stored(dataset: str, source: str, target: str) -> None:
     for manifest in manifests:
         print("\n".join(in_lines(manifest)))
     print(f"{dataset}: complete in {into.address}")
-    print(f"to train on it, set datasets.{dataset}.download to {{catalog: shards, source: {into.address!r}}}")
+    title, place = params.download.title, f"catalog: shards, source: {_quoted(into.address)}"
+    stated = place if title is None else f"{place}, title: {_quoted(title)}"
+    print(f"to train on it, set datasets.{dataset}.download to {{{stated}}}")
+
+
+def _quoted(text: str) -> str:
+    """The text as YAML, of which JSON is a part."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _place(address: str, option: str) -> Storage:

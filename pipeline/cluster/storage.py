@@ -1,7 +1,6 @@
 """Shared storage of a cluster: a folder or object storage, through Arrow's file systems."""
 
 import os
-import re
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 from pyarrow.fs import FileInfo, FileSelector, FileSystem, FileType, LocalFileSystem
 
+from pipeline.ground.address import without_keys
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
@@ -42,12 +42,13 @@ class Storage:
 
     def below(self, folder: str) -> "Storage":
         """The storage of a folder in this one."""
-        address, question, options = self.address.partition("?")
-        return replace(self, address=f"{address.rstrip('/')}/{folder}{question}{options}", root=self.path(folder))
+        _, question, options = self.address.partition("?") if is_uri(self.address) else (self.address, "", "")
+        return replace(self, address=f"{self.uri(folder)}{question}{options}", root=self.path(folder))
 
     def uri(self, key: str) -> str:
         """Address of a key, without the options of the URI; for errors."""
-        return f"{self.address.partition('?')[0].rstrip('/')}/{key}"
+        place = self.address.partition("?")[0] if is_uri(self.address) else self.address
+        return f"{place.rstrip('/')}/{key}"
 
     def local(self) -> Path | None:
         """The folder, if it is one, as a path."""
@@ -135,14 +136,16 @@ class Storage:
 
 def open_storage(address: str, setting: str = "cluster.storage") -> Storage:
     """The storage at an absolute path or a URI; `setting` names it in errors. Raises InputError."""
-    shown = re.sub(r"(?<=://)[^/@]*@", "", address)  # without keys, since addresses stand in errors and logs
+    shown = without_keys(address)  # --from and --into may have some
     where = f"{setting} {shown}"
     if is_uri(address) and not address.startswith(SCHEMES):
         raise InputError(f"{where}: expected an absolute path, or one of {', '.join(SCHEMES)}")
     try:
         files, root = FileSystem.from_uri(address)
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{where}: cannot be opened ({_first_line(error)}); {_REMEDY}") from None
+        raise InputError(
+            f"{where}: cannot be opened ({_first_line(error).replace(address, shown)}); {_REMEDY}"
+        ) from None
     if not root.strip("/"):
         raise InputError(f"{where}: names no folder or bucket")
     return Storage(address=shown, files=files, root=root, setting=setting)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.data.batch_sizes import referred
 from pipeline.data.store import SPLITS, Content, contents_digest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
@@ -107,23 +108,13 @@ def _is_compressed(message: pa.ipc.Message) -> bool:
     """Whether a record batch is compressed: the fourth field of its table, which is the message's third field.
 
     Such files are refused: a compressed buffer of a kilobyte can claim terabytes, which Arrow would allocate.
-    https://arrow.apache.org/docs/format/Columnar.html, https://flatbuffers.dev/internals
+    https://arrow.apache.org/docs/format/Columnar.html
     """
     data = message.metadata.to_pybytes()
     if message.type != "record batch":
         return False
-    batch = _field(data, int.from_bytes(data[:4], "little"), 2)
-    return bool(_field(data, batch, 3)) if batch else False
-
-
-def _field(data: bytes, table: int, number: int) -> int:
-    """Offset of the table that a field of a flatbuffers table refers to; 0 if the field is not set."""
-    names = table - int.from_bytes(data[table : table + 4], "little", signed=True)
-    entry = 4 + 2 * number
-    if entry >= int.from_bytes(data[names : names + 2], "little"):
-        return 0
-    at = int.from_bytes(data[names + entry : names + entry + 2], "little")
-    return table + at + int.from_bytes(data[table + at : table + at + 4], "little") if at else 0
+    batch = referred(data, int.from_bytes(data[:4], "little"), 2)
+    return bool(referred(data, batch, 3)) if batch else False
 
 
 def duplicates(parts: Mapping[str, list[Content]]) -> list[Same]:

@@ -146,7 +146,7 @@ def write_shard(
     with whole(path) as temporary, tempfile.TemporaryFile(dir=path.parent) as pixels:
         written = [_buffer(row, pixels) for row in rows]
         dtype = np.result_type(*(row.dtype for row in written))
-        schema = _schema(_PIXEL_COLUMN[kind], dtype, written, about)
+        schema = _described(shard_schema(kind, dtype, written[0].shape), written, about)
         pixels.seek(0)
         with pa.ipc.new_file(str(temporary), schema, options=options) as file:
             for start in range(0, len(written), size):
@@ -167,17 +167,16 @@ def _buffer(row: Row, pixels: IO[bytes]) -> Written:
     )
 
 
-def _schema(column: str, dtype: np.dtype[Any], rows: list[Written], about: Mapping[str, str]) -> pa.Schema:
-    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), rows[0].shape)
-    return pa.schema(
-        [(column, tensor), ("label", pa.int64()), ("id", pa.string()), ("source_sha256", pa.string())],
-        metadata={
-            **about,
-            "version": str(VERSION),
-            "rows": str(len(rows)),
-            "digest": rows_digest(row.digest for row in rows),
-        },
-    )
+def shard_schema(kind: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> pa.Schema:
+    """Columns of a shard of images or frames, whose order counts; without metadata."""
+    tensor = pa.fixed_shape_tensor(pa.from_numpy_dtype(dtype), shape)
+    column = _PIXEL_COLUMN[kind]
+    return pa.schema([(column, tensor), ("label", pa.int64()), ("id", pa.string()), ("source_sha256", pa.string())])
+
+
+def _described(schema: pa.Schema, rows: list[Written], about: Mapping[str, str]) -> pa.Schema:
+    digest = rows_digest(row.digest for row in rows)
+    return schema.with_metadata({**about, "version": str(VERSION), "rows": str(len(rows)), "digest": digest})
 
 
 def _batch(rows: list[Written], pixels: IO[bytes], schema: pa.Schema, dtype: np.dtype[Any]) -> pa.RecordBatch:

@@ -389,6 +389,6 @@ CATALOG: dict[str, Entry] = {
     "shards": replace(
         _own("recordings", "shards", (), split="every-fifth-tests"),
         title="the user's shards",
-        note="not a published dataset; `sresnet convert` made its frames, and the recordings are not in this chain",
+        note="not a published dataset; frames as given: neither recordings nor their conversion are in this chain",
     ),
 }

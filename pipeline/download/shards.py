@@ -4,14 +4,18 @@ from collections import Counter
 from pathlib import Path
 
 from pipeline.cluster.storage import Storage, is_uri, open_storage
+from pipeline.data.contents import FILE as CONTENTS
 from pipeline.data.store import SPLITS, Manifest, shard_name
 from pipeline.download.disk import check_space
 from pipeline.download.tally import Tally
 from pipeline.ground.errors import InputError
+from pipeline.ground.files import MOST_BYTES
 from pipeline.ground.params import MOST_SHARDS
 from pipeline.ground.paths import ROOT
 from pipeline.ground.progress import progress
 from pipeline.ground.schema import read_as
+
+_REMEDY = "run `sresnet convert` again"
 
 
 def copy_shards(dataset: str, source: str, into: Path) -> Tally:
@@ -19,6 +23,8 @@ def copy_shards(dataset: str, source: str, into: Path) -> Tally:
     storage = shards_storage(dataset, source)
     there, used, names = storage.list(""), Counter[str](), list[str]()
     for split in SPLITS:
+        if int(there[f"{split}.json"].size or 0) > MOST_BYTES:
+            raise InputError(f"{storage.uri(f'{split}.json')}: larger than {MOST_BYTES:,} bytes; {_REMEDY}")
         storage.get(f"{split}.json", into / f"{split}.json")
         used[split] = read_stated(into, split).shards
         names += [shard_name(split, index, used[split]) for index in range(used[split])]
@@ -30,7 +36,9 @@ def copy_shards(dataset: str, source: str, into: Path) -> Tally:
         for name, size in sizes.items():
             storage.get(name, into / name)
             bar.update(size)
-    return Tally(used, Counter({"others": len(there) - used.total()}), set())
+    summaries = {f"{name.removesuffix('.arrow')}.json" for name in names}
+    others = there.keys() - {*names, *summaries, *(f"{split}.json" for split in SPLITS), CONTENTS}
+    return Tally(used, Counter({"others": len(others)}), set())
 
 
 def shards_storage(dataset: str, source: str) -> Storage:
@@ -39,16 +47,16 @@ def shards_storage(dataset: str, source: str) -> Storage:
     storage = open_storage(source if is_uri(source) else str(ROOT / source), setting)
     if missing := {f"{split}.json" for split in SPLITS} - storage.list("").keys():
         raise InputError(
-            f"{setting} {source}: no {' and '.join(sorted(missing))} there; name the folder that `sresnet convert` "
-            "printed when it was complete"
+            f"{setting} {storage.address}: no {' and '.join(sorted(missing))} there; name the folder that "
+            "`sresnet convert` printed when it was complete"
         )
     return storage
 
 
 def read_stated(folder: Path, split: str) -> Manifest:
     """The manifest that came with shards. Raises InputError."""
-    path, remedy = folder / f"{split}.json", "run `sresnet convert` again"
-    manifest = read_as(Manifest, path, "a manifest of shards", remedy)
+    path = folder / f"{split}.json"
+    manifest = read_as(Manifest, path, "a manifest of shards", _REMEDY)
     if not 1 <= manifest.shards <= MOST_SHARDS:
-        raise InputError(f"{path}: {manifest.shards} shards, expected 1 to {MOST_SHARDS:,}; {remedy}")
+        raise InputError(f"{path}: {manifest.shards} shards, expected 1 to {MOST_SHARDS:,}; {_REMEDY}")
     return manifest

@@ -11,12 +11,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, mo
 
 from models.bounds import Within
 from pipeline.ground import names
+from pipeline.ground.address import holds_no_keys
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PARAMS, PROFILES
 from pipeline.ground.schema import validate
 from pipeline.ground.yaml_file import read_yaml
 
 Line = Annotated[str, AfterValidator(names.line)]
+Address = Annotated[Line, AfterValidator(holds_no_keys)]
 Label = Annotated[str, AfterValidator(names.label)]
 FileName = Annotated[str, AfterValidator(names.file_name)]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -62,7 +64,7 @@ class DownloadParams(Section):
 
     catalog: str
     """Name of the entry in pipeline/download/catalog.py."""
-    source: Line | None
+    source: Address | None
     """A path, a URL, or a mirror folder with the published file names; null for the published addresses. Of catalog
     shards: a path or a URI (file, s3, gs)."""
     title: Label | None = None
@@ -151,7 +153,7 @@ class ClusterParams(Section):
     """CPUs that a training or evaluating worker reserves, at least training.threads; threads: exactly that many."""
     gpus_per_worker: Annotated[int, Within(0, 16)]
     """A worker computes on one GPU; more are only reserved. The largest machines have 16."""
-    storage: Line
+    storage: Address
     """Where checkpoints are kept: an absolute path or a URI (file, s3, gs) that every node reaches; a path relative to
     the repository only with address local."""
     checkpoint_seconds: Annotated[int, Within(1, 86_400)]

@@ -39,7 +39,7 @@ from pipeline.ground.params import ClusterParams, FolderSplit, PreprocessParams
 from pipeline.ground.paths import ROOT
 from pipeline.ground.schema import as_json
 from pipeline.ground.stage_record import code_of
-from pipeline.preprocess.converted import check_stated, take_shards
+from pipeline.preprocess.converted import check_names, check_stated, take_shards
 from pipeline.preprocess.frames import FRAMING_RULE, framing_rule, scale
 from pipeline.preprocess.images import read_images
 from pipeline.preprocess.labels import class_names
@@ -151,7 +151,8 @@ def _images(what: Conversion, raw: Path, folder: Path) -> list[Made]:
 
 def _converted(what: Conversion, raw: Path, folder: Path) -> list[Made]:
     """Takes shards that were made elsewhere, after checking them."""
-    taken = {split: take_shards(raw, split, what.params, folder) for split in SPLITS}
+    taken = {split: take_shards(what.dataset, raw, split, what.params, folder) for split in SPLITS}
+    check_names(raw, taken, what.entry, what.params)
     made = []
     for split, (stated, summary) in taken.items():
         made.append(_manifest(what, split, tuple(stated.classes), stated.shards, [summary]))

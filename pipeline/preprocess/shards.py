@@ -4,12 +4,14 @@ import hashlib
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from pyarrow.fs import FileInfo
 
 from pipeline.cluster.storage import Storage
 from pipeline.cluster.workers import in_this_process, workers_here
@@ -25,7 +27,7 @@ from pipeline.preprocess.recordings import Orientation
 from pipeline.preprocess.samples import FramedSample, reading_of, samples_of, samples_of_recording
 from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
-from pipeline.preprocess.stored import StoredMember, read_ahead
+from pipeline.preprocess.stored import AHEAD, StoredMember, read_ahead
 
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
@@ -59,10 +61,16 @@ class Summary:
     sample_shape: list[int]
     sensor: list[int]
     """Width and height; empty for images."""
+    size: int = 0
+    """Size (bytes) of the shard's file; 0 of rows that are not one file of ours."""
 
     @staticmethod
     def of(
-        rows: list[Written], *, counts: dict[str, dict[str, int]] | None = None, sensor: tuple[int, ...] = ()
+        rows: list[Written],
+        *,
+        counts: dict[str, dict[str, int]] | None = None,
+        sensor: tuple[int, ...] = (),
+        size: int = 0,
     ) -> "Summary":
         return Summary(
             labels=[row.label for row in rows],
@@ -71,6 +79,7 @@ class Summary:
             counts=counts or {},
             sample_shape=list(rows[0].shape),
             sensor=list(sensor),
+            size=size,
         )
 
     @staticmethod
@@ -93,13 +102,25 @@ class Summary:
 def make_shards(dataset: str, parts: list[Part], cluster: ClusterParams) -> None:
     """Makes the shards that are not finished yet. Raises InputError."""
     there = parts[0].target.list("")
-    missing = [part for part in parts if not {part.name, _summary_name(part)} <= there.keys()]
+    with ThreadPoolExecutor(AHEAD) as pool:
+        finished = pool.map(lambda part: _is_finished(part, there), parts)
+    missing = [part for part, done in zip(parts, finished, strict=True) if not done]
     recordings = sum(len(part.members) for part in parts)
     done = recordings - sum(len(part.members) for part in missing)
     with progress(dataset, total=recordings, unit="recordings", initial=done) as bar:
         if missing:
             for part in one_by_one(missing, cluster):
                 bar.update(len(part.members))
+
+
+def _is_finished(part: Part, there: Mapping[str, FileInfo]) -> bool:
+    """Whether the summary can be read, and the shard has the size that it states; else both are made again."""
+    if not {part.name, _summary_name(part)} <= there.keys():
+        return False
+    try:
+        return read_summary(part).size == there[part.name].size
+    except (ValueError, TypeError, KeyError):  # truncated, or not ours
+        return False
 
 
 def one_by_one(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
@@ -178,8 +199,9 @@ def make_shard(part: Part) -> None:
     reader = _Reader(part)
     with part.target.writing(part.name) as path:
         written = write_shard(reader.rows(), path, "frames", part.params.compression, part.about)
+        size = path.stat().st_size
     counts = {str(label): total([counted]) for label, counted in reader.counts.items()}
-    summary = Summary.of(written, counts=counts, sensor=reader.sensor)
+    summary = Summary.of(written, counts=counts, sensor=reader.sensor, size=size)
     with part.target.writing(_summary_name(part)) as path:
         write_whole(path, json.dumps(vars(summary)).encode())
 

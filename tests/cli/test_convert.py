@@ -26,7 +26,7 @@ def test_it_says_where_the_shards_are(
     (into,) = (tmp_path / "shards").glob("mine-*")
     assert "mine: train: 16 samples of 2 classes" in said
     assert said.splitlines()[-1] == (
-        f"to train on it, set datasets.mine.download to {{catalog: shards, source: '{into}'}}"
+        f'to train on it, set datasets.mine.download to {{catalog: shards, source: "{into}", title: "{TITLE}"}}'
     )
     with pytest.raises(SystemExit, match=r"error: --from ftp://host: expected an absolute path"):
         main(["convert", "mine", "--from", "ftp://host", "--into", "shards"])

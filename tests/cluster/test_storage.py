@@ -77,6 +77,12 @@ def test_an_address_below_keeps_the_options_of_the_uri() -> None:
     storage = open_storage("s3://bucket/runs/?region=us-east-1&endpoint_override=host:1", "--into")
     assert storage.below("one").address == "s3://bucket/runs/one?region=us-east-1&endpoint_override=host:1"
     assert (storage.below("one").root, storage.uri("one/a")) == ("bucket/runs/one", "s3://bucket/runs/one/a")
+    plain = open_storage("/a?b/c/")
+    assert (plain.below("one").address, plain.below("one").root, plain.uri("a")) == (
+        "/a?b/c/one",
+        "/a?b/c/one",
+        "/a?b/c/a",
+    )
     with pytest.raises(InputError, match=r"^--into ftp://host: expected an absolute path, or one of "):
         open_storage("ftp://host", "--into")
 
@@ -90,6 +96,12 @@ def test_keys_in_an_address_are_not_shown(server: ThreadedMotoServer, tmp_path: 
     with pytest.raises(InputError, match=r"cluster\.storage s3://secret/runs") as error:
         storage.read("never")
     assert "hush" not in f"{error.value}{storage.uri('file')}"
-    with pytest.raises(InputError) as error:
-        open_storage("s3://test:hush-hush@")
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://me:hush@", "s3://me:hu/hush@there/runs", "s3://me:hush hush@there", "file://me:hush@/runs"]
+)
+def test_keys_in_an_address_that_cannot_be_opened_are_not_shown(address: str) -> None:
+    with pytest.raises(InputError, match="cannot be opened|names no folder") as error:
+        open_storage(address)
     assert "hush" not in str(error.value)

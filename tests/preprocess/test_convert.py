@@ -91,6 +91,26 @@ def test_the_same_call_makes_what_is_missing_and_keeps_the_rest(
     assert stored(into) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("train-00001-of-00003.arrow", b""),
+        ("train-00001-of-00003.json", b'{"labels": [0'),
+        ("train-00001-of-00003.json", b"{}"),
+        ("train-00001-of-00003.json", b"\xff"),
+        ("train-00001-of-00003.json", b"[]"),
+    ],
+)
+def test_the_same_call_mends_what_was_cut_off(
+    places: tuple[Storage, Storage], expected: Files, tmp_path: Path, name: str, content: bytes
+) -> None:
+    into, _ = converted(places)
+    (tmp_path / "cut").write_bytes(content or into.read(name)[:-100])
+    into.put(tmp_path / "cut", name)
+    assert converted(places)[0] == into
+    assert stored(into) == expected
+
+
 def test_other_recordings_parameters_or_titles_have_another_folder(in_folders: tuple[Storage, Storage]) -> None:
     places = in_folders
     found = [converted(places)[0].address]

@@ -1,23 +1,28 @@
 """Shards that were converted elsewhere become a dataset: the same rows, by the user's own title, or one error."""
 
 import json
+import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from pipeline.cluster.storage import open_storage
 from pipeline.data.store import read_manifest
 from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import check_source, fetch
-from pipeline.ground.params import DatasetParams, DownloadParams
+from pipeline.ground.params import DatasetParams, DownloadParams, WindowParams
+from pipeline.preprocess import converted
 from pipeline.preprocess.convert import convert
 from tests.cluster.s3 import bucket, serving
 from tests.preprocess.made import PARAMS, TITLE, Files, contents, error_of, run
 from tests.train.tiny import ONE
 
-NOTE = "not a published dataset; `sresnet convert` made its frames, and the recordings are not in this chain"
+USED = {"recordings": 8, "recordings used": 8}
+NOTE = "not a published dataset; frames as given: neither recordings nor their conversion are in this chain"
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,11 @@ def change(path: Path, **values: Any) -> None:
         ({"classes": ["cup", "cup"]}, "two classes are named cup"),
         ({"sensor": [0, 9]}, "no counts of each class, or no sensor"),
         ({"counts": None}, "no counts of each class, or no sensor"),
-        ({"counts": {"cup": {"events": 1}, "mug": {}}}, "cup: used and left out do not sum to the number found of "),
+        ({"counts": {"cup": {}, "mug": USED}}, "cup has 8 rows, its counts are {}"),
+        ({"counts": {"cup": USED, "mug": {"recordings": 8}}}, "mug has 8 rows, its counts are {'recordings': 8}"),
+        ({"counts": {"cup": {"recordings": 7, "recordings used": 7}, "mug": USED}}, "cup has 8 rows, its counts are {"),
+        ({"counts": {"cup": USED | {"events": -1, "events used": -1}, "mug": USED}}, "cup has 8 rows, its counts are "),
+        ({"counts": {"cup": USED, "mug": USED | {"events": 1}}}, "mug: used and left out do not sum to the number "),
         ({"shards": 0}, "0 shards, expected 1 to 10,000"),
         ({"shards": "3"}, "not a manifest of shards (shards: "),
         ({"extra": 1}, "not a manifest of shards (extra: is an unknown key"),
@@ -104,7 +113,10 @@ def test_a_manifest_that_is_not_that_of_the_shards_is_one_error(
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"frames": 2}, "has the shape (4, 2, 64, 64); preprocess.frames and preprocess.size give (2, 2, 64, 64)"),
+        (
+            {"frames": 2},
+            "shape=[4,2,64,64]]>), label (int64), id (string), source_sha256 (string); preprocess.frames and ",
+        ),
         ({"split": "every-fifth-tests", "sensor": (128, 128)}, "'sensor': None, "),
         ({"stream": 1}, "'stream': None, "),
     ],
@@ -116,6 +128,132 @@ def test_other_parameters_than_those_of_the_conversion_are_refused(
     assert text in error_of(lambda: run(raw, tmp_path / "out", PARAMS.model_copy(update=values)))
 
 
+def rewritten(path: Path, change: Callable[[pa.Table], pa.Table], compression: str | None = None) -> None:
+    """Changes a shard; writes a row in a batch unless `change` has put several together."""
+    with pa.ipc.open_file(pa.BufferReader(path.read_bytes())) as file:
+        table = change(file.read_all())
+    with pa.ipc.new_file(str(path), table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as file:
+        file.write_table(table)
+
+
+def column(name: str, kind: pa.DataType) -> Callable[[pa.Table], pa.Table]:
+    """Changes the type of a column."""
+
+    def change(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(name)
+        return table.set_column(place, name, pa.chunked_array([part.cast(kind) for part in table[name].chunks]))
+
+    return change
+
+
+def pixels(kind: str) -> Callable[[pa.Table], pa.Table]:
+    """Changes the type of the pixels."""
+
+    def change(table: pa.Table) -> pa.Table:
+        parts = [part.to_numpy_ndarray().astype(kind) for part in table["frames"].chunks]
+        tensors = pa.chunked_array(map(pa.FixedShapeTensorArray.from_numpy_ndarray, parts))
+        return table.set_column(0, "frames", tensors)
+
+    return change
+
+
+def first(name: str, value: object) -> Callable[[pa.Table], pa.Table]:
+    """Changes the value of the first row."""
+
+    def change(table: pa.Table) -> pa.Table:
+        place = table.schema.get_field_index(name)
+        values = [value, *table[name].to_pylist()[1:]]
+        parts = pa.chunked_array([pa.array([one], table[name].type) for one in values])
+        return table.set_column(place, table.schema.field(name), parts)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda table: table.select(["label", "id", "source_sha256", "frames"]), "its columns are label (int64), id "),
+        (lambda table: table.add_column(0, "other", table["frames"]), "its columns are other ("),
+        (pixels("float32"), "value_type=float"),
+        (pixels("int64"), "value_type=int64"),
+        (pixels("uint16"), "pixels of type uint16, but uint8 would hold them"),
+        (column("label", pa.int32()), "label (int32)"),
+        (column("id", pa.large_string()), "id (large_string)"),
+        (first("id", None), "a value is missing"),
+        (first("label", None), "a value is missing"),
+        (first("source_sha256", "0" * 63 + "x"), f"source_sha256 is {'0' * 63}x, not 64 hexadecimal digits"),
+        (first("id", "cup/03.aedat"), "the rows of cup/03.aedat are there twice, or not in order"),
+        (first("id", "../../x.aedat"), "train.json: ../../x.aedat: it ends with a dot"),
+        (first("id", "cup//01.aedat"), "train.json: cup//01.aedat is not the name of a sample"),
+        (first("id", "cup/01.txt"), "train.json: cup/01.txt is not the name of a sample"),
+        (first("id", "mug/01.aedat"), "mug/01.aedat has the label 0, but by preprocess.split and the folders cup/03"),
+        (first("label", 1), "cup has 7 rows, its counts are {"),
+        (lambda table: table.combine_chunks(), "a row of 197,"),
+        (lambda table: pa.concat_tables([table[:2].combine_chunks(), table[2:]]), "a batch of 2 rows, expected 1"),
+        (lambda table: table.slice(0, 5), "16 rows, but the shards have 15"),
+    ],
+)
+def test_a_shard_that_the_store_would_read_otherwise_is_one_error(
+    copied: Path, tmp_path: Path, change: Callable[[pa.Table], pa.Table], text: str
+) -> None:
+    rewritten(copied / "train-00000-of-00003.arrow", change)
+    assert text in error_of(lambda: run(downloaded(copied, tmp_path), tmp_path / "out"))
+    assert not (tmp_path / "out" / "arrow").exists()
+
+
+def test_two_splits_of_the_same_rows_are_one_error(copied: Path, tmp_path: Path) -> None:
+    for path in copied.glob("train*"):
+        shutil.copyfile(path, path.with_name(path.name.replace("train", "test")))
+    change(copied / "test.json", split="test")
+    text = error_of(lambda: run(downloaded(copied, tmp_path), tmp_path / "out"))
+    assert text.endswith("raw: cup/01.aedat is twice in the shards; run `sresnet convert` again")
+
+
+def test_splits_other_than_by_the_rule_are_one_error(copied: Path, tmp_path: Path) -> None:
+    for path in [*copied.glob("t*-of-*.arrow"), *copied.glob("t*t.json"), *copied.glob("train.json")]:
+        path.rename(path.with_name("old " + path.name))
+    for path in copied.glob("old *"):
+        name = path.name.removeprefix("old ")
+        new = name.replace("train", "test") if "train" in name else name.replace("test", "train")
+        path.rename(path.with_name(new))
+    for split in ("train", "test"):
+        change(copied / f"{split}.json", split=split)
+    text = error_of(lambda: run(downloaded(copied, tmp_path), tmp_path / "out"))
+    assert (
+        "train.json: cup/09.aedat has the label 0, but by preprocess.split and the folders cup/01.aedat follows" in text
+    )
+
+
+def test_classes_in_another_order_are_one_error(copied: Path, tmp_path: Path) -> None:
+    change(copied / "test.json", classes=["mug", "cup"])
+    text = error_of(lambda: run(downloaded(copied, tmp_path), tmp_path / "out"))
+    assert "test.json: classes in another order than cup, mug; run" in text
+
+
+def test_windows_are_split_by_their_recordings(raw: Path, tmp_path: Path) -> None:
+    cut = PARAMS.model_copy(update={"window": WindowParams(ms=10, min_events=1)})
+    dataset = DatasetParams(download=DownloadParams(catalog="shards", source="later", title=TITLE), preprocess=cut)
+    into, manifests = convert("mine", open_storage(str(raw)), open_storage(str(tmp_path / "into")), dataset, ONE)
+    raw = downloaded(into.path(""), tmp_path)
+    assert [one.digest for one in run(raw, tmp_path / "out", cut)] == [one.digest for one in manifests]
+    longer = cut.model_copy(update={"window": WindowParams(ms=20, min_events=1)})
+    assert "@000000-000010ms is not the name of a sample" in error_of(lambda: run(raw, tmp_path / "two", longer))
+
+
+def test_a_shard_that_grows_in_memory_is_refused_before_it_is_read(
+    copied: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = copied / "train-00000-of-00003.arrow"
+    rewritten(path, first("id", "x" * 200_000_000), "zstd")
+    assert path.stat().st_size < 200_000
+    raw, before = downloaded(copied, tmp_path), pa.total_allocated_bytes()
+    monkeypatch.setattr(converted, "_row", lambda _: 1 / 0)
+    text = error_of(lambda: run(raw, tmp_path / "out"))
+    assert "a row of 200,0" in text
+    assert "expected at most 98,304)" in text
+    assert pa.total_allocated_bytes() - before < 1_000_000
+
+
 @pytest.mark.parametrize(("place", "value"), [(2000, None), (2000, 255), (60_000, 255), (-300, 0)])
 def test_a_damaged_shard_is_one_error(copied: Path, tmp_path: Path, place: int, value: int | None) -> None:
     path = copied / "train-00001-of-00003.arrow"
@@ -125,7 +263,7 @@ def test_a_damaged_shard_is_one_error(copied: Path, tmp_path: Path, place: int, 
         content[place : place + 60] = bytes([value]) * 60
     path.write_bytes(content)
     text = error_of(lambda: run(downloaded(copied, tmp_path), tmp_path / "out"))
-    assert "train-00001-of-00003.arrow: damaged (" in text or "digest is " in text
+    assert "train-00001-of-00003.arrow: damaged, or not what `sresnet convert` makes (" in text or "digest is " in text
 
 
 def test_what_is_not_there_is_named(copied: Path, tmp_path: Path) -> None:
@@ -141,6 +279,21 @@ def test_what_is_not_there_is_named(copied: Path, tmp_path: Path) -> None:
             f"datasets.mine.download.source {copied}: no test.json there; name the folder that `sresnet convert` "
             "printed when it was complete"
         )
+
+
+def test_only_what_is_not_ours_is_left_out(copied: Path, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (copied / "notes.txt").touch()
+    stated = DownloadParams(catalog="shards", source=str(copied), title=TITLE)
+    _, tally = fetch("mine", stated, tmp_path / "raw")
+    assert str(tally) == "7 file(s) found, 6 used (test 3, train 3), 1 left out (others 1)"
+
+
+def test_a_manifest_that_is_too_large_is_not_copied(copied: Path, tmp_path: Path) -> None:
+    os.truncate(copied / "test.json", (32 << 20) + 1)
+    text = error_of(lambda: downloaded(copied, tmp_path))
+    assert text == f"{copied}/test.json: larger than 33,554,432 bytes; run `sresnet convert` again"
+    assert not (tmp_path / "raw" / "test.json").exists()
 
 
 def test_only_shards_may_come_from_object_storage() -> None:

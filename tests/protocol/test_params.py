@@ -12,8 +12,9 @@ import torch
 
 from pipeline.cli import check, preprocessed
 from pipeline.ground.errors import InputError
-from pipeline.ground.params import load_cluster, load_dataset, read_params
+from pipeline.ground.params import ClusterParams, DownloadParams, load_cluster, load_dataset, read_params
 from pipeline.ground.paths import PARAMS, PROFILES
+from pipeline.ground.schema import validate
 from pipeline.protocol import params
 from pipeline.protocol.params import load_params, load_run
 
@@ -63,6 +64,27 @@ def test_a_wrong_value_is_named(tmp_path: Path, old: str, new: str, message: str
     with pytest.raises(InputError, match=message) as error:
         load_params(path)
     assert str(error.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("address", ["s3://ME:hush@bucket/runs", "s3://ME:hu/hush@bucket", "https://me:hush@host/data"])
+def test_keys_in_an_address_are_refused_and_not_shown(address: str) -> None:
+    for kind, key, value in (
+        (DownloadParams, "source", {"catalog": "shards", "source": address}),
+        (ClusterParams, "storage", load_cluster().model_dump() | {"storage": address}),
+    ):
+        with pytest.raises(InputError) as error:
+            validate(kind, value, Path("params.yaml"))
+        assert str(error.value) == (
+            f"params.yaml: {key}: it contains a user's name or a key, which every report would show; remove them, and "
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (of a website: ~/.netrc) instead"
+        )
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://bucket/a@b?endpoint_override=host:1", "gs://anonymous@bucket/a", "https://host:80/a@b", "/a:b/@c"]
+)
+def test_an_address_without_keys_may_have_an_at_sign(address: str) -> None:
+    assert DownloadParams(catalog="shards", source=address).source == address
 
 
 def test_no_file_and_no_mapping_are_errors(tmp_path: Path) -> None:
