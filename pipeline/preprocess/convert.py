@@ -17,6 +17,7 @@ from pipeline.download.catalog import CATALOG
 from pipeline.download.title import title_of_own
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams, DatasetParams
+from pipeline.ground.paths import PARAMS
 from pipeline.preprocess.preprocess import (
     Conversion,
     Made,
@@ -54,7 +55,10 @@ def _conversion(dataset: str, params: DatasetParams) -> Conversion:
     """Raises InputError for a dataset that is not of the user's own recordings in class folders."""
     key = f"datasets.{dataset}.download"
     if params.download.catalog not in ("recordings", "shards"):
-        raise InputError(f"{key}.catalog: only recordings can be converted, not {params.download.catalog}")
+        raise InputError(
+            f"{PARAMS}: {key}.catalog: is {params.download.catalog}; `sresnet convert` needs catalog: recordings, of "
+            "which it does not read the source"
+        )
     entry = CATALOG["recordings"]
     check_preprocess(dataset, entry, params.preprocess)
     title = title_of_own(dataset, entry, params.download.title, f"{key}.title")

@@ -45,7 +45,9 @@ def list_stored(storage: Storage, entry: Entry) -> tuple[list[StoredMember], Tal
 
     Rules are those of listing.list_files and fetch, without archives. Raises InputError.
     """
-    if (folder := storage.local()) and folder.is_dir():
+    if folder := storage.local():
+        if not folder.is_dir():
+            raise InputError(f"{storage.setting} {storage.address}: no such folder (~ is not expanded)")
         deque(visible_files(folder), maxlen=0)  # refuses broken links, which Arrow does not list
     members, left_out, folders = list[StoredMember](), Counter[str](), set[str]()
     start = len(storage.path("")) + 1

@@ -214,7 +214,10 @@ def test_a_source_that_cannot_be_used_is_one_error(raw: Path, tmp_path: Path) ->
     def error() -> str:
         return error_of(lambda: converted((open_storage(str(source), "--from"), target)))
 
+    assert error() == f"--from {source}: no such folder (~ is not expanded)"
+    source.mkdir()
     assert error().startswith(f"--from {source}: no .aedat or ")
+    source.rmdir()
     shutil.copytree(raw, source)
     (source / "cup" / "more.zip").touch()
     assert error() == f"{source}/cup/more.zip: archives in storage are not read; unpack it there, or remove it"
@@ -242,7 +245,7 @@ def test_other_data_than_recordings_are_refused(in_folders: tuple[Storage, Stora
     places = in_folders
     images = DATASET.download.model_copy(update={"catalog": "images"})
     text = error_of(lambda: converted(places, download=images))
-    assert text == "datasets.mine.download.catalog: only recordings can be converted, not images"
+    assert "datasets.mine.download.catalog: is images; `sresnet convert` needs catalog: recordings" in text
     assert "frames and size must be numbers" in error_of(
         lambda: converted(places, preprocess=PARAMS.model_copy(update={"frames": None}))
     )
