@@ -102,6 +102,6 @@ def test_keys_in_an_address_are_not_shown(server: ThreadedMotoServer, tmp_path: 
     "address", ["s3://me:hush@", "s3://me:hu/hush@there/runs", "s3://me:hush hush@there", "file://me:hush@/runs"]
 )
 def test_keys_in_an_address_that_cannot_be_opened_are_not_shown(address: str) -> None:
-    with pytest.raises(InputError, match="cannot be opened|names no folder") as error:
+    with pytest.raises(InputError, match=r"cannot be opened|names no folder") as error:
         open_storage(address)
     assert "hush" not in str(error.value)
