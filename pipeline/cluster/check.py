@@ -5,6 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Container
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,30 @@ def probe(storage: Storage, key: str) -> Found:
     except InputError as refused:
         error = str(refused)
     return Found(host=platform.node(), versions=versions(), code=code_digest(code_files()), error=error)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Software:
+    """What a process runs."""
+
+    code: str
+    """Digest of our code."""
+    versions: dict[str, str]
+
+
+@cache
+def software() -> Software:
+    """The software of this process, found once, since hashing our code takes longer than a small shard."""
+    return Software(code=code_digest(code_files()), versions=versions())
+
+
+def check_software(expected: Software) -> None:
+    """Raises InputError if this node runs another than the driver; `check_nodes` misses nodes that join later."""
+    if software() != expected:
+        raise InputError(
+            f"{platform.node()}: runs other code or packages than the driver ({software().versions}, expected "
+            f"{expected.versions}); install requirements.lock there, and start it without our packages on its path"
+        )
 
 
 def versions() -> dict[str, str]:

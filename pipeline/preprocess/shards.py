@@ -4,11 +4,11 @@ import hashlib
 import json
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pyarrow.fs import FileInfo
@@ -28,6 +28,9 @@ from pipeline.preprocess.samples import FramedSample, reading_of, samples_of, sa
 from pipeline.preprocess.scatter import Buffer
 from pipeline.preprocess.sensors import Sensor
 from pipeline.preprocess.stored import AHEAD, StoredMember, read_ahead
+
+if TYPE_CHECKING:
+    from pipeline.cluster.check import Software
 
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
@@ -142,19 +145,20 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
     """Yields each part when its shard is finished."""
     import ray  # takes seconds to import; datasets of images do not need it
 
-    from pipeline.cluster.check import check_reads
+    from pipeline.cluster.check import check_reads, software
     from pipeline.cluster.session import connect
 
     with connect(cluster, most=len(parts), **_places(parts[0])) as workers:
         if cluster.address != "local" and isinstance(first := parts[0].members[0], StoredMember):
             check_reads(first.storage, first.key)
-        task, waiting = ray.remote(num_cpus=1)(make_shard), deque(parts)
+        expected = software() if cluster.address != "local" else None
+        task, waiting = ray.remote(num_cpus=1)(_on_node), deque(parts)
         running: dict[Any, Part] = {}
         try:
             while waiting or running:
                 while waiting and len(running) < workers:  # no more: a task's recordings are sent with it
                     part = waiting.popleft()
-                    running[task.remote(part)] = part
+                    running[task.remote(make_shard, part, expected)] = part
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 _raise_cause(finished, running[finished])
                 yield running.pop(finished)
@@ -192,6 +196,15 @@ def _raise_cause(finished: Any, part: Part) -> None:
             f"{first} to {last}: the process that read them died repeatedly; one of them is damaged so that the "
             "decoder crashes, or there is not enough memory"
         ) from None
+
+
+def _on_node(make: Callable[[Part], None], part: Part, expected: "Software | None") -> None:
+    """Makes a shard on a node of a cluster, which has to run the driver's software. Raises InputError."""
+    from pipeline.cluster.check import check_software
+
+    if expected is not None:
+        check_software(expected)
+    make(part)
 
 
 def make_shard(part: Part) -> None:

@@ -10,13 +10,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from pipeline.cluster import ray_internals, session
+from pipeline.cluster import check, ray_internals, session
 from pipeline.cluster.check import check_reads
 from pipeline.cluster.storage import open_storage
 from pipeline.ground.errors import InputError
@@ -111,6 +112,17 @@ def test_a_conversion_of_objects_gives_the_same_bytes_with_no_more_tasks_than_wo
 def test_a_node_that_does_not_reach_the_recordings_is_named(cluster: ClusterParams, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the cluster is not ready:\n  \S+: cluster.storage .*: cannot read never"):
         check_reads(open_storage(str(tmp_path)), "never")
+
+
+def test_a_node_with_other_software_than_the_driver_makes_no_shard(
+    raw: Path, tmp_path: Path, cluster: ClusterParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that joins later, which the check at the start does not see."""
+    other = replace(check.software(), code="other")
+    monkeypatch.setattr(check, "software", lambda: other)
+    text = error_of(lambda: run(raw, tmp_path, cluster=cluster))
+    assert ": runs other code or packages than the driver ({'torch': " in text
+    assert not list(tmp_path.rglob("*.arrow"))
 
 
 def test_more_workers_than_cpus_is_an_error_with_both_numbers(
