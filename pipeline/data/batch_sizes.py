@@ -22,7 +22,7 @@ _FOOTER_BATCHES, _MESSAGE_BATCH, _BATCH_BUFFERS, _BATCH_COMPRESSION = 3, 2, 2, 3
 def batch_sizes(content: pa.Buffer) -> Iterator[int]:
     """Yields the size (bytes) of all buffers of each record batch, decompressed, in the order of `get_batch`.
 
-    Raises ValueError, IndexError, OSError, pa.ArrowException for a damaged file.
+    Raises ValueError, IndexError, EOFError, OSError, pa.ArrowException for a damaged file.
     """
     end = len(content) - _MAGIC_AND_SIZE
     size = int.from_bytes(content[end : end + 4].to_pybytes(), "little")
@@ -37,9 +37,12 @@ def _size(message: pa.ipc.Message) -> int:
     data = message.metadata.to_pybytes()
     batch = referred(data, _root(data), _MESSAGE_BATCH)
     buffers = _vector(data, referred(data, batch, _BATCH_BUFFERS), _BUFFER).tolist()
-    if not referred(data, batch, _BATCH_COMPRESSION):
-        return sum(size for _, size in buffers)
-    return sum(_grown(message.body, start, size) for start, size in buffers)
+    sizes = [size for _, size in buffers]
+    if referred(data, batch, _BATCH_COMPRESSION):
+        sizes = [_grown(message.body, start, size) for start, size in buffers]
+    if min(sizes, default=0) < 0:  # it would make up for another
+        raise ValueError("a buffer of negative size")
+    return sum(sizes)
 
 
 def _grown(body: pa.Buffer, start: int, size: int) -> int:

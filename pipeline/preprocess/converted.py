@@ -60,7 +60,7 @@ def _rows(dataset: str, path: Path, params: PreprocessParams) -> list[Written]:
     """The rows of a shard, without pixels. Raises InputError."""
     try:
         return [_written(row) for row in _read(path, params)]
-    except (OSError, KeyError, IndexError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
+    except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         raise InputError(
             f"{path}: damaged, or not what `sresnet convert` makes ({error}); {_remedy(dataset)}"
         ) from None
@@ -81,7 +81,7 @@ def _read(path: Path, params: PreprocessParams) -> Iterator[Row]:
         sizes = list(batch_sizes(content.read_buffer()))
         widest = _WIDTHS[0]
         for index in range(file.num_record_batches):
-            if not 0 <= sizes[index] <= most:
+            if sizes[index] > most:
                 raise ValueError(f"a row of {sizes[index]:,} bytes, expected at most {most:,}")
             row = _row(file.get_batch(index))
             widest = max(widest, row.pixels.dtype)

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from pipeline.cluster.storage import open_storage
-from pipeline.data.store import read_manifest
+from pipeline.data.store import Row, read_manifest, write_shard
 from pipeline.download.catalog import CATALOG
 from pipeline.download.fetch import check_source, fetch
 from pipeline.ground.params import DatasetParams, DownloadParams, WindowParams
@@ -264,6 +265,28 @@ def test_a_damaged_shard_is_one_error(copied: Path, tmp_path: Path, place: int, 
     path.write_bytes(content)
     text = error_of(lambda: run(downloaded(copied, tmp_path), tmp_path / "out"))
     assert "train-00001-of-00003.arrow: damaged, or not what `sresnet convert` makes (" in text or "digest is " in text
+
+
+def test_a_row_of_a_wider_shard_has_the_digests_of_its_own_width(tmp_path: Path) -> None:
+    rows = [
+        Row(id=f"cup/{kind}.npy", label=0, pixels=np.full((4, 2, 64, 64), most, kind), source_sha256="0" * 64)
+        for kind, most in (("uint8", 255), ("uint16", 256))
+    ]
+    written = write_shard(rows, tmp_path / "shard.arrow", "frames", "zstd", {})
+    read = converted._rows("mine", tmp_path / "shard.arrow", PARAMS)
+    assert read == written
+
+
+def test_a_negative_size_does_not_make_up_for_another(tmp_path: Path) -> None:
+    row = Row(id="cup/1.npy", label=0, pixels=np.zeros((4, 2, 64, 64), "uint8"), source_sha256="0" * 64)
+    path = tmp_path / "shard.arrow"
+    write_shard([row], path, "frames", "zstd", {})
+    content = path.read_bytes()
+    zstd = bytes.fromhex("28b52ffd")
+    stated, negative = ((32768).to_bytes(8, "little") + zstd, (-8).to_bytes(8, "little", signed=True) + zstd)
+    assert content.count(stated) == 1
+    path.write_bytes(content.replace(stated, negative))
+    assert "(a buffer of negative size)" in error_of(lambda: converted._rows("mine", path, PARAMS))
 
 
 def test_what_is_not_there_is_named(copied: Path, tmp_path: Path) -> None:
