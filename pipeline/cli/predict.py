@@ -59,7 +59,7 @@ def _line(one: Prediction, classes: list[str]) -> str:
 def _tell(reader: Files, seen: Counter[str], out: Path | None) -> None:
     by_class = ", ".join(f"{shown(name)}: {number:,}" for name, number in seen.most_common())
     where = f" -> {out}" if out and seen else ""
-    print(f"{seen.total():,} samples of {reader.read:,} files: {by_class or 'none'}{where}", file=sys.stderr)
+    print(f"{seen.total():,} sample(s) of {reader.read:,} file(s): {by_class or 'none'}{where}", file=sys.stderr)
     if reader.left_out:
         kinds = ", ".join(f"{number:,} {shown(kind)}" for kind, number in sorted(reader.left_out.items()))
         print(f"left out in the folders: {kinds}", file=sys.stderr)

@@ -38,7 +38,7 @@ def results_lines(root: Path) -> list[str]:
         raise InputError(f"{report / 'audit.json'}: not the audit of a report; {_REMEDY}") from None
     records = {run: read_json(evidence / "results" / f"{run}.json", _REMEDY) for run in runs}
     return [
-        *_profile_line(root, audit),
+        *_other_runs_line(root, audit["profile"], {run.replace("/", "-") for run in runs}),
         *_run_lines(records),
         "claims: " + ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items(), key=_telling)),
         _digests_line(root, evidence / RECORDS),
@@ -47,13 +47,17 @@ def results_lines(root: Path) -> list[str]:
     ]
 
 
-def _profile_line(root: Path, audit: dict[str, Any]) -> list[str]:
-    """A line if the report is of another profile than params.yaml."""
+def _other_runs_line(root: Path, profile: str, runs: set[str]) -> list[str]:
+    """A line if the report is of another profile, or of other runs, than params.yaml."""
     path = root / PARAMS.name
-    now = read_yaml(path).get("profile") if path.exists() else None
-    if now in (None, audit["profile"]):
+    params = read_yaml(path) if path.exists() else {}
+    now, wanted = params.get("profile"), set(params.get("runs") or runs)
+    if now not in (None, profile):
+        return [f"These are of profile {profile}; params.yaml has {now}: `make repro` runs it."]
+    if runs == wanted:
         return []
-    return [f"These are of profile {audit['profile']}; params.yaml has {now}: `make repro` runs it."]
+    others = f"lack {len(wanted - runs)} run(s) of params.yaml, and have {len(runs - wanted)} that it lacks"
+    return [f"These {others}: `make repro` runs it."]
 
 
 def _telling(counted: tuple[str, int]) -> tuple[bool, str]:

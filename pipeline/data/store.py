@@ -84,6 +84,18 @@ class Written:
     digest: str
     content: str
 
+    @classmethod
+    def of(cls, row: Row) -> "Written":
+        return cls(
+            id=row.id,
+            label=row.label,
+            source_sha256=row.source_sha256,
+            dtype=row.pixels.dtype,
+            shape=row.pixels.shape,
+            digest=row.digest(),
+            content=row.content(),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
@@ -156,15 +168,7 @@ def write_shard(
 
 def _buffer(row: Row, pixels: IO[bytes]) -> Written:
     pixels.write(np.ascontiguousarray(row.pixels).data)
-    return Written(
-        id=row.id,
-        label=row.label,
-        source_sha256=row.source_sha256,
-        dtype=row.pixels.dtype,
-        shape=row.pixels.shape,
-        digest=row.digest(),
-        content=row.content(),
-    )
+    return Written.of(row)
 
 
 def shard_schema(kind: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> pa.Schema:

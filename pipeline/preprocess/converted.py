@@ -59,7 +59,7 @@ def take_shards(
 def _rows(dataset: str, path: Path, params: PreprocessParams) -> list[Written]:
     """The rows of a shard, without pixels. Raises InputError."""
     try:
-        return [_written(row) for row in _read(path, params)]
+        return [Written.of(row) for row in _read(path, params)]
     except (OSError, EOFError, LookupError, ValueError, TypeError, AttributeError, pa.ArrowException) as error:
         raise InputError(
             f"{path}: damaged, or not what `sresnet convert` makes ({error}); {_remedy(dataset)}"
@@ -120,18 +120,6 @@ def _row(batch: pa.RecordBatch) -> Row:
         raise ValueError(f"{name}: source_sha256 is {source[:80]}, not 64 hexadecimal digits")
     narrowest = np.min_scalar_type(pixels.max())  # as before the shard was written, since content() depends on it
     return Row(id=name, label=label, pixels=pixels.astype(narrowest, copy=False), source_sha256=source)
-
-
-def _written(row: Row) -> Written:
-    return Written(
-        id=row.id,
-        label=row.label,
-        source_sha256=row.source_sha256,
-        dtype=row.pixels.dtype,
-        shape=row.pixels.shape,
-        digest=row.digest(),
-        content=row.content(),
-    )
 
 
 def _problem(stated: Manifest, rows: list[Written], params: PreprocessParams) -> str | None:

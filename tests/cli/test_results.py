@@ -113,3 +113,9 @@ def test_outside_of_git_nothing_is_compared(root: Path) -> None:
 def test_a_report_of_another_profile_says_so(root: Path) -> None:
     (root / "params.yaml").write_text("profile: paper\n", encoding="utf-8")
     assert results_lines(root)[0] == "These are of profile quick; params.yaml has paper: `make repro` runs it."
+
+
+def test_a_report_of_other_runs_says_so(root: Path) -> None:
+    (root / "params.yaml").write_text("runs: {digits-0: {}, digits-1: {}, digits-2: {}}\n", encoding="utf-8")
+    said = "These lack 2 run(s) of params.yaml, and have 0 that it lacks: `make repro` runs it."
+    assert results_lines(root)[0] == said

@@ -86,7 +86,7 @@ def test_a_folder_in_lines(tmp_path: Path, capsys: Printed) -> None:
     shown = capsys.readouterr()
     assert [line.split()[0] for line in shown.out.splitlines()] == [str(tmp_path / f"mine/{n}.png") for n in range(3)]
     assert all(f"{name}: " in shown.out for name in CLASSES)
-    assert "3 samples of 3 files: " in shown.err
+    assert "3 sample(s) of 3 file(s): " in shown.err
 
 
 def test_a_wrong_file_does_not_stop_the_others(tmp_path: Path, capsys: Printed) -> None:
