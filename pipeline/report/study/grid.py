@@ -31,8 +31,8 @@ PREFIX = "study-"
 BASE = "base"
 SECONDS, ROBUSTNESS, FINE_TUNING = "bench-study.json", "robustness.json", "fine-tuning.json"
 """Files in the results folder with the measurements of benchmarks/study.py, robustness.py and fine_tuning.py."""
-INTERVALS = "study-intervals.json"
-"""File in the results folder with the simulation of benchmarks/study_intervals.py."""
+INTERVALS, RERUN = "study-intervals.json", "study-rerun.json"
+"""Files in the results folder with the simulation of benchmarks/study_intervals.py and the comparison of rerun.py."""
 UNSTABLE_POINTS = 20.0
 """If seeds differ by more (points), some trainings failed, and their mean is meaningless."""
 CellConfiguration = dict[str, Any]

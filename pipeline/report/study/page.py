@@ -9,12 +9,22 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.evaluate.record import read_record
+from pipeline.evaluate.statistics import percent
 from pipeline.ground.files import read_json, write_whole
 from pipeline.judge.answered import checked_hits
 from pipeline.judge.matching import name_of
 from pipeline.report.study.chart import picture
 from pipeline.report.study.dataset import Declared, make_dataset
-from pipeline.report.study.grid import FINE_TUNING, INTERVALS, PREFIX, ROBUSTNESS, SECONDS, UNSTABLE_POINTS, not_run
+from pipeline.report.study.grid import (
+    FINE_TUNING,
+    INTERVALS,
+    PREFIX,
+    RERUN,
+    ROBUSTNESS,
+    SECONDS,
+    UNSTABLE_POINTS,
+    not_run,
+)
 from pipeline.report.study.questions import content_of
 from pipeline.report.study.unstable import curve_rows, curves_picture, without_curves
 
@@ -48,6 +58,7 @@ def write_study(declared: Mapping[str, Declared], root: Path, into: Path) -> lis
             robust=robustness(measured(results / ROBUSTNESS)),
             tuned=measured(results / FINE_TUNING),
             simulated=measured(results / INTERVALS),
+            rerun=rerun_rows(measured(results / RERUN).get("runs", [])),
             timed_on=seconds.get("machine"),
             missing=missing,
             planned=len(declared),
@@ -93,6 +104,29 @@ def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for experiment, ones in by_experiment.items()
     ]
+
+
+def rerun_rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each experiment: its seeds, processors and accuracies (percent) of both times, and seeds of equal weights."""
+    by_experiment: dict[str, list[Any]] = {}
+    for one in runs:
+        by_experiment.setdefault(one["experiment"], []).append(one)
+    return [
+        {
+            "experiment": experiment,
+            "seeds": [one["seed"] for one in ones],
+            "same_weights": [one["seed"] for one in ones if one["same_weights"]],
+            **{time: _both_times(ones, time) for time in ("first", "again")},
+        }
+        for experiment, ones in by_experiment.items()
+    ]
+
+
+def _both_times(ones: list[Any], time: str) -> dict[str, Any]:
+    return {
+        "platforms": sorted({name for one in ones for name in one[time]["platforms"]}),
+        "accuracies": [percent(one[time]["correct"], one["samples"]) for one in ones],
+    }
 
 
 def counted(declared: Mapping[str, Declared], missing: list[str]) -> dict[str, tuple[int, int]]:

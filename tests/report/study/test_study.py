@@ -226,6 +226,9 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     sizes = {"image_samples": 1442, "image_epochs": 6, "train_samples": 480, "test_samples": 120}
     tuned = {"images": "Digits", "events": "Events of them", "network": network, "rows": [row]} | sizes
     (results / "fine-tuning.json").write_text(json.dumps(tuned), encoding="utf-8")
+    times = {time: {"platforms": [time], "correct": correct} for time, correct in (("first", 94), ("again", 95))}
+    rerun = {"experiment": "study-digits-bn", "seed": 0, "samples": 100, "same_weights": False} | times
+    (results / "study-rerun.json").write_text(json.dumps({"runs": [rerun]}), encoding="utf-8")
     text = write_study(declared(records), tmp_path, tmp_path)[0].read_text(encoding="utf-8")
     assert "Events of them (480 training and 120 test samples)" in text
     assert "| 3 | 50.00 | 61.50 | +11.50, 1 |" in text
@@ -233,6 +236,8 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     assert "| 0, 1, 2 | 94.00, 95.10, 95.90 |" in line
     assert line.endswith("| 0.87 |")
     assert "made of sand" in text
+    assert "0 of 1 trainings have equal weights" in text
+    assert "| study-digits-bn | 0 | 94.00<br>first | 95.00<br>again | none |" in text
     assert "| whole | 25 % dropped |" in text
     assert "| study-digits-base | 0, 1 | 80.50 | 55.50 |" in text
 
