@@ -105,14 +105,15 @@ def numbers(folder: Path) -> list[int]:
     return sorted(int(path.stem) for path in folder.glob("*.pt") if re.fullmatch(r"[0-9]{8,}", path.stem))
 
 
-def read_state(folder: Path, number: int) -> State:
-    """The state with that number, with tensors on the CPU.
+def read_state(folder: Path, number: int) -> tuple[bytes, State]:
+    """The digest and the state of a checkpoint, with tensors on the CPU.
 
     Raises DamagedError, FileNotFoundError, and InputError for an intact state that is not of this training.
     """
     path = checkpoint_path(folder, number)
     content = path.read_bytes()
-    if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+    digest = content[:DIGEST]
+    if hashlib.sha256(content[DIGEST:]).digest() != digest:
         raise DamagedError(f"{path}: damaged")
     try:
         stored = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
@@ -121,24 +122,30 @@ def read_state(folder: Path, number: int) -> State:
         raise InputError(f"{path}: written by another version of this code; {TAKE_AWAY}") from None
     if training != training_of(folder):
         raise InputError(f"{path}: a state of the training {training}, expected {training_of(folder)}; {TAKE_AWAY}")
-    return state
+    return digest, state
 
 
-def newest_checkpoint(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
-    """Number and state of the newest intact checkpoint, (0, None) without any; calls `say` for damaged ones.
+def intact_checkpoints(folder: Path, say: Callable[[str], None] = lambda text: None) -> dict[bytes, tuple[int, State]]:
+    """Number and state of each intact checkpoint by its digest, the newest first; calls `say` for damaged ones.
 
     Raises InputError for a state of another training.
     """
-    found = numbers(folder)
-    for number in reversed(found):
+    found = dict[bytes, tuple[int, State]]()
+    for number in reversed(numbers(folder)[-KEPT:]):
         try:
-            return number, read_state(folder, number)
+            digest, state = read_state(folder, number)
         except FileNotFoundError:  # a running writer has removed it after writing newer ones
-            return newest_checkpoint(folder, say)
+            return intact_checkpoints(folder, say)
         except DamagedError as error:
-            before = "falls back to the checkpoint before it" if number > found[0] else "none before it: starts over"
-            say(f"{error}; {before}")
-    return 0, None
+            say(f"{error}, so not used")
+        else:
+            found[digest] = number, state
+    return found
+
+
+def newest_checkpoint(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
+    """Number and state of the newest intact checkpoint, (0, None) without any. Says and raises as above."""
+    return next(iter(intact_checkpoints(folder, say).values()), (0, None))
 
 
 def newest_state(folder: Path) -> State | None:

@@ -17,13 +17,13 @@ from pipeline.protocol.hardware import keep_memory
 from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import epoch_batches, learning_rate
 from pipeline.protocol.score import Score, score
-from pipeline.train.checkpoints import Checkpoints, newest_checkpoint, read_state
+from pipeline.train.checkpoints import DIGEST, KEPT, Checkpoints, intact_checkpoints
 from pipeline.train.job import Job
 from pipeline.train.progress import Progress, Say
 from pipeline.train.recomputed import recompute_statistics
 from pipeline.train.state import State
 from pipeline.train.step import read_totals, step
-from pipeline.train.training import Training, begin, weights_of
+from pipeline.train.training import Training, begin, check_same_weights, weights_of
 from pipeline.train.used import epoch_digest, lost_or_doubled
 
 EpochMetrics = Mapping[str, float | None]
@@ -61,15 +61,22 @@ def train(
 
 
 def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> tuple[int, State]:
-    """Number and state of the newest checkpoint that every worker has.
+    """Number and state of the newest checkpoint that every worker has; 0 and an empty state if one has none.
 
-    Workers may see different ones, because the writer of an attempt that is being killed can still add one.
+    Compared by digest: the writer of an attempt that is being killed can still add a checkpoint, or replace one by
+    another of the same number. Raises RuntimeError if all have some, but none in common.
     """
-    number, state = newest_checkpoint(job.checkpoint(), say)
-    common = min(int(found) for found in workers.gather(torch.tensor([number], device=device)))
-    if common and common < number:
-        state = read_state(job.checkpoint(), common)
-    return common, state if common and state else State()
+    found = intact_checkpoints(job.checkpoint(), say)
+    digests = np.zeros((KEPT, DIGEST), dtype=np.uint8)
+    for row, digest in zip(digests, found, strict=False):
+        row[:] = list(digest)
+    gathered = workers.gather(torch.from_numpy(digests).to(device))
+    of_each = [{bytes(row.tolist()) for row in one.cpu() if row.any()} for one in gathered]
+    if not all(of_each):
+        return 0, State()
+    if not (common := set.intersection(*of_each)):
+        raise RuntimeError("the workers have no checkpoint in common: one is being replaced")  # so workers restart
+    return next(found[digest] for digest in found if digest in common)
 
 
 def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:
@@ -100,6 +107,7 @@ def run_epoch(training: Training, checkpoints: Checkpoints, say: Say, halt: Call
         if halting:
             return True
     check_epoch(training, batches)
+    check_same_weights(training)
     read_totals(training)
     end_epoch(training)
     for line in job.bands.outside(state.history[-1]) if job.bands else ():

@@ -1,5 +1,6 @@
 """A training in progress, as one worker holds it."""
 
+import hashlib
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -132,13 +133,32 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
 
 def check_same_data(job: Job, workers: Workers, device: torch.device, store: Store) -> None:
     """Raises InputError, on all workers, unless all have the same training split."""
-    digest = torch.tensor(list(bytes.fromhex(store.digest)), device=device)
-    differ = [rank for rank, found in enumerate(workers.gather(digest)) if not torch.equal(found, digest)]
-    if differ:
+    if other := differing(workers, device, bytes.fromhex(store.digest)):
         raise InputError(
-            f"{job.name}: workers {workers.rank} and {differ[0]} have different training rows of {store.title}; "
+            f"{job.name}: workers {other[0]} and {other[1]} have different training rows of {store.title}; "
             "preprocess the dataset again, and give every node the same shards"
         )
+
+
+def check_same_weights(training: Training) -> None:
+    """Raises InputError, on all workers, unless all have the same weights and running statistics, bit for bit."""
+    if training.workers.size == 1:
+        return
+    digest = hashlib.sha256()
+    for value in weights_of(training.model).values():
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    if other := differing(training.workers, training.device, digest.digest()):
+        job = training.job
+        raise InputError(
+            f"{job.name}: after epoch {training.state.epoch + 1}, workers {other[0]} and {other[1]} have different "
+            f"weights, so one of their machines computes wrong; remove {job.checkpoint()} and train again"
+        )
+
+
+def differing(workers: Workers, device: torch.device, digest: bytes) -> tuple[int, int] | None:
+    """Worker 0 and the first one with another digest, the same answer on all workers; None if all digests are equal."""
+    first, *others = workers.gather(torch.tensor(list(digest), device=device))
+    return next(((0, rank) for rank, found in enumerate(others, 1) if not torch.equal(found, first)), None)
 
 
 def weights_of(model: SResNet) -> dict[str, Tensor]:

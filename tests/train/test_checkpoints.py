@@ -69,10 +69,10 @@ def test_a_damaged_one_falls_back_to_the_one_before(tmp_path: Path, damage: str)
     number, state = newest_checkpoint(tmp_path, said.append)
     assert state is not None
     assert (number, state.epoch) == (6, 6)
-    assert said == [f"{path}: damaged; falls back to the checkpoint before it"]
+    assert said == [f"{path}: damaged, so not used"]
     checkpoint_path(tmp_path, 6).write_bytes(b"")
     assert newest_checkpoint(tmp_path, said.append) == (0, None)
-    assert said[-1] == f"{checkpoint_path(tmp_path, 6)}: damaged; none before it: starts over"
+    assert said[-1] == f"{checkpoint_path(tmp_path, 6)}: damaged, so not used"
     write_state(State(epoch=6), tmp_path, 6)
     with Checkpoints(tmp_path, number) as writer:  # and is replaced, so that two sound ones are there again
         writer.save(State(epoch=8))

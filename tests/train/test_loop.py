@@ -17,10 +17,10 @@ from pipeline.protocol.bands import Bands
 from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.reduce import Alone, Workers, in_threads, sum_over_micro_batches
 from pipeline.train import step
-from pipeline.train.checkpoints import Checkpoints, newest_state
+from pipeline.train.checkpoints import Checkpoints, newest_state, write_state
 from pipeline.train.export import export, finished
 from pipeline.train.job import Job
-from pipeline.train.loop import checkpoint, train
+from pipeline.train.loop import checkpoint, common_state, train
 from pipeline.train.state import State
 from pipeline.train.training import begin
 from tests.train.tiny import RECIPE, TRAINING, tiny_job
@@ -66,6 +66,44 @@ def test_a_worker_that_halts_stops_all_after_the_same_step_and_changes_no_bit(tm
     assert stopped is not None
     assert (stopped.epoch, stopped.step) == (0, 2)
     assert all(torch.equal(value, whole.weights[name]) for name, value in train_alone(job).weights.items())
+
+
+def common(tmp_path: Path, *folders: dict[int, State]) -> list[tuple[int, State]]:
+    """What each worker resumes from, if the workers see these checkpoints."""
+    job, found = tiny_job(tmp_path / "data", TRAINING), dict[int, tuple[int, State]]()
+    jobs = [replace(job, runs=tmp_path / str(rank)) for rank in range(len(folders))]
+    for own, states in zip(jobs, folders, strict=True):
+        for number, state in states.items():
+            write_state(state, own.checkpoint(), number)
+
+    def work(worker: Workers) -> None:
+        found[worker.rank] = common_state(jobs[worker.rank], worker, CPU, lambda text: None)
+
+    in_threads(len(folders), work)
+    return [found[rank] for rank in range(len(folders))]
+
+
+A, B, C, D = (State(epoch=epoch) for epoch in range(1, 5))
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (({1: A, 2: B}, {1: A, 2: B}), (2, B)),
+        (({1: A, 2: B}, {2: B, 3: C}), (2, B)),
+        (({1: A, 2: B}, {1: A, 2: C}), (1, A)),  # another attempt's checkpoint under the same number
+        (({1: A, 2: B}, {}), (0, State())),
+    ],
+)
+def test_workers_resume_from_the_newest_checkpoint_that_all_have(
+    tmp_path: Path, folders: tuple[dict[int, State], ...], expected: tuple[int, State]
+) -> None:
+    assert common(tmp_path, *folders) == [expected, expected]
+
+
+def test_without_a_common_checkpoint_the_workers_fail_and_start_again(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="no checkpoint in common"):
+        common(tmp_path, {1: A, 2: B}, {3: C, 4: D})
 
 
 def test_a_training_that_stops_after_an_epoch_goes_on_with_the_same_bits(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An epoch proves that it used each sample once. A lost or duplicated sample stops the training."""
+"""An epoch proves that it used each sample once, and that all workers have the same weights."""
 
 import hashlib
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from pipeline.ground.errors import InputError
 from pipeline.protocol.reduce import Alone, Workers, in_threads
@@ -17,6 +18,7 @@ from pipeline.train.checkpoints import newest_state, write_state
 from pipeline.train.export import finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
+from pipeline.train.step import apply_sum
 from pipeline.train.training import Training, check_same_data
 from pipeline.train.used import epoch_digest, extend, lost_or_doubled
 from tests.train.test_loop import restore_torch, train_on
@@ -93,6 +95,29 @@ def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
     in_threads(2, work)
     assert len(errors) == 2
     assert all("have different training rows of" in error for error in errors)
+
+
+def test_all_workers_stop_if_their_weights_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One number of the second worker's weights changes in its last bit, as a faulty memory does it."""
+    job, errors = tiny_job(tmp_path, TRAINING), list[str]()
+
+    def update(training: Training, total: Tensor) -> None:
+        apply_sum(training, total)
+        if training.workers.rank == 1 and training.state.steps == 0:
+            training.parameters[-1].data.view(torch.int32)[0] ^= 1
+
+    def work(worker: Workers) -> None:
+        try:
+            train(job, worker, CPU, lambda text: None)
+        except InputError as error:
+            errors.append(str(error))
+
+    monkeypatch.setattr(step, "apply_sum", update)
+    in_threads(2, work)
+    assert len(errors) == 2
+    assert all("after epoch 1, workers 0 and 1 have different weights" in error for error in errors)
+    state = newest_state(job.checkpoint())
+    assert state is None or not state.history
 
 
 @pytest.mark.parametrize("step_by", [-1, 1])
