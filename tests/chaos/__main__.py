@@ -7,6 +7,7 @@ and predictions have to be those of the same training by one undisturbed process
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -22,7 +23,7 @@ from pipeline.ground.paths import PROFILES, RESULTS
 from pipeline.protocol import params
 from pipeline.protocol.hardware import describe
 from pipeline.train.job import Job
-from tests.chaos.chaos import disturbed, schedule, undisturbed
+from tests.chaos.chaos import disturbed, first_difference, schedule, undisturbed
 
 SHARDS = 3
 """And so many nodes: of three, two and one worker each number has its turn."""
@@ -30,13 +31,12 @@ SHARDS = 3
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exits with 1 if a digest differs."""
-    chosen, start = parse(arguments), time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-        job = digits(Path(folder), chosen.epochs)
-        expected = undisturbed(job)
-        say(f"undisturbed, one worker, {time.monotonic() - start:.0f} s: {shown(expected)}")
-        steps = chosen.epochs * -(-len(job.train_store()) // job.training.batch_size)
-        killed, found = disturbed(job, schedule(chosen.kills, chosen.seed, steps), SHARDS, say)
+    chosen, start, folder = parse(arguments), time.monotonic(), Path(tempfile.mkdtemp(prefix="chaos-"))
+    job = digits(folder, chosen.epochs)
+    expected = undisturbed(job)
+    say(f"undisturbed, one worker, {time.monotonic() - start:.0f} s: {shown(expected)}")
+    steps = chosen.epochs * -(-len(job.train_store()) // job.training.batch_size)
+    killed, found = disturbed(job, schedule(chosen.kills, chosen.seed, steps), SHARDS, say)
     say(f"after {chosen.kills} kills, {time.monotonic() - start:.0f} s: {shown(found)}")
     result = {
         "seed": chosen.seed,
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     write_whole(chosen.output, json.dumps(result, indent=2).encode() + b"\n")
     if found != expected:
-        sys.exit("error: the digests differ")
+        sys.exit(f"error: the digests differ, {first_difference(job)}; kept: {folder}")
+    shutil.rmtree(folder)
     say(f"the same bits; written to {chosen.output}")
 
 

@@ -18,7 +18,7 @@ from pipeline.ground.params import ClusterParams
 from pipeline.protocol.hardware import note_processor
 from pipeline.protocol.sampler import epoch_batches, hold_out
 from pipeline.train.checkpoints import newest_state, numbers
-from pipeline.train.export import export
+from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.placement import STATE
 from pipeline.train.recoveries import recoveries
@@ -207,10 +207,21 @@ def undisturbed(job: Job) -> dict[str, str]:
     from pipeline.protocol.reduce import Alone
     from pipeline.train.loop import train
 
-    alone = replace(job, runs=job.runs.with_name("undisturbed"))
+    alone = left_alone(job)
     note_processor(alone.platforms(), torch.device("cpu"), alone.network.precision)
     train(alone, Alone(), torch.device("cpu"), lambda text: None)
     return digests(alone)
+
+
+def left_alone(job: Job) -> Job:
+    return replace(job, runs=job.runs.with_name("undisturbed"))
+
+
+def first_difference(job: Job) -> str:
+    """Where the histories of the two trainings part: the kills of that epoch, or of the one before, did it."""
+    left, killed = (state.history for one in (left_alone(job), job) if (state := finished(one)))
+    parted = [number for number, rows in enumerate(zip(left, killed, strict=True), 1) if rows[0] != rows[1]]
+    return f"first in epoch {parted[0]}" if parted else "but no epoch's metrics"
 
 
 def disturbed(
