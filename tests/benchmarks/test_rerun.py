@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.rerun import compared
 from pipeline.ground.errors import InputError
-from pipeline.report.study.page import rerun_rows
+from pipeline.report.study.page import rerun_of
 
 
 def record(correct: int, model: str, platform: str, **changes: Any) -> dict[str, Any]:
@@ -46,10 +46,11 @@ def test_a_rerun_is_compared_with_the_committed_record(
     tmp_path: Path, committed: Path, correct: int, model: str, equal: list[int]
 ) -> None:
     committed.write_text(json.dumps(record(correct, model, "second")), encoding="utf-8")
-    (row,) = rerun_rows(compared(tmp_path))
+    found = rerun_of(compared(tmp_path))
+    (row,) = found["rows"]
     assert (row["experiment"], row["seeds"], row["same_weights"]) == ("study-digits-bn", [0], equal)
-    assert row["first"] == {"platforms": ["first"], "accuracies": [95.0]}
-    assert row["again"] == {"platforms": ["second"], "accuracies": [correct / 2]}
+    assert (found["first"], row["first"]) == (["first"], [95.0])
+    assert (found["again"], row["again"]) == (["second"], [correct / 2])
 
 
 def test_other_parameters_are_one_error(tmp_path: Path, committed: Path) -> None:

@@ -58,7 +58,7 @@ def write_study(declared: Mapping[str, Declared], root: Path, into: Path) -> lis
             robust=robustness(measured(results / ROBUSTNESS)),
             tuned=measured(results / FINE_TUNING),
             simulated=measured(results / INTERVALS),
-            rerun=rerun_rows(measured(results / RERUN).get("runs", [])),
+            rerun=rerun_of(measured(results / RERUN).get("runs", [])),
             timed_on=seconds.get("machine"),
             missing=missing,
             planned=len(declared),
@@ -106,27 +106,22 @@ def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def rerun_rows(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each experiment: its seeds, processors and accuracies (percent) of both times, and seeds of equal weights."""
+def rerun_of(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Processors of both times; for each experiment its seeds, both accuracies (percent), seeds of equal weights."""
     by_experiment: dict[str, list[Any]] = {}
     for one in runs:
         by_experiment.setdefault(one["experiment"], []).append(one)
-    return [
+    times = ("first", "again")
+    rows = [
         {
             "experiment": experiment,
             "seeds": [one["seed"] for one in ones],
             "same_weights": [one["seed"] for one in ones if one["same_weights"]],
-            **{time: _both_times(ones, time) for time in ("first", "again")},
+            **{time: [percent(one[time]["correct"], one["samples"]) for one in ones] for time in times},
         }
         for experiment, ones in by_experiment.items()
     ]
-
-
-def _both_times(ones: list[Any], time: str) -> dict[str, Any]:
-    return {
-        "platforms": sorted({name for one in ones for name in one[time]["platforms"]}),
-        "accuracies": [percent(one[time]["correct"], one["samples"]) for one in ones],
-    }
+    return {"rows": rows} | {time: sorted({name for one in runs for name in one[time]["platforms"]}) for time in times}
 
 
 def counted(declared: Mapping[str, Declared], missing: list[str]) -> dict[str, tuple[int, int]]:

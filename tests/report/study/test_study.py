@@ -237,7 +237,7 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     assert line.endswith("| 0.87 |")
     assert "made of sand" in text
     assert "0 of 1 trainings have equal weights" in text
-    assert "| study-digits-bn | 0 | 94.00<br>first | 95.00<br>again | none |" in text
+    assert "| study-digits-bn | 0 | 94.00 | 95.00 | none |" in text
     assert "| whole | 25 % dropped |" in text
     assert "| study-digits-base | 0, 1 | 80.50 | 55.50 |" in text
 
