@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 ONE_SENSOR = "make a separate dataset for each size"
 RAY_SECONDS = 20.0
 """Time to start a local Ray, on two cores."""
+SHORT_SECONDS = 1.0
+"""How long running tasks may take to end by themselves after an error."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,11 +164,25 @@ def _on_ray(parts: list[Part], cluster: ClusterParams) -> Iterator[Part]:
                 (finished,), _ = ray.wait(list(running), num_returns=1)
                 _raise_cause(finished, running[finished])
                 yield running.pop(finished)
-        finally:  # after an error, no task may go on writing while the next run starts
-            for unfinished in running:
-                ray.cancel(unfinished, force=True)
-            if running:
-                ray.wait(list(running), num_returns=len(running))
+        finally:
+            _end(list(running))
+
+
+def _end(running: list[Any]) -> None:
+    """Waits for the tasks or cancels them: after an error, none may go on writing while the next run starts.
+
+    Ray aborts this process if a task ends just when it is cancelled (ray-project/ray#54798 mended one of the ways), so
+    the short ones get the time to end.
+    """
+    import ray
+
+    if not running:
+        return
+    _, left = ray.wait(running, num_returns=len(running), timeout=SHORT_SECONDS)
+    for one in left:
+        ray.cancel(one, force=True)
+    if left:
+        ray.wait(left, num_returns=len(left))
 
 
 def _places(part: Part) -> dict[str, Any]:
