@@ -42,6 +42,12 @@ def chosen(values: Tensor, surrogate: str | None = None) -> ModuleType:
     return _module(_asked.get() or IMPLEMENTATIONS.get(values.device.type, "reference"), surrogate)
 
 
+def require_kernels(device: torch.device) -> None:
+    """Raises ImportError if the kernels of a device cannot be imported: the reference's sums have other bits."""
+    if name := IMPLEMENTATIONS.get(device.type):
+        importlib.import_module(f".{name}", __package__)
+
+
 @functools.cache
 def _module(name: str, surrogate: str | None) -> ModuleType:
     """The kernel module, or the reference, with one warning, if it cannot be imported or lacks the surrogate."""

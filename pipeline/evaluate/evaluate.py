@@ -25,7 +25,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.params import ClusterParams
 from pipeline.ground.progress import progress
 from pipeline.protocol.config import TrainingConfig
-from pipeline.protocol.hardware import computed_by, device_of, keep_memory
+from pipeline.protocol.hardware import check_kernels, computed_by, device_of, keep_memory
 from pipeline.protocol.inputs import prepare
 from pipeline.protocol.sampler import encoding_seed
 from pipeline.protocol.score import EVALUATION_EPOCH
@@ -59,10 +59,11 @@ class Evaluator:
     """One worker: the network in memory, the test split mapped."""
 
     def __init__(self, task: Task, device: str) -> None:
+        self.task, self.device = task.here(), torch.device(device)
+        check_kernels(self.device)
         keep_memory()
         torch.set_num_threads(task.training.threads)
         torch.use_deterministic_algorithms(True)
-        self.task, self.device = task.here(), torch.device(device)
         self.store = Store(self.task.data, "test")
         self.model: SResNet = read_network(self.task.model).to(self.device).eval()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from models.kernels.choice import require_kernels
 from models.precision import computed_as
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import PARAMS
@@ -61,6 +62,17 @@ def _processor() -> str:
             facts[key.strip()] = value.strip()
     described = f"{facts['vendor_id']} family {facts['cpu family']} model {facts['model']}"
     return f"{platform.machine()} {described} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def check_kernels(device: torch.device) -> None:
+    """Raises InputError without the compiled kernels: each result would differ in its last bits, and nothing say so."""
+    try:
+        require_kernels(device)
+    except ImportError as error:
+        raise InputError(
+            f"{platform.node()}: the kernels for {device.type} cannot be imported ({error}); without them, results "
+            "differ in their last bits: install the packages of requirements.lock"
+        ) from None
 
 
 def keep_memory() -> None:

@@ -49,14 +49,20 @@ class Group:
         self.size = torch.distributed.get_world_size()
 
     def gather(self, value: Tensor) -> list[Tensor]:
-        values = value.new_empty(self.size * len(value), *value.shape[1:])
+        values = _unreceived(value, self.size * len(value), *value.shape[1:])
         torch.distributed.all_gather_into_tensor(values, value)
         return list(values.view(self.size, *value.shape))
 
     def exchange(self, values: Tensor) -> Tensor:
-        received = torch.empty_like(values)
+        received = _unreceived(values, *values.shape)
         torch.distributed.all_to_all_single(received, values)
         return received
+
+
+def _unreceived(like: Tensor, *shape: int) -> Tensor:
+    """Space for what other workers send, filled with NaN: numbers that never arrive then end the training. Memory that
+    is reused may hold those of the step before."""
+    return like.new_full(shape, torch.nan if like.is_floating_point() else 0)
 
 
 class ThreadGroup:

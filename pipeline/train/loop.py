@@ -13,7 +13,7 @@ from models.numbers import unsound
 from models.sresnet import SResNet
 from pipeline.data.store import Store
 from pipeline.ground.errors import InputError
-from pipeline.protocol.hardware import keep_memory
+from pipeline.protocol.hardware import check_kernels, keep_memory
 from pipeline.protocol.reduce import Workers
 from pipeline.protocol.sampler import epoch_batches, learning_rate
 from pipeline.protocol.score import Score, score
@@ -41,9 +41,10 @@ def train(
     """Trains to the end, from the last checkpoint if there is one; the last checkpoint then holds the finished state.
 
     The end is `job.stops_after`. Stops after an epoch if `leave`, called with its metrics, returns true on the first
-    worker, and after a step if `halt` does on any. Raises InputError if the loss is not finite, or if an epoch does not
-    use each of its samples once.
+    worker, and after a step if `halt` does on any. Raises InputError if the loss is not finite, if an epoch does not
+    use each of its samples once, if the workers' weights differ after it, or without the compiled kernels.
     """
+    check_kernels(device)
     keep_memory()
     torch.set_num_threads(job.training.threads)
     torch.use_deterministic_algorithms(True)

@@ -264,7 +264,7 @@ def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
 def run_worker(work: WorkerJob) -> TrainingOutcome:
     """Trains as one worker of the group."""
     join_process_group(work)
-    workers = Group() if torch.distributed.is_initialized() else Alone()
+    workers = group()
 
     def say(message: str | ProgressReport) -> None:
         if workers.rank == 0:
@@ -314,6 +314,15 @@ def join_process_group(work: WorkerJob) -> None:
         rank=here.get_world_rank(),
         world_size=here.get_world_size(),
     )
+
+
+def group() -> Workers:
+    """The workers of this attempt. Raises RuntimeError, so that they restart, if another one has died before."""
+    if ray.train.get_context().get_world_size() == 1:
+        return Alone()
+    if not torch.distributed.is_initialized():
+        raise RuntimeError("the process group is gone: another worker has died")
+    return Group()
 
 
 def check_code(expected: str | None) -> None:

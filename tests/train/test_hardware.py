@@ -1,9 +1,17 @@
-"""A record states its precision if that is not the default."""
+"""A record states its precision if that is not the default. Without compiled kernels nothing is trained."""
+
+import sys
+from pathlib import Path
 
 import pytest
 import torch
 
-from pipeline.protocol.hardware import computed_by, describe
+from pipeline.ground.errors import InputError
+from pipeline.protocol.hardware import check_kernels, computed_by, describe
+from pipeline.protocol.reduce import Alone
+from pipeline.train.checkpoints import newest_state
+from pipeline.train.loop import train
+from tests.train.tiny import TRAINING, tiny_job
 
 CPU = torch.device("cpu")
 
@@ -20,3 +28,13 @@ def test_on_a_gpu_the_precision_is_said(precision: str, expected: str, monkeypat
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "H100")
     found = computed_by(torch.device("cuda"), precision)
     assert found == f"H100, convolutions in {expected}, torch {torch.__version__}"
+
+
+def test_without_compiled_kernels_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some of several workers could lack them, and the reference's sums have other bits."""
+    check_kernels(CPU)
+    monkeypatch.setitem(sys.modules, "models.kernels.cpu", None)
+    job = tiny_job(tmp_path, TRAINING)
+    with pytest.raises(InputError, match=r"the kernels for cpu cannot be imported \(.*\); .*: install the packages of"):
+        train(job, Alone(), CPU, lambda text: None)
+    assert newest_state(job.checkpoint()) is None
