@@ -2,7 +2,7 @@
 
 Train them again, then `python -m benchmarks.rerun` before their new records are committed. It compares each record of
 results/study-* with the committed one, if the two name different processors, and writes results/study-rerun.json,
-which docs/study.md cites. `git checkout results/study-*` then puts the first records back.
+which docs/study.md cites. `git checkout results/study-*/` then puts the first records back.
 """
 
 import argparse
@@ -45,8 +45,9 @@ def compared(root: Path) -> list[dict[str, Any]]:
 
 def row(first: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
     """What the two records of a run say of its weights and answers. Raises InputError for another configuration."""
-    if any(first[part] != again[part] for part in ("network", "training")):
-        raise InputError(f"{first['experiment']}-{first['seed']}: trained again with other parameters")
+    rows = [{name: record["digests"][name] for name in ("train_rows", "test_rows")} for record in (first, again)]
+    if rows[0] != rows[1] or any(first[part] != again[part] for part in ("network", "training")):
+        raise InputError(f"{first['experiment']}-{first['seed']}: trained again with other parameters or data")
     return {
         "experiment": first["experiment"],
         "seed": first["seed"],
@@ -58,6 +59,7 @@ def row(first: dict[str, Any], again: dict[str, Any]) -> dict[str, Any]:
 
 
 def seen(record: dict[str, Any]) -> dict[str, Any]:
+    """What one of the two records says."""
     return {"platforms": record["platforms"], "correct": record["test"]["correct"]}
 
 

@@ -56,8 +56,9 @@ def _other_runs_line(root: Path, profile: str, runs: set[str]) -> list[str]:
         return [f"These are of profile {profile}; params.yaml has {now}: `make repro` runs it."]
     if runs == wanted:
         return []
-    others = f"lack {len(wanted - runs)} run(s) of params.yaml, and have {len(runs - wanted)} that it lacks"
-    return [f"These {others}: `make repro` runs it."]
+    parts = {"of params.yaml are not in it": wanted - runs, "of it are not in params.yaml": runs - wanted}
+    others = "; ".join(f"{len(names)} run(s) {said}" for said, names in parts.items() if names)
+    return [f"This report is of other runs: {others}. `make repro` makes a new one."]
 
 
 def _telling(counted: tuple[str, int]) -> tuple[bool, str]:

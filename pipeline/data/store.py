@@ -86,6 +86,7 @@ class Written:
 
     @classmethod
     def of(cls, row: Row) -> "Written":
+        """What is kept of this row."""
         return cls(
             id=row.id,
             label=row.label,

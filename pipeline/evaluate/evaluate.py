@@ -60,7 +60,6 @@ class Evaluator:
 
     def __init__(self, task: Task, device: str) -> None:
         self.task, self.device = task.here(), torch.device(device)
-        check_kernels(self.device)
         keep_memory()
         torch.set_num_threads(task.training.threads)
         torch.use_deterministic_algorithms(True)
@@ -68,7 +67,11 @@ class Evaluator:
         self.model: SResNet = read_network(self.task.model).to(self.device).eval()
 
     def see(self, index: int) -> Seen:
-        """Result of the network on batch `index`; independent of batches computed before."""
+        """Result of the network on batch `index`; independent of batches computed before.
+
+        Raises InputError without the compiled kernels.
+        """
+        check_kernels(self.device)  # here, because Ray hides what an actor's __init__ raises
         batch = self.task.batches(len(self.store))[index]
         values = prepare(self.store.read(batch), self.store.scale, self.task.training, self.device)
         generator = torch.Generator(self.device)

@@ -65,7 +65,7 @@ def _processor() -> str:
 
 
 def check_kernels(device: torch.device) -> None:
-    """Raises InputError without the compiled kernels: each result would differ in its last bits, and nothing say so."""
+    """Raises InputError without the compiled kernels: results would differ in their last bits, and no record say so."""
     try:
         require_kernels(device)
     except ImportError as error:

@@ -60,8 +60,10 @@ class Group:
 
 
 def _unreceived(like: Tensor, *shape: int) -> Tensor:
-    """Space for what other workers send, filled with NaN: numbers that never arrive then end the training. Memory that
-    is reused may hold those of the step before."""
+    """Space for what other workers send: NaN, so that a number that never arrives ends the training, or 0 if integers.
+
+    Without it, memory that is reused may hold the numbers of the step before.
+    """
     return like.new_full(shape, torch.nan if like.is_floating_point() else 0)
 
 

@@ -8,7 +8,7 @@ weights bit for bit. The folder is `runs/<training>/checkpoints`.
 import hashlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from pickle import UnpicklingError
@@ -125,27 +125,30 @@ def read_state(folder: Path, number: int) -> tuple[bytes, State]:
     return digest, state
 
 
-def intact_checkpoints(folder: Path, say: Callable[[str], None] = lambda text: None) -> dict[bytes, tuple[int, State]]:
-    """Number and state of each intact checkpoint by its digest, the newest first; calls `say` for damaged ones.
+def intact_checkpoints(
+    folder: Path, say: Callable[[str], None] = lambda text: None
+) -> Iterator[tuple[bytes, int, State]]:
+    """Digest, number and state of each intact checkpoint, the newest first; calls `say` for damaged ones before it.
 
     Raises InputError for a state of another training.
     """
-    found = dict[bytes, tuple[int, State]]()
-    for number in reversed(numbers(folder)[-KEPT:]):
+    for number in reversed(numbers(folder)):
         try:
             digest, state = read_state(folder, number)
         except FileNotFoundError:  # a running writer has removed it after writing newer ones
-            return intact_checkpoints(folder, say)
+            yield from intact_checkpoints(folder, say)
+            return
         except DamagedError as error:
             say(f"{error}, so not used")
         else:
-            found[digest] = number, state
-    return found
+            yield digest, number, state
 
 
 def newest_checkpoint(folder: Path, say: Callable[[str], None] = lambda text: None) -> tuple[int, State | None]:
-    """Number and state of the newest intact checkpoint, (0, None) without any. Says and raises as above."""
-    return next(iter(intact_checkpoints(folder, say).values()), (0, None))
+    """Number and state of the newest intact checkpoint, (0, None) without any; says and raises as above."""
+    for _, number, state in intact_checkpoints(folder, say):
+        return number, state
+    return 0, None
 
 
 def newest_state(folder: Path) -> State | None:

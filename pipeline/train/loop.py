@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -62,22 +63,30 @@ def train(
 
 
 def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> tuple[int, State]:
-    """Number and state of the newest checkpoint that every worker has; 0 and an empty state if one has none.
+    """Number and state of the newest checkpoint that every worker has; 0 and an empty state if none has any.
 
     Compared by digest: the writer of an attempt that is being killed can still add a checkpoint, or replace one by
-    another of the same number. Raises RuntimeError if all have some, but none in common.
+    another of the same number. Raises RuntimeError, so that the workers restart, without a common one.
     """
-    found = intact_checkpoints(job.checkpoint(), say)
-    digests = np.zeros((KEPT, DIGEST), dtype=np.uint8)
-    for row, digest in zip(digests, found, strict=False):
-        row[:] = list(digest)
-    gathered = workers.gather(torch.from_numpy(digests).to(device))
-    of_each = [{bytes(row.tolist()) for row in one.cpu() if row.any()} for one in gathered]
-    if not all(of_each):
+    found = dict[bytes, tuple[int, State]]()
+    for digest, number, state in islice(intact_checkpoints(job.checkpoint(), say), KEPT):
+        found.setdefault(digest, (number, state))
+    of_each = digests_of_each(list(found), workers, device)
+    if not any(of_each):
         return 0, State()
-    if not (common := set.intersection(*of_each)):
-        raise RuntimeError("the workers have no checkpoint in common: one is being replaced")  # so workers restart
+    common = set.intersection(*of_each)
+    if not common:
+        raise RuntimeError(f"{job.name}: the workers have no checkpoint in common")
     return next(found[digest] for digest in found if digest in common)
+
+
+def digests_of_each(own: list[bytes], workers: Workers, device: torch.device) -> list[set[bytes]]:
+    """The digests of each worker, of which there are at most KEPT."""
+    rows = np.zeros((KEPT, DIGEST), dtype=np.uint8)
+    for row, digest in zip(rows, own, strict=False):
+        row[:] = list(digest)
+    gathered = workers.gather(torch.from_numpy(rows).to(device))
+    return [{bytes(row.tolist()) for row in one.cpu() if row.any()} for one in gathered]
 
 
 def first_answer(workers: Workers, device: torch.device, answer: int) -> bool:

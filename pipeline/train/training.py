@@ -145,13 +145,14 @@ def check_same_weights(training: Training) -> None:
     if training.workers.size == 1:
         return
     digest = hashlib.sha256()
-    for value in weights_of(training.model).values():
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    for network in filter(None, (training.model, training.average)):
+        for value in weights_of(network).values():
+            digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
     if other := differing(training.workers, training.device, digest.digest()):
         job = training.job
         raise InputError(
             f"{job.name}: after epoch {training.state.epoch + 1}, workers {other[0]} and {other[1]} have different "
-            f"weights, so one of their machines computes wrong; remove {job.checkpoint()} and train again"
+            f"weights: one computed or received wrong numbers; remove {job.checkpoint()} and train again"
         )
 
 

@@ -19,7 +19,7 @@ def record(correct: int, model: str, platform: str, **changes: Any) -> dict[str,
         "network": {"width": 8},
         "training": {},
         "test": {"correct": correct, "samples": 200},
-        "digests": {"model": model},
+        "digests": {"model": model, "train_rows": "t", "test_rows": "t"},
         "platforms": [platform],
     } | changes
 
@@ -53,7 +53,10 @@ def test_a_rerun_is_compared_with_the_committed_record(
     assert (found["again"], row["again"]) == (["second"], [correct / 2])
 
 
-def test_other_parameters_are_one_error(tmp_path: Path, committed: Path) -> None:
-    committed.write_text(json.dumps(record(190, "a", "second", network={"width": 4})), encoding="utf-8")
-    with pytest.raises(InputError, match="study-digits-bn-0: trained again with other parameters"):
+@pytest.mark.parametrize(
+    "changes", [{"network": {"width": 4}}, {"digests": {"model": "a", "train_rows": "u", "test_rows": "t"}}]
+)
+def test_other_parameters_or_data_are_one_error(tmp_path: Path, committed: Path, changes: dict[str, Any]) -> None:
+    committed.write_text(json.dumps(record(190, "a", "second", **changes)), encoding="utf-8")
+    with pytest.raises(InputError, match="study-digits-bn-0: trained again with other parameters or data"):
         compared(tmp_path)

@@ -32,6 +32,7 @@ SHARDS = 3
 def main(arguments: Sequence[str] | None = None) -> None:
     """Exits with 1 if a digest differs."""
     chosen, start, folder = parse(arguments), time.monotonic(), Path(tempfile.mkdtemp(prefix="chaos-"))
+    say(f"in {folder}, which is kept unless the digests are equal")
     job = digits(folder, chosen.epochs)
     expected = undisturbed(job)
     say(f"undisturbed, one worker, {time.monotonic() - start:.0f} s: {shown(expected)}")
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     write_whole(chosen.output, json.dumps(result, indent=2).encode() + b"\n")
     if found != expected:
-        sys.exit(f"error: the digests differ, {first_difference(job)}; kept: {folder}")
+        sys.exit(f"error: the digests differ, {first_difference(job)}; see {folder}")
     shutil.rmtree(folder)
     say(f"the same bits; written to {chosen.output}")
 

@@ -214,11 +214,12 @@ def undisturbed(job: Job) -> dict[str, str]:
 
 
 def left_alone(job: Job) -> Job:
+    """The same training in the folder of the undisturbed one."""
     return replace(job, runs=job.runs.with_name("undisturbed"))
 
 
 def first_difference(job: Job) -> str:
-    """Where the histories of the two trainings part: the kills of that epoch, or of the one before, did it."""
+    """The first epoch in which the histories of the two trainings differ; its kills, or those before, may be why."""
     left, killed = (state.history for one in (left_alone(job), job) if (state := finished(one)))
     parted = [number for number, rows in enumerate(zip(left, killed, strict=True), 1) if rows[0] != rows[1]]
     return f"first in epoch {parted[0]}" if parted else "but no epoch's metrics"

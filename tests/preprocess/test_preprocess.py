@@ -273,6 +273,22 @@ def test_workers_on_ray_take_over_where_gpus_are_asked_for_too(monkeypatch: pyte
     assert list(making.one_by_one(parts, cluster)) == ["a", ("on Ray", "b"), ("on Ray", "c")]
 
 
+def test_after_an_error_only_long_tasks_are_cancelled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray may abort the process if a task ends just when it is cancelled."""
+    import ray
+
+    did = list[Any]()
+
+    def wait(tasks: list[str], *, num_returns: int, timeout: float | None = None) -> tuple[list[str], list[str]]:
+        did.append((tasks, num_returns, timeout))
+        return [task for task in tasks if task == "short"], [task for task in tasks if task == "long" and timeout]
+
+    monkeypatch.setattr(ray, "wait", wait)
+    monkeypatch.setattr(ray, "cancel", lambda task, force: did.append((task, force)))
+    making._end(["short", "long"])
+    assert did == [(["short", "long"], 2, making.SHORT_SECONDS), ("long", True), (["long"], 1, None)]
+
+
 def test_the_sensor_of_a_published_dataset_is_the_catalogs(tmp_path: Path) -> None:
     (tmp_path / "source").mkdir()
     with zipfile.ZipFile(tmp_path / "source" / "Caltech101.zip", "w") as archive:

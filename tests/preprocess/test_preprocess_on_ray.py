@@ -95,7 +95,7 @@ def test_a_conversion_of_objects_gives_the_same_bytes_with_no_more_tasks_than_wo
 
     def logged(part: shards.Part, real: Callable[[shards.Part], None] = shards.make_shard) -> None:
         (tmp_path / f"{part.name}-{time.time_ns()}").touch()
-        for _ in range(2000):  # the first waits until a second has started: a process of Ray takes seconds to
+        for _ in range(2000):  # the first waits until a second has started: a process of Ray takes seconds to start
             if len(list(tmp_path.iterdir())) > 1:
                 break
             time.sleep(0.01)

@@ -92,7 +92,7 @@ A, B, C, D = (State(epoch=epoch) for epoch in range(1, 5))
         (({1: A, 2: B}, {1: A, 2: B}), (2, B)),
         (({1: A, 2: B}, {2: B, 3: C}), (2, B)),
         (({1: A, 2: B}, {1: A, 2: C}), (1, A)),  # another attempt's checkpoint under the same number
-        (({1: A, 2: B}, {}), (0, State())),
+        (({}, {}), (0, State())),
     ],
 )
 def test_workers_resume_from_the_newest_checkpoint_that_all_have(
@@ -101,9 +101,10 @@ def test_workers_resume_from_the_newest_checkpoint_that_all_have(
     assert common(tmp_path, *folders) == [expected, expected]
 
 
-def test_without_a_common_checkpoint_the_workers_fail_and_start_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", [{3: C, 4: D}, {}])
+def test_without_a_common_checkpoint_the_workers_fail_and_start_again(tmp_path: Path, other: dict[int, State]) -> None:
     with pytest.raises(RuntimeError, match="no checkpoint in common"):
-        common(tmp_path, {1: A, 2: B}, {3: C, 4: D})
+        common(tmp_path, {1: A, 2: B}, other)
 
 
 def test_a_training_that_stops_after_an_epoch_goes_on_with_the_same_bits(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""What does not come from another worker is never taken for a number."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray.train
+import torch
+import torch.distributed
+
+from pipeline.protocol.reduce import Alone, Group
+from pipeline.train.on_ray import group
+
+
+@pytest.fixture
+def silent(monkeypatch: pytest.MonkeyPatch) -> Group:
+    """One of two workers, whose exchanges return without an error and without data."""
+    for name, answer in (("get_rank", 0), ("get_world_size", 2)):
+        monkeypatch.setattr(torch.distributed, name, lambda answer=answer: answer)
+    for name in ("all_gather_into_tensor", "all_to_all_single"):
+        monkeypatch.setattr(torch.distributed, name, lambda into, own: None)
+    return Group()
+
+
+def test_numbers_that_never_arrive_are_nan(silent: Group) -> None:
+    assert all(part.isnan().all() for part in silent.gather(torch.ones(3)))
+    assert silent.exchange(torch.ones(2, 1, 3)).isnan().all()
+
+
+def test_integers_that_never_arrive_are_0(silent: Group) -> None:
+    assert [part.tolist() for part in silent.gather(torch.ones(3, dtype=torch.uint8))] == [[0, 0, 0]] * 2
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_worker_whose_group_is_gone_does_not_train_alone(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    context: Any = SimpleNamespace(get_world_size=lambda: size)
+    monkeypatch.setattr(ray.train, "get_context", lambda: context)
+    if size == 1:
+        assert isinstance(group(), Alone)
+    else:
+        with pytest.raises(RuntimeError, match="the process group is gone: another worker has died"):
+            group()
