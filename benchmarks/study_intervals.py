@@ -28,6 +28,7 @@ from pipeline.ground.files import write_whole
 from pipeline.ground.paths import RESULTS
 from pipeline.judge.equivalence import Floats
 from pipeline.report.study.grid import INTERVALS
+from pipeline.report.study.pairs import interaction_p_value
 from pipeline.report.study.pooled import (
     LEVEL,
     POWER,
@@ -128,7 +129,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     rows = []
     for setting in SETTINGS:
-        rows.append(coverage(setting, chosen.studies) | {"decided": kept(setting, chosen.studies)})
+        rows.append(
+            coverage(setting, chosen.studies)
+            | {"decided": kept(setting, chosen.studies)}
+            | {"false_interactions": false_interactions(setting, chosen.studies)}
+        )
         print(line(rows[-1]), flush=True)
     content = {"studies": chosen.studies, "level": LEVEL, "power": POWER, "draws": DRAWS, "settings": rows}
     write_whole(chosen.output, json.dumps(content, indent=1).encode() + b"\n")
@@ -138,7 +143,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def line(row: Mapping[str, Any]) -> str:
     """A result as one line of text."""
     shares = ", ".join(f"{name} {100 * row[name]['held']:.1f} %" for name in METHODS)
-    return f"{row['like']}: {shares}; {row['decided']['seeds']} seeds decide {100 * row['decided']['decided']:.1f} %"
+    return (
+        f"{row['like']}: {shares}; {row['decided']['seeds']} seeds decide {100 * row['decided']['decided']:.1f} %; "
+        f"interactions found where none is: {100 * row['false_interactions']:.1f} %"
+    )
 
 
 def coverage(setting: StudySetting, studies: int) -> dict[str, Any]:
@@ -260,6 +268,19 @@ def kept(setting: StudySetting, studies: int) -> dict[str, float]:
     more = replace(setting, seeds=MORE_SEEDS)
     decided = [decides(simulated(more, effects, generator)) for _ in range(max(studies // 4, 2))]
     return {"seeds": MORE_SEEDS, "log_odds": float(np.mean(said)), "decided": float(np.mean(decided))}
+
+
+def false_interactions(setting: StudySetting, studies: int) -> float:
+    """Share of the studies that find an interaction, at 5 %, of two parts whose log-odds add up."""
+    effects, generator = effects_of(setting), np.random.default_rng([4, SETTINGS.index(setting)])
+    effects[3] = effects[1] + effects[2] - effects[0]
+    names, found = [str(part) for part in range(setting.parts)], 0
+    for _ in range(studies):
+        scores = scores_of(named(simulated(setting, effects, generator)))
+        spread = spread_of(scores, names)
+        assert spread is not None, "simulated trainings differ"
+        found += interaction_p_value(scores, (BASE, "1", "2", "3"), spread) <= 1 - LEVEL
+    return round(found / studies, 4)
 
 
 def decided_by(seeds: int, hits: Bools) -> float:

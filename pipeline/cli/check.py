@@ -7,14 +7,17 @@ from pipeline.cli.preprocessed import is_downloaded, training_split
 from pipeline.cluster.runs import runs_folder
 from pipeline.cluster.storage import check_writable, open_storage
 from pipeline.cluster.workers import check_room
+from pipeline.download.catalog import CATALOG, Entry
 from pipeline.download.fetch import check_download, check_source
+from pipeline.download.listing import visible_files
 from pipeline.ground.cpus import cpus_here
 from pipeline.ground.errors import InputError
-from pipeline.ground.params import ClusterParams, read_params
-from pipeline.ground.paths import PARAMS, check_places
+from pipeline.ground.params import ClusterParams, DatasetParams, read_params
+from pipeline.ground.paths import PARAMS, ROOT, check_places
 from pipeline.preprocess.preprocess import check_preprocess
+from pipeline.preprocess.recordings import read_recording
 from pipeline.protocol.params import Params, load_params
-from pipeline.train.trainable import check_trainable
+from pipeline.train.trainable import check_channels, check_trainable
 
 
 def check_params(path: Path = PARAMS) -> None:
@@ -27,6 +30,7 @@ def check_params(path: Path = PARAMS) -> None:
             check_preprocess(name, entry, dataset.preprocess)
             if not is_downloaded(name, dataset.download):  # otherwise only the copy is read
                 check_source(name, entry, dataset.download)
+                check_formats(entry, dataset)
         check_experiments(params, path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
@@ -34,13 +38,29 @@ def check_params(path: Path = PARAMS) -> None:
     print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
 
 
+def check_formats(entry: Entry, dataset: DatasetParams) -> None:
+    """Reads the smallest recording of each format in the user's folder. Raises RecordingError."""
+    if entry.origin != "user" or entry.decoder != "recordings":
+        return
+    smallest: dict[str, Path] = {}
+    for path in sorted(visible_files(ROOT / str(dataset.download.source)), key=lambda path: path.stat().st_size):
+        if path.suffix.lower() in entry.suffixes:
+            smallest.setdefault(path.suffix.lower(), path)
+    for path in smallest.values():
+        read_recording(path, dataset.preprocess.sensor, dataset.preprocess.stream)
+
+
 def check_experiments(params: Params, path: Path) -> None:
-    """Checks the experiments whose data are already preprocessed. Raises InputError that names the wrong key."""
+    """Checks experiments against their data, mostly if these are preprocessed. Raises InputError that names the key."""
     described = read_params(path)["datasets"]
     known = {name: training_split(name, described[name]) for name in params.datasets}
     for name, experiment in params.experiments.items():
+        where, download = f"experiments.{name}", params.datasets[experiment.dataset].download
         if split := known[experiment.dataset]:
-            check_trainable(f"experiments.{name}", experiment.model, experiment.training, split)
+            check_trainable(where, experiment.model, experiment.training, split)
+        else:
+            entry = CATALOG[download.catalog]
+            check_channels(where, experiment.training, download.title or entry.title, entry.channels)
 
 
 def check_cluster(cluster: ClusterParams, threads: int) -> None:

@@ -9,7 +9,7 @@ from pipeline.ground.files import parse_json, read_json
 from pipeline.ground.names import shown
 from pipeline.ground.paths import PARAMS, REPORT, ROOT
 from pipeline.ground.stage_record import RECORDS
-from pipeline.ground.yaml_file import read_yaml
+from pipeline.ground.yaml_file import parse_yaml, read_yaml
 from pipeline.report.reproduction import git_output, of_other_runs, reproduction
 
 _REMEDY = "`make repro` writes it"
@@ -90,18 +90,16 @@ def _digests_line(root: Path, records: Path) -> str:
 
 def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     """Why committed files have changed, and what to do with them; empty if they have not."""
-    changed = [
-        name for name in _COMMITTED if git_output(root, "status", "--porcelain", "--untracked-files=no", "--", name)
-    ]
+    changed = [name for name in _COMMITTED if git_output(root, *_STATUS, name)]
     if not changed:
         return []
     files = " ".join(("params.yaml", *_COMMITTED))
     left = _leftovers(root)
+    back = f"git checkout {files} && make repro"
     return [
         f"git: {' and '.join(changed)} changed: {_why(root, changed, records, left)}",
-        *([f"  to remove the outputs of other parameters:  rm -r {' '.join(left)}"] if left else []),
         f"  to keep them:  git add {files} && git commit",
-        f"  to go back:    git checkout {files} && make repro",
+        "  to go back:    " + "\n                 ".join([*([f"rm -r {' '.join(left)}"] if left else []), back]),
     ]
 
 
@@ -111,18 +109,27 @@ def _why(root: Path, changed: list[str], records: dict[str, Any], left: list[str
     theirs = [parse_json(text)["platforms"] for text in before.values() if text]
     if ours != theirs:
         return "computed on another CPU model"
-    if changed == ["dvc.lock"] and left:
+    if left and changed == ["dvc.lock"] and not git_output(root, *_STATUS, PARAMS.name):
         return "the report's stage reads outputs of other parameters too"
     return "parameters, code or data differ"
 
 
 def _leftovers(root: Path) -> list[str]:
-    """Folders with outputs of datasets and experiments that are not in params.yaml. The stage `report` reads them."""
-    params = read_yaml(root / PARAMS.name)
-    places = {"data/arrow": params.get("datasets") or {}, "artifacts": params.get("experiments") or {}}
+    """Outputs of datasets, experiments and runs that the committed params.yaml does not have, as arguments of a shell.
+
+    The stage `report` reads them, so they change dvc.lock. Results are left over if they are not committed.
+    """
+    params = parse_yaml(git_output(root, "show", f"HEAD:./{PARAMS.name}") or "{}", root / PARAMS.name)
+    data, experiments, runs = (params.get(key) or {} for key in ("datasets", "experiments", "runs"))
+    untracked = git_output(root, "status", "--porcelain", "--", "results") or ""
+    recorded = {path.stem.partition("@")[2] for path in (root / RECORDS).glob("*@*.json")}
     return [
-        f"{place}/{path.name}"
-        for place, known in places.items()
-        for path in sorted((root / place).glob("*"))
-        if path.name not in known
+        *(f"data/arrow/{name}" for name in _names(root / "data" / "arrow") if name not in data),
+        *(f"artifacts/{name}" for name in _names(root / "artifacts") if name not in experiments),
+        *(line.removeprefix("?? ") for line in untracked.splitlines() if line.startswith("?? ")),
+        *(f"{RECORDS}/*@{name}.json" for name in sorted(recorded - data.keys() - runs.keys())),
     ]
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*"))

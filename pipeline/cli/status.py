@@ -33,12 +33,12 @@ def show_status() -> None:
         return
     params = load_params()
     head = f"profile {params.profile}, {len(params.runs)} training(s)"
-    if never_run(params):
-        print(f"{head}: never run here\n\n  make repro      run all of it\n  sresnet plan    how long that takes")
-        return
     if running := running_stages(params):
         print(f"{head}: running here now\n\n  " + "\n  ".join(running))
         print("\nAsk again when it has ended. `tail -f runs/*/log.txt` follows the trainings.")
+        return
+    if never_run(params):
+        print(f"{head}: never run here\n\n  make repro      run all of it\n  sresnet plan    how long that takes")
         return
     began = time.monotonic()
     changed = changed_stages(paths.ROOT)
@@ -77,6 +77,8 @@ def changed_stages(root: Path) -> Changed:
     """
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
     status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+    if "is busy" in status.stderr:  # DVC writes what a stage made, between two stages
+        raise InputError("another `dvc` is at work in this checkout; ask again when it has ended")
     if status.returncode:
         raise InputError(f"dvc status: {' '.join(status.stderr.split()) or 'failed'}")
     changed: Changed = json.loads(status.stdout)
@@ -88,8 +90,9 @@ def reason_lines(changed: Changed) -> list[str]:
     groups: dict[tuple[str, str], list[str]] = defaultdict(list)
     for name, entries in changed.items():
         stage, _, key = name.partition("@")
-        ran = (paths.ROOT / path_of(name)).exists()  # else DVC says that all it depends on is modified
-        groups[stage, why_changed(entries) if ran else "no output here"].append(key)
+        proof = paths.ROOT / (f"{paths.REPORT.name}/audit.json" if name == "report" else path_of(name))
+        # Of a stage that never ran, DVC says that all it depends on is modified.
+        groups[stage, why_changed(entries) if proof.exists() else "no output here"].append(key)
     return [f"  {stage:<11}{_some(names):<26}{why}".rstrip() for (stage, why), names in groups.items()]
 
 
@@ -138,5 +141,9 @@ def _done(params: Params, name: str) -> tuple[int, int] | None:
     job = job_of(name, run, params.experiments[run.experiment], params.cluster)
     if not (job.data / "train.json").exists():
         return None
-    state = newest_state(job.checkpoint())
+    try:
+        folder = job.checkpoint()
+    except InputError:  # damaged data: their stage is among the changed ones, and runs first
+        return None
+    state = newest_state(folder)
     return None if state is None else (state.epoch, state.step)

@@ -72,6 +72,13 @@ class Entry:
         """What errors call one sample: image or recording."""
         return self.kind.removesuffix("s")
 
+    @property
+    def channels(self) -> int:
+        """Of its samples: two polarities, or RGB, in which images are read; the digits are grey."""
+        if self.kind == "recordings":
+            return 2
+        return 1 if self.decoder == "digits" else 3
+
 
 def _figshare(number: int) -> tuple[str, ...]:
     """The three addresses of a figshare file; figshare's web firewall blocks some clients at some of them."""

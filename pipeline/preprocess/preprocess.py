@@ -224,7 +224,7 @@ def _from_a_copy(what: Conversion, kind: type[InputError]) -> Iterator[None]:
         if what.entry.origin != "user":
             raise
         command = f".venv/bin/dvc repro --force download@{what.dataset}"
-        then = f"After changing the folder datasets.{what.dataset}.download.source, run: {command}, then make repro"
+        then = f"If you change files of datasets.{what.dataset}.download.source, run: {command}, then make repro"
         raise kind(f"{error}\n{then}") from None
 
 

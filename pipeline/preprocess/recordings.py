@@ -117,11 +117,18 @@ def on_sensor(recording: Recording, where: str) -> Recording:
     x, y, p = recording.x, recording.y, recording.p
     lows, highs = zip(*((column.min(initial=0), column.max(initial=0)) for column in (x, y, p)), strict=True)
     if min(lows) < 0 or highs[0] >= recording.width or highs[1] >= recording.height or highs[2] > 1:
-        outside = (x < 0) | (x >= recording.width) | (y < 0) | (y >= recording.height) | (p >> 1 != 0)
-        first = int(np.flatnonzero(outside)[0])
-        raise RecordingError(
-            f"{where}: event {first}: x {x[first]}, y {y[first]}, polarity {p[first]} "
-            f"is outside the sensor of {recording.width} x {recording.height}; {RECORDING_REMEDY}, or "
-            "correct preprocess.sensor if the file does not say its sensor"
-        )
+        outside = (x < 0) | (x >= recording.width) | (y < 0) | (y >= recording.height)
+        first = int(np.flatnonzero(outside | (p >> 1 != 0))[0])
+        raise RecordingError(f"{where}: event {first}: {_wrong(recording, first, outside=bool(outside[first]))}")
     return recording
+
+
+def _wrong(recording: Recording, event: int, *, outside: bool) -> str:
+    """What is wrong with an event, which is outside the sensor or has another polarity than 0 and 1."""
+    x, y, p = (int(column[event]) for column in (recording.x, recording.y, recording.p))
+    if not outside:
+        return f"polarity {p}, expected 0 or 1; {RECORDING_REMEDY}"
+    return (
+        f"x {x}, y {y}, polarity {p} is outside the sensor of {recording.width} x {recording.height}; "
+        f"{RECORDING_REMEDY}, or correct preprocess.sensor if the file does not say its sensor"
+    )

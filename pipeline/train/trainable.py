@@ -11,6 +11,8 @@ HALVINGS = {"images": 2, "frames": 3}
 
 def check_trainable(where: str, network: NetworkConfig, training: TrainingConfig, data: Manifest) -> None:
     """Raises InputError that names the key, below `where`, that does not fit this training split."""
+    if len(data.classes) < 2:
+        raise InputError(f"{where}.dataset: {data.title} has one class, {data.classes[0]}; give it a second one")
     held = sum(rows * training.validation_percent // 100 for rows in data.rows_per_class)
     samples = data.rows - held
     if training.validation_percent and not held:
@@ -23,19 +25,23 @@ def check_trainable(where: str, network: NetworkConfig, training: TrainingConfig
             f"{where}.training.batch_size: {training.batch_size}, but {data.title} has {samples} samples to train "
             "with, so drop_last leaves out the only batch; lower batch_size, or set drop_last to false"
         )
-    channels = data.sample_shape[-3]
+    check_channels(where, training, data.title, data.sample_shape[-3])
+    if network.normalization != "none":
+        _check_variance(where, training, samples, data)
+
+
+def check_channels(where: str, training: TrainingConfig, title: str, channels: int) -> None:
+    """Raises InputError that names the key that does not fit samples of so many channels."""
     if training.pixel_mean and len(training.pixel_mean) != channels:
         raise InputError(
-            f"{where}.training.pixel_mean: {len(training.pixel_mean)} value(s), like pixel_std, but {data.title} has "
+            f"{where}.training.pixel_mean: {len(training.pixel_mean)} value(s), like pixel_std, but {title} has "
             f"{channels} channel(s); give one value per channel"
         )
     if training.augmentation == "autoaugment" and channels != 3:
         raise InputError(
-            f"{where}.training.augmentation: autoaugment is for images of 3 channels, but {data.title} has {channels}; "
+            f"{where}.training.augmentation: autoaugment is for images of 3 channels, but {title} has {channels}; "
             "choose crop-flip"
         )
-    if network.normalization != "none":
-        _check_variance(where, training, samples, data)
 
 
 def _check_variance(where: str, training: TrainingConfig, samples: int, data: Manifest) -> None:

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from benchmarks import study_intervals
-from benchmarks.study_intervals import METHODS, SETTINGS, coverage, effects_of, kept, main, simulated
+from benchmarks.study_intervals import (
+    METHODS,
+    SETTINGS,
+    coverage,
+    effects_of,
+    false_interactions,
+    kept,
+    main,
+    simulated,
+)
 from pipeline.ground.paths import RESULTS
 
 SMALL = [setting for setting in SETTINGS if setting.like in ("digits-dvs", "nmnist-small")]
@@ -39,6 +48,10 @@ def test_the_stated_number_of_seeds_decides() -> None:
     assert 0.6 < kept(SMALL[0], 200)["decided"] < 0.95
 
 
+def test_one_interaction_in_twenty_is_found_where_there_is_none() -> None:
+    assert false_interactions(SMALL[0], 300) == pytest.approx(0.05, abs=0.025)
+
+
 def test_it_is_the_same_each_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study_intervals, "SETTINGS", SETTINGS[3:4])
     for name in ("a", "b"):
@@ -52,4 +65,5 @@ def test_the_committed_intervals_hold() -> None:
     assert [row["like"] for row in committed["settings"]] == [setting.like for setting in SETTINGS]
     assert all(0.94 <= row["both"]["held"] <= 0.97 for row in committed["settings"])
     assert all(row["both"]["least"] >= 0.93 for row in committed["settings"] if row["rough"] == 1)
+    assert all(0.02 <= row["false_interactions"] <= 0.06 for row in committed["settings"])
     assert all(name in row for row in committed["settings"] for name in METHODS)

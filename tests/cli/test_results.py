@@ -46,7 +46,9 @@ def root(tmp_path: Path) -> Path:
     }
     (tmp_path / "report" / "audit.json").write_text(json.dumps(audit), encoding="utf-8")
     (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
-    (tmp_path / "params.yaml").write_text("{profile: quick, datasets: {}, experiments: {digits: 0}}", encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(
+        "{profile: quick, datasets: {}, experiments: {digits: 0}, runs: {digits-0: 0}}", encoding="utf-8"
+    )
     (tmp_path / ".gitignore").write_text("/report/\n", encoding="utf-8")
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
@@ -83,15 +85,41 @@ def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | No
     assert all(len(line) <= 80 for line in lines[3:6])
 
 
-def test_outputs_of_other_parameters_are_named(root: Path) -> None:
-    for folder in ("artifacts/digits", "artifacts/mine", "data/arrow/mine"):
+@pytest.fixture
+def tried(root: Path) -> list[str]:
+    """After an experiment with its own dataset: folders, results and records that the committed params.yaml lacks."""
+    for folder in ("artifacts/digits", "artifacts/mine", "data/arrow/my-data", "results/mine", "records"):
         (root / folder).mkdir(parents=True)
-    (root / "params.yaml").write_text("{profile: quick, datasets: {digits: 0}, experiments: {digits: 0}}", "utf-8")
+    for name in (
+        "results/mine/0.json",
+        "records/train@digits-0.json",
+        "records/train@mine-0.json",
+        "records/report.json",
+    ):
+        (root / name).touch()
+    (root / "records/preprocess@my-data.json").touch()
     (root / "dvc.lock").write_text(LOCK.replace("cmd: train", "cmd: other"), encoding="utf-8")
-    _, _, digests, changed, remove, *_ = results_lines(root)
+    return ["data/arrow/my-data", "artifacts/mine", "results/mine/", "records/*@mine-0.json", "records/*@my-data.json"]
+
+
+def test_the_way_back_removes_outputs_of_other_parameters(root: Path, tried: list[str]) -> None:
+    _, _, digests, changed, _, back, _ = results_lines(root)
     assert digests == "digests: all 1 outputs have those of the committed dvc.lock"
     assert changed == "git: dvc.lock changed: the report's stage reads outputs of other parameters too"
-    assert remove == "  to remove the outputs of other parameters:  rm -r data/arrow/mine artifacts/mine"
+    remove, checkout = back.removeprefix("  to go back:    ").split("\n")
+    assert remove == "rm -r " + " ".join(tried)
+    assert checkout.strip() == "git checkout params.yaml dvc.lock results && make repro"
+    subprocess.run(remove, cwd=root, check=True, shell=True)
+    assert results_lines(root)[5].startswith("  to go back:    git checkout")
+    assert (root / "records/train@digits-0.json").exists()
+
+
+def test_the_way_back_is_to_the_committed_parameters(root: Path, tried: list[str]) -> None:
+    with_mine = "{profile: quick, datasets: {my-data: 0}, experiments: {digits: 0, mine: 0}}"
+    (root / "params.yaml").write_text(with_mine, encoding="utf-8")
+    *_, changed, _, back, _ = results_lines(root)
+    assert changed == "git: dvc.lock changed: parameters, code or data differ"
+    assert back.split("\n")[0].endswith(" ".join(tried))
 
 
 def test_digests_of_other_runs_are_not_said_of_this_report(root: Path) -> None:

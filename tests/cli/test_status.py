@@ -1,6 +1,10 @@
 """What `sresnet` without a command prints about a checkout."""
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +15,7 @@ import pytest
 from pipeline.cli import status
 from pipeline.cli.command_line import main
 from pipeline.ground import paths
+from pipeline.ground.errors import InputError
 from pipeline.ground.lifetime import is_running, stage_lock
 from pipeline.ground.stage_record import path_of
 from pipeline.protocol.params import load_params
@@ -56,6 +61,13 @@ def test_a_fresh_checkout_is_told_how_to_begin(root: Path, capsys: pytest.Captur
     assert "make repro" in text
 
 
+def test_the_first_stages_of_a_fresh_checkout_are_named_while_they_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(status, "is_running", lambda stage: stage == "download@digits")
+    assert "running here now" in said(capsys)
+
+
 @pytest.fixture
 def began(root: Path) -> Path:
     (root / "runs" / "digits-0-0123456789abcdef" / "checkpoints").mkdir(parents=True)
@@ -69,6 +81,9 @@ def test_what_is_out_of_date_has_its_reason(
     (began / "records").mkdir()
     for stage in changed:
         (began / path_of(stage)).touch()
+    (began / path_of("report")).unlink()  # the report holds its own record
+    (began / "report").mkdir()
+    (began / "report" / "audit.json").touch()
     stages(changed | {"train@new-0": RETRAINS}, monkeypatch)
     lines = said(capsys).splitlines()
     assert lines[0].startswith("profile quick, 2 training(s): out of date (dvc status, ")
@@ -108,6 +123,24 @@ def test_a_state_counts_for_the_parameters_that_it_was_made_with_alone(
         monkeypatch.setattr(jobs, "job_of", lambda *_, job=job: job)
         found[training.learning_rate] = status._done(params, "digits-0")
     assert found == {TRAINING.learning_rate: (TRAINING.epochs, 0), 0.01: None}
+
+
+def test_damaged_data_do_not_hide_what_to_do(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = tiny_job(root, TRAINING)
+    shard = next(job.data.glob("train-*.arrow"))
+    shard.write_bytes(shard.read_bytes()[:500])
+    monkeypatch.setattr(jobs, "job_of", lambda *_: job)
+    assert status._done(load_params(root / "params.yaml"), "digits-0") is None
+
+
+def test_a_dvc_at_work_is_named_and_its_lock_is_left_alone(tmp_path: Path) -> None:
+    """Between two stages, DVC holds what the last one made, and advises to remove its lock."""
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], cwd=tmp_path, check=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: touch out, outs: [out]}}", encoding="utf-8")
+    held = {"write": {str(tmp_path / "out"): {"pid": os.getpid(), "cmd": "dvc repro"}}, "read": {}}
+    (tmp_path / ".dvc" / "tmp" / "rwlock").write_text(json.dumps(held), encoding="utf-8")
+    with pytest.raises(InputError, match="another `dvc` is at work in this checkout; ask again when it has ended"):
+        status.changed_stages(tmp_path)
 
 
 def test_what_runs_now_is_named_without_asking_dvc(

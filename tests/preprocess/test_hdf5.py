@@ -148,7 +148,7 @@ def _columns(**changed: Any) -> bytes:
         (_columns(x=np.zeros((2, 2))), "events/x: expected numbers (N,), found (2, 2) of float64;"),
         (_columns(x=["a", "b"]), "events/x: expected numbers (N,), found (2,) of object;"),
         (_columns(t=[0.5, 1.5]), "a.h5: event 0: t is 0.5, expected a whole number (microseconds);"),
-        (_columns(p=[0, 2]), "a.h5: event 1: x 1, y 1, polarity 2 is outside the sensor of 640 x 480;"),
+        (_columns(p=[0, 2]), "a.h5: event 1: polarity 2, expected 0 or 1;"),
         (
             hdf5(lambda file: file.create_dataset("davis/left/events", (3, 4), "f8")),
             "expected datasets x, y, t and p in one ",

@@ -87,7 +87,7 @@ def test_images_of_two_sizes_are_one_error_that_names_both(source: Path, tmp_pat
     write(source / "dog" / "13.BMP", 13, size=5)
     assert error_of(lambda: run(download(source, tmp_path / "raw"), tmp_path, IMAGES)) == (
         "dog/13.BMP: 6 x 5 pixels, but cat/00.png: 7 x 6 pixels; all images must have one size: resize or crop them\n"
-        "After changing the folder datasets.mine.download.source, run: .venv/bin/dvc repro --force download@mine, "
+        "If you change files of datasets.mine.download.source, run: .venv/bin/dvc repro --force download@mine, "
         "then make repro"
     )
     assert not (tmp_path / "arrow").exists()

@@ -149,7 +149,7 @@ def test_a_damaged_recording_is_one_error_and_its_mending_goes_on(
     assert text.startswith("mug/12.aedat: byte ")
     assert text.endswith(
         "; the file is truncated; fetch or record the file again\n"
-        "After changing the folder datasets.mine.download.source, run: .venv/bin/dvc repro --force download@mine, "
+        "If you change files of datasets.mine.download.source, run: .venv/bin/dvc repro --force download@mine, "
         "then make repro"
     )
     assert not (tmp_path / "out" / "arrow").exists()

@@ -159,6 +159,8 @@ BAD = [
     (".npy", npy([[float("nan"), 0, 0, 0]]), "event 0: a number is not finite, or too large"),
     (".npy", npy([[1, 0, 0, 0.5], [1, 2.5, 0, 0]]), "event 1: x, y and polarity must be integers"),
     (".npy", npy([[-0.5, 0, 0, 0]]), "event 0: x, y and polarity must be integers"),
+    (".npy", npy([[1, 0, 2, 5]]), "event 0: polarity 2, expected 0 or 1"),
+    (".npy", npy([[1, 0, -1, 5], [1, 0, 0, 5]]), "event 0: polarity -1, expected 0 or 1"),
 ]
 OTHER = ", or correct preprocess.sensor if the file does not say its sensor"
 OUTSIDE = [
@@ -169,8 +171,6 @@ OUTSIDE = [
     (".bin", nmnist((3, 34, 1, 9)), "event 0: x 3, y 34, polarity 1", "34 x 34"),
     (".npy", npy([[1, 128, 0, 5]]), "event 0: x 1, y 128, polarity 0", "128 x 128"),
     (".npy", npy([[-1, 0, 0, 5]]), "event 0: x -1, y 0, polarity 0", "128 x 128"),
-    (".npy", npy([[1, 0, 2, 5]]), "event 0: x 1, y 0, polarity 2", "128 x 128"),
-    (".npy", npy([[1, 0, -1, 5], [1, 0, 0, 5]]), "event 0: x 1, y 0, polarity -1", "128 x 128"),
 ]
 
 

@@ -7,12 +7,14 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from pipeline.cli import check, preprocessed
+from pipeline.download.catalog import CATALOG
 from pipeline.ground.errors import InputError
-from pipeline.ground.params import ClusterParams, DownloadParams, load_cluster, load_dataset, read_params
+from pipeline.ground.params import ClusterParams, DatasetParams, DownloadParams, load_cluster, load_dataset, read_params
 from pipeline.ground.paths import PARAMS, PROFILES
 from pipeline.ground.schema import validate
 from pipeline.protocol import params
@@ -172,6 +174,7 @@ def of_own_images(folder: Path, source: str) -> Path:
     """params.yaml whose images are the user's own."""
     path = changed(folder, "{catalog: digits, source: null}", f"{{catalog: images, source: {source}}}")
     text = path.read_text().replace("  digits: #", "  mine-1: #")
+    text = text.replace("[0.305]", "[0.3, 0.3, 0.3]").replace("[0.376]", "[0.4, 0.4, 0.4]")
     path.write_text(
         text.replace("dataset: digits\n", "dataset: mine-1\n").replace("dataset: digits,", "dataset: mine-1,")
     )
@@ -187,6 +190,27 @@ def test_check_looks_into_the_folder_of_data_that_were_not_fetched_yet(tmp_path:
         (tmp_path / "mine" / name).touch()
         with pytest.raises(InputError, match=said) if said else nullcontext():
             check.check_params(path)
+
+
+def test_check_reads_the_smallest_recording_of_each_format(tmp_path: Path) -> None:
+    (tmp_path / "cup").mkdir()
+    for name, events in {"b.npy": 9, "a.npy": 3}.items():
+        fields = [("t", np.int64), ("x", np.int16), ("y", np.int16), ("p", np.int8)]
+        np.save(tmp_path / "cup" / name, np.zeros(events, dtype=fields))
+    entry = CATALOG["recordings"]
+    content = read_params(PROFILES / "quick.yaml")["datasets"]["digits-dvs"]
+    content["download"] = {"catalog": "recordings", "source": str(tmp_path), "title": "Mine"}
+    with pytest.raises(InputError, match=r"a\.npy: byte 0: the file does not say how large its sensor is; set preproc"):
+        check.check_formats(entry, DatasetParams.model_validate(content))
+    content["preprocess"]["sensor"] = (64, 64)
+    check.check_formats(entry, DatasetParams.model_validate(content))
+
+
+def test_check_knows_the_channels_of_images_before_they_are_there(tmp_path: Path) -> None:
+    path = of_own_images(tmp_path, str(tmp_path / "mine"))
+    path.write_text(path.read_text().replace("[0.3, 0.3, 0.3]", "[0.3]").replace("[0.4, 0.4, 0.4]", "[0.4]"))
+    with pytest.raises(InputError, match=r"experiments\.digits\.training\.pixel_mean: 1 value.* images has 3 channel"):
+        check.check_experiments(load_params(path), path)
 
 
 def test_check_needs_the_folder_no_longer_if_it_is_the_one_that_was_copied(
@@ -279,6 +303,7 @@ def test_a_hostile_value_is_one_error_that_names_its_key(profile: str, monkeypat
     content, path = read_params(PROFILES / f"{profile}.yaml"), Path("params.yaml")
     monkeypatch.setattr(check, "check_cluster", lambda *arguments: None)  # it writes into storage
     monkeypatch.setattr(check, "check_source", lambda *arguments: None)  # it looks for the folder
+    monkeypatch.setattr(check, "check_formats", lambda *arguments: None)
     monkeypatch.setattr(check, "check_experiments", lambda *arguments: None)  # it reads data
     allowed, refused = 0, 0
     for key, value in product(keys_of(content), HOSTILE):

@@ -49,6 +49,11 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {},
         r"training\.validation_percent: 9 holds out no sample .*the largest class has 10",
     ),
+    "nothing to tell apart": (
+        {},
+        {"classes": ["a"], "rows_per_class": [30]},
+        r"dataset: Tiny has one class, a; give it a second one",
+    ),
     "a policy for colour images": (
         {"augmentation": "autoaugment"},
         {},

@@ -13,7 +13,7 @@ from math import sqrt
 from scipy.special import stdtr
 
 from pipeline.report.study.grid import BASE, CellConfiguration, Compared
-from pipeline.report.study.pooled import PairedDifference, Scores, beyond_chance, contrast_of, difference
+from pipeline.report.study.pooled import PairedDifference, PooledSpread, Scores, beyond_chance, contrast_of, difference
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +74,13 @@ def _pair(part: str, other: str, both: str, evidence: Compared) -> PartPair:
         both=both,
         without=without,
         beside=beside,
-        p_value=_p_value(scores, {both: 1, part: -1, other: -1, BASE: 1}, evidence),
+        p_value=interaction_p_value(scores, (BASE, part, other, both), spread),
     )
 
 
-def _p_value(scores: Scores, weights: Mapping[str, int], evidence: Compared) -> float:
-    """Two-sided, for a sum of mean log-odds of 0."""
-    contrast = contrast_of(scores, weights, evidence.spread)
-    rows = scores.common(*weights)
+def interaction_p_value(scores: Scores, named: tuple[str, str, str, str], spread: PooledSpread) -> float:
+    """Two-sided, for no interaction in log-odds; `named` are the base, two parts, and both."""
+    weights = dict(zip(named, (1, -1, -1, 1), strict=True))
+    contrast, rows = contrast_of(scores, weights, spread), scores.common(*weights)
     odds = sum(weight * float(scores.odds[own].mean()) for weight, own in zip(weights.values(), rows, strict=True))
     return 2 * float(stdtr(contrast.degrees(contrast.n), -abs(odds) / sqrt(float(contrast.variance(contrast.n)))))

@@ -235,7 +235,7 @@ def open_sentence(datasets: list[StudyDataset]) -> str:
     return (
         f"{len(undecided)} of {len(pairs)} comparisons are open; a true difference of the size seen would be found "
         "(with a probability of 80 %) by "
-        + ", by ".join(f"{seeds} seeds in {number} of them" for seeds, number in within.items())
+        + ", by ".join(f"{seeds} seeds in {number or 'none'} of them" for seeds, number in within.items())
     )
 
 
