@@ -9,7 +9,7 @@ from pipeline.report.figures import Spec, encoded
 from pipeline.report.study.dataset import StudyDataset
 from pipeline.report.study.grid import Cell, CellConfiguration
 
-PANELS = 4
+PANELS = 5
 """Number of panels in a line of the picture."""
 
 
