@@ -271,15 +271,19 @@ def kept(setting: StudySetting, studies: int) -> dict[str, float]:
 
 
 def false_interactions(setting: StudySetting, studies: int) -> float:
-    """Share of the studies that find an interaction, at 5 %, of two parts whose log-odds add up."""
+    """Share of the studies that find an interaction, at 5 %, of two parts whose log-odds add up.
+
+    Where spreads differ, the two and the experiment with both have the larger one.
+    """
     effects, generator = effects_of(setting), np.random.default_rng([4, SETTINGS.index(setting)])
-    effects[3] = effects[1] + effects[2] - effects[0]
+    part, other, both = (1, 2, 3) if setting.rough == 1 else (2, 5, 8)
+    effects[both] = effects[part] + effects[other] - effects[0]
     names, found = [str(part) for part in range(setting.parts)], 0
     for _ in range(studies):
         scores = scores_of(named(simulated(setting, effects, generator)))
         spread = spread_of(scores, names)
         assert spread is not None, "simulated trainings differ"
-        found += interaction_p_value(scores, (BASE, "1", "2", "3"), spread) <= 1 - LEVEL
+        found += interaction_p_value(scores, (BASE, names[part], names[other], names[both]), spread) <= 1 - LEVEL
     return round(found / studies, 4)
 
 

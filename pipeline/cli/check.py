@@ -19,6 +19,9 @@ from pipeline.preprocess.recordings import read_recording
 from pipeline.protocol.params import Params, load_params
 from pipeline.train.trainable import check_channels, check_trainable
 
+_HUGE = 256 << 20
+"""Size of a recording (bytes) from which on reading it takes many seconds."""
+
 
 def check_params(path: Path = PARAMS) -> None:
     """Checks params.yaml and the cluster, and prints a summary. Raises InputError that names what is wrong."""
@@ -39,19 +42,22 @@ def check_params(path: Path = PARAMS) -> None:
 
 
 def check_formats(entry: Entry, dataset: DatasetParams) -> None:
-    """Reads the smallest recording of each format in the user's folder. Raises RecordingError."""
+    """Reads the smallest recording of each format in the user's folder, if it is not huge. Raises RecordingError."""
     if entry.origin != "user" or entry.decoder != "recordings":
         return
     smallest: dict[str, Path] = {}
     for path in sorted(visible_files(ROOT / str(dataset.download.source)), key=lambda path: path.stat().st_size):
         if path.suffix.lower() in entry.suffixes:
             smallest.setdefault(path.suffix.lower(), path)
-    for path in smallest.values():
+    for path in (path for path in smallest.values() if path.stat().st_size <= _HUGE):
         read_recording(path, dataset.preprocess.sensor, dataset.preprocess.stream)
 
 
 def check_experiments(params: Params, path: Path) -> None:
-    """Checks experiments against their data, mostly if these are preprocessed. Raises InputError that names the key."""
+    """Checks experiments against their shards; before there are any, against the number of channels.
+
+    Raises InputError that names the wrong key.
+    """
     described = read_params(path)["datasets"]
     known = {name: training_split(name, described[name]) for name in params.datasets}
     for name, experiment in params.experiments.items():
@@ -60,7 +66,7 @@ def check_experiments(params: Params, path: Path) -> None:
             check_trainable(where, experiment.model, experiment.training, split)
         else:
             entry = CATALOG[download.catalog]
-            check_channels(where, experiment.training, download.title or entry.title, entry.channels)
+            check_channels(where, experiment.training, download.title or experiment.dataset, entry.channels)
 
 
 def check_cluster(cluster: ClusterParams, threads: int) -> None:

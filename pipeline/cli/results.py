@@ -15,6 +15,8 @@ from pipeline.report.reproduction import git_output, of_other_runs, reproduction
 _REMEDY = "`make repro` writes it"
 _COMMITTED = ("dvc.lock", "results")
 """Committed files that a run changes if its numbers differ."""
+_SHOWN = 20
+"""Most outputs of other parameters that are named."""
 _STATUS = ("status", "--porcelain", "--untracked-files=no", "--")
 
 
@@ -93,13 +95,14 @@ def _changed_lines(root: Path, records: dict[str, Any]) -> list[str]:
     changed = [name for name in _COMMITTED if git_output(root, *_STATUS, name)]
     if not changed:
         return []
-    files = " ".join(("params.yaml", *_COMMITTED))
-    left = _leftovers(root)
-    back = f"git checkout {files} && make repro"
+    files, left = " ".join(("params.yaml", *_COMMITTED)), _leftovers(root)
     return [
         f"git: {' and '.join(changed)} changed: {_why(root, changed, records, left)}",
         f"  to keep them:  git add {files} && git commit",
-        "  to go back:    " + "\n                 ".join([*([f"rm -r {' '.join(left)}"] if left else []), back]),
+        f"  to go back:    git checkout HEAD {files} && make repro",
+        *(["                 first move or remove what is of other parameters:"] if left else []),
+        *(f"                   {name}" for name in left[:_SHOWN]),
+        *([f"                   and {len(left) - _SHOWN} more"] if len(left) > _SHOWN else []),
     ]
 
 
@@ -115,21 +118,21 @@ def _why(root: Path, changed: list[str], records: dict[str, Any], left: list[str
 
 
 def _leftovers(root: Path) -> list[str]:
-    """Outputs of datasets, experiments and runs that the committed params.yaml does not have, as arguments of a shell.
-
-    The stage `report` reads them, so they change dvc.lock. Results are left over if they are not committed.
-    """
+    """What the stage `report` reads and the committed params.yaml does not make, so that dvc.lock changes."""
     params = parse_yaml(git_output(root, "show", f"HEAD:./{PARAMS.name}") or "{}", root / PARAMS.name)
-    data, experiments, runs = (params.get(key) or {} for key in ("datasets", "experiments", "runs"))
-    untracked = git_output(root, "status", "--porcelain", "--", "results") or ""
-    recorded = {path.stem.partition("@")[2] for path in (root / RECORDS).glob("*@*.json")}
+    data, runs = params.get("datasets") or {}, params.get("runs") or {}
+    trained = {f"{run['experiment']}/{run['seed']}" for run in runs.values()}
+    recorded = {"download": data, "preprocess": data, "train": runs, "evaluate": runs}
+    records = [path.stem.split("@", 1) for path in sorted((root / RECORDS).glob("*@*.json"))]
+    untracked = git_output(root, "ls-files", "--others", "--exclude-standard", "--directory", "-z", "--", "results")
     return [
-        *(f"data/arrow/{name}" for name in _names(root / "data" / "arrow") if name not in data),
-        *(f"artifacts/{name}" for name in _names(root / "artifacts") if name not in experiments),
-        *(line.removeprefix("?? ") for line in untracked.splitlines() if line.startswith("?? ")),
-        *(f"{RECORDS}/*@{name}.json" for name in sorted(recorded - data.keys() - runs.keys())),
+        *(f"data/arrow/{path.name}" for path in sorted((root / "data" / "arrow").glob("*")) if path.name not in data),
+        *(f"artifacts/{name}" for name in _below(root / "artifacts") if name not in trained),
+        *(name for name in (untracked or "").split("\0") if name),
+        *(f"{RECORDS}/{stage}@{name}.json" for stage, name in records if name not in recorded.get(stage, name)),
     ]
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("*"))
+def _below(folder: Path) -> list[str]:
+    """Paths of the trainings in artifacts/: experiment and seed."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.glob("*/*"))

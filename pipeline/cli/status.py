@@ -35,7 +35,8 @@ def show_status() -> None:
     head = f"profile {params.profile}, {len(params.runs)} training(s)"
     if running := running_stages(params):
         print(f"{head}: running here now\n\n  " + "\n  ".join(running))
-        print("\nAsk again when it has ended. `tail -f runs/*/log.txt` follows the trainings.")
+        trains = any(name.startswith("train@") for name in running)
+        print("\nAsk again when it has ended." + trains * " `tail -f runs/*/log.txt` follows the trainings.")
         return
     if never_run(params):
         print(f"{head}: never run here\n\n  make repro      run all of it\n  sresnet plan    how long that takes")
@@ -78,7 +79,8 @@ def changed_stages(root: Path) -> Changed:
     command = [sys.executable, "-m", "dvc", "--wait-for-lock", "status", "--json"]
     status = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if "is busy" in status.stderr:  # DVC writes what a stage made, between two stages
-        raise InputError("another `dvc` is at work in this checkout; ask again when it has ended")
+        busy = ", ".join(sorted({line.strip() for line in status.stderr.splitlines() if "(PID " in line}))
+        raise InputError(f"another `dvc` is at work in this checkout, {busy}; ask again when it has ended")
     if status.returncode:
         raise InputError(f"dvc status: {' '.join(status.stderr.split()) or 'failed'}")
     changed: Changed = json.loads(status.stdout)
@@ -141,9 +143,5 @@ def _done(params: Params, name: str) -> tuple[int, int] | None:
     job = job_of(name, run, params.experiments[run.experiment], params.cluster)
     if not (job.data / "train.json").exists():
         return None
-    try:
-        folder = job.checkpoint()
-    except InputError:  # damaged data: their stage is among the changed ones, and runs first
-        return None
-    state = newest_state(folder)
+    state = newest_state(job.checkpoint())
     return None if state is None else (state.epoch, state.step)

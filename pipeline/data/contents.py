@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.data.batch_sizes import referred
-from pipeline.data.store import AGAIN, SPLITS, Content, contents_digest
+from pipeline.data.store import MEND, SPLITS, Content, contents_digest
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import whole
 
@@ -73,13 +73,13 @@ def read_contents(folder: Path) -> dict[str, list[Content]]:
     try:
         columns = _table(path).to_pydict()
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise InputError(f"{path}: missing or damaged ({error}); {AGAIN}") from None
+        raise InputError(f"{path}: missing or damaged ({error}); {MEND}") from None
     parts: dict[str, list[Content]] = {}
     for split, name, label, source, content in zip(*columns.values(), strict=True):
         parts.setdefault(split, []).append(Content(name, label, source.hex(), content.hex()))
     if parts.keys() != set(SPLITS):
         found = ", ".join(parts)[:80] or "nothing"
-        raise InputError(f"{path}: holds {found}, expected {' and '.join(SPLITS)}; {AGAIN}")
+        raise InputError(f"{path}: holds {found}, expected {' and '.join(SPLITS)}; {MEND}")
     return parts
 
 

@@ -27,8 +27,8 @@ Split = Literal["train", "test"]
 """A part of a dataset."""
 SPLITS: tuple[Split, ...] = get_args(Split)
 """All parts of a dataset."""
-AGAIN = "`make repro` preprocesses the dataset again"
-"""What mends shards."""
+MEND = "remove it and run `make repro`; if it comes back damaged, remove .dvc/cache too"
+"""What mends shards: DVC may have linked them to its cache."""
 VERSION = 2
 """Version of the store's layout, in each manifest."""
 _PIXEL_COLUMN = {"images": "image", "frames": "frames"}
@@ -242,7 +242,7 @@ class Store:
         if len(self.ids) != self.manifest.rows:
             raise InputError(
                 f"{self.folder}: the {self.split} shards have {len(self.ids)} rows, but {self.split}.json says "
-                f"{self.manifest.rows}; {AGAIN}"
+                f"{self.manifest.rows}; {MEND}"
             )
 
     def __len__(self) -> int:
@@ -303,7 +303,7 @@ class _Shard:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            raise InputError(f"{self.path}: missing or damaged ({error}); {AGAIN}") from None
+            raise InputError(f"{self.path}: missing or damaged ({error}); {MEND}") from None
 
 
 def read_manifest(folder: Path, split: str) -> Manifest:
@@ -313,7 +313,7 @@ def read_manifest(folder: Path, split: str) -> Manifest:
     try:
         manifest = Manifest(**content)
     except (ValueError, TypeError) as error:
-        raise InputError(f"{path}: damaged or of another version ({error}); {AGAIN}") from None
+        raise InputError(f"{path}: damaged or of another version ({error}); {MEND}") from None
     if manifest.version != VERSION:
-        raise InputError(f"{path}: version {manifest.version}, expected {VERSION}; {AGAIN}")
+        raise InputError(f"{path}: version {manifest.version}, expected {VERSION}; {MEND}")
     return manifest

@@ -96,10 +96,7 @@ def _refuse_doubles(members: list[AnyMember]) -> None:
         if other is not member:
             places = ", ".join(dict.fromkeys((other.place, member.place)))
             both = " and ".join(dict.fromkeys((other.id, member.id)))
-            named = all(one.place.endswith(one.id) for one in (other, member))
-            raise InputError(
-                f"{places}{'' if named else f': {both}'}: one sample twice; remove one, or rename it if it is different"
-            )
+            raise InputError(f"{places}: {both}: one sample twice; remove one, or rename it if it is different")
 
 
 def read_member(member: Member) -> bytes:

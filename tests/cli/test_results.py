@@ -46,9 +46,8 @@ def root(tmp_path: Path) -> Path:
     }
     (tmp_path / "report" / "audit.json").write_text(json.dumps(audit), encoding="utf-8")
     (tmp_path / "dvc.lock").write_text(LOCK, encoding="utf-8")
-    (tmp_path / "params.yaml").write_text(
-        "{profile: quick, datasets: {}, experiments: {digits: 0}, runs: {digits-0: 0}}", encoding="utf-8"
-    )
+    runs = "runs: {digits-0: {experiment: digits, seed: 0}}"
+    (tmp_path / "params.yaml").write_text(f"{{profile: quick, datasets: {{}}, {runs}}}", encoding="utf-8")
     (tmp_path / ".gitignore").write_text("/report/\n", encoding="utf-8")
     git(tmp_path, "init")
     git(tmp_path, "add", ".")
@@ -80,46 +79,52 @@ def test_files_that_changed_have_a_reason_and_a_remedy(platforms: list[str] | No
     assert lines[3:6] == [
         f"git: dvc.lock changed: {why}",
         "  to keep them:  git add params.yaml dvc.lock results && git commit",
-        "  to go back:    git checkout params.yaml dvc.lock results && make repro",
+        "  to go back:    git checkout HEAD params.yaml dvc.lock results && make repro",
     ]
     assert all(len(line) <= 80 for line in lines[3:6])
 
 
 @pytest.fixture
 def tried(root: Path) -> list[str]:
-    """After an experiment with its own dataset: folders, results and records that the committed params.yaml lacks."""
-    for folder in ("artifacts/digits", "artifacts/mine", "data/arrow/my-data", "results/mine", "records"):
+    """After a second seed, and an experiment with its own dataset: what the committed params.yaml does not make."""
+    folders = ("artifacts/digits/0", "artifacts/digits/1", "artifacts/mine/0", "data/arrow/my data", "results/mine")
+    for folder in (*folders, "records"):
         (root / folder).mkdir(parents=True)
-    for name in (
+    left = [
+        "results/digits/1.json",
         "results/mine/0.json",
-        "records/train@digits-0.json",
+        "records/preprocess@my data.json",
         "records/train@mine-0.json",
-        "records/report.json",
-    ):
+    ]
+    for name in (*left, "records/train@digits-0.json", "records/report.json"):
         (root / name).touch()
-    (root / "records/preprocess@my-data.json").touch()
     (root / "dvc.lock").write_text(LOCK.replace("cmd: train", "cmd: other"), encoding="utf-8")
-    return ["data/arrow/my-data", "artifacts/mine", "results/mine/", "records/*@mine-0.json", "records/*@my-data.json"]
+    return ["data/arrow/my data", "artifacts/digits/1", "artifacts/mine/0", left[0], "results/mine/", *left[2:]]
 
 
-def test_the_way_back_removes_outputs_of_other_parameters(root: Path, tried: list[str]) -> None:
-    _, _, digests, changed, _, back, _ = results_lines(root)
+def test_the_way_back_names_what_is_of_other_parameters(root: Path, tried: list[str]) -> None:
+    _, _, digests, changed, _, back, first, *left, _ = results_lines(root)
     assert digests == "digests: all 1 outputs have those of the committed dvc.lock"
     assert changed == "git: dvc.lock changed: the report's stage reads outputs of other parameters too"
-    remove, checkout = back.removeprefix("  to go back:    ").split("\n")
-    assert remove == "rm -r " + " ".join(tried)
-    assert checkout.strip() == "git checkout params.yaml dvc.lock results && make repro"
-    subprocess.run(remove, cwd=root, check=True, shell=True)
-    assert results_lines(root)[5].startswith("  to go back:    git checkout")
-    assert (root / "records/train@digits-0.json").exists()
+    assert back.split(maxsplit=3)[3] == "git checkout HEAD params.yaml dvc.lock results && make repro"
+    assert first.strip() == "first move or remove what is of other parameters:"
+    assert [line.strip() for line in left] == tried
 
 
 def test_the_way_back_is_to_the_committed_parameters(root: Path, tried: list[str]) -> None:
-    with_mine = "{profile: quick, datasets: {my-data: 0}, experiments: {digits: 0, mine: 0}}"
+    with_mine = "{profile: quick, datasets: {my data: 0}, experiments: {digits: 0, mine: 0}}"
     (root / "params.yaml").write_text(with_mine, encoding="utf-8")
-    *_, changed, _, back, _ = results_lines(root)
-    assert changed == "git: dvc.lock changed: parameters, code or data differ"
-    assert back.split("\n")[0].endswith(" ".join(tried))
+    lines = results_lines(root)
+    assert "git: dvc.lock changed: parameters, code or data differ" in lines
+    assert [line.strip() for line in lines[-1 - len(tried) : -1]] == tried
+
+
+def test_of_many_leftovers_the_first_are_named(root: Path, tried: list[str]) -> None:
+    for number in range(20):
+        (root / "results" / f"{number}.md").touch()
+    *_, last, more, _ = results_lines(root)
+    assert last.strip() == "results/6.md"
+    assert more.strip() == f"and {len(tried)} more"
 
 
 def test_digests_of_other_runs_are_not_said_of_this_report(root: Path) -> None:

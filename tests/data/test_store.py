@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from pipeline.data.store import (
-    AGAIN,
+    MEND,
     VERSION,
     Manifest,
     Row,
@@ -234,7 +234,7 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
     path.unlink()
     text = error_of(lambda: Store(tmp_path, "train"))
     assert text.startswith(f"{path}: missing or damaged (")
-    assert text.endswith(AGAIN)
+    assert text.endswith(MEND)
 
 
 @pytest.mark.parametrize("left", [0, 7, 100, -8])
@@ -244,14 +244,14 @@ def test_a_shard_that_is_cut_off_is_named(tmp_path: Path, left: int) -> None:
     path.write_bytes(path.read_bytes()[:left])
     text = error_of(lambda: Store(tmp_path, "train"))
     assert text.startswith(f"{path}: missing or damaged (")
-    assert text.endswith(AGAIN)
+    assert text.endswith(MEND)
 
 
 def test_shards_with_another_number_of_rows_are_refused(tmp_path: Path) -> None:
     write(tmp_path, rows(4), shards=2)
     write_shard(rows(1), tmp_path / shard_name("train", 1, 2), "frames", "none", {})
     assert error_of(lambda: Store(tmp_path, "train")) == (
-        f"{tmp_path}: the train shards have 3 rows, but train.json says 4; {AGAIN}"
+        f"{tmp_path}: the train shards have 3 rows, but train.json says 4; {MEND}"
     )
 
 
@@ -260,5 +260,5 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     content = asdict(manifest(rows(4))) | {"version": VERSION + 1}
     (tmp_path / "train.json").write_text(json.dumps(content))
     assert error_of(lambda: Store(tmp_path, "train")) == (
-        f"{tmp_path / 'train.json'}: version {VERSION + 1}, expected {VERSION}; {AGAIN}"
+        f"{tmp_path / 'train.json'}: version {VERSION + 1}, expected {VERSION}; {MEND}"
     )

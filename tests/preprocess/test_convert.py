@@ -231,7 +231,7 @@ def test_a_source_that_cannot_be_used_is_one_error(raw: Path, tmp_path: Path) ->
     assert error().startswith(f"{source}/cup/lost.aedat: expected a file or a folder, found a broken link")
     (source / "cup" / "lost.aedat").unlink()
     shutil.copyfile(source / "cup" / "01.aedat", source / "cup" / "01.npy")
-    assert "cup/01.npy: one sample twice" in error()
+    assert "01.aedat and cup/01.npy: one sample twice" in error()
 
 
 def test_two_places_of_which_one_contains_the_other_are_refused(raw: Path, tmp_path: Path) -> None:

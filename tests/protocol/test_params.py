@@ -209,7 +209,7 @@ def test_check_reads_the_smallest_recording_of_each_format(tmp_path: Path) -> No
 def test_check_knows_the_channels_of_images_before_they_are_there(tmp_path: Path) -> None:
     path = of_own_images(tmp_path, str(tmp_path / "mine"))
     path.write_text(path.read_text().replace("[0.3, 0.3, 0.3]", "[0.3]").replace("[0.4, 0.4, 0.4]", "[0.4]"))
-    with pytest.raises(InputError, match=r"experiments\.digits\.training\.pixel_mean: 1 value.* images has 3 channel"):
+    with pytest.raises(InputError, match=r"experiments\.digits\.training\.pixel_mean: 1 value.* mine-1 has 3 channel"):
         check.check_experiments(load_params(path), path)
 
 
