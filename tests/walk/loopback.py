@@ -18,6 +18,7 @@ from tests.walk.small import say, set_cluster, surroundings
 STORAGE_ADDRESS = "127.0.0.1"
 HEALTH = {"period_ms": "3000", "timeout_ms": "10000", "failure_threshold": "3", "initial_delay_ms": "0"}
 """Ray takes a silent node for lost within half a minute."""
+START_SECONDS = 120
 
 
 class Node(Host):
@@ -82,7 +83,16 @@ def cluster(folder: Path, machines: list[Host], checkout: Path) -> Iterator[Star
         common = "--num-cpus 2 --object-store-memory 100000000 --block --disable-usage-stats"
         flags = f"start {where} --node-ip-address {host.address} {common}".split()
         ray = str(Path(sys.executable).with_name("ray"))
-        host.start(ray, *flags, env=surroundings(**env), log=folder / f"{host.name}.log")
-        if host is machines[0]:
-            time.sleep(8)
+        log = folder / f"{host.name}.log"
+        host.start(ray, *flags, env=surroundings(**env), log=log)
+        wait_for_start(log)
     yield Started(checkout, env)
+
+
+def wait_for_start(log: Path) -> None:
+    """Until the host's Ray has started: of two that start in one folder at the same time, one may wait for ever."""
+    for _ in range(START_SECONDS * 10):
+        if "Ray runtime started" in log.read_text(errors="replace"):
+            return
+        time.sleep(0.1)
+    sys.exit(f"Ray did not start within {START_SECONDS} s: {log.read_text(errors='replace')}")
