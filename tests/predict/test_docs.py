@@ -69,7 +69,7 @@ def blocks(page: str) -> list[tuple[str, str]]:
     [
         ("classify.md", ["predictions.parquet"]),
         ("features.md", ["cups-backbone/model.safetensors"]),
-        ("chip.md", ["export/stream/window.onnx", "chip/network.nir"]),
+        ("chip.md", ["export/stream/window.onnx", "export/chip/network.nir"]),
     ],
 )
 def test_a_page_runs_as_it_stands(page: str, files: list[str], checkout: Path) -> None:
