@@ -1,28 +1,21 @@
-"""Training on Ray: the only file that imports ray.train."""
+"""Training on Ray, on the side of the driver: starts workers (ray_worker.py) again and again, until the end."""
 
 import os
-import platform
-import resource
-import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import ray.train
-import ray.train.torch
-import torch.distributed
+import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchConfig
 from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pipeline.cluster.nodes import free_workers
-from pipeline.cluster.notice import drain_notice
 from pipeline.cluster.session import connect
 from pipeline.cluster.storage import open_storage
 from pipeline.cluster.workers import WORKERS
@@ -31,17 +24,16 @@ from pipeline.ground.errors import InputError, afterwards, refusal
 from pipeline.ground.files import write_whole
 from pipeline.ground.lifetime import private_folder
 from pipeline.ground.params import ClusterParams
-from pipeline.protocol.reduce import Alone, Group, Workers
 from pipeline.train.checkpoints import numbers
 from pipeline.train.export import reached
-from pipeline.train.gauges import set_gauges
 from pipeline.train.job import Job
 from pipeline.train.journal import Journal, RemoteJournal, followed_log
-from pipeline.train.loop import EpochMetrics, train
-from pipeline.train.placement import Placement, publish_job
+from pipeline.train.outcome import TrainingOutcome
+from pipeline.train.placement import publish_job
 from pipeline.train.progress import ProgressReport
+from pipeline.train.ray_worker import WorkerJob
 from pipeline.train.recoveries import Cause, note_recovery, recoveries
-from pipeline.train.shipped import TrainingOutcome, run_shipped
+from pipeline.train.shipped import run_shipped
 
 FAILURES = 3
 """Times in a row that workers may die without a new checkpoint before the training gives up."""
@@ -61,35 +53,6 @@ MISTAKES = (
     torch.OutOfMemoryError,
 )
 """Errors in code or values, which would recur at the same step. The death of a peer is a RuntimeError, so not here."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WorkerJob:
-    """Everything a worker needs; pickled and sent to it."""
-
-    job: Job
-    placement: Placement
-    say: Callable[[str | ProgressReport], None]
-    """Adds to the log."""
-    code: str | None
-    """Digest of the code that the worker must run; None on this machine, whose checkout may be edited meanwhile."""
-    cpus: int
-    gpus: int
-    """CPUs and GPUs per worker."""
-    wanted: int
-    """Number of workers, if the cluster has room for them."""
-    recovered: Mapping[str, int] = field(default_factory=dict)
-    """How often the training recovered until now, by cause."""
-    meeting: Path | None = None
-    """Rendezvous file of workers on one machine; None: they rendezvous by TCP at the first worker's node."""
-
-    def backend(self) -> str:
-        """Backend of torch.distributed."""
-        return "nccl" if self.gpus else "gloo"
-
-    def room(self) -> int:
-        """Number of workers that fit into the cluster's free resources."""
-        return free_workers(self.cpus, self.gpus)
 
 
 def fit(job: Job, cluster: ClusterParams) -> TrainingOutcome:
@@ -259,75 +222,3 @@ def _run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
             raise KeyboardInterrupt from None
     assert isinstance(ended, TrainingOutcome)
     return ended
-
-
-def run_worker(work: WorkerJob) -> TrainingOutcome:
-    """Trains as one worker of the group."""
-    join_process_group(work)
-    workers = group()
-
-    def say(message: str | ProgressReport) -> None:
-        if workers.rank == 0:
-            work.say(message)
-            set_gauges(message, work.job.name, work.recovered)
-
-    def more_fit(metrics: EpochMetrics) -> bool:
-        ray.train.report(dict(metrics))  # by all workers; Ray writes it into their logs
-        with suppress(ray.exceptions.RayError, TimeoutError):  # a busy cluster is asked again after the next epoch
-            return workers.rank == 0 and workers.size < work.wanted and work.room() > 0
-        return False
-
-    device = ray.train.torch.get_device()
-    check_code(work.code)
-    job = work.placement.here(work.job)
-    work.placement.note_processor(work.job, device)
-    nodes = nodes_of(workers, device) if work.code is not None else frozenset()
-    with (
-        work.placement.mirrored(job, workers.rank, say),
-        drain_notice(nodes if workers.rank == 0 else frozenset(), say) as notice,
-    ):
-        train(job, workers, device, say, leave=more_fit, halt=notice)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return TrainingOutcome(peak_memory_bytes=peak, code=code_digest(code_files()), drained=notice.addresses)
-
-
-def nodes_of(workers: Workers, device: torch.device) -> frozenset[str]:
-    """Ids of the nodes on which the workers run."""
-    own = bytes.fromhex(ray.get_runtime_context().get_node_id())
-    found = workers.gather(torch.tensor(list(own), device=device))
-    return frozenset(bytes(one.tolist()).hex() for one in found)
-
-
-def join_process_group(work: WorkerJob) -> None:
-    """Joins the process group of workers on one machine, with ports on the loopback interface only.
-
-    torch's TCP store would listen on every interface, without authentication.
-    """
-    here = ray.train.get_context()
-    if work.meeting is None or here.get_world_size() == 1:
-        return
-    loopback = next(name for _, name in socket.if_nameindex() if name in ("lo", "lo0"))  # Linux, macOS
-    os.environ["GLOO_SOCKET_IFNAME"] = os.environ["NCCL_SOCKET_IFNAME"] = loopback
-    torch.distributed.init_process_group(
-        work.backend(),
-        init_method=f"file://{work.meeting}",
-        rank=here.get_world_rank(),
-        world_size=here.get_world_size(),
-    )
-
-
-def group() -> Workers:
-    """The workers of this attempt. Raises RuntimeError, so that they restart, if another one has died before."""
-    if ray.train.get_context().get_world_size() == 1:
-        return Alone()
-    if not torch.distributed.is_initialized():
-        raise RuntimeError("the process group is gone: another worker has died")
-    return Group()
-
-
-def check_code(expected: str | None) -> None:
-    """Raises InputError if this node runs other code than the driver; the first check misses nodes that join later."""
-    if expected not in (None, code_digest(code_files())):
-        raise InputError(
-            f"{platform.node()}: runs other code than the driver; start that node without our packages on its path"
-        )

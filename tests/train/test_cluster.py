@@ -37,7 +37,9 @@ from pipeline.train.export import export, finished
 from pipeline.train.job import Job
 from pipeline.train.loop import train
 from pipeline.train.on_ray import fit
+from pipeline.train.outcome import TrainingOutcome
 from pipeline.train.progress import GAUGES
+from pipeline.train.ray_worker import WorkerJob
 from pipeline.train.recoveries import recoveries
 from pipeline.train.state import State
 from tests.train.tiny import ONE, TRAINING, tiny_job
@@ -193,9 +195,9 @@ def test_more_gpus_than_there_are_is_one_error(monkeypatch: pytest.MonkeyPatch) 
 def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
 
-    def stopped(work: on_ray.WorkerJob, workers: int) -> on_ray.TrainingOutcome:
+    def stopped(work: WorkerJob, workers: int) -> TrainingOutcome:
         runs.append(workers)
-        return on_ray.TrainingOutcome(peak_memory_bytes=1, code="")
+        return TrainingOutcome(peak_memory_bytes=1, code="")
 
     monkeypatch.setattr(on_ray, "run_trainer", stopped)
     work = on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1)
@@ -215,19 +217,19 @@ def test_a_node_that_ray_takes_away_is_no_failure(tmp_path: Path, monkeypatch: p
     assert "left 10.0.0.3, which Ray takes away" in job.log().read_text(encoding="utf-8")
 
 
-def left(job: Job) -> on_ray.TrainingOutcome:
+def left(job: Job) -> TrainingOutcome:
     """After a checkpoint."""
     write_state(State(), job.checkpoint(), 1 + recoveries(job.log())["preemption"])
-    return on_ray.TrainingOutcome(peak_memory_bytes=1, code="", drained=("10.0.0.3",))
+    return TrainingOutcome(peak_memory_bytes=1, code="", drained=("10.0.0.3",))
 
 
-def died_with(job: Job) -> on_ray.TrainingOutcome:
+def died_with(job: Job) -> TrainingOutcome:
     raise group_error(RuntimeError("Connection closed by peer"), ray.exceptions.RayActorError(preempted=True))
 
 
-def ended(job: Job) -> on_ray.TrainingOutcome:
+def ended(job: Job) -> TrainingOutcome:
     write_state(State(epoch=TRAINING.epochs), job.checkpoint(), 1000)
-    return on_ray.TrainingOutcome(peak_memory_bytes=1, code="ended")
+    return TrainingOutcome(peak_memory_bytes=1, code="ended")
 
 
 class RemoteError(ray.exceptions.RayError, ValueError):
@@ -267,7 +269,7 @@ def test_a_death_is_tried_again(tmp_path: Path, death: Exception) -> None:
 def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     starts: list[int] = []
 
-    def failed(work: on_ray.WorkerJob, workers: int) -> on_ray.TrainingOutcome:
+    def failed(work: WorkerJob, workers: int) -> TrainingOutcome:
         starts.append(workers)
         raise group_error(ValueError("no variance"))
 

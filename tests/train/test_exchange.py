@@ -9,7 +9,7 @@ import torch
 import torch.distributed
 
 from pipeline.protocol.reduce import Alone, Group
-from pipeline.train.on_ray import group
+from pipeline.train.ray_worker import group
 
 
 @pytest.fixture
