@@ -125,8 +125,9 @@ def read_totals(training: Training) -> None:
     state = training.state
     loss_sum, correct, finite = training.totals.tolist()
     if not np.isfinite(loss_sum):
+        lost = ", or a worker's numbers did not arrive: run it again to see" if training.workers.size > 1 else ""
         raise InputError(
             f"{training.job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {int(finite) + 1}; "
-            "a lower training.learning_rate may help"
+            f"a lower training.learning_rate may help{lost}"
         )
     state.loss_sum, state.correct = loss_sum, int(correct)

@@ -1,6 +1,7 @@
 """A training in progress, as one worker holds it."""
 
 import hashlib
+import platform
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,6 +22,9 @@ from pipeline.train.replay import Replay, records
 from pipeline.train.samples import DeviceSamples, room_on
 from pipeline.train.state import State
 from pipeline.train.trainable import check_trainable
+
+_NAME = 64
+"""Bytes of a machine's name, which Linux limits to 64."""
 
 
 @dataclass(kw_only=True)
@@ -135,7 +139,7 @@ def check_same_data(job: Job, workers: Workers, device: torch.device, store: Sto
     """Raises InputError, on all workers, unless all have the same training split."""
     if other := differing(workers, device, bytes.fromhex(store.digest)):
         raise InputError(
-            f"{job.name}: workers {other[0]} and {other[1]} have different training rows of {store.title}; "
+            f"{job.name}: {other} have different training rows of {store.title}; "
             "preprocess the dataset again, and give every node the same shards"
         )
 
@@ -151,15 +155,21 @@ def check_same_weights(training: Training) -> None:
     if other := differing(training.workers, training.device, digest.digest()):
         job = training.job
         raise InputError(
-            f"{job.name}: after epoch {training.state.epoch + 1}, workers {other[0]} and {other[1]} have different "
-            f"weights: one computed or received wrong numbers; remove {job.checkpoint()} and train again"
+            f"{job.name}: after epoch {training.state.epoch + 1}, {other} have different weights: one computed or "
+            f"received wrong numbers; remove {job.checkpoint()} and train again"
         )
 
 
-def differing(workers: Workers, device: torch.device, digest: bytes) -> tuple[int, int] | None:
-    """Worker 0 and the first one with another digest, the same answer on all workers; None if all digests are equal."""
-    first, *others = workers.gather(torch.tensor(list(digest), device=device))
-    return next(((0, rank) for rank, found in enumerate(others, 1) if not torch.equal(found, first)), None)
+def differing(workers: Workers, device: torch.device, digest: bytes) -> str | None:
+    """Names worker 0 and the first one with another digest, the same answer on all; None if all digests are equal."""
+    name = platform.node().encode()[:_NAME].ljust(_NAME, b"\0")
+    sent = torch.tensor(list(digest + name), dtype=torch.uint8, device=device)
+    first, *others = (bytes(found.tolist()) for found in workers.gather(sent))
+    for rank, other in enumerate(others, 1):
+        if other[: len(digest)] != first[: len(digest)]:
+            here, there = (one[len(digest) :].rstrip(b"\0").decode(errors="replace") for one in (first, other))
+            return f"workers 0 (on {here}) and {rank} (on {there})"
+    return None
 
 
 def weights_of(model: SResNet) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """An epoch proves that it used each sample once, and that all workers have the same weights."""
 
 import hashlib
+import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -94,7 +95,8 @@ def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
 
     in_threads(2, work)
     assert len(errors) == 2
-    assert all("have different training rows of" in error for error in errors)
+    name = platform.node()
+    assert all(f"workers 0 (on {name}) and 1 (on {name}) have different training rows" in error for error in errors)
 
 
 def test_all_workers_stop_if_their_weights_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +117,10 @@ def test_all_workers_stop_if_their_weights_differ(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(step, "apply_sum", update)
     in_threads(2, work)
     assert len(errors) == 2
-    assert all("after epoch 1, workers 0 and 1 have different weights" in error for error in errors)
+    name = platform.node()
+    assert all(
+        f"after epoch 1, workers 0 (on {name}) and 1 (on {name}) have different weights" in error for error in errors
+    )
     state = newest_state(job.checkpoint())
     assert state is None or not state.history
 
