@@ -16,7 +16,7 @@ from pipeline.data.recording import Recording
 from pipeline.download.catalog import CATALOG
 from pipeline.download.listing import Member, list_files, read_member
 from pipeline.download.source import SOURCE_FILE, read_source
-from pipeline.ground.errors import InputError, RecordingError
+from pipeline.ground.errors import InputError, RecordingError, by_reason
 from pipeline.ground.files import write_whole
 from pipeline.ground.names import shown
 from pipeline.ground.params import load_dataset, read_params
@@ -179,7 +179,9 @@ def _inspect_folder(path: Path, stated: StatedCamera, *, as_json: bool) -> None:
     for suffix, number in sorted(listed.left_out.items()):
         print(f"{number} other file(s): {suffix}", file=sys.stderr)
     if wrong:
-        raise InputError("\n  ".join([f"{len(wrong)} of {len(listed.members)} recordings cannot be read:", *wrong]))
+        raise InputError(
+            "\n".join([f"{len(wrong)} of {len(listed.members)} recordings cannot be read:", *by_reason(wrong)])
+        )
 
 
 def _inspected_member(member: Member, stated: StatedCamera) -> Iterator[Inspected]:
@@ -206,7 +208,7 @@ def _class_lines(found: list[Inspected]) -> list[str]:
         f"events {_spread([one.events for one in all_of])}  seconds {_spread([one.seconds for one in all_of])}"
         for name, all_of in by_class.items()
     ]
-    return [*rows, "(events and seconds: smallest / median / largest)"]
+    return [*rows, "(events and seconds: smallest / median / largest)"] if rows else []
 
 
 def _spread(numbers: list[int] | list[float]) -> str:

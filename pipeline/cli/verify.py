@@ -1,11 +1,15 @@
 """`sresnet verify`: prints the checks that a report passes, or the first broken link."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.ground.errors import InputError
 from pipeline.ground.names import shown
 from pipeline.verify.verify import Recomputation, verify
+
+_SHOWN = 20
+"""Broken links that are printed after the first."""
 
 
 def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomputation | None:
@@ -22,17 +26,23 @@ def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomput
 
 def verify_report(report: Path, key: Path | None, root: Path | None, anew: Recomputation | None = None) -> None:
     """Prints the checks that passed. Raises InputError that names the first broken link, and then the others."""
-    if root is not None and not root.is_dir():
-        raise InputError(f"--root {root}: no such folder; expected a checkout that ran the stages")
+    if root is not None and not (root / "dvc.yaml").is_file():
+        raise InputError(f"--root {root}: no checkout: it has no dvc.yaml; expected a checkout that ran the stages")
     start = time.perf_counter()
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
-        first, *others = verified.breaks
-        raise InputError(
-            "\n".join([f"broken: {shown(str(first))}", *(f"  also {shown(str(other))}" for other in others)])
-        )
+        raise InputError("\n".join(_broken([shown(str(one)) for one in verified.breaks])))
     for line in verified.looked:
         print(f"ok    {shown(line)}")
     for note in verified.notes:
         print(f"note  {shown(note)}")
     print(f"{report}: everything holds ({time.perf_counter() - start:.1f} s)")
+
+
+def _broken(links: list[str]) -> Iterator[str]:
+    """The first broken link, some of the others, and the number of the rest."""
+    first, *others = links
+    yield f"broken: {first}"
+    yield from (f"  also {other}" for other in others[:_SHOWN])
+    if len(others) > _SHOWN:
+        yield f"  and {len(others) - _SHOWN:,} more broken links"

@@ -1,7 +1,8 @@
 """Errors that the user can fix."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 RECORDING_REMEDY = "fetch or record the file again"
@@ -42,3 +43,13 @@ def refusal(error: OSError) -> str | None:
         return None
     reason = (error.strerror or "refused").lower()
     return f"{error.filename or 'the disk'}: {reason}; fix that and run it again"
+
+
+def by_reason(errors: Iterable[str]) -> Iterator[str]:
+    """Lines for errors `file: reason`: a reason that several files share stands once, before their names."""
+    files_of = defaultdict[str, list[str]](list)
+    for error in errors:
+        file, _, reason = error.partition(": ")
+        files_of[reason].append(file)
+    for reason, files in files_of.items():
+        yield f"  {files[0]}: {reason}" if len(files) == 1 else "\n    ".join([f"  {reason}:", *files])

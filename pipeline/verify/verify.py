@@ -150,9 +150,9 @@ def _notes(report: ReportFolder, *, again: bool) -> list[str]:
         where = "hashed too" if report.root else "not checked; --root CHECKOUT hashes them"
         notes.append(f"{len(named)} files outside the report are named by digest (data, weights, tables): {where}")
     if recorded := report.audit.recorded:
-        notes.append(f"{len(recorded)} recorded results are {SCORED}")
+        notes.append(f"{len(recorded)} recorded result(s): {SCORED}")
     if unchecked := report.audit.unchecked:
-        notes.append(f"{len(unchecked)} recorded results without answers are not checked and do not affect verdicts")
+        notes.append(f"{len(unchecked)} recorded result(s) without answers: not checked, without effect on verdicts")
     if report.root is None and (stated := _on_weights(report)):
         notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
     if report.audit.measured and not again:

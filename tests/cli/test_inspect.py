@@ -70,6 +70,18 @@ def test_a_folder_by_class_with_every_bad_file_named(tmp_path: Path, capsys: pyt
     assert str(stop.value.code).startswith("error: 1 of 3 recordings cannot be read:\n  cup/2.aedat: byte ")
 
 
+def test_a_reason_that_files_share_is_printed_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("1.npz", "2.npz"):
+        (tmp_path / name).write_bytes(npz(t=[1], x=[345], y=[0], p=[1]))
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", str(tmp_path)])
+    first, reason, *files = str(stop.value.code).splitlines()
+    assert first == "error: 2 of 2 recordings cannot be read:"
+    assert reason.startswith("  byte 0: the file does not say how large its sensor is; ")
+    assert files == ["    1.npz", "    2.npz"]
+    assert capsys.readouterr().out == ""
+
+
 def test_the_sensor_can_be_stated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(npz(t=[1], x=[345], y=[0], p=[1]))

@@ -20,7 +20,7 @@ USUAL = (
     r"not signed: ",
     r"not sealed: ",
     r".*: about weights that are not here",
-    r"\d+ recorded results are scored from per-sample answers",
+    r"\d+ recorded result\(s\): scored from per-sample answers",
     r"signed by (the )?key ",
     r"\d+ files outside the report are named by digest",
     r"sizes and agreement with the authors' numbers are as stated",

@@ -251,3 +251,12 @@ def test_what_a_strangers_report_says_moves_no_cursor(
     broken = Verified(breaks=[Break(link="a", file="\x1b", expected="b", found="c")], looked=[], notes=[])
     monkeypatch.setattr(cli_verify, "verify", lambda *_: broken)
     assert "\x1b" not in refused(lambda: cli_verify.verify_report(tmp_path, None, None))
+
+
+def test_of_many_broken_links_some_are_printed_and_all_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    breaks = [Break(link="a", file=str(number), expected="b", found="c") for number in range(30)]
+    monkeypatch.setattr(cli_verify, "verify", lambda *_: Verified(breaks=breaks, looked=[], notes=[]))
+    first, *others, rest = refused(lambda: cli_verify.verify_report(tmp_path, None, None)).splitlines()
+    assert "broken: a: 0: expected b, found c" in first
+    assert len(others) == 20
+    assert rest == "  and 9 more broken links"

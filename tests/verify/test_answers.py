@@ -29,7 +29,7 @@ def change(path: Path, **changes: Any) -> None:
 def test_a_recorded_result_is_said_to_be_scored_from_answers(report: Path) -> None:
     found = verify(report)
     assert found.breaks == []
-    assert f"1 recorded results are {SCORED}" in found.notes
+    assert f"1 recorded result(s): {SCORED}" in found.notes
     for name in ("index.html", "report.md"):
         assert SCORED in (report / name).read_text(encoding="utf-8")
 
