@@ -90,6 +90,18 @@ def tile_values(values: Any, t: int, start: int, count: int) -> Any:
 
 
 @register_jitable
+def repeated(values: Any, pixels: int) -> Any:
+    """Per-channel values (T, C), repeated for each pixel of a tile (T, L)."""
+    steps, channels = values.shape
+    tiles = np.empty((steps, pixels * channels), values.dtype)
+    for t in range(steps):
+        for pixel in range(pixels):
+            for c in range(channels):
+                tiles[t, pixel * channels + c] = values[t, c]
+    return tiles
+
+
+@register_jitable
 def store(tile: Any, values: Any) -> None:
     for i in range(len(tile)):
         put(tile, i, values[i])
@@ -111,16 +123,17 @@ def advance(membrane: Any, leak: Any, currents: Any, scale: Any, shift: Any) -> 
 
 
 @parallel_kernel
-def _moments(currents: Any, origin: Any, tiles: int, sums: Any, squares: Any) -> None:
-    """Sums (S, K, C) of values and squares, relative to the first pixel's, `origin` (S, L), to limit rounding
+def _moments(currents: Any, origin: Any, pixels: int, tiles: int, sums: Any, squares: Any) -> None:
+    """Sums (S, K, C) of values and squares, relative to the first pixel's, `origin` (S, C), to limit rounding
     errors."""
     steps, blocks, _ = sums.shape
-    size, length = currents.shape[1], origin.shape[1]
+    origins = repeated(origin, pixels)
+    size, length = currents.shape[1], origins.shape[1]
     for job in prange(steps * blocks):
         step, block = job // blocks, job % blocks
         total, square = np.zeros(length, origin.dtype), np.zeros(length, origin.dtype)
         for at in range(block * tiles * length, min(size, (block + 1) * tiles * length), length):
-            tile, zero = tile_values(currents, step, at, min(length, size - at)), origin[step]
+            tile, zero = tile_values(currents, step, at, min(length, size - at)), origins[step]
             for i in range(len(tile)):
                 value = widen(tile[i]) - zero[i]
                 total[i] += value
@@ -146,11 +159,22 @@ def add(value: Any, skip: Any) -> None:
 
 
 @parallel_kernel
-def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold: Any, tiles: int, output: Any) -> None:
+def _fire(
+    currents: Any,
+    scale: Any,
+    shift: Any,
+    skip: Any,
+    leak: Any,
+    threshold: Any,
+    pixels: int,
+    tiles: int,
+    output: Any,
+) -> None:
     """A threshold of 0 means no neurons; a skip with no steps means no skip."""
     steps, size = output.shape
-    length, block = scale.shape[1], tiles * scale.shape[1]
-    repeated, joined = currents.shape[0] == 1, skip.shape[0] > 0
+    scales, shifts = repeated(scale, pixels), repeated(shift, pixels)
+    length, block = scales.shape[1], tiles * scales.shape[1]
+    same, joined = currents.shape[0] == 1, skip.shape[0] > 0
     for job in prange((size + block - 1) // block):
         first = job * block
         count = min(block, size - first)
@@ -159,7 +183,7 @@ def _fire(currents: Any, scale: Any, shift: Any, skip: Any, leak: Any, threshold
             for tile in range(0, count, length):
                 of_tile = membrane[tile : min(count, tile + length)]
                 at, values = first + tile, len(of_tile)
-                advance(of_tile, leak, tile_values(currents, 0 if repeated else t, at, values), scale[t], shift[t])
+                advance(of_tile, leak, tile_values(currents, 0 if same else t, at, values), scales[t], shifts[t])
                 spike(of_tile, threshold, value)
                 if joined:
                     add(value, tile_values(skip, t, at, values))
@@ -229,6 +253,7 @@ def _fire_backward(
     shape: int,
     height: Any,
     narrow: Any,
+    pixels: int,
     tiles: int,
     driven: Any,
     total: Any,
@@ -236,8 +261,9 @@ def _fire_backward(
 ) -> None:
     """Adds the sums of each block to `total` and `centred` (K, T, C), which start as zeros."""
     steps, size = driven.shape
-    length, block = scale.shape[1], tiles * scale.shape[1]
-    repeated = currents.shape[0] == 1
+    scales, shifts, means = repeated(scale, pixels), repeated(shift, pixels), repeated(mean, pixels)
+    length, block = scales.shape[1], tiles * scales.shape[1]
+    same = currents.shape[0] == 1
     for job in prange(total.shape[0]):
         first = job * block
         count = min(block, size - first)
@@ -245,8 +271,8 @@ def _fire_backward(
         for t in range(steps):
             for tile in range(0, count, length):
                 of_tile = membrane[tile : min(count, tile + length)]
-                given = tile_values(currents, 0 if repeated else t, first + tile, len(of_tile))
-                advance(of_tile, leak, given, scale[t], shift[t])
+                given = tile_values(currents, 0 if same else t, first + tile, len(of_tile))
+                advance(of_tile, leak, given, scales[t], shifts[t])
                 to = tile_values(slope, t, tile, len(of_tile))
                 if shape == _TRIANGLE:
                     slopes(of_tile, threshold, height, narrow, to)
@@ -259,7 +285,7 @@ def _fire_backward(
                 of_tile = carried[tile : min(count, tile + length)]
                 at, values = first + tile, len(of_tile)
                 carry(of_tile, leak, tile_values(slope, t, tile, values), tile_values(grad, t, at, values), sums)
-                multiply(of_tile, tile_values(currents, 0 if repeated else t, at, values), mean[t], products)
+                multiply(of_tile, tile_values(currents, 0 if same else t, at, values), means[t], products)
                 store(tile_values(driven, t, at, values), of_tile)
             fold(sums, total[job, t])
             fold(products, centred[job, t])
@@ -272,10 +298,11 @@ def weigh(driven: Any, currents: Any, a: Any, b: Any, c: Any, value: Any) -> Non
 
 
 @parallel_kernel
-def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, output: Any) -> None:
+def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, pixels: int, tiles: int, output: Any) -> None:
     """Each stored step gets the sum over the time steps that it represents, in order."""
     steps, size = driven.shape
-    length = a.shape[1]
+    weights, factors, offsets = repeated(a, pixels), repeated(b, pixels), repeated(c, pixels)
+    length = weights.shape[1]
     stored, block, stands_for = output.shape[0], tiles * length, steps // output.shape[0]
     blocks = (size + block - 1) // block
     for job in prange(stored * blocks):
@@ -285,7 +312,8 @@ def _combine(driven: Any, currents: Any, a: Any, b: Any, c: Any, tiles: int, out
             count = min(length, size - at)
             value[:] = a[0, 0] - a[0, 0]
             for t in range(s * stands_for, (s + 1) * stands_for):
-                weigh(tile_values(driven, t, at, count), tile_values(currents, s, at, count), a[t], b[t], c[t], value)
+                own = tile_values(currents, s, at, count)
+                weigh(tile_values(driven, t, at, count), own, weights[t], factors[t], offsets[t], value)
             store(tile_values(output, s, at, count), value)
 
 
@@ -308,7 +336,7 @@ def _launch(kernel: Callable[..., None], *given: Any) -> None:
 
 def array(values: Tensor) -> npt.NDArray[Any]:
     """A CPU tensor as an array that shares its memory; bfloat16 as uint16."""
-    values = values.detach().contiguous()
+    values = (values.detach() if values.requires_grad else values).contiguous()
     return values.view(torch.uint16).numpy() if values.dtype == torch.bfloat16 else values.numpy()
 
 
@@ -338,29 +366,25 @@ def _flat(values: Tensor) -> npt.NDArray[Any]:
     return memory.reshape(len(memory), math.prod(memory.shape[1:]))
 
 
-def tiled(values: Tensor) -> npt.NDArray[Any]:
-    """Per-channel values (T, C), repeated for each pixel of a tile (T, L)."""
-    return array(values.unsqueeze(1).expand(-1, pixels_of_tile(values.shape[1]), -1).flatten(1))
-
-
-def pixels_of_tile(channels: int) -> int:
-    return max(1, TILE // channels)
+def sizes(channels: int) -> tuple[int, int]:
+    """Pixels of a tile, and tiles of a block."""
+    return max(1, TILE // channels), BLOCK
 
 
 def _blocks(currents: Tensor) -> int:
     """K, the number of blocks of (S, P, C)."""
-    return -(-currents.shape[1] // (BLOCK * pixels_of_tile(currents.shape[2])))
+    return -(-currents.shape[1] // math.prod(sizes(currents.shape[2])))
 
 
 def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
     """As reference.moments."""
     steps, pixels, channels = currents.shape
-    origin = currents[:, 0].to(statistics_type(currents.dtype))
-    sums = np.zeros((steps, _blocks(currents), channels), number(currents))
+    origin = array(currents[:, 0].to(statistics_type(currents.dtype)))
+    sums = np.zeros((steps, _blocks(currents), channels), origin.dtype)
     squares = np.zeros_like(sums)
-    _launch(_moments, _flat(currents), tiled(origin), BLOCK, sums, squares)
+    _launch(_moments, _flat(currents), origin, *sizes(channels), sums, squares)
     total, square = sums.sum(1, dtype=np.float64), squares.sum(1, dtype=np.float64)
-    mean = origin.double().numpy() + total / pixels
+    mean = origin.astype(np.float64) + total / pixels
     deviations = np.maximum(square - total**2 / pixels, 0.0)
     return torch.from_numpy(mean.astype(sums.dtype)), torch.from_numpy(deviations.astype(sums.dtype))
 
@@ -369,7 +393,8 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
     """As reference.fire."""
     output = currents.new_empty(len(scale), *currents.shape[1:])
     joined = _flat(currents.new_empty(0, 0, 0) if skip is None else skip)
-    _launch(_fire, _flat(currents), tiled(scale), tiled(shift), joined, *neuron(currents, leak), BLOCK, _flat(output))
+    given = (_flat(currents), array(scale), array(shift), joined, *neuron(currents, leak))
+    _launch(_fire, *given, *sizes(scale.shape[1]), _flat(output))
     return output
 
 
@@ -380,8 +405,9 @@ def fire_backward(
     driven = torch.empty_like(grad)
     total = np.zeros((_blocks(grad), *scale.shape), number(currents))
     centred = np.zeros_like(total)
-    given = (_flat(grad), _flat(currents), tiled(scale), tiled(shift), tiled(mean), *neuron(currents, leak))
-    _launch(_fire_backward, *given, *derivative(currents, leak, surrogate), BLOCK, _flat(driven), total, centred)
+    given = (_flat(grad), _flat(currents), array(scale), array(shift), array(mean), *neuron(currents, leak))
+    form = (*derivative(currents, leak, surrogate), *sizes(scale.shape[1]))
+    _launch(_fire_backward, *given, *form, _flat(driven), total, centred)
     sums, products = (torch.from_numpy(part.sum(0, dtype=np.float64).astype(part.dtype)) for part in (total, centred))
     return driven, sums, products
 
@@ -389,5 +415,6 @@ def fire_backward(
 def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """As reference.combine."""
     output = driven if len(driven) == len(currents) else currents.new_empty(currents.shape)
-    _launch(_combine, _flat(driven), _flat(currents), tiled(a), tiled(b), tiled(c), BLOCK, _flat(output))
+    given = (_flat(driven), _flat(currents), array(a), array(b), array(c), *sizes(a.shape[1]))
+    _launch(_combine, *given, _flat(output))
     return output
