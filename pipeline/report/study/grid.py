@@ -1,5 +1,5 @@
-"""The effect of each part of the network: each experiment of profile `study` against the one that differs least from
-it.
+"""The effect of each part of the network: each experiment of profile `study` against the base, or against one that
+differs from it in one value alone.
 
 Differences are paired by seed, on the same samples (pooled.py). Accuracies in percent, differences in percentage
 points.
@@ -222,10 +222,18 @@ def _by_step(record: Record) -> list[float]:
 
 
 def _reference(part: str, configurations: Mapping[str, CellConfiguration]) -> str:
-    """The part with the fewest different values, among the base, preferred in ties, and parts closer to the base."""
-    away = {other: len(_changed(values, configurations[BASE])) for other, values in configurations.items()}
-    nearer = [other for other in configurations if 0 < away[other] < away[part]]
-    return min([BASE, *nearer], key=lambda other: len(_changed(configurations[part], configurations[other])))
+    """The part closer to the base from which one value differs, the first by name.
+
+    Without such a part, as for a recipe, which changes many values at once, the base.
+    """
+    mine, base = configurations[part], configurations[BASE]
+    away = len(_changed(mine, base))
+    found = [
+        other
+        for other, values in configurations.items()
+        if len(_changed(mine, values)) == 1 and 0 < len(_changed(values, base)) < away
+    ]
+    return min(found, default=BASE)
 
 
 def _changed(mine: CellConfiguration, theirs: CellConfiguration) -> CellConfiguration:

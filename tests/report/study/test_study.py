@@ -90,7 +90,15 @@ def found(records: list[Record]) -> list[Cell]:
     return dataset_of(records).cells
 
 
-def test_each_part_is_read_against_the_one_it_differs_least_from(records: list[Record]) -> None:
+def test_what_changes_many_values_is_read_against_the_base(records: list[Record]) -> None:
+    recipe = made("recipe", [80.0, 81.0, 82.0], normalization="bn", reset="zero", learning_rate=0.7)
+    by_part = {cell.part: cell for cell in found(records + recipe)}
+    assert by_part["recipe"].reference == "base"
+    assert by_part["recipe"].difference is not None
+    assert by_part["recipe"].difference.points == pytest.approx(81.0 - by_part["base"].accuracy)
+
+
+def test_each_part_is_read_against_the_one_from_which_one_value_differs(records: list[Record]) -> None:
     by_part = {cell.part: cell for cell in found(records)}
     assert {part: cell.reference for part, cell in by_part.items()} == {
         "base": "base",
