@@ -131,10 +131,11 @@ def _cut(recording: Recording, frames: int, size: int) -> list[str]:
     if size > min(recording.width, recording.height):
         return [f"  frames      none: size {size} is larger than the sensor"]
     inside = centred(recording, size)
-    side, outside = inside.width, len(recording) - len(inside)
+    side, outside, each = inside.width, len(recording) - len(inside), len(inside) // frames
+    last = len(inside) - (frames - 1) * each
     framed = (
-        f"  frames      {frames} of {len(inside) // frames:,} events (frames: {frames}, size: {size}): the centred "
-        f"{side} x {side} pixels, {side // size} x {side // size} summed"
+        f"  frames      {frames} of {each:,} events{f', the last of {last:,}' * (last != each)} (frames: {frames}, "
+        f"size: {size}): the centred {side} x {side} pixels, {side // size} x {side // size} summed"
     )
     return [framed, *([f"  {outside:,} {OUTSIDE}"] if outside else [])]
 
