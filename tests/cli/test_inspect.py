@@ -34,9 +34,8 @@ def test_a_recording_in_lines(recording: Path, capsys: pytest.CaptureFixture[str
     assert duration == "  duration    0.099 s"
     assert rate.endswith("events/s")
     assert left_out.strip() == "1 events left out: of no pixel (bit 15 of the address)"
-    assert frames.endswith(
-        "8 of 12 events, the last of 15 (frames: 8, size: 64): the centred 128 x 128 pixels, 2 x 2 summed"
-    )
+    framed = "8 of 12 events, the last of 16 (frames: 8, size: 64): the centred 128 x 128 pixels, 2 x 2 summed"
+    assert frames.endswith(framed)
 
 
 def test_a_recording_as_json(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
