@@ -23,6 +23,7 @@ from typing import Any
 
 import psutil
 import pyarrow as pa
+import torch
 
 from benchmarks import positive
 from benchmarks.event_inputs import EVENTS, real, simulated
@@ -35,6 +36,7 @@ from pipeline.ground.paths import RESULTS
 from pipeline.preprocess.aedat2 import aedat2_start
 from pipeline.preprocess.preprocess import preprocess
 from pipeline.preprocess.recordings import read_recording
+from pipeline.protocol.hardware import describe
 
 BASES = 4
 SHARDS = 32
@@ -57,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     few, one, two = runs
     growth = {what: two[what] - few[what] for what in ("worker_bytes", "driver_bytes")}
     result = {
+        "machine": describe(torch.device("cpu")),
         "runs": runs,
         "two_workers_against_one": two["recordings_a_second"] / one["recordings_a_second"],
         "growth_of_memory": growth | {"recordings": two["recordings"] - few["recordings"]},

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import torch
 from ray.tune.schedulers import ASHAScheduler, TrialScheduler
 
 from benchmarks import positive
@@ -27,6 +28,7 @@ from benchmarks.sweep import ENVIRONMENT, execute, parameters, prepare, timed
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, write_whole
 from pipeline.ground.paths import RESULTS
+from pipeline.protocol.hardware import describe
 
 RATES = {f"rate-{rate:g}".replace(".", "-"): rate for rate in (0.003, 0.01, 0.03, 0.1, 0.2, 0.3, 0.6, 1.0)}
 """Learning rate of each experiment."""
@@ -51,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         models = [sha256(folder / f"artifacts/{chosen}/0/model.safetensors") for folder in (halved, swept)]
     result = {
         "epochs": settings.epochs,
+        "machine": describe(torch.device("cpu")),
         "cpus": os.cpu_count(),
         "load_before": load_before,
         "halving": halving,

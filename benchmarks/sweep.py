@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import torch
 from ruamel.yaml import YAML
 
 from benchmarks import positive
@@ -28,6 +29,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import write_whole
 from pipeline.ground.paths import PROFILES, RESULTS, ROOT
 from pipeline.ground.yaml_file import read_yaml
+from pipeline.protocol.hardware import describe
 from pipeline.protocol.params import load_params
 from pipeline.report.study.grid import FINE_TUNING, ROBUSTNESS, SECONDS
 
@@ -61,6 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = {
         "runs": len(SEEDS) * len(RATES),
         "epochs": settings.epochs,
+        "machine": describe(torch.device("cpu")),
         "cpus": os.cpu_count(),
         "load_before": load_before,
         **measured,
