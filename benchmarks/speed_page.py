@@ -41,8 +41,9 @@ def read(path: Path) -> Result:
 def steps(by_processor: Result) -> str:
     about = (
         "## A training step\n\n"
-        "S-ResNet38 (n = 6, 32 filters; forward, backward, SGD), compared with two other forms. *Step by step* is the "
-        "same network computed one time step after another, which is the authors' algorithm. *Convolutions alone* is "
+        "S-ResNet38 (n = 6, 32 filters) where no row says otherwise: forward, backward and SGD, compared with two "
+        "other forms. *Step by step* is the same network computed one time step after another, which is the authors' "
+        "algorithm. *Convolutions alone* is "
         "the lower limit. Memory is the peak above that of the process before the step; it is measured in a process "
         "whose allocator returns freed memory, the times in one whose allocator keeps it. Where the time of a step "
         "goes is by torch's profiler, which slows it a little: *passes* are normalization, neurons and the shortcut's "

@@ -336,7 +336,9 @@ def _launch(kernel: Callable[..., None], *given: Any) -> None:
 
 def array(values: Tensor) -> npt.NDArray[Any]:
     """A CPU tensor as an array that shares its memory; bfloat16 as uint16."""
-    values = (values.detach() if values.requires_grad else values).contiguous()
+    values = (
+        values.detach() if values.requires_grad else values
+    ).contiguous()  # detaching costs as much as a kernel's call
     return values.view(torch.uint16).numpy() if values.dtype == torch.bfloat16 else values.numpy()
 
 
@@ -366,14 +368,15 @@ def _flat(values: Tensor) -> npt.NDArray[Any]:
     return memory.reshape(len(memory), math.prod(memory.shape[1:]))
 
 
-def sizes(channels: int) -> tuple[int, int]:
+def tile_and_block(channels: int) -> tuple[int, int]:
     """Pixels of a tile, and tiles of a block."""
     return max(1, TILE // channels), BLOCK
 
 
 def _blocks(currents: Tensor) -> int:
     """K, the number of blocks of (S, P, C)."""
-    return -(-currents.shape[1] // math.prod(sizes(currents.shape[2])))
+    pixels, tiles = tile_and_block(currents.shape[2])
+    return -(-currents.shape[1] // (pixels * tiles))
 
 
 def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
@@ -382,7 +385,7 @@ def moments(currents: Tensor) -> tuple[Tensor, Tensor]:
     origin = array(currents[:, 0].to(statistics_type(currents.dtype)))
     sums = np.zeros((steps, _blocks(currents), channels), origin.dtype)
     squares = np.zeros_like(sums)
-    _launch(_moments, _flat(currents), origin, *sizes(channels), sums, squares)
+    _launch(_moments, _flat(currents), origin, *tile_and_block(channels), sums, squares)
     total, square = sums.sum(1, dtype=np.float64), squares.sum(1, dtype=np.float64)
     mean = origin.astype(np.float64) + total / pixels
     deviations = np.maximum(square - total**2 / pixels, 0.0)
@@ -394,7 +397,7 @@ def fire(currents: Tensor, scale: Tensor, shift: Tensor, skip: Tensor | None, le
     output = currents.new_empty(len(scale), *currents.shape[1:])
     joined = _flat(currents.new_empty(0, 0, 0) if skip is None else skip)
     given = (_flat(currents), array(scale), array(shift), joined, *neuron(currents, leak))
-    _launch(_fire, *given, *sizes(scale.shape[1]), _flat(output))
+    _launch(_fire, *given, *tile_and_block(scale.shape[1]), _flat(output))
     return output
 
 
@@ -406,7 +409,7 @@ def fire_backward(
     total = np.zeros((_blocks(grad), *scale.shape), number(currents))
     centred = np.zeros_like(total)
     given = (_flat(grad), _flat(currents), array(scale), array(shift), array(mean), *neuron(currents, leak))
-    form = (*derivative(currents, leak, surrogate), *sizes(scale.shape[1]))
+    form = (*derivative(currents, leak, surrogate), *tile_and_block(scale.shape[1]))
     _launch(_fire_backward, *given, *form, _flat(driven), total, centred)
     sums, products = (torch.from_numpy(part.sum(0, dtype=np.float64).astype(part.dtype)) for part in (total, centred))
     return driven, sums, products
@@ -415,6 +418,6 @@ def fire_backward(
 def combine(driven: Tensor, currents: Tensor, a: Tensor, b: Tensor, c: Tensor) -> Tensor:
     """As reference.combine."""
     output = driven if len(driven) == len(currents) else currents.new_empty(currents.shape)
-    given = (_flat(driven), _flat(currents), array(a), array(b), array(c), *sizes(a.shape[1]))
+    given = (_flat(driven), _flat(currents), array(a), array(b), array(c), *tile_and_block(a.shape[1]))
     _launch(_combine, *given, _flat(output))
     return output

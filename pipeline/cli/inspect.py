@@ -167,13 +167,13 @@ def _inspect_folder(path: Path, stated: StatedCamera, *, as_json: bool) -> None:
     if not listed.members:
         raise InputError(f"{path}: no recording in it or in its archives; expected {', '.join((*_SUFFIXES, *_TABLES))}")
     found: list[Inspected] = []
-    wrong: list[str] = []
+    wrong: list[tuple[str, str]] = []
     with progress(path.name, total=len(listed.members), unit="recordings") as bar:
         for member in listed.members:
             try:
                 found.extend(_inspected_member(member, stated))
             except InputError as error:
-                wrong.append(str(error))
+                wrong.append((member.id, str(error)))
             bar.update()
     for line in map(json.dumps, map(asdict, found)) if as_json else _class_lines(found):
         print(line)

@@ -25,9 +25,10 @@ def recomputation(again: bool, train_again: bool, root: Path | None) -> Recomput
 
 
 def verify_report(report: Path, key: Path | None, root: Path | None, anew: Recomputation | None = None) -> None:
-    """Prints the checks that passed. Raises InputError that names the first broken link, and then the others."""
+    """Prints the checks that passed. Raises InputError that names the broken links, or the first and their number."""
     if root is not None and not (root / "dvc.yaml").is_file():
-        raise InputError(f"--root {root}: no checkout: it has no dvc.yaml; expected a checkout that ran the stages")
+        wrong = "no dvc.yaml in this folder" if root.is_dir() else "no such folder"
+        raise InputError(f"--root {root}: {wrong}; expected a checkout that ran the stages")
     start = time.perf_counter()
     verified = verify(report, key, root.resolve() if root else None, anew)
     if verified.breaks:
@@ -45,4 +46,4 @@ def _broken(links: list[str]) -> Iterator[str]:
     yield f"broken: {first}"
     yield from (f"  also {other}" for other in others[:_SHOWN])
     if len(others) > _SHOWN:
-        yield f"  and {len(others) - _SHOWN:,} more broken links"
+        yield f"  and {len(others) - _SHOWN:,} more broken link(s)"

@@ -45,11 +45,13 @@ def refusal(error: OSError) -> str | None:
     return f"{error.filename or 'the disk'}: {reason}; fix that and run it again"
 
 
-def by_reason(errors: Iterable[str]) -> Iterator[str]:
-    """Lines for errors `file: reason`: a reason that several files share stands once, before their names."""
-    files_of = defaultdict[str, list[str]](list)
-    for error in errors:
-        file, _, reason = error.partition(": ")
-        files_of[reason].append(file)
-    for reason, files in files_of.items():
-        yield f"  {files[0]}: {reason}" if len(files) == 1 else "\n    ".join([f"  {reason}:", *files])
+def by_reason(errors: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Lines for files and their errors: a reason that several files share stands once, before their names.
+
+    An error begins with its file or says itself which it is about.
+    """
+    files_of = defaultdict[str, list[tuple[str, str]]](list)
+    for file, error in errors:
+        files_of[error.removeprefix(f"{file}: ")].append((file, error))
+    for reason, found in files_of.items():
+        yield f"  {found[0][1]}" if len(found) == 1 else "\n    ".join([f"  {reason}:", *(file for file, _ in found)])

@@ -31,8 +31,8 @@ class Files:
     trained: Trained
     read: int = 0
     """Number of files that were read."""
-    wrong: list[str] = field(default_factory=list)
-    """One line for each file or folder that cannot be read."""
+    wrong: list[tuple[str, str]] = field(default_factory=list)
+    """Each file or folder that cannot be read, and its error."""
     left_out: Counter[str] = field(default_factory=Counter)
     """Numbers of the other files in the folders, by suffix."""
 
@@ -56,13 +56,14 @@ class Files:
         try:
             return do()
         except InputError as error:
-            self.wrong.append(shown(str(error)))
+            self.wrong.append((shown(str(path)), shown(str(error))))
         except OSError as error:
             self._note(error, path)
         return None
 
     def _note(self, error: OSError, path: Path) -> None:
-        self.wrong.append(shown(f"{error.filename or path}: cannot be read ({(error.strerror or '?').lower()})"))
+        name, reason = shown(str(error.filename or path)), (error.strerror or "?").lower()
+        self.wrong.append((name, f"{name}: cannot be read ({reason})"))
 
     def _files(self, path: Path) -> list[Path]:
         if not path.is_dir():

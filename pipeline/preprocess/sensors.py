@@ -19,6 +19,6 @@ def choose_sensor(named: Sensor | None, stated: Sensor | None, where: str, usual
     if found := named or stated or usual:
         return found
     raise RecordingError(
-        f"{where}: byte 0: the file does not say how large its sensor is; state width and height (pixels): in "
-        "preprocess.sensor of the dataset, or with --sensor of `sresnet inspect`"
+        f"{where}: byte 0: the file does not say how large its sensor is; state its width and height in pixels, in "
+        "preprocess.sensor of the dataset or with --sensor of `sresnet inspect`"
     )

@@ -1,11 +1,11 @@
-"""What a worker of a training on Ray returns."""
+"""What the first worker of a training on Ray returns."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOutcome:
-    """Returned by the first worker."""
+    """The end of a training, or of a part of it."""
 
     peak_memory_bytes: int
     """Peak resident memory of the first worker's process; without other workers, Ray's own processes and the GPU."""

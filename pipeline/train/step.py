@@ -125,7 +125,8 @@ def read_totals(training: Training) -> None:
     state = training.state
     loss_sum, correct, finite = training.totals.tolist()
     if not np.isfinite(loss_sum):
-        lost = ", or a worker's numbers did not arrive: run it again to see" if training.workers.size > 1 else ""
+        several = np.isnan(loss_sum) and training.workers.size > 1
+        lost = "; or numbers of another worker did not arrive: run it again to see" if several else ""
         raise InputError(
             f"{training.job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {int(finite) + 1}; "
             f"a lower training.learning_rate may help{lost}"

@@ -1,6 +1,7 @@
 """A training in progress, as one worker holds it."""
 
 import hashlib
+import os
 import platform
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -137,9 +138,9 @@ def begin(job: Job, workers: Workers, device: torch.device, state: State) -> Tra
 
 def check_same_data(job: Job, workers: Workers, device: torch.device, store: Store) -> None:
     """Raises InputError, on all workers, unless all have the same training split."""
-    if other := differing(workers, device, bytes.fromhex(store.digest)):
+    if named := named_difference(workers, device, bytes.fromhex(store.digest)):
         raise InputError(
-            f"{job.name}: {other} have different training rows of {store.title}; "
+            f"{job.name}: {named} have different training rows of {store.title}; "
             "preprocess the dataset again, and give every node the same shards"
         )
 
@@ -152,17 +153,17 @@ def check_same_weights(training: Training) -> None:
     for network in filter(None, (training.model, training.average)):
         for value in weights_of(network).values():
             digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    if other := differing(training.workers, training.device, digest.digest()):
+    if named := named_difference(training.workers, training.device, digest.digest()):
         job = training.job
         raise InputError(
-            f"{job.name}: after epoch {training.state.epoch + 1}, {other} have different weights: one computed or "
+            f"{job.name}: after epoch {training.state.epoch + 1}, {named} have different weights: one computed or "
             f"received wrong numbers; remove {job.checkpoint()} and train again"
         )
 
 
-def differing(workers: Workers, device: torch.device, digest: bytes) -> str | None:
+def named_difference(workers: Workers, device: torch.device, digest: bytes) -> str | None:
     """Names worker 0 and the first one with another digest, the same answer on all; None if all digests are equal."""
-    name = platform.node().encode()[:_NAME].ljust(_NAME, b"\0")
+    name = os.fsencode(platform.node() or "?")[:_NAME].ljust(_NAME, b"\0")
     sent = torch.tensor(list(digest + name), dtype=torch.uint8, device=device)
     first, *others = (bytes(found.tolist()) for found in workers.gather(sent))
     for rank, other in enumerate(others, 1):

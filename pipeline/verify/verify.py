@@ -152,7 +152,7 @@ def _notes(report: ReportFolder, *, again: bool) -> list[str]:
     if recorded := report.audit.recorded:
         notes.append(f"{len(recorded)} recorded result(s): {SCORED}")
     if unchecked := report.audit.unchecked:
-        notes.append(f"{len(unchecked)} recorded result(s) without answers: not checked, without effect on verdicts")
+        notes.append(f"{len(unchecked)} recorded result(s) without answers are not checked and do not affect verdicts")
     if report.root is None and (stated := _on_weights(report)):
         notes.append(f"{', '.join(stated)}: about weights that are not here; --root compares them")
     if report.audit.measured and not again:

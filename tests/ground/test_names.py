@@ -259,4 +259,10 @@ def test_of_many_broken_links_some_are_printed_and_all_counted(tmp_path: Path, m
     first, *others, rest = refused(lambda: cli_verify.verify_report(tmp_path, None, None)).splitlines()
     assert "broken: a: 0: expected b, found c" in first
     assert len(others) == 20
-    assert rest == "  and 9 more broken links"
+    assert rest == "  and 9 more broken link(s)"
+
+
+@pytest.mark.parametrize(("name", "said"), [("gone", "no such folder"), ("", "no dvc.yaml in this folder")])
+def test_a_root_that_is_no_checkout_is_refused_at_once(tmp_path: Path, name: str, said: str) -> None:
+    error = refused(lambda: cli_verify.verify_report(tmp_path, None, tmp_path / name))
+    assert error == f"--root {tmp_path / name}: {said}; expected a checkout that ran the stages"

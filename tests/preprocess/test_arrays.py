@@ -60,8 +60,9 @@ def test_columns_that_are_no_events_are_one_error(columns: dict[str, Any], messa
 
 
 def test_without_a_sensor_the_error_says_where_to_state_it() -> None:
-    assert "does not say how large its sensor is; set preprocess.sensor of the dataset to [width, height]" in error_of(
-        npz(**GOOD), ".npz", None
+    error = error_of(npz(**GOOD), ".npz", None)
+    assert (
+        "sensor is; state its width and height in pixels, in preprocess.sensor of the dataset or with --sensor" in error
     )
 
 

@@ -158,7 +158,7 @@ def test_a_wrong_row_is_named(tmp_path: Path, change: dict[str, Any], message: s
 def test_the_sensor_is_stated_and_streams_are_not_chosen(tmp_path: Path) -> None:
     source = dataset(tmp_path / "source")
     without = ROWS.model_copy(update={"sensor": None})
-    assert "row 0: byte 0: the file does not say how large its sensor is; set preprocess.sensor" in error_of(
+    assert "row 0: byte 0: the file does not say how large its sensor is; state its width" in error_of(
         lambda: made(source, tmp_path, without)
     )
     assert "preprocess.stream: a row of a Parquet file has one stream; set it to null" in error_of(

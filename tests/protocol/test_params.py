@@ -200,7 +200,7 @@ def test_check_reads_the_smallest_recording_of_each_format(tmp_path: Path) -> No
     entry = CATALOG["recordings"]
     content = read_params(PROFILES / "quick.yaml")["datasets"]["digits-dvs"]
     content["download"] = {"catalog": "recordings", "source": str(tmp_path), "title": "Mine"}
-    with pytest.raises(InputError, match=r"a\.npy: byte 0: the file does not say how large its sensor is; set preproc"):
+    with pytest.raises(InputError, match=r"a\.npy: byte 0: the file does not say how large its sensor is; state its"):
         check.check_formats(entry, DatasetParams.model_validate(content))
     content["preprocess"]["sensor"] = (64, 64)
     check.check_formats(entry, DatasetParams.model_validate(content))

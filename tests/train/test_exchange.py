@@ -8,8 +8,11 @@ import ray.train
 import torch
 import torch.distributed
 
+from pipeline.ground.errors import InputError
 from pipeline.protocol.reduce import Alone, Group
 from pipeline.train.ray_worker import group
+from pipeline.train.state import State
+from pipeline.train.step import read_totals
 
 
 @pytest.fixture
@@ -40,3 +43,16 @@ def test_a_worker_whose_group_is_gone_does_not_train_alone(monkeypatch: pytest.M
     else:
         with pytest.raises(RuntimeError, match="the process group is gone: another worker has died"):
             group()
+
+
+@pytest.mark.parametrize(("loss", "size", "said"), [(torch.nan, 2, True), (torch.inf, 2, False), (torch.nan, 1, False)])
+def test_a_sum_that_did_not_arrive_is_named_as_a_cause(loss: float, size: int, said: bool) -> None:
+    training: Any = SimpleNamespace(
+        totals=torch.tensor([loss, 0.0, 3.0]),
+        state=State(),
+        job=SimpleNamespace(name="tiny-0"),
+        workers=SimpleNamespace(size=size),
+    )
+    with pytest.raises(InputError, match=r"epoch 1, step 4; a lower training\.learning_rate may help") as refused:
+        read_totals(training)
+    assert ("numbers of another worker did not arrive" in str(refused.value)) is said

@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -82,12 +83,21 @@ def test_a_lost_or_doubled_sample_stops_the_training(
     assert newest_state(job.checkpoint()) is None
 
 
-def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> threading.local:
+    """The machine of each worker, which is a thread here; `name` is to be set in each."""
+    here = threading.local()
+    monkeypatch.setattr(platform, "node", lambda: here.name)
+    return here
+
+
+def test_all_workers_stop_if_their_data_differ(tmp_path: Path, host: threading.local) -> None:
     job, errors = tiny_job(tmp_path, TRAINING), list[str]()
     stores = [job.train_store(), job.train_store()]
     stores[1].digest = "ab" * 32
 
     def work(worker: Workers) -> None:
+        host.name = f"host-{worker.rank}"
         try:
             check_same_data(job, worker, CPU, stores[worker.rank])
         except InputError as error:
@@ -95,11 +105,12 @@ def test_all_workers_stop_if_their_data_differ(tmp_path: Path) -> None:
 
     in_threads(2, work)
     assert len(errors) == 2
-    name = platform.node()
-    assert all(f"workers 0 (on {name}) and 1 (on {name}) have different training rows" in error for error in errors)
+    assert all("workers 0 (on host-0) and 1 (on host-1) have different training rows" in error for error in errors)
 
 
-def test_all_workers_stop_if_their_weights_differ(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_workers_stop_if_their_weights_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: threading.local
+) -> None:
     """One number of the second worker's weights changes in its last bit, as a faulty memory does it."""
     job, errors = tiny_job(tmp_path, TRAINING), list[str]()
 
@@ -109,6 +120,7 @@ def test_all_workers_stop_if_their_weights_differ(tmp_path: Path, monkeypatch: p
             training.parameters[-1].data.view(torch.int32)[0] ^= 1
 
     def work(worker: Workers) -> None:
+        host.name = f"host-{worker.rank}"
         try:
             train(job, worker, CPU, lambda text: None)
         except InputError as error:
@@ -117,10 +129,8 @@ def test_all_workers_stop_if_their_weights_differ(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(step, "apply_sum", update)
     in_threads(2, work)
     assert len(errors) == 2
-    name = platform.node()
-    assert all(
-        f"after epoch 1, workers 0 (on {name}) and 1 (on {name}) have different weights" in error for error in errors
-    )
+    words = "after epoch 1, workers 0 (on host-0) and 1 (on host-1) have different weights"
+    assert all(words in error for error in errors)
     state = newest_state(job.checkpoint())
     assert state is None or not state.history
 

@@ -222,9 +222,9 @@ def _by_step(record: Record) -> list[float]:
 
 
 def _reference(part: str, configurations: Mapping[str, CellConfiguration]) -> str:
-    """The part closer to the base from which one value differs, the first by name.
+    """The part that is closer to the base and differs from this one in one value, the first by name; else the base.
 
-    Without such a part, as for a recipe, which changes many values at once, the base.
+    A recipe, which changes many values at once, is therefore read against the base.
     """
     mine, base = configurations[part], configurations[BASE]
     away = len(_changed(mine, base))
