@@ -26,6 +26,7 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, write_whole
 from pipeline.protocol import params
 from pipeline.protocol.config import TrainingConfig
+from pipeline.protocol.hardware import describe
 from pipeline.protocol.inputs import prepare
 from pipeline.report.study.grid import ROBUSTNESS
 
@@ -59,7 +60,12 @@ def of_run(name: str) -> dict[str, Any]:
     rows = [row(network, store, experiment.training, change, part) for change, part in changes]
     for one in rows:
         print(f"{name}: {one['change']} {one['part']:.2f}: {one['accuracy']:.2f} %", flush=True)
-    about = {"title": store.title, "samples": len(store), "model": sha256(model / "model.safetensors")}
+    about = {
+        "title": store.title,
+        "samples": len(store),
+        "model": sha256(model / "model.safetensors"),
+        "machine": describe(torch.device("cpu")),
+    }
     return about | {"seed": run.seed, "draw": DRAW, "rows": rows}
 
 

@@ -87,7 +87,7 @@ def measured(path: Path) -> dict[str, Any]:
 
 
 def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For each experiment: title and samples of its data, seeds, and mean accuracy under each change."""
+    """For each experiment: title and samples of its data, seeds, processor, and mean accuracy under each change."""
     by_experiment: dict[str, list[Any]] = {}
     for run, one in found.items():
         by_experiment.setdefault(run.rpartition("-")[0], []).append(one)
@@ -97,6 +97,7 @@ def robustness(found: Mapping[str, Any]) -> list[dict[str, Any]]:
             "title": ones[0]["title"],
             "samples": ones[0]["samples"],
             "seeds": [one["seed"] for one in ones],
+            "machine": ones[0]["machine"],
             "changes": [(row["change"], row["part"]) for row in ones[0]["rows"]],
             "accuracies": [
                 fmean(row["accuracy"] for row in rows) for rows in zip(*(one["rows"] for one in ones), strict=True)

@@ -224,7 +224,7 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     seconds = {"datasets": {"digits": {"ratios": ratios}}, "machine": "made of sand"}
     (results / "bench-study.json").write_text(json.dumps(seconds), encoding="utf-8")
     changes = [{"change": "dropped", "part": part, "accuracy": 80.0 - 100 * part} for part in (0.0, 0.25)]
-    one = {"title": "Made recordings", "samples": 100, "rows": changes}
+    one = {"title": "Made recordings", "samples": 100, "rows": changes, "machine": "made of wood"}
     other = one | {"rows": [row | {"accuracy": row["accuracy"] + 1} for row in changes]}
     robust = {"study-digits-base-0": one | {"seed": 0}, "study-digits-base-1": other | {"seed": 1}}
     (results / "robustness.json").write_text(json.dumps(robust), encoding="utf-8")
@@ -232,7 +232,13 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     row = {"epochs": 3, "drawn": {"0": 50.0}, "fine_tuned": {"0": 61.5}}
     row |= {"difference": {"mean": 11.5, "low": None, "high": None, "seeds": [0]}}
     sizes = {"image_samples": 1442, "image_epochs": 6, "train_samples": 480, "test_samples": 120}
-    tuned = {"images": "Digits", "events": "Events of them", "network": network, "rows": [row]} | sizes
+    tuned = {
+        "images": "Digits",
+        "events": "Events of them",
+        "network": network,
+        "rows": [row],
+        "machine": "of tin",
+    } | sizes
     (results / "fine-tuning.json").write_text(json.dumps(tuned), encoding="utf-8")
     times = {time: {"platforms": [time], "correct": correct} for time, correct in (("first", 94), ("again", 95))}
     rerun = {"experiment": "study-digits-bn", "seed": 0, "samples": 100, "same_weights": False} | times
@@ -243,7 +249,7 @@ def test_what_benchmarks_measured_is_shown(records: list[Record], tmp_path: Path
     (line,) = [line for line in text.splitlines() if line.startswith('| <a id="study-digits-bn"></a>study-digits-bn |')]
     assert "| 0, 1, 2 | 94.00, 95.10, 95.90 |" in line
     assert line.endswith("| 0.87 |")
-    assert "made of sand" in text
+    assert all(machine in text for machine in ("made of sand", "Measured on made of wood.", "Measured on of tin."))
     assert "0 of 1 trainings have equal weights" in text
     assert "| study-digits-bn | 0 | 94.00 | 95.00 | none |" in text
     assert "| whole | 25 % dropped |" in text
