@@ -282,11 +282,15 @@ def test_the_profiles_records_are_told_apart_by_their_configurations() -> None:
 
 
 def test_the_committed_page_is_of_the_committed_records(tmp_path: Path) -> None:
-    """And every committed record of the study is of the profile's configuration."""
+    """And every committed record of the study is of its profile's configuration."""
     written = write(tmp_path)
     committed = ROOT / "docs" / "study.md"
     assert written[0].read_text(encoding="utf-8") == committed.read_text(encoding="utf-8"), "sresnet study"
-    profile = load_params(PROFILES / "study.yaml")
+    experiments = {
+        name: one
+        for profile in ("study.yaml", "study-rates.yaml")
+        for name, one in load_params(PROFILES / profile).experiments.items()
+    }
     for path in RESULTS.glob("study-*/*.json"):
         record = read_record(path)
-        assert as_recorded(profile.experiments[record.experiment]) == configuration_of(record), path
+        assert as_recorded(experiments[record.experiment]) == configuration_of(record), path
