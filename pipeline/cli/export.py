@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.data.store import Store
 from pipeline.export.write import Format, export_network
-from pipeline.ground.errors import InputError, by_reason
+from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json
 from pipeline.ground.paths import ROOT, arrow
 from pipeline.predict.files import Files
@@ -41,8 +41,7 @@ def _inputs(trained: Trained, files: list[str]) -> Tensor:
 def _of_files(trained: Trained, files: list[str]) -> np.ndarray:
     reader = Files(trained)
     pixels = [one for _, one in islice(reader.samples(reader.found(files), lambda: None), _SAMPLES)]
-    if reader.wrong:
-        raise InputError("\n".join([f"{len(reader.wrong):,} cannot be read:", *by_reason(reader.wrong)]))
+    reader.check_read()
     if not pixels:
         raise InputError("no samples in these files")
     return np.stack(pixels)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.ground.errors import InputError, by_reason
+from pipeline.ground.errors import InputError
 from pipeline.ground.names import shown
 from pipeline.ground.progress import progress
 from pipeline.predict.files import Files
@@ -63,7 +63,6 @@ def _tell(reader: Files, seen: Counter[str], out: Path | None) -> None:
     if reader.left_out:
         kinds = ", ".join(f"{number:,} {shown(kind)}" for kind, number in sorted(reader.left_out.items()))
         print(f"left out in the folders: {kinds}", file=sys.stderr)
-    if reader.wrong:
-        raise InputError("\n".join([f"{len(reader.wrong):,} cannot be read:", *by_reason(reader.wrong)]))
+    reader.check_read()
     if not seen:
         raise InputError("no files to classify; name files or folders, or `-` for a list of files in standard input")

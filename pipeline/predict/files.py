@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.download.archives import is_hidden
 from pipeline.download.catalog import CATALOG
-from pipeline.ground.errors import InputError
+from pipeline.ground.errors import InputError, by_reason
 from pipeline.ground.names import shown
 from pipeline.predict.network import Trained
 from pipeline.preprocess.pictures import decode_image
@@ -50,6 +50,11 @@ class Files:
                 self.read += 1
                 yield from read
             done()
+
+    def check_read(self) -> None:
+        """Raises InputError that names every file or folder that could not be read."""
+        if self.wrong:
+            raise InputError("\n".join([f"{len(self.wrong):,} cannot be read:", *by_reason(self.wrong)]))
 
     def _or_noted(self, do: Callable[[], Any], path: Path) -> Any:
         """The result; None if the file or folder is wrong, which is then noted."""
