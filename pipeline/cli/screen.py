@@ -29,7 +29,7 @@ class ScreenRow:
     seconds: float
     """Seconds since the run began."""
     last: str
-    """The last line of its log."""
+    """The last line of its log; of a failed run, the error."""
 
     @property
     def time(self) -> str:

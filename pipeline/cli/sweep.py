@@ -57,10 +57,11 @@ class SweepRun:
         """The current row of the screen."""
         if self.process is None:
             return ScreenRow(name=self.name, state="waiting", seconds=0.0, last="")
-        seconds, last = (self.ended or time.monotonic()) - self.began, _last_line(self.log)
-        if self.ended is None:
-            return ScreenRow(name=self.name, state="running", seconds=seconds, last=last)
-        return ScreenRow(name=self.name, state="failed" if self.failed else "done", seconds=seconds, last=last)
+        seconds = (self.ended or time.monotonic()) - self.began
+        if self.failed:
+            return ScreenRow(name=self.name, state="failed", seconds=seconds, last=reason(self.log))
+        state = "running" if self.ended is None else "done"
+        return ScreenRow(name=self.name, state=state, seconds=seconds, last=_last_line(self.log))
 
 
 def sweep() -> None:

@@ -81,6 +81,8 @@ def test_a_failed_run_is_named_the_others_are_done_and_the_end_is_that_of_serial
         "1 of 2 run(s) failed; the others are done",
         f"  digits-0: train@digits-0: broken on purpose (all of it: {repository / 'logs' / 'digits-0.log'})",
     ]
+    shown = [line for line in capsys.readouterr().out.splitlines() if line.startswith("digits-0  failed")]
+    assert [line.endswith("train@digits-0: broken on purpose") for line in shown] == [True]
     assert (repository / "evaluate-digits-dvs-0").exists()
     assert not (repository / "report-all").exists()
 

@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.report.figures import BLUE, GREEN, ORANGE, Spec, chart_of, encoded, marked
 from pipeline.report.study.dataset import StudyDataset
 from pipeline.report.study.grid import Cell
-from pipeline.report.study.questions import interval_text
+from pipeline.report.study.labels import interval_text
 
 GREY = "#888888"
 COLOURS = {"better": BLUE, "worse": ORANGE, "by itself": GREEN, "open": GREY}

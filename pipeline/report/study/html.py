@@ -8,9 +8,9 @@ from pipeline.evaluate.answers import SampleHits
 from pipeline.evaluate.record import Record
 from pipeline.report.figures import Spec
 from pipeline.report.study.chart import effect_chart
+from pipeline.report.study.content import content_of
 from pipeline.report.study.dataset import Declared, StudyDataset, make_dataset
 from pipeline.report.study.grid import BASE, PREFIX, configuration_of, cost_of
-from pipeline.report.study.questions import content_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from pipeline.ground.files import read_json, write_whole
 from pipeline.judge.answered import checked_hits
 from pipeline.judge.matching import name_of
 from pipeline.report.study.chart import picture
+from pipeline.report.study.content import content_of
 from pipeline.report.study.dataset import Declared, make_dataset
 from pipeline.report.study.grid import (
     FINE_TUNING,
@@ -25,7 +26,6 @@ from pipeline.report.study.grid import (
     UNSTABLE_POINTS,
     not_run,
 )
-from pipeline.report.study.questions import content_of
 from pipeline.report.study.unstable import curve_rows, curves_picture, without_curves
 
 _TEMPLATES = Path(__file__).parent / "templates"

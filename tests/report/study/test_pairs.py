@@ -8,9 +8,9 @@ import pytest
 from scipy.special import stdtr
 
 from pipeline.report.study.grid import Compared
+from pipeline.report.study.labels import pair_text
 from pipeline.report.study.pairs import PartPair, interacting, pairs_of
 from pipeline.report.study.pooled import PooledSpread, scores_of
-from pipeline.report.study.questions import pair_text
 from tests.report.study.test_pooled import SAMPLES, nested
 from tests.report.study.test_study import dataset_of, made
 

@@ -6,18 +6,11 @@ import pytest
 
 from models.config import NetworkConfig
 from pipeline.protocol.config import TrainingConfig
+from pipeline.report.study.answers import Answer, answered_questions
 from pipeline.report.study.dataset import StudyDataset
-from pipeline.report.study.questions import (
-    QUESTIONS,
-    Answer,
-    answered_questions,
-    best_by_step,
-    cost_text,
-    interval_text,
-    open_sentence,
-    question_of,
-    verdict_text,
-)
+from pipeline.report.study.labels import cost_text, interval_text, open_sentence, verdict_text
+from pipeline.report.study.questions import QUESTIONS, question_of
+from pipeline.report.study.steps import best_by_step
 from tests.report.study.test_study import dataset_of, made
 
 
@@ -64,7 +57,7 @@ def test_a_sentence_says_what_to_take_and_what_to_leave(dataset: StudyDataset) -
     bn, none = (one.replace("\u00a0", " ") for one in effects)
     assert bn.startswith("+4.0 [+")
     cost = "on Tiny, 1.00 ×"
-    assert text(found) == f"better: bn ({bn} {cost}); worse: no-normalization ({none} {cost})."
+    assert text(found) == f"take: bn ({bn} {cost}); worse: no-normalization ({none} {cost})."
     assert [piece.run for piece in found.sentence if piece.run] == ["study-digits-bn", "study-digits-no-normalization"]
 
 
@@ -79,7 +72,7 @@ def worse(cell):  # type: ignore[no-untyped-def] # a cell with the opposite diff
 
 
 def test_without_a_better_part_the_authors_choice_stays(dataset: StudyDataset) -> None:
-    assert text(answer("reset", dataset)) == "nothing is found to be better than reset by subtraction."
+    assert text(answer("reset", dataset)) == "keep reset by subtraction."
 
 
 def with_bn(dataset: StudyDataset, **changed: object) -> StudyDataset:
@@ -103,7 +96,7 @@ def test_what_other_datasets_say_against_a_part_stands_beside_it(dataset: StudyD
 def test_windows_of_few_recordings_answer_no_question(dataset: StudyDataset) -> None:
     few = replace(dataset, name="dvs-objects")
     assert few.heading == "Tiny: windows of 5 recordings"
-    assert text(answer("normalization", few)) == "nothing is found to be better than BNTT."
+    assert text(answer("normalization", few)) == "keep BNTT."
     assert text(answer("normalization", dataset, few)) == text(answer("normalization", dataset))
     assert open_sentence([dataset, few]) == open_sentence([dataset])
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.evaluate.record import Record
 from pipeline.ground.paths import PROFILES
 from pipeline.protocol.params import load_params
-from pipeline.report.study.questions import best_rate_text, rate_text
+from pipeline.report.study.labels import best_rate_text, rate_text
 from pipeline.report.study.write import as_recorded
 from tests.report.study.test_study import dataset_of, made
 
