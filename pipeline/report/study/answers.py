@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.report.study.dataset import StudyDataset
-from pipeline.report.study.grid import BASE, Cell
-from pipeline.report.study.labels import interval_text
+from pipeline.report.study.grid import BASE, PREFIX, Cell
+from pipeline.report.study.labels import best_rate_text, interval_text
 from pipeline.report.study.questions import QUESTIONS, Question, QuestionRow, rows_of
+from pipeline.report.study.rates import RatedPart
 
 MOST_NAMED_PARTS = 2
 """Most parts that a sentence recommends, and most that it warns of."""
@@ -65,6 +66,7 @@ def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyD
     keep = "" if take or turns else f"keep {question.authors}"
     named = {"take": take, "better on some, worse on others": turns, "maybe": maybe, "worse": avoid}
     said = [[Piece(text=keep)]] * bool(keep) + [[*_clause(*one, datasets)] for one in named.items() if one[1]]
+    said += [[*_at_own_rates(turned)]] if (turned := _turned_by_rate(rows, datasets)) else []
     joined = [piece for clause in said for piece in (Piece(text="; "), *clause)][1:]
     return [*joined, Piece(text=".")]
 
@@ -98,4 +100,27 @@ def _effects(found: list[LabelledCell]) -> Iterator[Piece]:
         yield Piece(text=interval_text(cell.difference), run=dataset.run(cell))
         yield Piece(text=f" on {dataset.title}, {dataset.relative(cell):.2f}\u00a0×")
     if (left := len(found) - MOST_NAMED_EFFECTS) > 0:
+        yield Piece(text=f" and {left} more")
+
+
+RatedLabel = tuple[StudyDataset, RatedPart, str]
+
+
+def _turned_by_rate(rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[RatedLabel]:
+    """The parts that have another label where part and base have their own best learning rates."""
+    cells = [(one, cell) for row in rows for one, cell in zip(datasets, row.cells, strict=True) if cell]
+    cells = [(one, cell) for one, cell in cells if cell.reference == BASE and not one.recordings]
+    found = [(one, cell, part) for one, cell in cells for part in one.rated if part.part == cell.part]
+    labels = [(one, part, best_rate_text(one, part), one.words(cell)) for one, cell, part in found if part.difference]
+    return [(one, part, best) for one, part, best, words in labels if best.split()[0] != words.split()[0]]
+
+
+def _at_own_rates(turned: list[RatedLabel]) -> Iterator[Piece]:
+    yield Piece(text="at its own learning rate: ")
+    for place, (dataset, part, label) in enumerate(turned[:MOST_NAMED_EFFECTS]):
+        assert part.best is not None, "it has a difference"
+        yield Piece(text=f"{', ' if place else ''}{part.part} {label} (")
+        yield Piece(text=interval_text(part.difference), run=f"{PREFIX}{dataset.name}-{part.experiments[part.best]}")
+        yield Piece(text=f" on {dataset.title})")
+    if (left := len(turned) - MOST_NAMED_EFFECTS) > 0:
         yield Piece(text=f" and {left} more")

@@ -5,6 +5,7 @@ import pytest
 from pipeline.evaluate.record import Record
 from pipeline.ground.paths import PROFILES
 from pipeline.protocol.params import load_params
+from pipeline.report.study.answers import answered_questions
 from pipeline.report.study.labels import best_rate_text, rate_text
 from pipeline.report.study.write import as_recorded
 from tests.report.study.test_study import dataset_of, made
@@ -48,6 +49,18 @@ def test_a_part_that_wants_another_rate_is_compared_at_it() -> None:
     assert {cell.part for cell in dataset.further} == {
         part + ending for part in ("base", "bn", "leak", "membrane") for ending in ("-slow", "-fast")
     }
+
+
+def test_the_sentence_says_which_parts_have_another_label_at_their_own_rate() -> None:
+    """bn is worse at the base's rate and better at its own; membrane is worse at both; leak trains at none."""
+    said = {
+        one.question.name: "".join(piece.text for piece in one.sentence).replace("\u00a0", " ")
+        for one in answered_questions([dataset_of(RECORDS)])
+    }
+    assert "; at its own learning rate: bn better (+4.0 [" in said["normalization"]
+    assert not any("own learning rate" in text for name, text in said.items() if name != "normalization")
+    normalization = answered_questions([dataset_of(RECORDS)])[0]
+    assert "study-digits-bn-fast" in [piece.run for piece in normalization.sentence]
 
 
 def test_other_rates_are_no_parts_and_do_not_change_the_spread() -> None:
