@@ -89,7 +89,9 @@ def _use(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Folder that holds the profile's data (gpu, real-small, study).")
     ] = None,
-    seeds: Annotated[int, typer.Option(metavar="N", help="Train each experiment with seeds 0 to N-1.")] = 1,
+    seeds: Annotated[
+        int | None, typer.Option(metavar="N", help="Train each experiment with seeds 0 to N-1. Default: the profile's.")
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a params.yaml that you changed; it is kept as params.yaml.before.")
     ] = False,

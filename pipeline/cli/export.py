@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.store import Store
+from pipeline.evaluate.trained import check_fits
 from pipeline.export.write import Format, export_network
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json
@@ -56,4 +57,5 @@ def _of_test_split(trained: Trained) -> np.ndarray:
             f"the export with: sresnet export {trained.name} FILES --to FORMAT"
         )
     store = Store(arrow(str(dataset)), "test")
+    check_fits(config.with_name("model.safetensors"), trained.model, store)
     return store.read(np.linspace(0, len(store) - 1, min(_SAMPLES, len(store))).astype(np.int64))

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
-from pipeline.data.store import Store
-from pipeline.ground import paths
+from pipeline.cli.preprocessed import training_split
+from pipeline.data.store import Manifest
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import DatasetParams
 from pipeline.protocol.params import Params
@@ -35,11 +35,11 @@ _PUBLISHED = {
 def unknown_sizes(params: Params) -> list[str]:
     """Names of the runs' datasets whose number and shape of samples are unknown until they are preprocessed."""
     datasets = {run.dataset: params.datasets[run.dataset] for run in params.runs.values()}
-    return [name for name, dataset in datasets.items() if not _preprocessed(name) and _published(dataset) is None]
+    return [name for name, one in datasets.items() if not _preprocessed(name, one) and _published(one) is None]
 
 
-def _preprocessed(name: str) -> bool:
-    return (paths.arrow(name) / "train.json").exists()
+def _preprocessed(name: str, dataset: DatasetParams) -> Manifest | None:
+    return training_split(name, dataset.model_dump(mode="json", exclude_unset=True))
 
 
 def _published(dataset: DatasetParams) -> SplitSize | None:
@@ -48,10 +48,12 @@ def _published(dataset: DatasetParams) -> SplitSize | None:
 
 
 def split_size(name: str, dataset: DatasetParams) -> SplitSize:
-    """The size of the preprocessed data if they exist, else the published size. Raises InputError if it is unknown."""
-    if _preprocessed(name):
-        store = Store(paths.arrow(name), "train")
-        return SplitSize(len(store), store.sample_shape, len(store.classes))
+    """The size of the preprocessed data if params.yaml describes them, else the published size.
+
+    Raises InputError if it is unknown.
+    """
+    if split := _preprocessed(name, dataset):
+        return SplitSize(split.rows, tuple(split.sample_shape), len(split.classes))
     entry = _published(dataset)
     if entry is None:
         raise InputError(

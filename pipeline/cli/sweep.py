@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.cli.screen import ScreenRow, screen
+from pipeline.cli.screen import RunState, ScreenRow, screen
 from pipeline.cli.status import changed_stages
 from pipeline.cluster.workers import SHARED, WORKERS, in_this_process, workers_here
 from pipeline.ground.errors import InputError
@@ -60,7 +60,7 @@ class SweepRun:
         seconds = (self.ended or time.monotonic()) - self.began
         if self.failed:
             return ScreenRow(name=self.name, state="failed", seconds=seconds, last=reason(self.log))
-        state = "running" if self.ended is None else "done"
+        state: RunState = "running" if self.ended is None else "done"
         return ScreenRow(name=self.name, state=state, seconds=seconds, last=_last_line(self.log))
 
 

@@ -18,17 +18,23 @@ _MOST_SEEDS = 1000
 """Most seeds of an experiment. Each is a training, a line of params.yaml, and DVC stages."""
 
 
-def use_profile(profile: str, data: Path | None, seeds: int, into: Path = PARAMS, *, force: bool = False) -> None:
+def use_profile(
+    profile: str, data: Path | None, seeds: int | None, into: Path = PARAMS, *, force: bool = False
+) -> None:
     """Writes a profile to `into`, with all values of each experiment. Changes nothing if it raises InputError.
 
     A file that the user changed is replaced only with `force`, and is kept beside the new one.
     """
     content = read_profile(PROFILES / f"{profile}.yaml")
-    for name, dataset in content["datasets"].items():
-        _place_source(f"datasets.{name}.download.source", dataset["download"], data)
-    if not 1 <= seeds <= _MOST_SEEDS:
-        raise InputError(f"--seeds must lie in 1 to {_MOST_SEEDS:,}, not {seeds}")
-    if seeds > 1:
+    sources = {f"datasets.{name}.download.source": one["download"] for name, one in content["datasets"].items()}
+    yours = {key: download for key, download in sources.items() if str(download["source"]).startswith(_DATA)}
+    for key, download in yours.items():
+        _place_source(key, download, data)
+    if data is not None and not yours:
+        raise InputError(f"--data {data}: profile {profile} reads no folder of yours; leave the option out")
+    if seeds is not None:
+        if not 1 <= seeds <= _MOST_SEEDS:
+            raise InputError(f"--seeds must lie in 1 to {_MOST_SEEDS:,}, not {seeds}")
         _set_seeds(content, seeds)
     if into.exists() and not _as_written(into):
         if not force:
@@ -52,11 +58,11 @@ def _as_written(path: Path) -> bool:
         for name, dataset in content["datasets"].items():
             if dataset["download"]["source"] and str(dataset["download"]["source"]).startswith(_DATA):
                 dataset["download"]["source"] = found["datasets"][name]["download"]["source"]
-        if (runs := len(found["runs"])) != len(content["runs"]):
-            _set_seeds(content, runs // len(content["experiments"]))
+        own = written(content)
+        _set_seeds(content, len(found["runs"]) // len(content["experiments"]))
     except (InputError, KeyError, TypeError):
         return False
-    return path.read_bytes() == written(content)
+    return path.read_bytes() in (own, written(content))
 
 
 def _unused(path: Path) -> Path:
@@ -67,14 +73,12 @@ def _unused(path: Path) -> Path:
 
 
 def _place_source(key: str, download: Any, data: Path | None) -> None:
-    source = download["source"]
-    if not str(source).startswith(_DATA):
-        return
+    inside = download["source"].removeprefix(_DATA)
     if data is None:
         raise InputError(f"{key}: the profile's data lie in a folder of yours; name it with --data DIR")
-    folder = data.resolve() / source.removeprefix(_DATA)
+    folder = data.resolve() / inside
     if not folder.exists():
-        raise InputError(f"{folder}: not found; --data DIR must hold {source.removeprefix(_DATA)}")
+        raise InputError(f"{folder}: not found; --data DIR must hold {inside}")
     download["source"] = str(folder)
 
 

@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from pipeline.cluster.storage import Storage, open_storage
 from pipeline.ground.code import code_digest, code_files
-from pipeline.ground.errors import InputError
+from pipeline.ground.errors import InputError, afterwards
 from pipeline.ground.params import ClusterParams
 
 NODE_PACKAGES = ("torch", "numpy", "numba", "pyarrow")
@@ -41,13 +41,11 @@ def check_nodes(cluster: ClusterParams, storage: Storage | None = None) -> None:
 
     A node has to write to `storage`, or to the one that the cluster names.
     """
-    storage, key = storage or open_storage(cluster.storage), f"probe/{uuid.uuid4().hex}"
-    try:
+    storage, key = storage or open_storage(cluster.storage), f".probe-{uuid.uuid4().hex}"
+    with afterwards(lambda: storage.delete(key), lambda _: None):
         _write(storage, f"{key}/driver")
         found = on_every_node(probe, storage, key)
         written = storage.list(key)
-    finally:
-        storage.delete(key)
     lines = [line for node, one in found.items() for line in problems(node, one, written, storage.address)]
     if lines:
         raise InputError("\n".join([f"the cluster {cluster.address} is not ready:", *lines]))

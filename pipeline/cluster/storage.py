@@ -80,10 +80,18 @@ class Storage:
             if isinstance(self.files, LocalFileSystem):
                 with whole(Path(self.path(key))) as temporary:
                     _copy(local, LocalFileSystem(), str(temporary))
-            else:  # an object appears only when it is complete
-                _copy(local, self.files, self.path(key))
+            else:
+                self._upload(local, key)
         except (OSError, pa.ArrowException) as error:
             raise self._refusal(f"cannot write {key}", error) from None
+
+    def _upload(self, local: Path, key: str) -> None:
+        """Copies a file to object storage, where an object appears when its stream is closed, after an error too."""
+        try:
+            _copy(local, self.files, self.path(key))
+        except BaseException:
+            self.delete(key)
+            raise
 
     def get(self, key: str, local: Path) -> None:
         """Copies a file from storage to this machine, atomically, with its modification time."""

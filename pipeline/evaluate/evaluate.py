@@ -111,7 +111,7 @@ def evaluate(task: Task, see: See, name: str) -> Seen:
     seen = all_batches(parts)
     if not np.isfinite(seen.voltage).all():
         sample = store.ids[int(np.argwhere(~np.isfinite(seen.voltage))[0, 0])]
-        raise InputError(f"{task.model}: the output voltage of test sample {sample} is not a number; train it again")
+        raise InputError(f"{name}: the output voltage of test sample {sample} is not a number, so it has no accuracy")
     return seen
 
 

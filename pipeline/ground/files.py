@@ -9,7 +9,7 @@ import shutil
 import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,37 +34,51 @@ def write_whole(path: Path, content: bytes) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; after the block it is flushed and renamed to `path`, or removed on
     error."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    temporary.touch(exist_ok=False)  # with permissions from the user's umask
+    with _made(path.parent):
+        temporary.touch(exist_ok=False)  # with permissions from the user's umask
+        try:
+            yield temporary
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes a folder; on an error in the block it removes those that it made, if they are empty."""
+    new = [one for one in (folder, *folder.parents) if not one.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except BaseException:
+        with suppress(OSError):  # another program has written there
+            for one in new:
+                one.rmdir()
+        raise
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `folder`; after the block it replaces `folder`, or is removed on error.
 
-    Its files are flushed first. Temporary folders of killed processes are removed: DVC lets only one process at a time
-    write `folder`, so they are not in use.
+    Its files are flushed first. Temporary folders of killed processes are removed, so only one process
+    at a time may write `folder`.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(folder)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    temporary.mkdir()  # with permissions from the user's umask
-    try:
-        yield temporary
-        for path in filter(Path.is_file, temporary.rglob("*")):
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        _put(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _made(folder.parent):
+        _remove_leftovers(folder)
+        temporary.mkdir()  # with permissions from the user's umask
+        try:
+            yield temporary
+            for path in filter(Path.is_file, temporary.rglob("*")):
+                with path.open("rb") as file:
+                    os.fsync(file.fileno())
+            _put(temporary, folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -190,8 +190,8 @@ def _quantile(freedom: int | npt.NDArray[np.int64]) -> Floats:
 
 
 def _first(values: npt.NDArray[np.generic], good: npt.NDArray[np.bool_]) -> int | None:
-    """The first value such that it and all later ones are good; None if the last is not good."""
-    if not good[-1]:
+    """The first value such that it and all later ones are good; None if there is none."""
+    if not good.size or not good[-1]:
         return None
     bad = np.flatnonzero(~good)
     return int(values[bad[-1] + 1 if len(bad) else 0])

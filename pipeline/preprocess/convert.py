@@ -39,8 +39,8 @@ def convert(
     """
     what = _conversion(dataset, params)
     _check_apart(source, target)
-    check_writable(target)
     members, tally = list_stored(source, what.entry)
+    check_writable(target)
     print(f"{dataset}: {tally}", flush=True)
     listed = _listing(members)
     into = target.below(f"{dataset}-{_identity(what, listed)}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,8 +77,7 @@ def preprocess(
     what = Conversion(dataset=dataset, title=title, entry=entry, params=params)
     folder = work / f"{dataset}-{identity_of(params, (raw / SOURCE_FILE).read_bytes())}"
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob(".*"):
-        leftover.unlink()
+    _remove_leftovers(dataset, folder)
     if entry.kind == "images":
         made = _images(what, raw, folder)
     elif entry.decoder == "shards":
@@ -93,6 +93,17 @@ def preprocess(
         describe_shards(made, temporary)
     shutil.rmtree(folder)
     return manifests
+
+
+def _remove_leftovers(dataset: str, folder: Path) -> None:
+    """Removes unfinished files, and the shards of an interrupted run with other parameters, source or code."""
+    for leftover in folder.glob(".*"):
+        leftover.unlink()
+    ours = re.compile(rf"{re.escape(dataset)}-[0-9a-f]{{16}}")
+    for other in folder.parent.iterdir():
+        if ours.fullmatch(other.name) and other != folder:
+            shutil.rmtree(other)
+            print(f"{other}: removed, shards of an interrupted run of something else", flush=True)
 
 
 def describe_shards(made: list[Made], folder: Path) -> None:

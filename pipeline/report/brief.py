@@ -49,6 +49,8 @@ def _not_comparable(judgement: Judgement) -> str:
 
 def _undecided(claim: Claim, judgement: Judgement) -> str:
     have = len(judgement.seeds)
+    if judgement.seeds_needed == 2:
+        return f"{_count(have, 'seed')} cannot decide; at least 2 are needed"
     if judgement.seeds_needed is not None:
         return f"{_count(have, 'seed')} cannot decide; {judgement.seeds_needed} would"
     if judgement.samples_needed is not None:

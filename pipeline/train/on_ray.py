@@ -16,10 +16,10 @@ from ray.train.v2._internal.callbacks import DatasetsCallback
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pipeline.cluster.check import software
 from pipeline.cluster.session import connect
 from pipeline.cluster.storage import open_storage
 from pipeline.cluster.workers import WORKERS
-from pipeline.ground.code import code_digest, code_files
 from pipeline.ground.errors import InputError, afterwards, refusal
 from pipeline.ground.files import write_whole
 from pipeline.ground.lifetime import private_folder
@@ -82,7 +82,7 @@ def work_for(job: Job, cluster: ClusterParams, wanted: int) -> WorkerJob:
         job=job,
         placement=publish_job(job, cluster),
         say=say,
-        code=code_digest(code_files()) if far else None,
+        software=software() if far else None,
         cpus=cluster.cpus(job.training.threads),
         gpus=cluster.gpus_per_worker,
         wanted=wanted,
@@ -181,7 +181,7 @@ def run_trainer(work: WorkerJob, workers: int) -> TrainingOutcome:
     name and its record is deleted afterwards; only our checkpoints count (checkpoints.py).
     """
     with private_folder() as folder:
-        return _run_trainer(replace(work, meeting=folder / "workers") if work.code is None else work, workers)
+        return _run_trainer(replace(work, meeting=folder / "workers") if work.software is None else work, workers)
 
 
 class Trainer(DataParallelTrainer):

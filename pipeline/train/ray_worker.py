@@ -1,7 +1,6 @@
 """One worker of a training on Ray: what on_ray.py sends to it, and what it does."""
 
 import os
-import platform
 import resource
 import socket
 from collections.abc import Callable, Mapping
@@ -13,10 +12,10 @@ import ray.train
 import ray.train.torch
 import torch.distributed
 
+from pipeline.cluster.check import Software, check_software
 from pipeline.cluster.nodes import free_workers
 from pipeline.cluster.notice import drain_notice
 from pipeline.ground.code import code_digest, code_files
-from pipeline.ground.errors import InputError
 from pipeline.protocol.reduce import Alone, Group, Workers
 from pipeline.train.gauges import set_gauges
 from pipeline.train.job import Job
@@ -34,8 +33,8 @@ class WorkerJob:
     placement: Placement
     say: Callable[[str | ProgressReport], None]
     """Adds to the log."""
-    code: str | None
-    """Digest of the code that the worker must run; None on this machine, whose checkout may be edited meanwhile."""
+    software: Software | None
+    """What the worker must run; None on this machine, whose checkout may be edited meanwhile."""
     cpus: int
     gpus: int
     """CPUs and GPUs per worker."""
@@ -72,10 +71,11 @@ def run_worker(work: WorkerJob) -> TrainingOutcome:
         return False
 
     device = ray.train.torch.get_device()
-    check_code(work.code)
+    if work.software:
+        check_software(work.software)
     job = work.placement.here(work.job)
     work.placement.note_processor(work.job, device)
-    nodes = nodes_of(workers, device) if work.code is not None else frozenset()
+    nodes = nodes_of(workers, device) if work.software else frozenset()
     with (
         work.placement.mirrored(job, workers.rank, say),
         drain_notice(nodes if workers.rank == 0 else frozenset(), say) as notice,
@@ -117,11 +117,3 @@ def group() -> Workers:
     if not torch.distributed.is_initialized():
         raise RuntimeError("the process group is gone: another worker has died")
     return Group()
-
-
-def check_code(expected: str | None) -> None:
-    """Raises InputError if this node runs other code than the driver; the first check misses nodes that join later."""
-    if expected not in (None, code_digest(code_files())):
-        raise InputError(
-            f"{platform.node()}: runs other code than the driver; start that node without our packages on its path"
-        )

@@ -30,6 +30,7 @@ from pipeline.ground.differences import value_differences
 from pipeline.ground.files import sha256
 from pipeline.ground.params import ClusterParams, DatasetParams
 from pipeline.ground.paths import CLAIMS
+from pipeline.ground.schema import as_type
 from pipeline.judge.audit import judge_all, run_folder
 from pipeline.judge.chain import Break
 from pipeline.judge.matching import name_of
@@ -105,7 +106,7 @@ def raw_data(report: ReportFolder, dataset: str, work: Path) -> Iterator[Break]:
 
 
 def _params(report: ReportFolder, dataset: str) -> DatasetParams:
-    return DatasetParams.model_validate(report.params["datasets"][dataset])
+    return as_type(DatasetParams, report.params["datasets"][dataset])
 
 
 def shards(report: ReportFolder, dataset: str, folder: Path) -> Iterator[Break]:

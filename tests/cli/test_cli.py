@@ -27,7 +27,7 @@ from pipeline.protocol.params import load_params
 
 
 def test_a_profile_keeps_its_comments(tmp_path: Path) -> None:
-    use_profile("quick", None, 1, tmp_path / "params.yaml")
+    use_profile("quick", None, None, tmp_path / "params.yaml")
     assert (tmp_path / "params.yaml").read_text(encoding="utf-8") == (PROFILES / "quick.yaml").read_text(
         encoding="utf-8"
     )
@@ -52,7 +52,7 @@ def leaves(content: dict[str, Any], above: str = "") -> dict[str, Any]:
 @pytest.mark.parametrize(("profile", "key", "value"), OVERRIDES)
 def test_an_override_of_dvc_changes_one_value(tmp_path: Path, profile: str, key: str, value: float) -> None:
     """As `dvc exp run -S` does it."""
-    use_profile(profile, None, 1, path := tmp_path / "params.yaml")
+    use_profile(profile, None, None, path := tmp_path / "params.yaml")
     before = leaves(read_yaml(path))
     apply_overrides(str(path), [f"{key}={value}"])
     assert leaves(read_yaml(path)) == before | {key: value}
@@ -76,7 +76,7 @@ def comments(text: str) -> list[str]:
 def test_data_stands_where_the_profile_says(tmp_path: Path) -> None:
     for name in ("cifar10-jpeg-q75", "nmnist-small", "dvs-objects"):
         (tmp_path / "data" / name).mkdir(parents=True)
-    use_profile("real-small", tmp_path / "data", 1, tmp_path / "params.yaml")
+    use_profile("real-small", tmp_path / "data", None, tmp_path / "params.yaml")
     sources = {
         name: dataset.download.source for name, dataset in load_params(tmp_path / "params.yaml").datasets.items()
     }
@@ -86,9 +86,9 @@ def test_data_stands_where_the_profile_says(tmp_path: Path) -> None:
 
 def test_missing_data_change_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"datasets\.cifar10-jpeg\.download\.source.*--data DIR"):
-        use_profile("real-small", None, 1, tmp_path / "params.yaml")
+        use_profile("real-small", None, None, tmp_path / "params.yaml")
     with pytest.raises(InputError, match="cifar10-jpeg-q75: not found"):
-        use_profile("real-small", tmp_path, 1, tmp_path / "params.yaml")
+        use_profile("real-small", tmp_path, None, tmp_path / "params.yaml")
     assert not (tmp_path / "params.yaml").exists()
 
 
@@ -102,27 +102,38 @@ def test_seeds_make_runs(tmp_path: Path) -> None:
             use_profile("quick", None, seeds, tmp_path / "params.yaml")
 
 
+def test_one_seed_is_one_run_where_the_profile_has_three(tmp_path: Path) -> None:
+    use_profile("study-rates", None, 1, tmp_path / "params.yaml")
+    content = read_yaml(tmp_path / "params.yaml")
+    assert list(content["runs"]) == [f"{experiment}-0" for experiment in content["experiments"]]
+
+
+def test_data_for_a_profile_that_reads_none_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--data .*: profile quick reads no folder of yours; leave the option out"):
+        use_profile("quick", tmp_path, None, tmp_path / "params.yaml")
+
+
 def test_what_use_wrote_is_replaced_and_what_a_person_wrote_is_kept(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("cifar10-jpeg-q75", "nmnist-small", "dvs-objects"):
         (tmp_path / "data" / name).mkdir(parents=True)
     path = tmp_path / "params.yaml"
-    for profile, data, seeds in (("paper", None, 3), ("real-small", tmp_path / "data", 1)):
+    for profile, data, seeds in (("paper", None, 3), ("real-small", tmp_path / "data", 1), ("quick", None, 1)):
         use_profile(profile, data, seeds, path)
-        use_profile("quick", None, 1, path)
+        use_profile("quick", None, None, path)
     for number, comment in enumerate(("# mine", "# mine too", "# the third")):
         path.write_text(mine := f"{path.read_text(encoding='utf-8')}{comment}\n", encoding="utf-8")
         with pytest.raises(InputError, match=r"params\.yaml: has changes of your own; `sresnet use paper --force`"):
-            use_profile("paper", None, 1, path)
+            use_profile("paper", None, None, path)
         assert path.read_text(encoding="utf-8") == mine
-        use_profile("paper", None, 1, path, force=True)
+        use_profile("paper", None, None, path, force=True)
         kept = tmp_path / f"params.yaml.before{f'-{number + 1}' if number else ''}"
         assert kept.read_text(encoding="utf-8") == mine
         assert f"{kept}: what params.yaml was before" in capsys.readouterr().out
     path.write_text("no: profile\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"keeps it as params\.yaml\.before-4"):
-        use_profile("quick", None, 1, path)
+        use_profile("quick", None, None, path)
 
 
 COMMANDS = [command.name for command in app.registered_commands]

@@ -1,5 +1,6 @@
 """A plan is the measured time of a step times the number of steps in params.yaml."""
 
+import json
 import os
 import warnings
 from dataclasses import replace
@@ -8,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from models.config import NetworkConfig
-from pipeline.cli import plan
+from pipeline.cli import plan, preprocessed
 from pipeline.cli.plan import plan_table, planned
 from pipeline.cli.split_sizes import SplitSize, split_size, unknown_sizes
 from pipeline.cli.step_time import step_seconds
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
+from pipeline.ground.params import DatasetParams
 from pipeline.protocol.config import TrainingConfig
 from pipeline.protocol.params import Params, load_params
 from tests.train.tiny import NETWORK, TRAINING, write_split
@@ -21,10 +23,23 @@ from tests.train.tiny import NETWORK, TRAINING, write_split
 DIGITS = SplitSize(1_442, (1, 32, 32), 10)
 
 
+def made(folder: Path, name: str, dataset: DatasetParams, **changed: object) -> None:
+    """A training split of 30 samples, and a dvc.lock that says with which parameters it was made."""
+    write_split(folder / name, "train", "frames", 30)
+    stated = dataset.model_dump(mode="json", exclude_unset=True)
+    stated["preprocess"] |= changed
+    stages = {
+        f"{stage}@{name}": {"params": {"params.yaml": {f"datasets.{name}.{stage}": stated[stage]}}}
+        for stage in ("download", "preprocess")
+    }
+    (folder / "dvc.lock").write_text(json.dumps({"stages": stages}), encoding="utf-8")
+
+
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """Profile quick on a machine that has two cores and no data."""
-    monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
+    monkeypatch.setattr(preprocessed, "arrow", lambda name: tmp_path / name)
+    monkeypatch.setattr(preprocessed, "LOCK", tmp_path / "dvc.lock")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
     return load_params(paths.PROFILES / "quick.yaml")
 
@@ -101,8 +116,13 @@ def test_workers_and_shards(params: Params) -> None:
 
 
 def test_preprocessed_data_say_what_they_are(params: Params, tmp_path: Path) -> None:
-    write_split(tmp_path / "digits", "train", "frames", 30)
+    made(tmp_path, "digits", params.datasets["digits"])
     assert split_size("digits", params.datasets["digits"]) == SplitSize(30, (2, 2, 8, 8), 3)
+
+
+def test_data_that_were_made_with_other_parameters_say_nothing(params: Params, tmp_path: Path) -> None:
+    made(tmp_path, "digits", params.datasets["digits"], shards=7)
+    assert split_size("digits", params.datasets["digits"]) == SplitSize(1_442, (1, 32, 32), 10)
 
 
 def test_data_of_unknown_shape_are_named(params: Params, tmp_path: Path) -> None:
@@ -116,7 +136,7 @@ def test_data_of_unknown_shape_are_named(params: Params, tmp_path: Path) -> None
     assert unknown_sizes(unused) == []
     mine = params.model_copy(update={"datasets": {"digits": altered, "digits-dvs": own}})
     assert unknown_sizes(mine) == ["digits", "digits-dvs"]
-    write_split(tmp_path / "digits", "train", "frames", 30)
+    made(tmp_path, "digits", altered)
     assert unknown_sizes(mine) == ["digits-dvs"]
 
 

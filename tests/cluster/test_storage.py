@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
+from pyarrow.fs import FileSystem
 
 from pipeline.cluster.storage import Storage, check_writable, open_storage
 from pipeline.ground.errors import InputError
@@ -54,6 +55,24 @@ def test_storage_that_refuses_is_one_error(server: ThreadedMotoServer, tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match=r"cannot write \.probe-"):
         check_writable(open_storage(f"file://{tmp_path}/file"))
+
+
+def test_an_upload_that_breaks_off_leaves_no_object(
+    server: ThreadedMotoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Arrow closes the stream after an error too, and S3 then has the first part as an object."""
+    storage = open_storage(bucket(server, "broken"))
+    (tmp_path / "file").write_bytes(bytes(1000))
+
+    def breaks(local: Path, files: FileSystem, path: str) -> None:
+        with files.open_output_stream(path) as stream:
+            stream.write(local.read_bytes()[:500])
+            raise OSError("the disk is gone")
+
+    monkeypatch.setattr("pipeline.cluster.storage._copy", breaks)
+    with pytest.raises(InputError, match=r"cannot write a \(the disk is gone\)"):
+        storage.put(tmp_path / "file", "a")
+    assert storage.list("") == {}
 
 
 @pytest.mark.parametrize("address", ["ftp://host/runs", "s3://", "relative/folder", "/"])

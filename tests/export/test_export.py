@@ -140,6 +140,24 @@ def test_every_part_that_nir_cannot_say_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_refused_export_leaves_no_folder(tmp_path: Path) -> None:
+    image_network(tmp_path / "net")
+    picture(tmp_path / "0.png", 0)
+    with pytest.raises(SystemExit, match="cannot be exported to nir"):
+        main(
+            [
+                "export",
+                str(tmp_path / "net"),
+                str(tmp_path / "0.png"),
+                "--to",
+                "nir",
+                "--out",
+                str(tmp_path / "a" / "b" / "c"),
+            ]
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0.png", "net"]
+
+
 def test_the_authors_network_cannot_be_said_in_nir(tmp_path: Path) -> None:
     assert len(unsayable(image_network(tmp_path).config)) == 2
 
@@ -199,3 +217,7 @@ def test_samples_of_the_test_split(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("pipeline.cli.export.arrow", lambda dataset: tmp_path / dataset)
     main(["export", str(tmp_path / "net"), "--to", "torch", "--out", str(tmp_path / "out")])
     assert " | 13 | 13 | " in (tmp_path / "out" / "README.md").read_text()
+
+    write_split(tmp_path / "tiny", "test", "frames", 13)
+    with pytest.raises(SystemExit, match=r"takes samples of shape \[1, .* but those of Tiny have \[2, 2, 8"):
+        main(["export", str(tmp_path / "net"), "--to", "torch", "--out", str(tmp_path / "out")])

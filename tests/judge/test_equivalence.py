@@ -121,6 +121,11 @@ def test_where_no_number_of_seeds_is_enough_test_samples_are() -> None:
     assert decide(same, few.samples * 2, GOAL) == "REPRODUCED"
 
 
+def test_a_hundred_seeds_that_do_not_decide_need_test_samples() -> None:
+    assert needed(np.tile([89.0, 91.0], 50), 100, GOAL).seeds is None
+    assert needed(np.tile([89.0, 91.0], 50), 100, GOAL).samples is not None
+
+
 def test_at_an_end_of_the_range_nothing_is_enough() -> None:
     at_the_end = needed(counts(929, 931), 1000, GOAL)
     assert (at_the_end.seeds, at_the_end.samples) == (None, None)

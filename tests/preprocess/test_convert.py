@@ -215,6 +215,7 @@ def test_a_source_that_cannot_be_used_is_one_error(raw: Path, tmp_path: Path) ->
         return error_of(lambda: converted((open_storage(str(source), "--from"), target)))
 
     assert error() == f"--from {source}: no such folder (~ is not expanded)"
+    assert not (tmp_path / "into").exists()
     source.mkdir()
     assert error().startswith(f"--from {source}: no .aedat or ")
     source.rmdir()

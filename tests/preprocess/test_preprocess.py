@@ -189,7 +189,7 @@ def test_a_run_that_ends_while_it_moves_its_shards_can_be_repeated(raw: Path, tm
         patch.setattr(files, "_put", stop)
         with pytest.raises(KeyboardInterrupt):
             run(raw, tmp_path)
-    assert not any((tmp_path / "arrow").iterdir())
+    assert not (tmp_path / "arrow").exists()
     run(raw, tmp_path)
     assert contents(tmp_path) == expected
 
@@ -212,7 +212,9 @@ def test_unfinished_shards_of_other_parameters_are_not_taken(raw: Path, tmp_path
         with pytest.raises(ZeroDivisionError):
             run(raw, tmp_path, PARAMS.model_copy(update={"size": 32}))
     assert len(list((tmp_path / "work").rglob("*.arrow"))) == 6
+    (tmp_path / "work" / "mine-too-0123456789abcdef").mkdir()
     run(raw, tmp_path)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["mine-too-0123456789abcdef"], "of another dataset"
     assert contents(tmp_path / "arrow") == {name.removeprefix("arrow/"): data for name, data in expected.items()}
 
 

@@ -30,3 +30,9 @@ AGREEMENT = AgreementClaim(kind="agreement", of="logits", bound=1e-9, printed="r
 def test_the_words_fit_the_claim(claim: Claim, verdict: Verdict, text: str) -> None:
     judgement = replace(judge(claim, []), verdict=verdict, differences=[])
     assert brief(claim, judgement) == text
+
+
+def test_one_seed_promises_nothing_of_two() -> None:
+    judgement = replace(judge(accuracy(), []), verdict="UNDERPOWERED", seeds=[0], seeds_needed=2)
+    assert brief(accuracy(), judgement) == "1 seed cannot decide; at least 2 are needed"
+    assert brief(accuracy(), replace(judgement, seeds=[0, 1], seeds_needed=5)) == "2 seeds cannot decide; 5 would"

@@ -12,6 +12,8 @@ from pipeline.report.study.pooled import PairedDifference, beyond_chance, differ
 OfPart = TypeVar("OfPart")
 SLOW, FAST = "-slow", "-fast"
 """Endings of the names of experiments that differ from a part in the learning rate only (profiles/study-rates.yaml)."""
+FACTORS = {SLOW: 1 / 3, "": 1.0, FAST: 3.0}
+"""Of the learning rate, by ending."""
 
 
 NO_RECORD = "no record"
@@ -44,11 +46,11 @@ def without_rates(by_part: Mapping[str, OfPart]) -> dict[str, OfPart]:
 
 def rated_parts(by_part: Mapping[str, list[Record]], evidence: Compared | None) -> list[RatedPart]:
     """The parts that ran at another rate too, the base first; empty unless the base did and trains at one of them."""
-    parts = [part for part in without_rates(by_part) if {part + SLOW, part + FAST} & by_part.keys()]
-    if BASE not in parts:
+    parts = {part.removesuffix(ending) for part in by_part for ending in (SLOW, FAST) if part.endswith(ending)}
+    if BASE not in parts or BASE not in by_part:
         return []
     seeds = {record.seed for record in by_part[BASE]}
-    base, *others = (_rated(part, by_part, seeds) for part in sorted(parts, key=lambda part: part != BASE))
+    base, *others = (_rated(part, by_part, seeds) for part in sorted(parts, key=lambda part: (part != BASE, part)))
     if base.best is None:
         return []
     at_best = base.experiments[base.best]
@@ -62,14 +64,20 @@ def hold_at_best(rated: list[RatedPart]) -> set[str]:
 
 
 def _rated(part: str, by_part: Mapping[str, list[Record]], seeds: set[int]) -> RatedPart:
-    own = float(by_part[part][0].training["learning_rate"])
-    tried = {float(f"{own * factor:.6g}"): part + ending for ending, factor in ((SLOW, 1 / 3), ("", 1), (FAST, 3))}
+    own = _rate_of(part, by_part)
+    tried = {float(f"{own * factor:.6g}"): part + ending for ending, factor in FACTORS.items()}
     return RatedPart(
         part=part,
         experiments=tried,
         accuracies={rate: _accuracy(by_part.get(name, []), seeds) for rate, name in tried.items()},
         difference=None,
     )
+
+
+def _rate_of(part: str, by_part: Mapping[str, list[Record]]) -> float:
+    """The rate at its reference, also if every loss stopped being a number there."""
+    ending = next(ending for ending in ("", SLOW, FAST) if by_part.get(part + ending))
+    return float(by_part[part + ending][0].training["learning_rate"]) / FACTORS[ending]
 
 
 def _accuracy(records: list[Record], seeds: set[int]) -> float | str:

@@ -63,6 +63,15 @@ def test_the_sentence_says_which_parts_have_another_label_at_their_own_rate() ->
     assert "study-digits-bn-fast" in [piece.run for piece in normalization.sentence]
 
 
+def test_a_part_that_has_records_at_another_rate_only_is_in_the_table() -> None:
+    """At the base's rate every loss stopped being a number."""
+    dataset = dataset_of([one for one in RECORDS if one.experiment != "study-digits-bn"])
+    bn = next(one for one in dataset.rated if one.part == "bn")
+    assert list(bn.experiments.items()) == [(0.1, "bn-slow"), (0.3, "bn"), (0.9, "bn-fast")]
+    assert (rate_text(bn, 0.3), bn.best) == ("no record", 0.9)
+    assert best_rate_text(dataset, bn) == "better"
+
+
 def test_other_rates_are_no_parts_and_do_not_change_the_spread() -> None:
     alone = dataset_of([record for record in RECORDS if not record.experiment.endswith(("-slow", "-fast"))])
     dataset = dataset_of(RECORDS)
