@@ -124,10 +124,10 @@ def _inspect(
     ],
     sensor: Annotated[
         tuple[int, int] | None,
-        typer.Option(metavar="WIDTH HEIGHT", min=1, max=32_767, help="If the files do not say it (pixels)."),
+        typer.Option(metavar="WIDTH HEIGHT", min=1, max=32_767, help="Sensor (pixels), if the files do not say it."),
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="STREAM", help="Of files with several: a number, or a group of HDF5.")
+        str | None, typer.Option(metavar="STREAM", help="Stream to read, of files with several: a number, or a group of HDF5.")
     ] = None,
     frames: Annotated[int, typer.Option(metavar="T", min=1, help="Number of frames, as in preprocess.")] = 8,
     size: Annotated[int, typer.Option(metavar="N", min=1, help="Height and width of a frame (pixels).")] = 64,
@@ -153,7 +153,7 @@ def _convert(
     source: Annotated[
         str, typer.Option("--from", metavar="PLACE", help="Recordings: s3://BUCKET/FOLDER, gs://, file:// or a folder.")
     ],
-    target: Annotated[str, typer.Option("--into", metavar="PLACE", help="Gets the shards; likewise.")],
+    target: Annotated[str, typer.Option("--into", metavar="PLACE", help="Folder for the shards, in the same forms.")],
 ) -> None:
     """Convert recordings in object storage into shards there.
 
@@ -250,8 +250,8 @@ def _rung(run: str, epoch: int) -> None:
 def _results() -> None:
     """Show the results of the report in a few lines.
 
-    Accuracy, 95 % interval and test samples of each run, the verdicts, whether the committed digests came out again,
-    and where the report lies.
+    Accuracy, 95 % interval and test samples of each run, the verdicts, whether the outputs are those of the committed
+    dvc.lock, and where the report lies.
     """
     from pipeline.cli.results import show_results
 
@@ -330,8 +330,8 @@ def _verify(
         bool,
         typer.Option(
             "--train-again",
-            help="And the trainings, whose weights have to be the same on a processor like theirs (takes as long as "
-            "they).",
+            help="Repeat the trainings too: the weights have to be equal on a processor like theirs. Takes as long as "
+            "they did.",
         ),
     ] = False,
 ) -> None:
@@ -418,11 +418,11 @@ def _oracle(
 @app.command("audit-checkpoint")
 def _audit_checkpoint(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="For example cifar10_sresnet-boost.pth.tar.")],
-    dataset: Annotated[str, typer.Option(metavar="NAME", help="Of params.yaml, for example cifar10.")],
+    dataset: Annotated[str, typer.Option(metavar="NAME", help="Dataset of params.yaml, for example cifar10.")],
     data: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Of Arrow shards. Default: data/arrow/NAME.")
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of Arrow shards. Default: data/arrow/NAME.")
     ] = None,
-    leak: Annotated[float, typer.Option(help="Not in the file; the default is that of their README.")] = 0.8744,
+    leak: Annotated[float, typer.Option(help="Leak of the neurons, which the file does not have. Default: their README's.")] = 0.8744,
 ) -> None:
     """Evaluate weights that the authors published.
 
@@ -443,11 +443,11 @@ def _compare_spikes(
         Literal["reference", "float64", "bfloat16"],
         typer.Option(metavar="COMPUTATION", help="The other one: reference, float64 or bfloat16."),
     ] = "reference",
-    images: Annotated[int, typer.Option(metavar="N", help="Random inputs, or the first of FILE.")] = 8,
+    images: Annotated[int, typer.Option(metavar="N", help="Number of inputs: random, or the first of --inputs.")] = 8,
     inputs: Annotated[Path | None, typer.Option(metavar="FILE", help="Prepared inputs as .npy, samples first.")] = None,
-    seed: Annotated[int, typer.Option(metavar="N", help="Of the random inputs and of Poisson encoding.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random inputs and of Poisson encoding.")] = 0,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Gets all counts, each layer and step, as JSON.")
+        Path | None, typer.Option(metavar="FILE", help="Write all counts, of each layer and step, as JSON there.")
     ] = None,
 ) -> None:
     """Count the spikes that differ between two computations.
