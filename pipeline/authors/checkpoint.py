@@ -48,13 +48,20 @@ def from_authors(state_dict: Mapping[str, Tensor], *, leak: float, boosting: boo
         empty = build()
     names = parameter_names(empty)
     check_shapes(single, empty, names)
-    values = {
-        ours: torch.stack([single[name] for name in theirs]) if "norm" in ours else single[theirs[0]]
-        for ours, theirs in names.items()
-    }
+    values = in_our_names(empty, single)
     model = build().to(values["readout.linear.weight"].dtype)
     model.load_state_dict(values)
     return model
+
+
+def in_our_names(model: SResNet, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Their tensors by our names, stacked over time steps."""
+    single = without_doubles(theirs)
+    return {
+        ours: torch.stack([single[name] for name in names]).clone() if "norm" in ours else single[names[0]].clone()
+        for ours, names in parameter_names(model).items()
+        if names[0] in single
+    }
 
 
 def read_authors(path: Path, *, leak: float, boosting: bool | None = None) -> SResNet:

@@ -3,7 +3,6 @@
 Shapes: T time steps, B samples, C channels, H height, W width.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 
@@ -16,7 +15,7 @@ from models.hooks import fired, layer_hooks
 from models.residual import SpikingLayer
 from models.sresnet import SResNet
 from pipeline.authors.authors_code import recorded_calls
-from pipeline.authors.checkpoint import AUTHORS_LEAK, parameter_names, without_doubles
+from pipeline.authors.checkpoint import AUTHORS_LEAK, in_our_names
 
 _LEARNING_RATE, _MOMENTUM, _WEIGHT_DECAY = 0.026844, 0.9, 1e-4  # authors' train.py and README
 _CLASSES = 10
@@ -162,13 +161,3 @@ def stepped(
     optimizer.step()
     with torch.no_grad():
         return loss.detach(), gradients, network.eval()(inputs[1])
-
-
-def in_our_names(model: SResNet, theirs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Their tensors by our names, stacked over time steps."""
-    single = without_doubles(theirs)
-    return {
-        ours: torch.stack([single[name] for name in names]).clone() if "norm" in ours else single[names[0]].clone()
-        for ours, names in parameter_names(model).items()
-        if names[0] in single
-    }

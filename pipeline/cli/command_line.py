@@ -127,7 +127,7 @@ def _inspect(
         typer.Option(metavar="WIDTH HEIGHT", min=1, max=32_767, help="Sensor (pixels), if the files do not say it."),
     ] = None,
     stream: Annotated[
-        str | None, typer.Option(metavar="STREAM", help="Stream to read, of files with several: a number, or a group of HDF5.")
+        str | None, typer.Option(metavar="STREAM", help="Of files with several streams: a number, or a group of HDF5.")
     ] = None,
     frames: Annotated[int, typer.Option(metavar="T", min=1, help="Number of frames, as in preprocess.")] = 8,
     size: Annotated[int, typer.Option(metavar="N", min=1, help="Height and width of a frame (pixels).")] = 64,
@@ -422,7 +422,7 @@ def _audit_checkpoint(
     data: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Folder of Arrow shards. Default: data/arrow/NAME.")
     ] = None,
-    leak: Annotated[float, typer.Option(help="Leak of the neurons, which the file does not have. Default: their README's.")] = 0.8744,
+    leak: Annotated[float, typer.Option(help="Leak, which the file does not have. Default: their README's.")] = 0.8744,
 ) -> None:
     """Evaluate weights that the authors published.
 

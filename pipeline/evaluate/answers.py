@@ -15,9 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.evaluate.bounded_parquet import read_bounded
-from pipeline.evaluate.predictions import About, Predictions, about_in, unique_ids, unlike_labels
-from pipeline.ground.errors import InputError
+from pipeline.evaluate.predictions import About, Predictions, read_split
 from pipeline.ground.files import whole
 
 ANSWERS = "answers.parquet"
@@ -88,18 +86,7 @@ def write_answers(answers: Answers, about: AboutAnswers, path: Path) -> None:
 
 def read_answers(path: Path) -> tuple[AboutAnswers, Answers]:
     """The content of answers.parquet. Raises InputError."""
-    try:
-        table = read_bounded(path, ("id", "label", "answer"), ("id",))
-        about = about_in(table.schema, AboutAnswers)
-        steps = table["answer"].combine_chunks().to_numpy_ndarray()
-        ids, labels = unique_ids(table["id"]), np.array(table["label"].to_pylist())
-        reason = unlike_labels(about, labels) or _unlike(about, steps)
-    except FileNotFoundError:
-        raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
-    except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = str(error)
-    if reason:
-        raise InputError(f"{path}: not the answers of a test split ({reason}); evaluate again")
+    about, ids, labels, steps = read_split(path, "answer", AboutAnswers, _unlike, "answers")
     return about, Answers(classes=about.classes, ids=ids, labels=labels, steps=steps)
 
 

@@ -4,6 +4,7 @@ Shapes: N (or B) samples, T time steps, K classes.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -79,19 +80,34 @@ class Seen:
 
 def read_predictions(path: Path) -> Predictions:
     """The content of predictions.parquet. Raises InputError."""
+    about, ids, labels, voltage = read_split(path, "voltage", About, _unlike, "predictions")
+    return Predictions(about=about, ids=ids, labels=labels, voltage=voltage)
+
+
+def read_split(
+    path: Path,
+    column: str,
+    kind: type[SomeAbout],
+    unlike: Callable[[SomeAbout, npt.NDArray[Any]], str | None],
+    what: str,
+) -> tuple[SomeAbout, list[str], npt.NDArray[np.int64], npt.NDArray[Any]]:
+    """Metadata, ids, labels and the tensors of a column of a table with a row for each test sample.
+
+    `unlike` says why the tensors cannot be `what`. Raises InputError.
+    """
     try:
-        table = read_bounded(path, ("id", "label", "voltage"), ("id",))
-        about = about_in(table.schema, About)
-        voltage = table["voltage"].combine_chunks().to_numpy_ndarray()
-        ids, labels = unique_ids(table["id"]), np.array(table["label"].to_pylist())
-        reason = _unlike(about, voltage) or unlike_labels(about, labels)
+        table = read_bounded(path, ("id", "label", column), ("id",))
+        about = about_in(table.schema, kind)
+        values = table[column].combine_chunks().to_numpy_ndarray()
+        ids, labels = _unique_ids(table["id"]), np.array(table["label"].to_pylist())
+        reason = unlike(about, values) or _unlike_labels(about, labels)
     except FileNotFoundError:
         raise InputError(f"{path}: not found; the stage `evaluate` makes it") from None
     except (OSError, pa.ArrowException, AttributeError, KeyError, TypeError, ValueError) as error:
         reason = str(error)
     if reason:
-        raise InputError(f"{path}: not the predictions of a test split ({reason}); evaluate again")
-    return Predictions(about=about, ids=ids, labels=labels, voltage=voltage)
+        raise InputError(f"{path}: not the {what} of a test split ({reason}); evaluate again")
+    return about, ids, labels, values
 
 
 def read_about(path: Path) -> About:
@@ -109,7 +125,7 @@ def about_in(schema: pa.Schema, kind: type[SomeAbout]) -> SomeAbout:
     return as_type(kind, parse_json(schema.metadata[b"about"]))
 
 
-def unique_ids(column: pa.ChunkedArray) -> list[str]:
+def _unique_ids(column: pa.ChunkedArray) -> list[str]:
     """The ids. Raises ValueError if one occurs twice.
 
     Dictionary indices are checked before ids are decoded: a million copies of one long id would not fit in memory.
@@ -131,7 +147,7 @@ def _unlike(about: About, voltage: npt.NDArray[Any]) -> str | None:
     return None
 
 
-def unlike_labels(about: About, labels: npt.NDArray[Any]) -> str | None:
+def _unlike_labels(about: About, labels: npt.NDArray[Any]) -> str | None:
     """Why these cannot be labels, or None. Raises TypeError, ValueError for other types."""
     classes = len(about.classes)
     if labels.ndim != 1:

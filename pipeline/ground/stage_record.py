@@ -78,7 +78,7 @@ class Plan:
     def read(name: str, root: Path) -> "Plan":
         """The plan of a stage, with digests of its code. Raises InputError."""
         entry, params = _entry(name.partition("@")[0], root), read_yaml(root / "params.yaml")
-        code = digest_all(root, code_files(filter(is_code, entry["deps"]), root))
+        code = digest_all(root, code_of(name.partition("@")[0], root))
         return Plan(name=name, root=root, entry=entry, params=params, code=code)
 
     def listed(self, *parts: str) -> list[str]:

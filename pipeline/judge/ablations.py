@@ -74,10 +74,8 @@ def _bases(rows: list[PrintedRow]) -> dict[str, PrintedRow]:
 
 
 def _rows(path: Path, configurations: Mapping[str, Any]) -> Iterator[PrintedRow]:
-    reader = csv.reader(
-        io.StringIO(read_text(path, "save it as UTF-8 text, comma-separated").removeprefix("\ufeff"), newline=""),
-        strict=True,
-    )
+    text = read_text(path, "save it as UTF-8 text, comma-separated")
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         for fields in reader:
             place = f"{path}: line {reader.line_num}"

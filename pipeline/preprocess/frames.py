@@ -19,6 +19,7 @@ from pipeline.preprocess.cells import (
     dat_cells,
     evt2_cells,
     evt3_cells,
+    square_side,
     square_tables,
 )
 from pipeline.preprocess.evt import EVT_SIDE, encoding, word_counts
@@ -93,7 +94,7 @@ def centred(recording: Recording, size: int) -> Recording:
     lower one are larger by one pixel. Raises RecordingError if the sensor is smaller than `size`.
     """
     width, height = recording.width, recording.height
-    side = min(width, height) // size * size
+    side = square_side((width, height), size)
     if not side:
         raise RecordingError(
             f"the sensor is {width} x {height} pixels, but frames of {size} x {size} need at least that many; set "
@@ -305,7 +306,7 @@ def scale(shorter_side: int, size: int) -> float:
 def framing_rule(sensor: list[int], size: int) -> str:
     """FRAMING_RULE, with the part of the sensor (width, height) that is used if it is not all of it."""
     width, height = sensor
-    side = min(width, height) // size * size
+    side = square_side((width, height), size)
     if side == width == height:
         return FRAMING_RULE
     return (

@@ -236,7 +236,7 @@ def prints(numerator: int, denominator: int, printed: Printed) -> dict[str, int]
     }
 
 
-def _counts(printed: Printed, scoring: Scoring, runs: int, *, rounded: bool = False) -> list[Count]:
+def _counts(printed: Printed, scoring: Scoring, runs: int) -> list[Count]:
     """Counts that print as the number, sorted by their number of correct samples."""
     found: dict[int, Count] = {}
     wanted, of = printed.units, (scoring.full + scoring.rest) * runs

@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -38,11 +39,11 @@ def write_report(audit: Audit, root: Path, folder: Path) -> list[Break]:
     return list(breaks(evidence / RECORDS, stages))
 
 
-def sources(audit: Audit, evidence: Path) -> list[FileDigest]:
+def sources(audit: Audit, evidence: Path, digest: Callable[[Path], str] = sha256) -> list[FileDigest]:
     """Path relative to `evidence`, digest and size of each file that was copied into it."""
     paths = [*bundle.evidence_files(audit, evidence), evidence / "params.yaml"]
     return [
-        FileDigest(path=path.relative_to(evidence).as_posix(), sha256=sha256(path), bytes=path.stat().st_size)
+        FileDigest(path=path.relative_to(evidence).as_posix(), sha256=digest(path), bytes=path.stat().st_size)
         for path in paths
     ]
 

@@ -176,7 +176,7 @@ def split(report: ReportFolder) -> Iterator[Break]:
         read, contents = read_predictions(path), contents_of(folder)
         train, test = (strict_manifest(folder / f"{part}.json") for part in ("train", "test"))
         config = f"{EVIDENCE}/{run_folder(record)}/config.json"
-        result = f"results/{record.experiment}/{record.seed}.json"
+        result = f"results/{name_of(record)}"
         pairs = [
             *_counted_rows(report, folder, contents, {"train": train, "test": test}),
             (report.name(path), "ids of the test split", [one.id for one in contents["test"]], read.ids),
@@ -240,7 +240,7 @@ def configuration(report: ReportFolder) -> Iterator[Break]:
         weights = wrote.get((folder / "model.safetensors").as_posix())
         own = {name: config[name] for name in ("experiment", "seed", "network", "training", "parameters", "platforms")}
         named = {name: getattr(record, name) for name in own}
-        result = f"{EVIDENCE}/results/{record.experiment}/{record.seed}.json"
+        result = f"{EVIDENCE}/results/{name_of(record)}"
         pairs: list[tuple[str, Any, Any]] = [
             (result, own, named),
             (result, {"identity": config["identity"], "model": weights}, _some(record.digests, "identity", "model")),
@@ -320,7 +320,7 @@ def scores(report: ReportFolder) -> Iterator[Break]:
         path = report.predictions_of(record)
         derived = scored(read_predictions(path), record.training, report.history_of(record))
         derived["digests"] = record.digests | {"predictions": report.sha256(path)}
-        file = f"{EVIDENCE}/results/{record.experiment}/{record.seed}.json"
+        file = f"{EVIDENCE}/results/{name_of(record)}"
         for part, values in derived.items():
             for where, one, other in value_differences(values, getattr(record, part), part):
                 expected = f"{where} {one}, derived from {report.name(path)}"

@@ -17,11 +17,11 @@ from pipeline.judge.answered import answers_path
 from pipeline.judge.audit import Audit, make_audit, run_folder
 from pipeline.judge.chain import REPORT_STAGE
 from pipeline.protocol.params import ResultParams
-from pipeline.report import attestation, bundle
+from pipeline.report import attestation
 from pipeline.report.bundle import EVIDENCE, path_in_report
 from pipeline.report.crate import read_crate
 from pipeline.report.vega import vega_script_of
-from pipeline.report.write import rendered
+from pipeline.report.write import rendered, sources
 from pipeline.verify.configurations import read_run_config
 
 if TYPE_CHECKING:
@@ -113,12 +113,7 @@ class ReportFolder:
     @cached_property
     def sources(self) -> list[FileDigest]:
         """The evidence files, from which everything else in the folder is rendered."""
-        paths = [*bundle.evidence_files(self.audit, self.evidence), self.evidence / "params.yaml"]
-        names = [path.relative_to(self.evidence).as_posix() for path in paths]
-        return [
-            FileDigest(path=name, sha256=self.sha256(path), bytes=path.stat().st_size)
-            for name, path in zip(names, paths, strict=True)
-        ]
+        return sources(self.audit, self.evidence, self.sha256)
 
     @cached_property
     def own(self) -> StageRecord:

@@ -183,4 +183,4 @@ def test_a_failed_audit_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(published, "write_whole", full)
     with pytest.raises(OSError, match="no space left"):
         audited(tmp_path, "images", network("images"))
-    assert list((tmp_path / "results").iterdir()) == []
+    assert not (tmp_path / "results").exists()
