@@ -16,8 +16,6 @@ from contextlib import contextmanager
 from copy import copy
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
-
 from pipeline.ground import names
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, whole_folder
@@ -102,14 +100,10 @@ def unpacked(archive: Path) -> Path:
     duplicate or a truncated archive.
     """
     folder = UNPACKED / sha256(archive)
-    if folder.is_dir():
-        return folder
-    UNPACKED.mkdir(parents=True, exist_ok=True)
-    with FileLock(UNPACKED / f"{folder.name}.lock"):  # `sresnet inspect` may run beside a stage
-        if not folder.is_dir():
-            unpack = _unpack_tar if archive.name.lower().endswith(_TAR) else _unpack_archives
-            with whole_folder(folder) as temporary:
-                unpack(archive, temporary)
+    if not folder.is_dir():
+        unpack = _unpack_tar if archive.name.lower().endswith(_TAR) else _unpack_archives
+        with whole_folder(folder) as temporary:
+            unpack(archive, temporary)
     return folder
 
 

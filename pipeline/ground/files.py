@@ -1,5 +1,6 @@
 """Atomic writes of files and folders, and checked reads."""
 
+import fcntl
 import hashlib
 import json
 import math
@@ -64,29 +65,49 @@ def _made(folder: Path) -> Iterator[None]:
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Yields a temporary folder beside `folder`; after the block it replaces `folder`, or is removed on error.
 
-    Its files are flushed first. Temporary folders of killed processes are removed, so only one process
-    at a time may write `folder`.
+    Its files are flushed first. Temporary folders of killed processes are removed.
     """
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     with _made(folder.parent):
         _remove_leftovers(folder)
         temporary.mkdir()  # with permissions from the user's umask
         try:
-            yield temporary
-            for path in filter(Path.is_file, temporary.rglob("*")):
-                with path.open("rb") as file:
-                    os.fsync(file.fileno())
-            _put(temporary, folder)
+            with _locked(temporary):
+                yield temporary
+                for path in filter(Path.is_file, temporary.rglob("*")):
+                    with path.open("rb") as file:
+                        os.fsync(file.fileno())
+                _put(temporary, folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes temporary folders that a killed process has left."""
+    """Removes temporary folders that a killed process has left: those of a running one are locked."""
     ours = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}(\.before)?")
     for path in folder.parent.iterdir():
         if ours.fullmatch(path.name):
-            shutil.rmtree(path)
+            with _locked(path) as free:
+                if free:
+                    shutil.rmtree(path)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Locks a folder within the block; yields whether it was free. NFS locks no folders: there it always is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        yield _take(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError)
+    return True
 
 
 def _put(new: Path, folder: Path) -> None:

@@ -53,7 +53,7 @@ def test_an_error_is_one_line_and_leaves_nothing(
     assert capsys.readouterr().err == (
         "error: download@mine: datasets.mine.download.source: /no/such/folder is not a folder on this machine\n"
     )
-    assert not list((tmp_path / "data" / "raw").iterdir())
+    assert not (tmp_path / "data" / "raw").exists()
     assert not (tmp_path / "records").exists()
     assert not (tmp_path / "runs" / "stages").exists()
 
