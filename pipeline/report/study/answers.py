@@ -55,20 +55,32 @@ CONTRARY = {
 
 
 def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[Piece]:
+    """Without a part to take, the authors' answer is kept."""
+    clauses = {lead: [*_clause(lead, parts, datasets)] for lead, parts in _by_lead(rows, datasets).items() if parts}
+    clauses |= {lead: [*_rated_clause(lead, parts)] for lead, parts in _at_own_rates(rows, datasets).items()}
+    said = [clauses[lead] for lead in sorted(clauses, key=_place)]
+    if not any(lead.startswith(("take", "better")) for lead in clauses):
+        said = [[Piece(text=f"keep {question.authors}")], *said]
+    joined = [piece for clause in said for piece in (Piece(text="; "), *clause)][1:]
+    return [*joined, Piece(text=".")]
+
+
+def _by_lead(rows: list[QuestionRow], datasets: list[StudyDataset]) -> dict[str, list[NamedPart]]:
+    """The parts to take, to try and to avoid, each with the cells that say so."""
     better, perhaps, worse = (
         [_labelled(row, datasets, words) for row in rows] for words in ("better", "better (by itself)", "worse")
     )
-    pairs = list(zip(rows, better, perhaps, worse, strict=True))
-    take = [(row, good) for row, good, _, bad in pairs if good and not bad]
-    turns = [(row, good + bad) for row, good, _, bad in pairs if good and bad]
-    maybe = [(row, fair) for row, good, fair, bad in pairs if fair and not good and not bad]
-    avoid = [(row, bad) for row, good, _, bad in reversed(pairs) if bad and not good]
-    keep = "" if take or turns else f"keep {question.authors}"
-    named = {"take": take, "better on some, worse on others": turns, "maybe": maybe, "worse": avoid}
-    said = [[Piece(text=keep)]] * bool(keep) + [[*_clause(*one, datasets)] for one in named.items() if one[1]]
-    said += [[*_at_own_rates(turned)]] if (turned := _turned_by_rate(rows, datasets)) else []
-    joined = [piece for clause in said for piece in (Piece(text="; "), *clause)][1:]
-    return [*joined, Piece(text=".")]
+    parts = list(zip(rows, better, perhaps, worse, strict=True))
+    return {
+        "take": [(row, good) for row, good, _, bad in parts if good and not bad],
+        "better on some, worse on others": [(row, good + bad) for row, good, _, bad in parts if good and bad],
+        "maybe": [(row, fair) for row, good, fair, bad in parts if fair and not good and not bad],
+        "worse": [(row, bad) for row, good, _, bad in reversed(parts) if bad and not good],
+    }
+
+
+def _place(lead: str) -> int:
+    return ("take", "better", "maybe", "open", "worse").index(lead.partition(" ")[0])
 
 
 def _labelled(row: QuestionRow, datasets: list[StudyDataset], *words: str) -> list[LabelledCell]:
@@ -103,24 +115,36 @@ def _effects(found: list[LabelledCell]) -> Iterator[Piece]:
         yield Piece(text=f" and {left} more")
 
 
-RatedLabel = tuple[StudyDataset, RatedPart, str]
+RatedLabel = tuple[StudyDataset, RatedPart]
+AT_OWN_RATE = {"better": "better", "better (by itself)": "maybe", "open": "open", "worse": "worse"}
+"""Leads of clauses, by the label at the best learning rates."""
 
 
-def _turned_by_rate(rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[RatedLabel]:
-    """The parts that have another label where part and base have their own best learning rates."""
+def _at_own_rates(rows: list[QuestionRow], datasets: list[StudyDataset]) -> dict[str, list[RatedLabel]]:
+    """By lead, the parts that have another label where part and base have their own best learning rates."""
     cells = [(one, cell) for row in rows for one, cell in zip(datasets, row.cells, strict=True) if cell]
     cells = [(one, cell) for one, cell in cells if cell.reference == BASE and not one.recordings]
-    found = [(one, cell, part) for one, cell in cells for part in one.rated if part.part == cell.part]
-    labels = [(one, part, best_rate_text(one, part), one.words(cell)) for one, cell, part in found if part.difference]
-    return [(one, part, best) for one, part, best, words in labels if best.split()[0] != words.split()[0]]
+    found = [(one, part, one.words(cell)) for one, cell in cells for part in one.rated if part.part == cell.part]
+    labels = [(one, part, best_rate_text(one, part), words) for one, part, words in found if part.difference]
+    return {
+        f"{lead} at its own learning rate": parts
+        for label, lead in AT_OWN_RATE.items()
+        if (parts := [(one, part) for one, part, best, words in labels if best == label and _turned(best, words)])
+    }
 
 
-def _at_own_rates(turned: list[RatedLabel]) -> Iterator[Piece]:
-    yield Piece(text="at its own learning rate: ")
-    for place, (dataset, part, label) in enumerate(turned[:MOST_NAMED_EFFECTS]):
+def _turned(best: str, words: str) -> bool:
+    """Whether a label at the best rates says something else; a worse part that is surely worse does not."""
+    return best != words if best.startswith("better") else best.partition(" ")[0] != words.partition(" ")[0]
+
+
+def _rated_clause(lead: str, parts: list[RatedLabel]) -> Iterator[Piece]:
+    yield Piece(text=f"{lead}: ")
+    ordered = sorted(parts, key=lambda pair: -pair[1].difference.points if pair[1].difference else 0.0)
+    for place, (dataset, part) in enumerate(ordered[:MOST_NAMED_PARTS]):
         assert part.best is not None, "it has a difference"
-        yield Piece(text=f"{', ' if place else ''}{part.part} {label} (")
+        yield Piece(text=f"{', ' if place else ''}{part.part} (")
         yield Piece(text=interval_text(part.difference), run=f"{PREFIX}{dataset.name}-{part.experiments[part.best]}")
         yield Piece(text=f" on {dataset.title})")
-    if (left := len(turned) - MOST_NAMED_EFFECTS) > 0:
+    if (left := len(parts) - MOST_NAMED_PARTS) > 0:
         yield Piece(text=f" and {left} more")

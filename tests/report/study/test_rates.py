@@ -57,7 +57,8 @@ def test_the_sentence_says_which_parts_have_another_label_at_their_own_rate() ->
         one.question.name: "".join(piece.text for piece in one.sentence).replace("\u00a0", " ")
         for one in answered_questions([dataset_of(RECORDS)])
     }
-    assert "; at its own learning rate: bn better (+4.0 [" in said["normalization"]
+    assert said["normalization"].startswith("better at its own learning rate: bn (+4.0 [")
+    assert "; worse: bn (-10.0 [" in said["normalization"]
     assert not any("own learning rate" in text for name, text in said.items() if name != "normalization")
     normalization = answered_questions([dataset_of(RECORDS)])[0]
     assert "study-digits-bn-fast" in [piece.run for piece in normalization.sentence]
