@@ -13,8 +13,8 @@ SETTINGS = {
 }
 """Experiments of profile gpu."""
 FORM_TITLES = {
-    "through-time": "ours, kernels launched one by one",
-    "recorded": "ours, CUDA graph, with another training on the same GPU",
+    "through-time": "ours, kernels called",
+    "recorded": "ours, kernels recorded, with another training on the same GPU",
     "step-by-step": "one time step after another, float32",
     "step-by-step, deterministic": "the same, with deterministic algorithms, as in training",
     "convolutions": "convolutions alone",

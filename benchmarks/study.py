@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=positive, default=5, help="measurements of each, after one to warm up")
     parser.add_argument("--output", type=Path, default=RESULTS / SECONDS, help="file of the result")
     chosen = parser.parse_args(arguments)
-    profile, load = params.load_params(PROFILES / "study.yaml"), os.getloadavg()[0]
+    profile, load = with_your_sources(params.load_params(PROFILES / "study.yaml")), os.getloadavg()[0]
     left_out = unknown_sizes(profile)
     if left_out:
         print(f"left out, since they are not preprocessed: {', '.join(left_out)}", flush=True)
@@ -50,6 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     write_whole(chosen.output, json.dumps(result, indent=1).encode() + b"\n")
     print(f"written to {chosen.output}")
+
+
+def with_your_sources(profile: Params) -> Params:
+    """The profile with the datasets of params.yaml, which say where the data are that were preprocessed."""
+    yours = params.load_params().datasets
+    return profile.model_copy(
+        update={"datasets": {name: yours.get(name, one) for name, one in profile.datasets.items()}}
+    )
 
 
 def of_dataset(dataset: str, profile: Params, rounds: int) -> dict[str, Any]:

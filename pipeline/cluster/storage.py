@@ -1,10 +1,11 @@
 """Shared storage of a cluster: a folder or object storage, through Arrow's file systems."""
 
 import os
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -27,7 +28,7 @@ def is_uri(storage: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Storage:
-    """Files by key (relative paths with slashes). Writes are atomic: readers never see a partial file.
+    """Files by key (relative paths with slashes). Writes are atomic: an error leaves no partial file.
 
     All methods raise InputError that names the storage.
     """
@@ -79,18 +80,23 @@ class Storage:
         try:
             if isinstance(self.files, LocalFileSystem):
                 with whole(Path(self.path(key))) as temporary:
-                    _copy(local, LocalFileSystem(), str(temporary))
+                    shutil.copyfile(local, temporary)
             else:
                 self._upload(local, key)
         except (OSError, pa.ArrowException) as error:
             raise self._refusal(f"cannot write {key}", error) from None
 
     def _upload(self, local: Path, key: str) -> None:
-        """Copies a file to object storage, where an object appears when its stream is closed, after an error too."""
+        """Copies a file to object storage. What an error leaves there, since it closes the stream, is removed."""
+        opened = False
         try:
-            _copy(local, self.files, self.path(key))
+            with local.open("rb") as file, self.files.open_output_stream(self.path(key)) as stream:
+                opened = True
+                shutil.copyfileobj(file, stream, CHUNK)
         except BaseException:
-            self.delete(key)
+            if opened:
+                with suppress(InputError):
+                    self.delete(key)
             raise
 
     def get(self, key: str, local: Path) -> None:
@@ -170,12 +176,6 @@ def check_writable(storage: Storage) -> None:
     with tempfile.NamedTemporaryFile() as file:
         storage.put(Path(file.name), key)
     storage.delete(key)
-
-
-def _copy(local: Path, files: FileSystem, path: str) -> None:
-    with local.open("rb") as file, files.open_output_stream(path) as stream:
-        while chunk := file.read(CHUNK):
-            stream.write(chunk)
 
 
 def _first_line(error: Exception) -> str:

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from copy import copy
 from pathlib import Path, PurePosixPath
 
+from filelock import FileLock
+
 from pipeline.ground import names
 from pipeline.ground.errors import InputError
 from pipeline.ground.files import sha256, whole_folder
@@ -100,10 +102,12 @@ def unpacked(archive: Path) -> Path:
     duplicate or a truncated archive.
     """
     folder = UNPACKED / sha256(archive)
-    if not folder.is_dir():
-        unpack = _unpack_tar if archive.name.lower().endswith(_TAR) else _unpack_archives
-        with whole_folder(folder) as temporary:
-            unpack(archive, temporary)
+    UNPACKED.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(UNPACKED.with_name(f"{UNPACKED.name}.lock")):  # `sresnet inspect` may run beside a stage
+        if not folder.is_dir():
+            unpack = _unpack_tar if archive.name.lower().endswith(_TAR) else _unpack_archives
+            with whole_folder(folder) as temporary:
+                unpack(archive, temporary)
     return folder
 
 

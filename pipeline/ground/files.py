@@ -1,6 +1,5 @@
 """Atomic writes of files and folders, and checked reads."""
 
-import fcntl
 import hashlib
 import json
 import math
@@ -35,79 +34,55 @@ def write_whole(path: Path, content: bytes) -> None:
 def whole(path: Path) -> Iterator[Path]:
     """Yields a temporary path beside `path`; after the block it is flushed and renamed to `path`, or removed on
     error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with _made(path.parent):
-        temporary.touch(exist_ok=False)  # with permissions from the user's umask
-        try:
-            yield temporary
-            with temporary.open("rb") as file:
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Makes a folder; on an error in the block it removes those that it made, if they are empty."""
-    new = [one for one in (folder, *folder.parents) if not one.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    temporary.touch(exist_ok=False)  # with permissions from the user's umask
     try:
-        yield
-    except BaseException:
-        with suppress(OSError):  # another program has written there
-            for one in new:
-                one.rmdir()
-        raise
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
-    """Yields a temporary folder beside `folder`; after the block it replaces `folder`, or is removed on error.
+    """Yields a temporary folder beside `folder`; after the block it replaces `folder`, or is removed on error, with the
+    folders above that were made for it.
 
-    Its files are flushed first. Temporary folders of killed processes are removed.
+    Its files are flushed first. Temporary folders of killed processes are removed, so only one process at a time may
+    write `folder`.
     """
+    above = [one for one in folder.parents if not one.exists()]
+    _remove_leftovers(folder)
     temporary = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    with _made(folder.parent):
-        _remove_leftovers(folder)
-        temporary.mkdir()  # with permissions from the user's umask
-        try:
-            with _locked(temporary):
-                yield temporary
-                for path in filter(Path.is_file, temporary.rglob("*")):
-                    with path.open("rb") as file:
-                        os.fsync(file.fileno())
-                _put(temporary, folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)  # with permissions from the user's umask
+    try:
+        yield temporary
+        for path in filter(Path.is_file, temporary.rglob("*")):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        _put(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        _remove_empty(above)
+        raise
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    """Removes folders, the deepest first, up to one that another process has written to."""
+    with suppress(OSError):
+        for one in folders:
+            one.rmdir()
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Removes temporary folders that a killed process has left: those of a running one are locked."""
+    """Removes temporary folders that a killed process has left."""
     ours = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{32}}(\.before)?")
-    for path in folder.parent.iterdir():
+    for path in folder.parent.iterdir() if folder.parent.is_dir() else ():
         if ours.fullmatch(path.name):
-            with _locked(path) as free:
-                if free:
-                    shutil.rmtree(path)
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Locks a folder within the block; yields whether it was free. NFS locks no folders: there it always is."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        yield _take(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _take(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        return not isinstance(error, BlockingIOError)
-    return True
+            shutil.rmtree(path)
 
 
 def _put(new: Path, folder: Path) -> None:

@@ -37,12 +37,12 @@ class FoundCells(NamedTuple):
     """Words that are not about events of pixels."""
 
 
-@lru_cache(maxsize=8)
 def square_side(sensor: tuple[int, int], size: int) -> int:
     """Side (pixels) of the centred square that frames are made of, a multiple of `size`; 0 for a smaller sensor."""
     return min(sensor) // size * size
 
 
+@lru_cache(maxsize=8)
 def square_tables(sensor: tuple[int, int], size: int) -> tuple[Lookup, Lookup, Lookup]:
     """Tables for x, y and polarity; the sum of an event's entries is its cell. The square is that of frames.centred."""
     x, y = (_axis(length, square_side(sensor, size), size) for length in sensor)

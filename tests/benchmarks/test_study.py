@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import study
+from pipeline.cli import preprocessed
 from pipeline.cli.split_sizes import SplitSize
 from pipeline.ground import paths
 from pipeline.protocol import params
@@ -17,7 +18,7 @@ def test_parts_stand_beside_the_base_of_their_dataset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Digits are known without their shards; the profile's own data are not, and are named."""
-    monkeypatch.setattr(paths, "arrow", lambda name: tmp_path / name)
+    monkeypatch.setattr(preprocessed, "arrow", lambda name: tmp_path / name)
     monkeypatch.setattr(study, "split_size", lambda *_: SplitSize(30, (1, 8, 8), 3))
     profile = params.load_params(paths.PROFILES / "study.yaml")
     few = {"base": NETWORK, "bn": replace(NETWORK, normalization="bn")}
@@ -35,7 +36,7 @@ def test_parts_stand_beside_the_base_of_their_dataset(
             "datasets": {name: profile.datasets[name] for name in ("digits", "nmnist-small")},
         }
     )
-    monkeypatch.setattr(params, "load_params", lambda _: small)
+    monkeypatch.setattr(params, "load_params", lambda *_: small)
     study.main(["--rounds", "2", "--output", str(tmp_path / "seconds.json")])
     result = json.loads((tmp_path / "seconds.json").read_text(encoding="utf-8"))
     assert list(result["datasets"]) == ["digits"]

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from moto.server import ThreadedMotoServer
-from pyarrow.fs import FileSystem
 
 from pipeline.cluster.storage import Storage, check_writable, open_storage
 from pipeline.ground.errors import InputError
@@ -64,15 +64,24 @@ def test_an_upload_that_breaks_off_leaves_no_object(
     storage = open_storage(bucket(server, "broken"))
     (tmp_path / "file").write_bytes(bytes(1000))
 
-    def breaks(local: Path, files: FileSystem, path: str) -> None:
-        with files.open_output_stream(path) as stream:
-            stream.write(local.read_bytes()[:500])
-            raise OSError("the disk is gone")
+    def breaks(file: IO[bytes], stream: IO[bytes], chunk: int) -> None:
+        stream.write(file.read(chunk // 2))
+        raise OSError("the disk is gone")
 
-    monkeypatch.setattr("pipeline.cluster.storage._copy", breaks)
-    with pytest.raises(InputError, match=r"cannot write a \(the disk is gone\)"):
-        storage.put(tmp_path / "file", "a")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.copyfileobj", breaks)
+        with pytest.raises(InputError, match=r"cannot write a \(the disk is gone\)"):
+            storage.put(tmp_path / "file", "a")
     assert storage.list("") == {}
+
+
+def test_an_upload_that_does_not_begin_keeps_the_object(server: ThreadedMotoServer, tmp_path: Path) -> None:
+    storage = open_storage(bucket(server, "kept"))
+    (tmp_path / "file").write_bytes(b"old")
+    storage.put(tmp_path / "file", "a")
+    with pytest.raises(InputError, match="cannot write a"):
+        storage.put(tmp_path / "gone", "a")
+    assert storage.read("a") == b"old"
 
 
 @pytest.mark.parametrize("address", ["ftp://host/runs", "s3://", "relative/folder", "/"])

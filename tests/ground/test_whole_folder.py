@@ -44,15 +44,6 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) 
     assert left == {".data.x.abcd1234": ["old"], ".data": ["old"], "data.abcd1234": ["old"], "data": ["new"]}
 
 
-def test_what_another_process_is_filling_stays(tmp_path: Path) -> None:
-    with whole_folder(tmp_path / "data") as first:
-        (first / "first").touch()
-        with whole_folder(tmp_path / "data") as second:
-            (second / "second").touch()
-        assert [path.name for path in (tmp_path / "data").iterdir()] == ["second"]
-    assert [path.name for path in (tmp_path / "data").iterdir()] == ["first"]
-
-
 def test_an_error_leaves_no_folder_above(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="stop"):
         stop_halfway(tmp_path / "a" / "b" / "data")

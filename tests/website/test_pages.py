@@ -22,7 +22,7 @@ def test_every_command_is_there() -> None:
     ]
     assert "sresnet use PROFILE [--data DIR] [--seeds N]" in page
     assert "results/audit-checkpoint/&lt;dataset>-&lt;digest>/" in page
-    assert "| `--seeds N` | Train each experiment with seeds 0 to N-1. Default: 1. |" in page
+    assert "| `--seeds N` | Train each experiment with seeds 0 to N-1. Default: the profile's. |" in page
 
 
 def test_every_key_is_there_with_its_type_and_values() -> None:

@@ -56,11 +56,13 @@ CONTRARY = {
 
 def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[Piece]:
     """Without a part to take, the authors' answer is kept."""
-    clauses = {lead: [*_clause(lead, parts, datasets)] for lead, parts in _by_lead(rows, datasets).items() if parts}
-    clauses |= {lead: [*_rated_clause(lead, parts)] for lead, parts in _at_own_rates(rows, datasets).items()}
-    said = [clauses[lead] for lead in sorted(clauses, key=_place)]
-    if not any(lead.startswith(("take", "better")) for lead in clauses):
-        said = [[Piece(text=f"keep {question.authors}")], *said]
+    named = {lead: parts for lead, parts in _by_lead(rows, datasets).items() if parts}
+    keep = (
+        [] if {"take", "better on some, worse on others"} & named.keys() else [Piece(text=f"keep {question.authors}")]
+    )
+    clauses = [[*_clause(lead, parts, datasets)] for lead, parts in named.items()]
+    at_own_rates = [*_at_own_rates(_turned(rows, datasets), datasets)]
+    said = [clause for clause in (keep, *clauses, at_own_rates) if clause]
     joined = [piece for clause in said for piece in (Piece(text="; "), *clause)][1:]
     return [*joined, Piece(text=".")]
 
@@ -79,10 +81,6 @@ def _by_lead(rows: list[QuestionRow], datasets: list[StudyDataset]) -> dict[str,
     }
 
 
-def _place(lead: str) -> int:
-    return ("take", "better", "maybe", "open", "worse").index(lead.partition(" ")[0])
-
-
 def _labelled(row: QuestionRow, datasets: list[StudyDataset], *words: str) -> list[LabelledCell]:
     """The row's cells with one of these labels; windows of few recordings answer no question."""
     found = [(one, cell) for one, cell in zip(datasets, row.cells, strict=True) if cell and not one.recordings]
@@ -96,9 +94,7 @@ def _clause(lead: str, parts: list[NamedPart], datasets: list[StudyDataset]) -> 
         against = "" if row.reference == BASE else f" against {row.reference}"
         yield Piece(text=f"{', ' if place else ''}{row.part}{against} (")
         yield from _effects(found)
-        for one, cell in _labelled(row, datasets, *CONTRARY.get(lead, ())):
-            yield from (Piece(text="; but "), Piece(text=one.words(cell), run=one.run(cell)))
-            yield Piece(text=f" on {one.title}")
+        yield from _but(_labelled(row, datasets, *CONTRARY.get(lead, ())))
         yield Piece(text=")")
     if (left := len(parts) - MOST_NAMED_PARTS) > 0:
         yield Piece(text=f" and {left} more")
@@ -115,36 +111,41 @@ def _effects(found: list[LabelledCell]) -> Iterator[Piece]:
         yield Piece(text=f" and {left} more")
 
 
-RatedLabel = tuple[StudyDataset, RatedPart]
-AT_OWN_RATE = {"better": "better", "better (by itself)": "maybe", "open": "open", "worse": "worse"}
-"""Leads of clauses, by the label at the best learning rates."""
+def _but(against: list[LabelledCell]) -> Iterator[Piece]:
+    for one, cell in against:
+        yield from (Piece(text="; but "), Piece(text=one.words(cell), run=one.run(cell)))
+        yield Piece(text=f" on {one.title}")
 
 
-def _at_own_rates(rows: list[QuestionRow], datasets: list[StudyDataset]) -> dict[str, list[RatedLabel]]:
-    """By lead, the parts that have another label where part and base have their own best learning rates."""
-    cells = [(one, cell) for row in rows for one, cell in zip(datasets, row.cells, strict=True) if cell]
-    cells = [(one, cell) for one, cell in cells if cell.reference == BASE and not one.recordings]
-    found = [(one, part, one.words(cell)) for one, cell in cells for part in one.rated if part.part == cell.part]
-    labels = [(one, part, best_rate_text(one, part), words) for one, part, words in found if part.difference]
-    return {
-        f"{lead} at its own learning rate": parts
-        for label, lead in AT_OWN_RATE.items()
-        if (parts := [(one, part) for one, part, best, words in labels if best == label and _turned(best, words)])
-    }
+TurnedPart = tuple[QuestionRow, StudyDataset, RatedPart]
 
 
-def _turned(best: str, words: str) -> bool:
-    """Whether a label at the best rates says something else; a worse part that is surely worse does not."""
-    return best != words if best.startswith("better") else best.partition(" ")[0] != words.partition(" ")[0]
+def _turned(rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[TurnedPart]:
+    """The parts with another label where part and base have their own best learning rates, the best first."""
+    compared = [row for row in rows if row.reference == BASE]
+    pairs = [(row, one) for row in compared for one in datasets if one.rated and not one.recordings]
+    rated = [(row, one, part) for row, one in pairs for part in one.rated if part.part == row.part and part.difference]
+    turned = [(row, one, part) for row, one, part in rated if _label_turned(row, one, part)]
+    return sorted(turned, key=lambda found: -found[2].difference.points if found[2].difference else 0.0)
 
 
-def _rated_clause(lead: str, parts: list[RatedLabel]) -> Iterator[Piece]:
-    yield Piece(text=f"{lead}: ")
-    ordered = sorted(parts, key=lambda pair: -pair[1].difference.points if pair[1].difference else 0.0)
-    for place, (dataset, part) in enumerate(ordered[:MOST_NAMED_PARTS]):
+def _label_turned(row: QuestionRow, dataset: StudyDataset, part: RatedPart) -> bool:
+    """Whether another rate gives another label; at the same rates only the correction differs."""
+    there = [cell for cell in row.cells if cell and cell in dataset.cells]
+    same_rates = dataset.rated[0].own_is_best and part.own_is_best
+    return not same_rates and any(dataset.words(cell) != best_rate_text(dataset, part) for cell in there)
+
+
+def _at_own_rates(turned: list[TurnedPart], datasets: list[StudyDataset]) -> Iterator[Piece]:
+    """The first of these parts, each with what other datasets say against it."""
+    for place, (row, dataset, part) in enumerate(turned[:MOST_NAMED_EFFECTS]):
         assert part.best is not None, "it has a difference"
-        yield Piece(text=f"{', ' if place else ''}{part.part} (")
+        label = best_rate_text(dataset, part)
+        yield Piece(text=f"{', ' if place else 'at its own learning rate: '}{part.part} {label} (")
         yield Piece(text=interval_text(part.difference), run=f"{PREFIX}{dataset.name}-{part.experiments[part.best]}")
-        yield Piece(text=f" on {dataset.title})")
-    if (left := len(parts) - MOST_NAMED_PARTS) > 0:
+        yield Piece(text=f" on {dataset.title}")
+        contrary = ("worse", *CONTRARY["take"]) if label.startswith("better") else ()
+        yield from _but([(one, cell) for one, cell in _labelled(row, datasets, *contrary) if one is not dataset])
+        yield Piece(text=")")
+    if (left := len(turned) - MOST_NAMED_EFFECTS) > 0:
         yield Piece(text=f" and {left} more")

@@ -38,6 +38,11 @@ class RatedPart:
         found = {rate: value for rate, value in self.accuracies.items() if not isinstance(value, str)}
         return max(found, key=found.__getitem__, default=None)
 
+    @property
+    def own_is_best(self) -> bool:
+        """Whether the best rate is the reference's."""
+        return self.best is not None and self.experiments[self.best] == self.part
+
 
 def without_rates(by_part: Mapping[str, OfPart]) -> dict[str, OfPart]:
     """What belongs to the parts at their reference's rate."""

@@ -57,10 +57,19 @@ def test_the_sentence_says_which_parts_have_another_label_at_their_own_rate() ->
         one.question.name: "".join(piece.text for piece in one.sentence).replace("\u00a0", " ")
         for one in answered_questions([dataset_of(RECORDS)])
     }
-    assert said["normalization"].startswith("better at its own learning rate: bn (+4.0 [")
-    assert "; worse: bn (-10.0 [" in said["normalization"]
+    assert said["normalization"].startswith("keep BNTT; worse: bn (-10.0 [")
+    assert "; at its own learning rate: bn better (+4.0 [" in said["normalization"]
     assert not any("own learning rate" in text for name, text in said.items() if name != "normalization")
     normalization = answered_questions([dataset_of(RECORDS)])[0]
+    other = dataset_of(
+        [
+            *made("base", [80.0, 81.0, 82.0]),
+            *made("bn", [40.0, 42.0, 41.0], normalization="bn"),
+            *made("leak", [80.0, 81.5, 81.0], leak=1.0),
+        ]
+    )
+    both = answered_questions([dataset_of(RECORDS), other])[0]
+    assert "; but worse on Tiny)" in "".join(piece.text for piece in both.sentence)
     assert "study-digits-bn-fast" in [piece.run for piece in normalization.sentence]
 
 
