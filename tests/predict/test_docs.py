@@ -21,6 +21,7 @@ from tests.predict.networks import described
 from tests.preprocess.made import record
 from tests.train.tiny import NETWORK, write_split
 
+DIGITS = [str(digit) for digit in range(10)]
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 FRAMES = PreprocessParams(split="every-fifth-tests", shards=4, frames=8, size=64, compression="none", window=None)
 pytestmark = pytest.mark.filterwarnings("ignore:the fused kernels support only", "ignore::DeprecationWarning")
@@ -36,7 +37,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("chip", [8, 2, 64, 64], framing, {"time_steps": 8, "reset": "zero", "normalization": "bn"}),
     ):
         trained(tmp_path / "artifacts" / name / "0", shape, rule, parts)
-        write_split(tmp_path / "data" / "arrow" / name, "test", "frames" if rule else "images", 3, tuple(shape))
+        arrow, kind = tmp_path / "data" / "arrow" / name, "frames" if rule else "images"
+        write_split(arrow, "test", kind, 3, tuple(shape), DIGITS)
     (tmp_path / "data" / "raw" / "digits-dvs" / "3").mkdir(parents=True)
     for seed in range(2):
         record(tmp_path / "data" / "raw" / "digits-dvs" / "3" / f"3_000{seed}.aedat", seed)
@@ -53,7 +55,7 @@ def trained(folder: Path, shape: list[int], framing: Any, parts: dict[str, Any])
     channels, height, width = shape[-3:]
     model = SResNet(config, input_shape=(channels, height, width), classes=10, frames=framing is not None)
     model.reset_parameters(torch.Generator().manual_seed(0))
-    model.inputs = described(list(map(str, range(10))), shape, framing)
+    model.inputs = described(DIGITS, shape, framing)
     model.save_pretrained(folder)
     content = json.loads((folder / "config.json").read_text()) | {"dataset": folder.parent.name}
     (folder / "config.json").write_text(json.dumps(content))

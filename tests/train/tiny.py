@@ -1,5 +1,6 @@
 """A dataset and a network so small that a training takes seconds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,7 +107,12 @@ def tiny_job(
 
 
 def write_split(
-    folder: Path, split: str, kind: Literal["images", "frames"], rows: int, shape: tuple[int, ...] = ()
+    folder: Path,
+    split: str,
+    kind: Literal["images", "frames"],
+    rows: int,
+    shape: tuple[int, ...] = (),
+    classes: Sequence[str] = ("a", "b", "c"),
 ) -> None:
     """A split of random pixels, 8x8 unless `shape` says otherwise, whose labels follow 0, 1, 2, 0, ..."""
     shape = shape or ((1, 8, 8) if kind == "images" else (2, 2, 8, 8))
@@ -129,11 +135,11 @@ def write_split(
         split_rule="none",
         framing_rule=None,
         scale=1 / 255,
-        classes=["a", "b", "c"],
+        classes=list(classes),
         sample_shape=list(shape),
         shards=1,
         rows=rows,
-        rows_per_class=[int(count) for count in np.bincount([row.label for row in made])],
+        rows_per_class=[int(count) for count in np.bincount([row.label for row in made], minlength=len(classes))],
         digest=rows_digest(row.digest() for row in made),
     )
     write_manifest(manifest, folder)
