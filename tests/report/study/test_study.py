@@ -267,7 +267,7 @@ def test_the_page_says_sizes_and_what_did_not_run(records: list[Record], tmp_pat
         in text
     )
     assert "12 of 15 |" in text
-    assert "12 of 15 declared trainings ran" in text
+    assert "12 of 15 declared trainings have a record" in text
 
 
 def test_without_a_base_there_is_nothing_to_compare_with(records: list[Record]) -> None:
