@@ -48,8 +48,8 @@ STEPS = 40
 BARE = Case(network=replace(S_RESNET38, precision="bfloat16"), batch=21, device="cuda")
 CONVOLUTIONS = ("conv", "gemm", "xmma", "cutlass", "fprop", "dgrad", "wgrad")
 """Parts of the names of cuDNN's and cuBLAS's kernels."""
-PASSES = ("_moments", "_fire", "_combine")
-"""Parts of the names of our kernels."""
+PASSES = ("moments", "fire", "fire_backward", "combine")
+"""Names of our kernels (models/kernels/triton_kernels.py)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -142,7 +142,7 @@ def gpu_seconds(some: Callable[[], None]) -> dict[str, float]:
 
 def kind_of_kernel(name: str) -> str:
     """The category of a kernel's name in torch's profile."""
-    if any(part in name for part in PASSES):
+    if name in PASSES:
         return "passes"
     return "convolutions" if any(part in name.lower() for part in CONVOLUTIONS) else "rest"
 

@@ -126,7 +126,9 @@ FOLDERS = {"safetensors", "huggingface_hub"}
 """Imported when a network is loaded or saved (models/sresnet.py, models/pretrained.py)."""
 BESIDE_TORCH = {
     "models.kernels.compiled": {"numba"},
+    "models.kernels.numba_kernels": {"numba", "numpy"},
     "models.kernels.cpu": {"numba", "numpy"},
+    "models.kernels.triton_kernels": {"triton"},
     "models.kernels.cuda": {"triton"},
 }
 

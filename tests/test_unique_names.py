@@ -11,6 +11,8 @@ ENTRY = "main"
 KERNELS = {f"models.kernels.{name}" for name in ("reference", "cpu", "cuda")}
 INTERFACE = {"SURROGATES", "moments", "fire", "fire_backward", "combine"}
 """Of the kernels: three implementations of one interface, between which models/kernels/choice.py chooses."""
+LOOPS = {f"models.kernels.{name}" for name in ("numba_kernels", "triton_kernels")}
+"""What two of them call, under the same names."""
 
 
 def defined(module: str) -> Iterator[str]:
@@ -35,7 +37,7 @@ def shared() -> dict[str, set[str]]:
     return {
         name: found
         for name, found in modules.items()
-        if len(found) > 1 and name != ENTRY and not (name in INTERFACE and found <= KERNELS)
+        if len(found) > 1 and name != ENTRY and not (name in INTERFACE and found <= KERNELS | LOOPS)
     }
 
 

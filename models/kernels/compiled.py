@@ -1,7 +1,7 @@
-"""Cache of compiled kernels: a per-user folder named by a digest of the code, so that a machine compiles them once.
+"""numba: its threads, and a cache of compiled kernels, a per-user folder named by a digest of the code.
 
-By default, numba caches beside the source, once for each checkout and for each copy that Ray ships to a node, and does
-not notice that a constant in another file has changed.
+A machine compiles each kernel once. By default, numba caches beside the source, once for each checkout and for each
+copy that Ray ships to a node, and does not notice that a constant in another file has changed.
 """
 
 import hashlib
@@ -13,8 +13,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("NUMBA_THREADING_LAYER_PRIORITY", "omp tbb workqueue")  # omp: torch's own threads
+
 import numba
 from numba.core.caching import UserWideCacheLocator
+
+MOST_THREADS: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined] # made when it is read
+
+
+def set_threads(count: int) -> None:
+    """The number of threads of the next kernels; numba allows no more than there were cores when it was imported."""
+    numba.set_num_threads(min(count, MOST_THREADS))
 
 
 def threads_compute_at_once() -> bool:

@@ -109,7 +109,7 @@ def test_a_training_is_measured_with_kernels_called_and_recorded(monkeypatch: py
 
 def test_kinds_of_kernels() -> None:
     names = {
-        "_fire_backward": "passes",
+        "fire_backward": "passes",
         "sm90_xmma_fprop_implicit_gemm_bf16bf16": "convolutions",
         "void cutlass__5x_cudnn::Kernel<cutlass_tensorop_bf16_s16816wgrad>": "convolutions",
         "void at::native::vectorized_elementwise_kernel<4, at::native::FillFunctor<float>>": "rest",

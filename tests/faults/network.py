@@ -12,7 +12,7 @@ FAULTS: list[Fault] = []
 fault = partial(add, FAULTS)
 
 
-CPU, REFERENCE, NEURON = "models/kernels/cpu.py", "models/kernels/reference.py", "models/neuron.py"
+CPU, REFERENCE, NEURON = "models/kernels/numba_kernels.py", "models/kernels/reference.py", "models/neuron.py"
 TO_ZERO = {
     NEURON: [("membrane - THRESHOLD * spikes.detach()", "membrane * (1 - spikes.detach())")],
     REFERENCE: [
