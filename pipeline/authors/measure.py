@@ -31,7 +31,7 @@ def measure(claims: Iterable[Claim], golden: Path) -> dict[str, MeasuredNumber]:
 
 
 def size_of(claim: CountClaim) -> int:
-    """Trained values, or multiply-adds of one time step, of the network that the claim is about."""
+    """Trainable parameters, or multiply-adds of one time step, of the network that the claim is about."""
     *frames, channels, height, width = claim.configuration.dataset.sample_shape
     network, one_step = claim.configuration.network, claim.of == "multiply-adds"
     network = replace(network, time_steps=1) if one_step else network

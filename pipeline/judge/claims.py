@@ -154,7 +154,7 @@ class CountClaim(Stated):
 
     kind: Literal["count"]
     of: Literal["parameters", "multiply-adds"]
-    """parameters: all trained values; multiply-adds: dense, for one sample and one time step."""
+    """parameters: all trainable parameters; multiply-adds: dense, for one sample and one time step."""
     classes: PositiveInt
     """Number of classes of its data; the title does not give it."""
     configuration: Configuration

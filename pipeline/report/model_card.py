@@ -50,8 +50,8 @@ def _title(record: Record) -> str:
     return f"""# S-ResNet, {markdown(record.dataset["title"])}: experiment {record.experiment}, seed {record.seed}
 
 A residual spiking network of {6 * network["blocks"] + 2} weighted layers (n = {network["blocks"]}, {network["width"]}
-filters in its first stage, T = {network["time_steps"]} time steps, {record.parameters:,} trained values), trained by
-surrogate gradients in a reproduction of “Keys to Accurate Feature Extraction Using Residual Spiking Neural Networks”
+filters in its first stage, T = {network["time_steps"]} time steps, {record.parameters:,} trainable parameters), trained
+by surrogate gradients in a reproduction of “Keys to Accurate Feature Extraction Using Residual Spiking Neural Networks”
 (doi 10.1088/2634-4386/ac8bef).
 """
 

@@ -37,4 +37,4 @@ def _rows(record: Record) -> Iterator[tuple[Any, ...]]:
             yield f"test_accuracy_{protocol}", value, "percent", "", "", ""
     if record.firing:
         yield "spikes", f"{spikes_a_neuron(record):.6f}", "a neuron and step", "", "", samples
-    yield "parameters", record.parameters, "trained values", "", "", ""
+    yield "parameters", record.parameters, "trainable parameters", "", "", ""

@@ -54,7 +54,7 @@ def copies(report: ReportFolder) -> Iterator[Break]:
 
 
 def trained_values(path: Path) -> int:
-    """Number of trained values of a network, from the header of its file. Raises InputError."""
+    """Number of trainable parameters of a network, from the header of its file. Raises InputError."""
     try:
         with safe_open(path, framework="numpy") as file:
             names = [name for name in file.keys() if not name.endswith(_STATISTICS)]  # noqa: SIM118 (not a dict)

@@ -112,9 +112,11 @@ def _effects(found: list[LabelledCell]) -> Iterator[Piece]:
 
 
 def _but(against: list[LabelledCell]) -> Iterator[Piece]:
-    for one, cell in against:
-        yield from (Piece(text="; but "), Piece(text=one.words(cell), run=one.run(cell)))
-        yield Piece(text=f" on {one.title}")
+    """The datasets that speak against a part, by label."""
+    for label in dict.fromkeys(one.words(cell) for one, cell in against):
+        yield Piece(text=f"; but {label} on ")
+        for place, (one, cell) in enumerate(pair for pair in against if pair[0].words(pair[1]) == label):
+            yield from (Piece(text=", " if place else ""), Piece(text=one.title, run=one.run(cell)))
 
 
 TurnedPart = tuple[QuestionRow, StudyDataset, RatedPart]
