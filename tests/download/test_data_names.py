@@ -14,7 +14,6 @@ import pytest
 
 from pipeline.data.contents import read_contents
 from pipeline.data.store import Store
-from pipeline.download import archives
 from pipeline.download.listing import members, read_member
 from pipeline.evaluate.predictions import About, Predictions, read_predictions
 from pipeline.ground.names import file_name, label, labels, markdown, one_spelling, shown
@@ -41,11 +40,6 @@ NAMES = (
 )
 """Each is a class; the last is in the form of Unicode that macOS writes."""
 IN_NFC = sorted(unicodedata.normalize("NFC", name) for name in NAMES)
-
-
-@pytest.fixture(autouse=True)
-def unpacked_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "UNPACKED", tmp_path / "unpacked")
 
 
 def recordings(folder: Path, names: tuple[str, ...], *, each: int = 5) -> Path:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from pipeline.download import archives, transfer
 from pipeline.download import fetch as module
+from pipeline.download import transfer
 from pipeline.download.catalog import CATALOG, File
 from pipeline.download.fetch import fetch
 from pipeline.download.source import Source, read_source
@@ -46,7 +46,6 @@ def two_classes(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """CIFAR10-DVS of two classes with three recordings each, published on the loopback."""
     monkeypatch.setattr(transfer, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(module, "DOWNLOADS", tmp_path / "downloads")
-    monkeypatch.setattr(archives, "UNPACKED", tmp_path / "unpacked")
     files = tuple(
         File(name=name, urls=(site.add(f"/{name}", Page(content)),), md5=md5(content))
         for name, content in CONTENTS.items()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.download import archives, disk
+from pipeline.download import disk
 from pipeline.download import fetch as module
 from pipeline.download.fetch import fetch
 from pipeline.download.title import title_of_files
@@ -15,11 +15,6 @@ from tests.download.made import folder_of, params, sha256, zipped
 
 Usage = namedtuple("Usage", "total used free")
 MINE = {"a/1.aedat": b"1", "b/2.aedat": b"2", "b/notes.txt": b"kept", ".git/x.aedat": b"3", "b/._2.aedat": b"4"}
-
-
-@pytest.fixture(autouse=True)
-def own_place_to_unpack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "UNPACKED", tmp_path / "unpacked")
 
 
 def test_a_folder_of_the_user_is_copied_without_hidden_files(into: Path, tmp_path: Path) -> None:

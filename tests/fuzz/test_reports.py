@@ -17,7 +17,8 @@ from pipeline.ground.errors import InputError
 from pipeline.ground.files import read_json
 from pipeline.judge import claims
 from tests.evaluate.made import FIVE
-from tests.fuzz.report_damage import KINDS, OF_TREES, damage, make_report_case
+from tests.fuzz.folder_damage import OF_TREES
+from tests.fuzz.report_damage import KINDS, damage, make_report_case
 from tests.fuzz.reports import OUTCOMES, lab, run
 
 MEMORY = 1 << 30
