@@ -24,6 +24,7 @@ def on_pre_build(config: MkDocsConfig) -> None:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that are not in docs/."""
     pages = {
+        "index.md": from_top("README.md"),
         "reference/commands.md": commands_page(),
         "reference/params.md": params_page(),
         "contributing.md": from_top("CONTRIBUTING.md"),
@@ -35,8 +36,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def from_top(name: str) -> str:
-    """A page from the top folder, with its links to docs/ made relative to that folder."""
-    return (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+    """A page from the top folder, with its links made relative to docs/."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+    return text.replace("](CONTRIBUTING.md", "](contributing.md").replace("](CHANGELOG.md", "](changes.md")
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:

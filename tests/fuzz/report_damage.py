@@ -11,7 +11,6 @@ from tests.fuzz.table_damage import OF_ARROW, OF_PARQUET
 from tests.fuzz.text_damage import OF_CSV, OF_JSON, OF_LIST, OF_YAML
 
 KINDS = ("list", "json", "yaml", "csv", "parquet", "arrow", "rendered", "tree")
-
 """Of the file that is damaged; tree: files are added, removed or exchanged for something else."""
 OF_KINDS: dict[str, list[Callable[[Random, bytes], bytes]]] = {
     "list": OF_LIST,
