@@ -56,8 +56,7 @@ def training_alone(name: str) -> Iterator[None]:
         with stage_lock(f"train@{name}"), watched_run():
             yield
     except InputError as error:
-        named = str(error).startswith(f"{name}: ")
-        raise InputError(str(error) if named else f"{shown(name)}: {error}") from None
+        raise InputError(f"{shown(name)}: {error}") from None
 
 
 def _train_for(name: str, ends: float) -> None:

@@ -76,7 +76,7 @@ def common_state(job: Job, workers: Workers, device: torch.device, say: Say) -> 
         return 0, State()
     common = set.intersection(*of_each)
     if not common:
-        raise RuntimeError(f"{job.name}: the workers have no checkpoint in common")
+        raise RuntimeError("the workers have no checkpoint in common")
     return next(found[digest] for digest in found if digest in common)
 
 
@@ -134,7 +134,7 @@ def check_epoch(training: Training, batches: list[np.ndarray]) -> None:
     if wrong or state.used != epoch_digest(training.store.ids, batches):
         names = ", ".join(training.store.ids[index] for index in wrong[:3])
         raise InputError(
-            f"{job.name}: epoch {state.epoch + 1} did not use each sample once: "
+            f"epoch {state.epoch + 1} did not use each sample once: "
             + (f"the sampler lost or doubled {names}" if wrong else "a step was lost or done twice")
             + f"; remove {job.checkpoint()} and train again"
         )
@@ -240,7 +240,7 @@ def sound_weights(training: Training) -> dict[str, Tensor]:
     for name, value in weights.items():
         if reason := unsound(name, value):
             raise InputError(
-                f"{training.job.name}: {name} after step {training.state.steps} (of all epochs): {reason}; "
+                f"{name} after step {training.state.steps} (of all epochs): {reason}; "
                 "a lower training.learning_rate may help"
             )
     return weights

@@ -109,7 +109,7 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
             reason = str(error).strip().splitlines()[-1][:150]
             if failures > FAILURES:
                 raise InputError(
-                    f"{job.name}: workers died {failures} times in a row, the last time: {reason}; the last checkpoint "
+                    f"workers died {failures} times in a row, the last time: {reason}; the last checkpoint "
                     f"is kept, and running it again resumes there; see {job.log()}"
                 ) from None
             note_recovery(job.log(), cause, f"workers died ({reason})")
@@ -118,7 +118,7 @@ def until_finished(work: WorkerJob, workers: int) -> TrainingOutcome:
                 return ended
             if numbers(job.checkpoint()) == before:
                 raise InputError(
-                    f"{job.name}: workers stopped before the end and left no new checkpoint; see {job.log()}, and "
+                    f"workers stopped before the end and left no new checkpoint; see {job.log()}, and "
                     "check that their node and this machine reach the same cluster.storage"
                 )
             failures = 0
@@ -142,7 +142,7 @@ def raise_permanent_errors(error: TrainingFailedError, job: Job) -> None:
             write_whole(job.traceback(), str(error).encode(errors="replace"))
             text = " ".join(str(reason).split())[:300]
             raise InputError(
-                f"{job.name}: {type(reason).__name__}: {text}; it would happen again, so workers were not restarted; "
+                f"{type(reason).__name__}: {text}; it would happen again, so workers were not restarted; "
                 f"the log is {job.log()}, the traceback {job.traceback()}"
             ) from None
 
@@ -169,7 +169,7 @@ def startable_workers(work: WorkerJob) -> int:
             if fits := work.room():
                 return min(fits, work.wanted)
     raise InputError(
-        f"{work.job.name}: no node of the cluster had room for a worker for {WAIT_SECONDS} s; the last checkpoint is "
+        f"no node of the cluster had room for a worker for {WAIT_SECONDS} s; the last checkpoint is "
         "kept: add nodes and run it again"
     )
 

@@ -128,7 +128,7 @@ def read_totals(training: Training) -> None:
         several = np.isnan(loss_sum) and training.workers.size > 1
         lost = "; or numbers of another worker did not arrive: run it again to see" if several else ""
         raise InputError(
-            f"{training.job.name}: the loss is {loss_sum} at epoch {state.epoch + 1}, step {int(finite) + 1}; "
+            f"the loss is {loss_sum} at epoch {state.epoch + 1}, step {int(finite) + 1}; "
             f"a lower training.learning_rate may help{lost}"
         )
     state.loss_sum, state.correct = loss_sum, int(correct)

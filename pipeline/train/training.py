@@ -140,7 +140,7 @@ def check_same_data(job: Job, workers: Workers, device: torch.device, store: Sto
     """Raises InputError, on all workers, unless all have the same training split."""
     if named := named_difference(workers, device, bytes.fromhex(store.digest)):
         raise InputError(
-            f"{job.name}: {named} have different training rows of {store.title}; "
+            f"{named} have different training rows of {store.title}; "
             "preprocess the dataset again, and give every node the same shards"
         )
 
@@ -156,7 +156,7 @@ def check_same_weights(training: Training) -> None:
     if named := named_difference(training.workers, training.device, digest.digest()):
         job = training.job
         raise InputError(
-            f"{job.name}: after epoch {training.state.epoch + 1}, {named} have different weights: one computed or "
+            f"after epoch {training.state.epoch + 1}, {named} have different weights: one computed or "
             f"received wrong numbers; remove {job.checkpoint()} and train again"
         )
 
