@@ -22,6 +22,8 @@ class Piece:
     text: str
     run: str | None = None
     """The experiment that the text is a number of."""
+    lead: bool = False
+    """Whether a clause begins with it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +59,8 @@ CONTRARY = {
 def _sentence(question: Question, rows: list[QuestionRow], datasets: list[StudyDataset]) -> list[Piece]:
     """Without a part to take, the authors' answer is kept."""
     named = {lead: parts for lead, parts in _by_lead(rows, datasets).items() if parts}
-    keep = (
-        [] if {"take", "better on some, worse on others"} & named.keys() else [Piece(text=f"keep {question.authors}")]
-    )
+    better = {"take", "better on some, worse on others"} & named.keys()
+    keep = [] if better else [Piece(text="keep", lead=True), Piece(text=f" {question.authors}")]
     clauses = [[*_clause(lead, parts, datasets)] for lead, parts in named.items()]
     at_own_rates = [*_at_own_rates(_turned(rows, datasets), datasets)]
     said = [clause for clause in (keep, *clauses, at_own_rates) if clause]
@@ -89,7 +90,7 @@ def _labelled(row: QuestionRow, datasets: list[StudyDataset], *words: str) -> li
 
 def _clause(lead: str, parts: list[NamedPart], datasets: list[StudyDataset]) -> Iterator[Piece]:
     """The first parts, each with its effects and with what speaks against them."""
-    yield Piece(text=f"{lead}: ")
+    yield from (Piece(text=lead, lead=True), Piece(text=": "))
     for place, (row, found) in enumerate(parts[:MOST_NAMED_PARTS]):
         against = "" if row.reference == BASE else f" against {row.reference}"
         yield Piece(text=f"{', ' if place else ''}{row.part}{against} (")
@@ -140,10 +141,12 @@ def _label_turned(row: QuestionRow, dataset: StudyDataset, part: RatedPart) -> b
 
 def _at_own_rates(turned: list[TurnedPart], datasets: list[StudyDataset]) -> Iterator[Piece]:
     """The first of these parts, each with what other datasets say against it."""
+    if turned:
+        yield from (Piece(text="at its own learning rate", lead=True), Piece(text=": "))
     for place, (row, dataset, part) in enumerate(turned[:MOST_NAMED_EFFECTS]):
         assert part.best is not None, "it has a difference"
         label = best_rate_text(dataset, part)
-        yield Piece(text=f"{', ' if place else 'at its own learning rate: '}{part.part} {label} (")
+        yield Piece(text=f"{', ' if place else ''}{part.part} {label} (")
         yield Piece(text=interval_text(part.difference), run=f"{PREFIX}{dataset.name}-{part.experiments[part.best]}")
         yield Piece(text=f" on {dataset.title}")
         contrary = ("worse", *CONTRARY["take"]) if label.startswith("better") else ()
