@@ -11,8 +11,10 @@ from pipeline.report.study.labels import interval_text
 GREY = "#888888"
 COLOURS = {"better": BLUE, "worse": ORANGE, "by itself": GREEN, "open": GREY}
 """By finding; by itself: better or worse so, but not among all comparisons of the dataset."""
-CROWDED = 0.88, 1.25
-"""Range of operations (reference = 1) in which most parts are; their names stand in one column beside it."""
+CROWDED = 0.88, 1.5
+"""Range of operations (reference = 1) in which most parts are; their names stand in one column beside them."""
+COLUMN = 1.2
+"""Least place of that column."""
 LINE = 15
 """Height of a name (pixels)."""
 LINEAR = 5.0
@@ -63,10 +65,11 @@ def _named(dataset: StudyDataset, group: list[Cell], low: float, high: float, he
     span = _stretched(high) - _stretched(low)
     wanted = [(_stretched(high) - _stretched(p)) / span * height for p in _points(ordered)[1:]]
     places = [_shrunk(_stretched(high) - place / height * span) for place in apart(wanted, LINE, height)]
-    return [_row(dataset, cell, level) for cell, level in zip(ordered, places, strict=True)]
+    column = max([COLUMN, *(1.03 * dataset.relative(cell) for cell in group)])
+    return [_row(dataset, cell, column, level) for cell, level in zip(ordered, places, strict=True)]
 
 
-def _row(dataset: StudyDataset, cell: Cell, level: float) -> dict[str, Any]:
+def _row(dataset: StudyDataset, cell: Cell, column: float, level: float) -> dict[str, Any]:
     assert cell.difference is not None, "a drawn cell was compared"
     operations, words = dataset.relative(cell), dataset.words(cell)
     crowded = CROWDED[0] <= operations <= CROWDED[1]
@@ -77,7 +80,7 @@ def _row(dataset: StudyDataset, cell: Cell, level: float) -> dict[str, Any]:
         "effect": interval_text(cell.difference),
         "points": round(cell.difference.points, 2),
         "operations": round(operations, 4),
-        "at": round(CROWDED[1] if crowded else operations, 4),
+        "at": round(column if crowded else operations, 4),
         "level": round(level, 3),
         "side": "left" if operations < CROWDED[0] else "right",
     }
@@ -116,7 +119,7 @@ def _symlog(low: float, high: float) -> Spec:
 def _scale(rows: list[dict[str, Any]]) -> Spec:
     """With room for names on both sides."""
     every = [1.0, *(row["operations"] for row in rows)]
-    return {"type": "log", "domain": [round(min(every) * 0.45, 3), round(max(max(every) * 1.5, 1.9), 3)], "nice": False}
+    return {"type": "log", "domain": [round(min(every) * 0.55, 3), round(max(max(every) * 1.5, 1.9), 3)], "nice": False}
 
 
 def _layers(x: Spec, y: Spec) -> list[Spec]:
