@@ -201,7 +201,7 @@ def test_workers_that_leave_nothing_are_one_error(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(on_ray, "run_trainer", stopped)
     work = on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1)
-    with pytest.raises(InputError, match="^workers stopped before the end and left no new checkpoint"):
+    with pytest.raises(InputError, match=r"^workers stopped before the end and left no new checkpoint"):
         on_ray.until_finished(work, 1)
     assert runs == [1]
 
@@ -274,7 +274,7 @@ def test_a_mistake_starts_workers_once(tmp_path: Path, monkeypatch: pytest.Monke
         raise group_error(ValueError("no variance"))
 
     monkeypatch.setattr(on_ray, "run_trainer", failed)
-    with pytest.raises(InputError, match="^ValueError: no variance; it would happen again"):
+    with pytest.raises(InputError, match=r"^ValueError: no variance; it would happen again"):
         on_ray.until_finished(on_ray.work_for(tiny_job(tmp_path, TRAINING), ONE, 1), 1)
     assert starts == [1]
 
