@@ -1,5 +1,6 @@
 """`sresnet check`: checks params.yaml and the cluster before anything starts."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from pipeline.download.fetch import check_download, check_source
 from pipeline.download.listing import visible_files
 from pipeline.ground.cpus import cpus_here
 from pipeline.ground.errors import InputError
+from pipeline.ground.names import shown
 from pipeline.ground.params import ClusterParams, DatasetParams, read_params
-from pipeline.ground.paths import PARAMS, ROOT, check_places
+from pipeline.ground.paths import PARAMS, ROOT, arrow, check_places, raw
 from pipeline.preprocess.preprocess import check_preprocess
 from pipeline.preprocess.recordings import read_recording
 from pipeline.protocol.params import Params, load_params
@@ -29,6 +31,7 @@ def check_params(path: Path = PARAMS) -> None:
     check_places()
     try:
         for name, dataset in params.datasets.items():
+            check_source_is_kept(name, dataset.download.source)
             entry = check_download(name, dataset.download)
             check_preprocess(name, entry, dataset.preprocess)
             if not is_downloaded(name, dataset.download):  # otherwise only the copy is read
@@ -39,6 +42,19 @@ def check_params(path: Path = PARAMS) -> None:
         raise InputError(f"{path}: {error}") from None
     check_cluster(params.cluster, max(one.training.threads for one in params.experiments.values()))
     print(f"{path}: profile {params.profile}, {len(params.runs)} training(s), no problem found")
+
+
+def check_source_is_kept(name: str, source: str | None) -> None:
+    """Raises InputError if a source is in a folder that DVC empties before the stage that fills it, or contains one."""
+    if source is None:
+        return
+    folder = Path(os.path.realpath(ROOT / source))  # Path.resolve raises for a loop of links, which has its own error
+    for made in (raw(name).resolve(), arrow(name).resolve()):
+        if folder.is_relative_to(made) or (made.is_relative_to(folder) and not ROOT.is_relative_to(folder)):
+            raise InputError(
+                f"datasets.{name}.download.source: {shown(source)}: the pipeline empties {made} and writes there; "
+                "move your files to a folder of their own, such as data/mine, and name that"
+            )
 
 
 def check_formats(entry: Entry, dataset: DatasetParams) -> None:

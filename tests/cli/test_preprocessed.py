@@ -6,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline.cli import preprocessed
-from pipeline.cli.check import check_params
+from pipeline.cli.check import check_params, check_source_is_kept
 from pipeline.ground.errors import InputError
 from pipeline.ground.params import read_params
 from pipeline.ground.paths import PROFILES
@@ -61,3 +61,19 @@ def test_data_that_were_made_otherwise_say_nothing(params: Path, dataset: str, o
 def test_data_that_are_not_there_say_nothing(params: Path) -> None:
     (params.parent / "digits" / "train.json").unlink()
     assert preprocessed.training_split("digits", read_params(params)["datasets"]["digits"]) is None
+
+
+@pytest.mark.parametrize("source", ["data/raw/digits", "data/raw/digits/3", "data/arrow/digits", "data/raw", "data"])
+def test_a_source_that_dvc_would_empty_is_refused(params: Path, source: str) -> None:
+    """DVC removes the outputs of a stage before it runs the stage."""
+    params.write_text(QUICK.replace("source: null}", f"source: {source}}}", 1), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"datasets\.digits\.download\.source: {source}: .* and writes there; move"):
+        check_params(params)
+
+
+def test_a_source_beside_what_dvc_empties_is_not(params: Path) -> None:
+    params.write_text(QUICK.replace("source: null}", "source: data/raw/digits-mine}", 1), encoding="utf-8")
+    with pytest.raises(InputError, match="source: "):
+        check_params(params)
+    for source in (None, "https://example.org/digits", "data/raw/digits-mine", ".", "s3://bucket/data/raw/digits"):
+        check_source_is_kept("digits", source)
