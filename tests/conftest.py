@@ -18,7 +18,7 @@ COMMANDS = ["tests/stages/test_pipeline.py", "tests/stages/test_sweep_on_ray.py"
 
 if not torch.cuda.is_available():  # before anything imports Triton, which decides then
     os.environ["TRITON_INTERPRET"] = "1"
-# It sets a variable of numba's before it imports numba. Set later, numba reads its settings again when it next compiles,
+# It sets a variable of numba's before it imports numba. Set later, numba reads its settings again when it compiles,
 # with the cores of that moment, and refuses another number than its threads have.
 importlib.import_module("models.kernels.compiled")
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored in the background, as what it starts
