@@ -14,7 +14,7 @@ from pipeline.judge.answered import SCORED
 from pipeline.judge.chain import Break
 from pipeline.judge.seal import seal_lines
 from pipeline.report.attestation import METADATA
-from pipeline.verify import checks, soundness, titles, weights
+from pipeline.verify import folder_checks, origin_checks, result_checks, soundness, titles, weights
 from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.suspicions import suspicions
 
@@ -75,33 +75,33 @@ def verify(
 
 def _broken(report: ReportFolder) -> list[Break]:
     """The failures of a folder. Raises InputError for a folder that is not a report."""
-    found, _ = _all("files", report, checks.plain_files)
+    found, _ = _all("files", report, folder_checks.plain_files)
     if found:
         return found
     if not report.listed:
         raise InputError(f"{report.folder}: it lists no files; expected the folder of a report")
     steps: list[tuple[str, Check]] = [
-        ("files", checks.listed_files),
-        ("signatures", checks.signatures),
-        ("chain", checks.links),
-        ("data and weights", checks.files_in_checkout),
-        ("checkout", checks.checkout),
-        ("claims", checks.claims),
-        ("measurements", checks.measurements),
+        ("files", folder_checks.listed_files),
+        ("signatures", folder_checks.signatures),
+        ("chain", origin_checks.links),
+        ("data and weights", origin_checks.files_in_checkout),
+        ("checkout", origin_checks.checkout),
+        ("claims", origin_checks.claims),
+        ("measurements", origin_checks.measurements),
         ("title", titles.titles),
-        ("split", checks.split),
-        ("configuration", checks.configuration),
+        ("split", result_checks.split),
+        ("configuration", result_checks.configuration),
         ("predictions", soundness.outputs),
-        ("predictions", checks.scores),
-        ("answers", checks.committed_answers),
-        ("split", checks.samples_of_rows),
+        ("predictions", result_checks.scores),
+        ("answers", result_checks.committed_answers),
+        ("split", result_checks.samples_of_rows),
         ("history", soundness.histories),
         ("selection", soundness.selections),
         ("packages", soundness.packages),
         ("seeds", soundness.seeds),
         ("seeds", weights.copies),
         ("weights", weights.parameters),
-        ("page", checks.rendering),
+        ("page", folder_checks.rendering),
     ]
     for link, check in steps:
         if link == "page" and any(one.link == "predictions" for one in found):

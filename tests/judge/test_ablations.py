@@ -23,7 +23,7 @@ from pipeline.protocol.params import load_params
 from pipeline.report.bundle import evidence_files
 from pipeline.report.study.grid import Cell
 from pipeline.report.study.write import as_recorded
-from pipeline.verify.checks import claims as claims_check
+from pipeline.verify.origin_checks import claims as claims_check
 
 Changes = dict[str, Any]
 HEAD, BASE = "part,dataset,printed\n", "base,cifar10,94.14 %\n"
