@@ -4,6 +4,11 @@ import struct
 
 RAW = "% date 2020-01-01 12:00:00\n% format {name};height=720;width=1280\n% end\n"
 
+Y, X, BASE, VECTOR12, VECTOR8, LOW, HIGH, TRIGGER = 0, 2, 3, 4, 5, 6, 8, 10
+"""Kinds of words of EVT 3.0."""
+SMALL = "% format {name};width=40;height=33\n% end\n"
+"""Header of a small sensor."""
+
 
 def dat(*events: tuple[int, int], header: str = "% Version 2\n% Width 640\n% Height 480\n", kind: int = 12) -> bytes:
     """Events are pairs of time and address."""
