@@ -90,8 +90,9 @@ def claims(report: ReportFolder) -> Iterator[Break]:
 
 
 def measurements(report: ReportFolder) -> Iterator[Break]:
-    """The stage agreement read this code's recorded numbers, and what it wrote is in the folder."""
-    golden = {f"paper/golden/{path.name}": sha256(path) for path in (paths.CLAIMS.parent / "golden").iterdir()}
+    """The stage agreement read the judged claims and this code's recorded numbers; what it wrote is in the folder."""
+    known = {f"paper/golden/{path.name}": path for path in (paths.CLAIMS.parent / "golden").iterdir()}
+    known |= {f"paper/{path.name}": path for path in claim_files(report.evidence / "paper" / "claims.yaml")}
     for record in report.records:
         if record.stage != AGREEMENT_STAGE:
             continue
@@ -100,7 +101,7 @@ def measurements(report: ReportFolder) -> Iterator[Break]:
         if MEASURED.as_posix() not in written or not path.is_file():
             expected = "the measurements that the stage agreement wrote"
             yield Break(link="measurements", file=report.name(path), expected=expected, found="none")
-        for name, digest in golden.items():
+        for name, digest in ((name, sha256(path)) for name, path in known.items()):
             if read.get(name) != digest:
                 expected = f"SHA-256 {digest} read by the stage agreement"
                 yield Break(link="measurements", file=name, expected=expected, found=str(read.get(name)))

@@ -27,6 +27,20 @@ def test_a_hundredth_of_the_samples_may_stray_on_another_processor_and_none_on_t
     assert stray_samples(changed(1), VOLTAGE, exact=True) == 1
 
 
+def test_large_voltages_make_no_room_for_other_answers() -> None:
+    """A number added to all classes changes no answer, and makes the tolerance of 0.1 % larger than their gaps."""
+    large = np.float32(1e4)
+    assert stray_samples(VOLTAGE + large, VOLTAGE + large, exact=False) == 0
+    assert stray_samples(changed(3) + large, VOLTAGE + large, exact=False) == 3
+
+
+def test_voltages_that_are_no_numbers_are_not_close() -> None:
+    for value in (np.inf, np.nan):
+        made = VOLTAGE.copy()
+        made[:3, :, 1] = -value
+        assert stray_samples(made, made, exact=False) == 3
+
+
 def test_other_answers_are_counted_with_the_accuracy_both_ways() -> None:
     assert other_answers(VOLTAGE * 1.0001, STATED) is None
     said = "2 of 200 answers differ from the stated ones: 100.00 % are right as stated, 99.00 % as recomputed"

@@ -15,6 +15,8 @@ from pipeline.data.contents import read_contents, write_contents
 from pipeline.ground import paths
 from pipeline.ground.errors import InputError
 from pipeline.ground.paths import ROOT
+from pipeline.verify.origin_checks import measurements
+from pipeline.verify.report_folder import ReportFolder
 from pipeline.verify.verify import verify
 from tests.verify.edits import PREDICTIONS, edit, edit_page, first
 from tests.verify.made_report import rewrite
@@ -177,3 +179,11 @@ def test_the_command_says_it_in_words_and_an_exit_code(
     with pytest.raises(SystemExit) as stop:
         main(["sign", str(report), "--key", str(key)])
     assert "nothing was signed: files: index.html" in str(stop.value.code)
+
+
+def test_measurements_of_other_claims_are_named(report: Path) -> None:
+    """The stage agreement counted networks of the claims that it read; the report is about claims changed since."""
+    assert list(measurements(ReportFolder(report, None, None))) == []
+    edit(report / "evidence" / "paper" / "claims.yaml", "margin: 1.0", "margin: 9.0")
+    (found,) = measurements(ReportFolder(report, None, None))
+    assert (found.link, found.file) == ("measurements", "paper/claims.yaml")
