@@ -253,7 +253,7 @@ def change_claim(lab: Lab, name: str, **values: Any) -> None:
         next(claim for claim in content["claims"] if claim["id"] == name).update(values)
 
     edit_yaml(lab.root / "paper" / "claims.yaml", change)
-    lab.stage("report")
+    lab.after("agreement")  # it reads the claims
 
 
 def round_up(page: Path) -> None:
